@@ -1,0 +1,80 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How to reach a lab's machines: keys, an ssh configuration, and an inventory for Ansible."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import yaml
+
+from . import fdpass
+from .base import run
+from .network import namespace_path
+from .topology import Topology
+
+CONFIGURATION = """\
+Host {names}
+    User root
+    IdentityFile {folder}/id_ed25519
+    IdentitiesOnly yes
+    IdentityAgent none
+    UserKnownHostsFile {folder}/known_hosts
+    GlobalKnownHostsFile /dev/null
+    StrictHostKeyChecking yes
+    HostKeyAlgorithms ssh-ed25519
+    LogLevel ERROR
+    ServerAliveInterval 5
+    ServerAliveCountMax 6
+    ConnectTimeout 10
+    ProxyUseFdpass yes
+    ProxyCommand {python} {proxy} {namespace} %h %p
+"""
+
+
+def make_key(path: Path, comment: str) -> str:
+    """A new ed25519 key pair; returns the public half as one line."""
+    run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", path])
+    return path.with_suffix(".pub").read_text()
+
+
+def write(topology: Topology, folder: Path, host_keys: dict[str, str]) -> None:
+    """Write `ssh_config`, `known_hosts` and `inventory.yml` into a lab's folder.
+
+    `host_keys` maps a machine's name to its public host key.
+    """
+    text = CONFIGURATION.format(
+        names=" ".join(host.name for host in topology.machines),
+        folder=folder,
+        python=sys.executable,
+        proxy=Path(fdpass.__file__).resolve(),
+        namespace=namespace_path(topology),
+    )
+    known = ""
+    for host in topology.machines:
+        address = topology.management_address(host)
+        text += f"Host {host.name}\n    HostName {address}\n    HostKeyAlias {host.name}\n"
+        kind, key = host_keys[host.name].split()[:2]
+        known += f"{host.name} {kind} {key}\n"
+    (folder / "ssh_config").write_text(text)
+    (folder / "known_hosts").write_text(known)
+    (folder / "inventory.yml").write_text(inventory(topology, folder))
+
+
+def inventory(topology: Topology, folder: Path) -> str:
+    """How Ansible reaches the machines; which groups they are in is the playbooks' business."""
+    hosts = {
+        host.name: {
+            "ansible_host": host.name,
+            "ansible_user": "root",
+            "ansible_ssh_common_args": f"-F {folder}/ssh_config",
+            "ansible_python_interpreter": "/usr/bin/python3",
+            "ansible_pipelining": True,
+            "ansible_control_path_dir": f"{folder}/control",
+        }
+        for host in topology.machines
+    }
+    return yaml.safe_dump({"all": {"hosts": hosts}}, sort_keys=False)

@@ -1,0 +1,118 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What goes into an image: values only, so that an image's cache key is a hash of exactly these."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+
+PACKAGES = (
+    "ca-certificates",
+    "curl",
+    "dbus",
+    "ifupdown",
+    "initramfs-tools",
+    "iproute2",
+    "ipvsadm",
+    "keepalived",
+    "kmod",
+    "linux-image-cloud-amd64",
+    "nftables",
+    "nginx-light",
+    "openssh-server",
+    "procps",
+    "python3",
+    "python3-apt",
+    "python3-pyroute2",
+    "python3-pytest",
+    "qemu-guest-agent",
+    "systemd",
+    "systemd-sysv",
+    "tcpdump",
+    "udev",
+)
+
+# Each answer names the machine that gave it. nginx takes its own host name when it starts, so a clone has it started,
+# by systemd, only after it has a name of its own.
+NGINX = """\
+server {
+    listen 80 default_server;
+    listen [::]:80 default_server;
+    location / {
+        default_type text/plain;
+        return 200 "$hostname\\n";
+    }
+}
+"""
+
+# Only what finds the root disk: a small initrd is read and unpacked quickly, which is most of a boot without KVM.
+INITRAMFS = "virtio_pci\nvirtio_blk\next4\n"
+
+FILES = {
+    "/etc/initramfs-tools/conf.d/lab": "MODULES=list\nCOMPRESS=gzip\n",
+    "/etc/initramfs-tools/modules": INITRAMFS,
+    "/etc/fstab": "/dev/vda / ext4 defaults,noatime 0 0\n",
+    "/etc/network/interfaces": "auto lo\niface lo inet loopback\n",
+    "/etc/nginx/sites-available/default": NGINX,
+    "/etc/ssh/sshd_config.d/lab.conf": "UseDNS no\nPasswordAuthentication no\nPermitRootLogin prohibit-password\n",
+    "/etc/systemd/journald.conf.d/lab.conf": "[Journal]\nStorage=volatile\nRuntimeMaxUse=16M\n",
+    "/etc/systemd/system.conf.d/lab.conf": "[Manager]\nDefaultTimeoutStopSec=15s\n",
+    # The guest agent must be there early: it is how the lab gives a clone its name, keys and addresses.
+    "/etc/systemd/system/qemu-guest-agent.service.d/lab.conf": (
+        "[Unit]\nDefaultDependencies=no\nAfter=local-fs.target\n[Install]\nWantedBy=multi-user.target\n"
+        # It would log every question, and it is asked a lot.
+        "[Service]\nStandardError=null\nExecStart=\nExecStart=/usr/sbin/qemu-ga -l /dev/null\n"
+    ),
+    "/etc/systemd/system/ssh.service.d/lab.conf": "[Unit]\nConditionPathExists=/etc/ssh/ssh_host_ed25519_key\n",
+}
+
+# Started here: the network and the agent. Not started before a clone has its own name and keys: SSH and nginx.
+# Left out: what only costs boot time on a machine that lives for minutes.
+COMMANDS = (
+    "rm -f /etc/ssh/ssh_host_* /etc/machine-id; : > /etc/machine-id",
+    "systemctl enable systemd-networkd.service qemu-guest-agent.service ssh.service",
+    "systemctl disable nginx.service networking.service systemd-networkd-wait-online.service"
+    " ipvsadm.service e2scrub_reap.service || test $? = 1",
+    "systemctl mask apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer"
+    " logrotate.timer man-db.timer systemd-tmpfiles-clean.timer getty.target serial-getty@ttyS0.service"
+    " systemd-logind.service systemd-timesyncd.service sys-kernel-debug.mount sys-kernel-tracing.mount"
+    " systemd-binfmt.service proc-sys-fs-binfmt_misc.automount systemd-pstore.service systemd-rfkill.socket"
+    " modprobe@drm.service modprobe@efi_pstore.service modprobe@fuse.service systemd-network-generator.service",
+    "passwd -d root",
+    "update-initramfs -c -k all",
+)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One image. `memory` and `disk` are MiB; `files` are path -> text; `commands` run in the tree, in order."""
+
+    name: str
+    suite: str
+    packages: tuple[str, ...] = PACKAGES
+    files: tuple[tuple[str, str], ...] = tuple(sorted(FILES.items()))
+    commands: tuple[str, ...] = COMMANDS
+    memory: int = 320
+    disk: int = 3072
+
+    def digest(self) -> str:
+        """The cache key: 12 hexadecimal digits over everything above and the builder's own format."""
+        text = json.dumps([BUILDER, dataclasses.asdict(self)], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+BUILDER = 1
+"""Raise it when images.py makes something else of the same recipe."""
+
+RECIPES = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe("debian-12", "bookworm"),
+        Recipe("debian-13", "trixie"),
+    )
+}
