@@ -18,17 +18,23 @@ import sys
 CLONE_NEWNET = 0x40000000
 
 
-def main() -> int:
-    namespace, host, port = sys.argv[1:4]
+def enter(namespace: str) -> None:
+    """Move this process (more exactly, this thread) into a network namespace; raises OSError."""
+    # os.setns is Python 3.12's.
     libc = ctypes.CDLL(None, use_errno=True)
     handle = os.open(namespace, os.O_RDONLY)
     if libc.setns(handle, CLONE_NEWNET) != 0:
-        print(f"cannot enter {namespace}: {os.strerror(ctypes.get_errno())}", file=sys.stderr)
-        return 1
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), namespace)
+    os.close(handle)
+
+
+def main() -> int:
+    namespace, host, port = sys.argv[1:4]
     try:
+        enter(namespace)
         connection = socket.create_connection((host, int(port)), timeout=10)
     except OSError as error:
-        print(f"{host}: {error.strerror or error}", file=sys.stderr)
+        print(f"{error.filename or host}: {error.strerror or error}", file=sys.stderr)
         return 1
     connection.setblocking(True)
     with socket.socket(fileno=os.dup(1)) as parent:

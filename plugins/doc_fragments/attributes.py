@@ -1,0 +1,66 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Attributes that the modules of this collection document alike.
+
+PRIVATE to the collection lvs.cluster: may change without notice.
+"""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """Which promises a module makes; a module adds the support of each where it says none here."""
+
+    # Every module that changes something.
+    DOCUMENTATION = r"""
+options: {}
+attributes:
+  action_group:
+    description: Use C(group/lvs.cluster.lvs) in C(module_defaults) to set defaults for all modules of this collection.
+    support: full
+    membership:
+      - lvs.cluster.lvs
+  check_mode:
+    description: Can run in check mode and return the changed status prediction without modifying the target.
+    support: full
+  diff_mode:
+    description: Returns details on what has changed (or in check mode would change) when in diff mode.
+    support: full
+  idempotent:
+    description:
+      - When run twice in a row outside check mode, with the same arguments, the second run indicates no change.
+    support: full
+  platform:
+    description: The systems the module runs on. It needs root (CAP_NET_ADMIN), in check mode too.
+    support: full
+    platforms: linux
+"""
+
+    # Modules that only read.
+    INFO = r"""
+options: {}
+attributes:
+  action_group:
+    description: Use C(group/lvs.cluster.lvs) in C(module_defaults) to set defaults for all modules of this collection.
+    support: full
+    membership:
+      - lvs.cluster.lvs
+  check_mode:
+    description: Can run in check mode and return the changed status prediction without modifying the target.
+    support: full
+    details: This module changes nothing.
+  diff_mode:
+    description: Returns details on what has changed (or in check mode would change) when in diff mode.
+    support: N/A
+    details: This module changes nothing.
+  idempotent:
+    description:
+      - When run twice in a row outside check mode, with the same arguments, the second run indicates no change.
+    support: full
+    details: This module changes nothing.
+  platform:
+    description: The systems the module runs on. It needs root (CAP_NET_ADMIN), in check mode too.
+    support: full
+    platforms: linux
+"""

@@ -1,0 +1,101 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: cluster
+author: The lvs.cluster authors (@lvs-cluster)
+version_added: 0.1.0
+short_description: The whole of an LVS cluster, from its description
+description:
+  - Validates the description of a cluster (the variable C(lvs_virtual_services)) against the inventory and expands it
+    for all hosts, for checks before a run, for checks from outside and for reports.
+  - Everything that is wrong is reported at once, one line each, naming the service, the key and the value.
+positional: _input, groups, hostvars
+options:
+  _input:
+    description:
+      - The description, a list with one dictionary per service.
+      - The role P(lvs.cluster.director#role) documents its keys.
+    type: list
+    elements: dict
+    required: true
+  groups:
+    description: The variable C(groups).
+    type: dict
+    required: true
+  hostvars:
+    description: The variable C(hostvars).
+    type: dict
+    required: true
+seealso:
+  - plugin: lvs.cluster.director
+    plugin_type: filter
+  - plugin: lvs.cluster.real_server
+    plugin_type: filter
+"""
+
+EXAMPLES = r"""
+- name: Refuse a wrong description before any host is touched
+  hosts: localhost
+  gather_facts: false
+  tasks:
+    - name: Validate the description
+      ansible.builtin.assert:
+        that: (lvs_virtual_services | lvs.cluster.cluster(groups, hostvars)).services is defined
+        quiet: true
+"""
+
+RETURN = r"""
+_value:
+  description: The whole cluster.
+  type: dict
+  contains:
+    vips:
+      description: The VIPs of all services, as the filter P(lvs.cluster.director#filter) returns them.
+      type: list
+      elements: dict
+    services:
+      description: The IPVS table that every director has, as the filter P(lvs.cluster.director#filter) returns it.
+      type: list
+      elements: dict
+    owned_elsewhere:
+      description: The identities of services that belong to a health checker.
+      type: list
+      elements: dict
+    directors:
+      description: The directors' inventory names, the one of the highest priority first.
+      type: list
+      elements: str
+    real_servers:
+      description:
+        - What each host of the group C(real_servers) needs, as the filter P(lvs.cluster.real_server#filter) returns it.
+      type: dict
+  sample:
+    vips: [{"address": "192.0.2.10", "family": "ipv4", "prefix": 32}]
+    services: []
+    owned_elsewhere: []
+    directors: [lb1]
+    real_servers:
+      rs1: {"vips": ["192.0.2.10"]}
+"""
+
+from typing import Any
+
+from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import Cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils.filtering import expand
+
+
+def cluster(description: Any, groups: Any, hostvars: Any) -> dict[str, object]:
+    """`Cluster.as_dict` as a filter."""
+    return expand(description, groups, hostvars, Cluster.as_dict)
+
+
+class FilterModule:
+    """Ansible's entry point."""
+
+    def filters(self) -> dict[str, Any]:
+        """Filter names and what they call."""
+        return {"cluster": cluster}

@@ -1,0 +1,222 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: director
+author: The lvs.cluster authors (@lvs-cluster)
+version_added: 0.1.0
+short_description: What one director of an LVS cluster needs
+description:
+  - Expands the description of a cluster (the variable C(lvs_virtual_services)) into what one director needs, which is
+    its IPVS table, its VIPs, kernel modules, sysctls and VRRP instances.
+  - The whole description is validated first, against the inventory too, whichever host is asked for. Everything that
+    is wrong is reported at once, one line each, naming the service, the key and the value.
+  - Nothing is read but the arguments, so the filter gives the same in check mode and on a fresh host.
+positional: _input, host, groups, hostvars
+options:
+  _input:
+    description:
+      - The description, a list with one dictionary per service.
+      - The role P(lvs.cluster.director#role) documents its keys.
+    type: list
+    elements: dict
+    required: true
+  host:
+    description: The inventory name of the director, which must be in the group C(directors).
+    type: str
+    required: true
+  groups:
+    description:
+      - The variable C(groups). The directors are the group C(directors), in the order of their priority.
+      - All real servers that Ansible manages are in the group C(real_servers) or in groups below it.
+    type: dict
+    required: true
+  hostvars:
+    description:
+      - The variable C(hostvars). Only hosts that a service names, and directors, are looked up.
+      - A host's address is its variable C(lvs_address) (one address, or a list with one per family), else
+        C(ansible_host) where that is an address.
+    type: dict
+    required: true
+  interface:
+    description: The network interface on which the VIPs live.
+    type: str
+    required: true
+  virtual_router_id:
+    description: The VRRP id, unique on the link, from 1 to 255.
+    type: int
+    default: 51
+  advert_interval:
+    description: Seconds between VRRP advertisements, from 0.01 to 40.95.
+    type: float
+    default: 1
+  sysctls:
+    description: Further sysctls, which win over those that the filter chooses.
+    type: dict
+    default: {}
+seealso:
+  - plugin: lvs.cluster.real_server
+    plugin_type: filter
+  - plugin: lvs.cluster.cluster
+    plugin_type: filter
+  - module: lvs.cluster.ipvs_table
+"""
+
+EXAMPLES = r"""
+- name: Expand the description for this director
+  ansible.builtin.set_fact:
+    director_model: >-
+      {{ lvs_virtual_services
+         | lvs.cluster.director(inventory_hostname, groups, hostvars, interface='eth1') }}
+
+- name: Bring the IPVS table in line
+  lvs.cluster.ipvs_table:
+    services: "{{ director_model.services }}"
+    exclude: "{{ director_model.owned_elsewhere }}"
+    purge: real_servers
+"""
+
+RETURN = r"""
+_value:
+  description: What the director needs.
+  type: dict
+  contains:
+    vips:
+      description: The VIPs of all services, IPv4 first, then by number.
+      type: list
+      elements: dict
+      contains:
+        address:
+          description: The address.
+          type: str
+        family:
+          description: V(ipv4) or V(ipv6).
+          type: str
+        prefix:
+          description: The prefix length, V(32) or V(128).
+          type: int
+    services:
+      description:
+        - The IPVS table, exactly as the option O(lvs.cluster.ipvs_table#module:services) takes it, with one entry
+          per port.
+        - Every option is given except the weights that the description leaves out.
+      type: list
+      elements: dict
+    owned_elsewhere:
+      description:
+        - The identities of services that belong to a health checker.
+        - This is for the option O(lvs.cluster.ipvs_table#module:exclude).
+      type: list
+      elements: dict
+    kernel_modules:
+      description: C(ip_vs) and the modules of the schedulers and persistence engines in use.
+      type: list
+      elements: str
+    sysctls:
+      description:
+        - Sysctls by name. Forwarding is switched on only for methods that need it, which direct routing does not.
+      type: dict
+    vrrp:
+      description: The VRRP instances.
+      type: dict
+      contains:
+        instances:
+          description: One instance for each family that has VIPs.
+          type: list
+          elements: dict
+          contains:
+            name:
+              description: The name of the instance.
+              type: str
+            family:
+              description: V(ipv4) or V(ipv6).
+              type: str
+            interface:
+              description: The network interface.
+              type: str
+            virtual_router_id:
+              description: The VRRP id.
+              type: int
+            advert_interval:
+              description: Seconds between advertisements.
+              type: float
+            state:
+              description: V(MASTER) on the first director of the group, V(BACKUP) on the others.
+              type: str
+            priority:
+              description: V(200) on the first director, 10 less on each further one, and at least V(1).
+              type: int
+            source_address:
+              description: The director's own address, or null when it is the only director.
+              type: str
+            peers:
+              description: The other directors' addresses.
+              type: list
+              elements: str
+            addresses:
+              description: The VIPs with their prefix lengths.
+              type: list
+              elements: str
+  sample:
+    vips: [{"address": "192.0.2.10", "family": "ipv4", "prefix": 32}]
+    services:
+      - name: web
+        address: 192.0.2.10
+        port: 80
+        protocol: tcp
+        scheduler: rr
+        scheduler_flags: []
+        one_packet: false
+        persistence_timeout: 0
+        real_servers:
+          - {"address": "192.0.2.21", "port": 80, "forward_method": "dr", "upper_threshold": 0, "lower_threshold": 0}
+    owned_elsewhere: []
+    kernel_modules: [ip_vs, ip_vs_rr]
+    sysctls: {"net.ipv4.vs.expire_nodest_conn": 1, "net.ipv4.vs.expire_quiescent_template": 1}
+    vrrp:
+      instances:
+        - name: lvs_ipv4
+          family: ipv4
+          interface: eth1
+          virtual_router_id: 51
+          advert_interval: 1.0
+          state: MASTER
+          priority: 200
+          source_address: null
+          peers: []
+          addresses: [192.0.2.10/32]
+"""
+
+from typing import Any
+
+from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import Cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils.filtering import expand
+
+
+def director(
+    description: Any,
+    host: str,
+    groups: Any,
+    hostvars: Any,
+    interface: Any,
+    virtual_router_id: Any = 51,
+    advert_interval: Any = 1,
+    sysctls: Any = None,
+) -> dict[str, object]:
+    """`Cluster.director` as a filter."""
+
+    def wanted(cluster: Cluster) -> dict[str, object]:
+        return cluster.director(host, interface, virtual_router_id, advert_interval, sysctls)
+
+    return expand(description, groups, hostvars, wanted)
+
+
+class FilterModule:
+    """Ansible's entry point."""
+
+    def filters(self) -> dict[str, Any]:
+        """Filter names and what they call."""
+        return {"director": director}

@@ -1,0 +1,82 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: real_server
+author: The lvs.cluster authors (@lvs-cluster)
+version_added: 0.1.0
+short_description: What one real server of an LVS cluster needs
+description:
+  - Expands the description of a cluster (the variable C(lvs_virtual_services)) into what one real server needs, which
+    is the list of VIPs that it holds silently.
+  - These are the VIPs of the services that name this host and forward by direct routing or through a tunnel, since
+    packets then reach the real server with the VIP as their destination.
+  - The whole description is validated first, against the inventory too, whichever host is asked for. Everything that
+    is wrong is reported at once, one line each, naming the service, the key and the value.
+positional: _input, host, groups, hostvars
+options:
+  _input:
+    description:
+      - The description, a list with one dictionary per service.
+      - The role P(lvs.cluster.director#role) documents its keys.
+    type: list
+    elements: dict
+    required: true
+  host:
+    description: The inventory name of the real server, which must be in the group C(real_servers).
+    type: str
+    required: true
+  groups:
+    description: The variable C(groups).
+    type: dict
+    required: true
+  hostvars:
+    description: The variable C(hostvars).
+    type: dict
+    required: true
+seealso:
+  - plugin: lvs.cluster.director
+    plugin_type: filter
+  - plugin: lvs.cluster.cluster
+    plugin_type: filter
+  - module: lvs.cluster.arp_silence
+"""
+
+EXAMPLES = r"""
+- name: Hold this host's VIPs silently
+  lvs.cluster.arp_silence:
+    vips: "{{ (lvs_virtual_services | lvs.cluster.real_server(inventory_hostname, groups, hostvars)).vips }}"
+"""
+
+RETURN = r"""
+_value:
+  description: What the real server needs.
+  type: dict
+  contains:
+    vips:
+      description: The VIPs to hold, IPv4 first, then by number. Empty when no service needs one on this host.
+      type: list
+      elements: str
+  sample:
+    vips: [192.0.2.10, "2001:db8::10"]
+"""
+
+from typing import Any
+
+from ansible_collections.lvs.cluster.plugins.plugin_utils.filtering import expand
+
+
+def real_server(description: Any, host: str, groups: Any, hostvars: Any) -> dict[str, object]:
+    """`Cluster.real_server` as a filter."""
+    return expand(description, groups, hostvars, lambda cluster: cluster.real_server(host))
+
+
+class FilterModule:
+    """Ansible's entry point."""
+
+    def filters(self) -> dict[str, Any]:
+        """Filter names and what they call."""
+        return {"real_server": real_server}

@@ -1,0 +1,101 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Addresses through pyroute2, versions 0.7.2 to 0.9.
+
+An IPv4 VIP gets host scope: the kernel then never picks it as a source by itself, which it would on an interface
+without an address of its own (net/ipv4/devinet.c: inet_select_addr then looks on every interface, lo first). An IPv6
+VIP gets a preferred lifetime of 0 for the same end (RFC 6724 section 5, rule 3), and skips duplicate address detection.
+Replies of connections to the VIP carry it all the same.
+
+PRIVATE to the collection lvs.cluster: may change without notice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+from .errors import HostError, MissingLibrary
+from .state import Address
+
+_SCOPE_HOST = 254  # include/uapi/linux/rtnetlink.h: RT_SCOPE_HOST
+_NO_DUPLICATE_DETECTION = 0x02  # include/uapi/linux/if_addr.h: IFA_F_NODAD
+_FOREVER = 0xFFFFFFFF  # seconds; include/net/addrconf.h: INFINITY_LIFE_TIME
+# pyroute2 0.7 silently ignores preferred_lft=0: it takes the lifetimes from "cacheinfo", by these names; 0.9 takes them
+# from the arguments and overwrites "cacheinfo". So both.
+_DEPRECATED = {"preferred": 0, "valid": _FOREVER, "cacheinfo": {"preferred": 0, "valid": _FOREVER}}
+
+
+@contextlib.contextmanager
+def _as_host_error(what: str = "", harmless: int = 0) -> Iterator[None]:
+    """Turn the kernel's refusals into HostError, except for one errno that does no harm."""
+    try:
+        yield
+    except MissingLibrary:
+        raise
+    except Exception as error:
+        # pyroute2's NetlinkError is no OSError and its place has moved, but it has always had the errno as its code.
+        code = error.errno if isinstance(error, OSError) else getattr(error, "code", None)
+        if not isinstance(code, int):
+            raise
+        if code != harmless:
+            raise HostError(f"cannot {what}: {os.strerror(code)}" if what else os.strerror(code)) from error
+
+
+class Addresses:
+    """A connection to the kernel for addresses, opened when it is first used."""
+
+    def __init__(self) -> None:
+        self._socket: Any | None = None
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def read(self) -> frozenset[Address]:
+        """Every address of every interface. Raises HostError."""
+        names = dict(socket.if_nameindex())
+        with _as_host_error("read the addresses"):
+            messages = tuple(self._open().get_addr())
+        found = set()
+        for message in messages:
+            text = message.get_attr("IFA_LOCAL") or message.get_attr("IFA_ADDRESS")
+            if text is not None and message["index"] in names:
+                found.add(Address(text, message["prefixlen"], names[message["index"]]))
+        return frozenset(found)
+
+    def add(self, address: Address) -> None:
+        """Add an address; one that is already there is fine. Raises HostError with the kernel's reason."""
+        options = dict(_DEPRECATED, flags=_NO_DUPLICATE_DETECTION) if ":" in address.address else {"scope": _SCOPE_HOST}
+        self._change("add", address, errno.EEXIST, options)
+
+    def remove(self, address: Address) -> None:
+        """Remove an address; one that is not there is fine. Raises HostError with the kernel's reason."""
+        self._change("del", address, errno.EADDRNOTAVAIL, {})
+
+    def _change(self, command: str, address: Address, harmless: int, options: dict[str, Any]) -> None:
+        with _as_host_error(harmless=harmless):
+            self._open().addr(
+                command,
+                index=socket.if_nametoindex(address.interface),
+                address=address.address,
+                prefixlen=address.prefix,
+                family=socket.AF_INET6 if ":" in address.address else socket.AF_INET,
+                **options,
+            )
+
+    def _open(self) -> Any:
+        if self._socket is None:
+            try:
+                from pyroute2 import IPRoute
+            except ImportError as error:
+                raise MissingLibrary("pyroute2", "python3-pyroute2") from error
+            self._socket = IPRoute()
+        return self._socket

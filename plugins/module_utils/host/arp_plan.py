@@ -1,0 +1,234 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The plan of arp_silence: VIPs of a real server, and silence about them.
+
+The one rule of every plan: while a VIP is on the host, no interface answers ARP for it. So silence comes before the
+first VIP and goes after the last. A plan that is undone half-way passes the same states backwards.
+
+What the kernel does (net/ipv4/arp.c: arp_ignore, arp_announce; include/linux/inetdevice.h: IN_DEV_MAXCONF): the larger
+of the values of "all" and of the interface that the request came in on counts. 1 and 2 answer only for addresses of
+that interface, 8 for none, but 3 answers for every address of global scope, and 4 to 7 mean 0.
+
+PRIVATE to the collection lvs.cluster: may change without notice.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from .bookkeeping import change_files, plan_bookkeeping
+from .errors import HostError
+from .record import KnownVip, Record, parse_record
+from .state import (
+    AddAddress,
+    Address,
+    ChangeUnit,
+    HostState,
+    Operation,
+    Plan,
+    RemoveAddress,
+    SetSysctl,
+    predict,
+)
+from .sysctl import display, overridden, render_file
+from .unit import VIPS_UNIT, vips_unit
+
+SYSCTL_FILE = "/etc/sysctl.d/91-lvs-cluster-arp.conf"
+RECORD_FILE = "/var/lib/lvs-cluster/arp_silence.json"
+HEADER = "Written by the Ansible module lvs.cluster.arp_silence, which overwrites changes."
+
+# Answer only for addresses of the interface asked on; announce only addresses of the interface sent from.
+SILENCE = {"arp_ignore": "1", "arp_announce": "2"}
+_SILENT_VALUES = frozenset({1, 2, 8})
+_INTERFACE = re.compile(r"[^\s/]{1,15}")  # include/uapi/linux/if.h: IFNAMSIZ; net/core/dev.c: dev_valid_name
+
+
+@dataclass(frozen=True)
+class ArpSilence:
+    """What a task wants: addresses in normal form and order, their interface, and where else silence is written."""
+
+    present: bool = True
+    vips: tuple[str, ...] = ()
+    interface: str = "lo"
+    ingress: tuple[str, ...] = ()
+    persist: bool = True
+
+
+def parse_silence(
+    present: bool, vips: Sequence[str], interface: str, ingress: Sequence[str], persist: bool
+) -> ArpSilence:
+    """Check what a task gives. Raises HostError with a sentence that names the option and the value."""
+    for option, name in (("interface", interface), *(("ingress", name) for name in ingress)):
+        if not _INTERFACE.fullmatch(name) or name in ("all", "default", ".", ".."):
+            raise HostError(f"{option}: {name!r} is no name of an interface")
+    addresses = {_parse_vip(vip) for vip in vips}
+    ordered = sorted(addresses, key=lambda item: (item.version, item.packed))
+    return ArpSilence(present, tuple(str(item) for item in ordered), interface, tuple(dict.fromkeys(ingress)), persist)
+
+
+def _parse_vip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        hint = "; give it without a prefix length" if "/" in text else ""
+        raise HostError(f"vips: {text!r} is no IP address{hint}") from None
+    kinds = {
+        "the unspecified address": address.is_unspecified,
+        "a loopback address": address.is_loopback,
+        "a multicast address": address.is_multicast,
+        "a link-local address": address.is_link_local,
+        "a reserved address": address.version == 4 and address.is_reserved,
+        "an IPv4 address written as IPv6": address.version == 6 and address.ipv4_mapped is not None,
+        "an address with a zone": "%" in text,
+    }
+    for kind, applies in kinds.items():
+        if applies:
+            raise HostError(f"vips: {text} is {kind}, which cannot be a VIP")
+    return address
+
+
+def keys_of_interest(silence: ArpSilence, record: Record, interfaces: Iterable[str]) -> frozenset[str]:
+    """The sysctls whose values a plan needs; interfaces are the host's."""
+    names = {"all", silence.interface, *interfaces, *silence.ingress}
+    conf = {_key(name, option) for name in names for option in SILENCE}
+    return frozenset({*conf, *record.sysctls, _disable_ipv6(silence)})
+
+
+def plan_silence(state: HostState, silence: ArpSilence, sysctl_files: Sequence[tuple[str, str]] = ()) -> Plan:
+    """Operations that bring a host to what is wanted. Raises HostError where that cannot be had.
+
+    state holds keys_of_interest, every address of the host, SYSCTL_FILE, RECORD_FILE, VIPS_UNIT and which directories
+    of these exist; sysctl_files are the host's sysctl.d files, see sysctl.overridden.
+    """
+    old = parse_record(RECORD_FILE, state.records.get(RECORD_FILE))
+    named = {_address(vip, silence.interface) for vip in silence.vips}
+    wanted = named if silence.present else set()
+    ours = {_address(vip, known.interface) for vip, known in old.vips.items() if known.added}
+    if silence.present:
+        _refuse_impossible(state, silence)
+        _refuse_elsewhere(state, silence, ours)
+
+    # Where absent, a VIP that was there before goes too if the task names it, and stays otherwise.
+    missing = sorted(wanted - state.addresses)
+    surplus = sorted(((ours | named) - wanted) & state.addresses)
+    listed = _listed(silence)
+    files = {SYSCTL_FILE: render_file(HEADER, listed) if silence.persist else None}
+    boot_unit = vips_unit(HEADER, silence.interface, silence.vips) if wanted and silence.persist else None
+    new = Record(
+        sysctls={key: old.sysctls.get(key) or state.sysctls.get(key) for key in listed},
+        vips={item.address: KnownVip(item.interface, item in missing or item in ours) for item in wanted},
+    )
+    books = plan_bookkeeping(state, RECORD_FILE, old, new, [path for path, text in files.items() if text is not None])
+
+    silencing = _writes(state, listed)
+    addresses: list[Operation] = [*map(AddAddress, missing), *map(RemoveAddress, surplus)]
+    before = state.units.get(VIPS_UNIT)
+    units: list[Operation] = [] if before == boot_unit else [ChangeUnit(VIPS_UNIT, before, boot_unit)]
+    keeping = change_files(state, files)
+    proper = [*keeping, *silencing, *addresses, *units] if silence.present else [*addresses, *units, *keeping]
+    # What is no longer listed is put back last, when no VIP depends on it.
+    back = {key: value for key, value in old.sysctls.items() if key not in listed and value is not None}
+    operations = (*books.opening, *proper, *_writes(state, back), *books.closing)
+    predicted = predict(state, operations)
+    if silence.present:
+        _refuse_talkative(predicted, silence)
+    conflicts = overridden(SYSCTL_FILE.rsplit("/", 1)[-1], listed, sysctl_files) if silence.persist else []
+    return Plan(
+        operations,
+        predicted,
+        warnings=(*conflicts, *_left_talking(predicted, silence, old)),
+        shown_sysctls=frozenset({*listed, *old.sysctls}),
+        shown_addresses=frozenset(ours | named),
+    )
+
+
+def _key(interface: str, option: str) -> str:
+    return f"net/ipv4/conf/{interface}/{option}"
+
+
+def _disable_ipv6(silence: ArpSilence) -> str:
+    return f"net/ipv6/conf/{silence.interface}/disable_ipv6"
+
+
+def _address(vip: str, interface: str) -> Address:
+    return Address(vip, 128 if ":" in vip else 32, interface)
+
+
+def _listed(silence: ArpSilence) -> dict[str, str]:
+    if not silence.present:
+        return {}
+    return {_key(name, option): value for name in ("all", *silence.ingress) for option, value in SILENCE.items()}
+
+
+def _writes(state: HostState, targets: Mapping[str, str]) -> list[Operation]:
+    """Writes of what differs; a key without a value is that of an interface that is gone by now."""
+    current = {key: state.sysctls.get(key) for key in targets}
+    return [SetSysctl(key, current[key], value) for key, value in targets.items() if current[key] not in (None, value)]
+
+
+def _refuse_impossible(state: HostState, silence: ArpSilence) -> None:
+    for option, name in (("interface", silence.interface), *(("ingress", name) for name in silence.ingress)):
+        if state.sysctls.get(_key(name, "arp_ignore")) is None:
+            raise HostError(f"{option}: this host has no interface {name}")
+    ipv6 = [vip for vip in silence.vips if ":" in vip]
+    if ipv6 and state.sysctls.get(_disable_ipv6(silence)) != "0":
+        missing = state.sysctls.get(_disable_ipv6(silence)) is None
+        why = "this kernel runs without IPv6" if missing else f"{display(_disable_ipv6(silence))} is 1"
+        raise HostError(f"vips: {ipv6[0]} cannot be put on {silence.interface}: {why}")
+
+
+def _refuse_elsewhere(state: HostState, silence: ArpSilence, ours: set[Address]) -> None:
+    """A VIP on another interface answers ARP whatever is done here; one with another prefix is not what it seems."""
+    for address in sorted(state.addresses - ours):
+        if address.address not in silence.vips:
+            continue
+        if address.interface != silence.interface:
+            raise HostError(
+                f"vips: {address.address} is already on {address.interface}, where this host answers ARP for it;"
+                " take it off there first, or leave this host (a director?) out"
+            )
+        if address != _address(address.address, silence.interface):
+            raise HostError(
+                f"vips: {address.address} is already on {address.interface} with the prefix length {address.prefix},"
+                " which makes the whole network local; take it off there first"
+            )
+
+
+def _refuse_talkative(state: HostState, silence: ArpSilence) -> None:
+    for name, value in _talkative(state):
+        raise HostError(
+            f"ingress: {display(_key(name, 'arp_ignore'))} is {value}, which lets {name} answer ARP for addresses of"
+            f" {silence.interface} whatever net.ipv4.conf.all.arp_ignore says; list {name} in ingress"
+        )
+
+
+def _talkative(state: HostState) -> list[tuple[str, str]]:
+    """Interfaces, and their arp_ignore, on which the host would answer ARP for an address of another interface."""
+    overall = _number(state.sysctls.get(_key("all", "arp_ignore")))
+    found = []
+    for key, value in sorted(state.sysctls.items()):
+        name = key.split("/")[3]
+        relevant = key == _key(name, "arp_ignore") and name not in ("all", "default", "lo")
+        if relevant and value is not None and max(overall, _number(value)) not in _SILENT_VALUES:
+            found.append((name, value))
+    return found
+
+
+def _number(value: str | None) -> int:
+    return int(value) if value is not None and value.isdigit() else 0
+
+
+def _left_talking(predicted: HostState, silence: ArpSilence, old: Record) -> list[str]:
+    """Sentences about VIPs that were there before us, stay when we go, and lose their silence."""
+    if silence.present or not _talkative(predicted):
+        return []
+    return [
+        f"{vip} was on {known.interface} before and stays there;"
+        " with the sysctls put back, this host answers ARP for it again"
+        for vip, known in sorted(old.vips.items())
+        if ":" not in vip and _address(vip, known.interface) in predicted.addresses
+    ]

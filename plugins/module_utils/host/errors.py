@@ -1,0 +1,22 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one error of the host side.
+
+PRIVATE to the collection lvs.cluster: may change without notice.
+"""
+
+from __future__ import annotations
+
+
+class HostError(Exception):
+    """What a user has to know, as one sentence. Modules hand its text to C(fail_json) unchanged."""
+
+
+class MissingLibrary(HostError):
+    """A Python library that the host lacks, and the distribution package that holds it."""
+
+    def __init__(self, library: str, package: str) -> None:
+        super().__init__(f"the Python library {library} is missing (package {package})")
+        self.library = library
+        self.package = package

@@ -1,0 +1,117 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One unit of systemd: its file, and whether it is enabled.
+
+State is read from the files, which costs nothing. C(systemctl) is called only for a change, and as seldom as possible,
+since each call takes about a second on a slow machine: C(enable) also makes systemd read its units again, so
+installing takes one call; removing takes two (C(disable --now), and C(daemon-reload) once the file is gone).
+
+PRIVATE to the collection lvs.cluster: may change without notice.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from typing import Callable
+
+from .errors import HostError
+from .files import read_text, remove_file, write_text
+from .unit import Unit
+
+UNIT_DIRECTORY = "/etc/systemd/system"
+TARGET = "multi-user.target"
+
+# A login by SSH may lack the last ones, even root's.
+_PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/local/sbin:/usr/sbin:/sbin"
+
+# Exit status, standard output and standard error of a command; AnsibleModule.run_command is one.
+RunCommand = Callable[[list[str]], tuple[int, str, str]]
+
+
+def run_command(command: list[str]) -> tuple[int, str, str]:
+    """Run a command without a shell, in English, as RunCommand describes."""
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            env={**os.environ, "LC_ALL": "C", "PATH": _PATH},
+            check=False,
+        )
+    except OSError as error:
+        return 127, "", f"{command[0]}: {error.strerror}"
+    return done.returncode, done.stdout, done.stderr
+
+
+def has_command(name: str) -> bool:
+    """Whether run_command would find this command."""
+    return shutil.which(name, path=_PATH) is not None
+
+
+def booted(root: str = "/") -> bool:
+    """Whether systemd runs this host: the test that sd_booted(3) makes."""
+    return os.path.isdir(os.path.join(root, "run/systemd/system"))
+
+
+class Systemd:
+    """Units below a root directory ("/" but in tests), driven through a command runner."""
+
+    def __init__(self, root: str = "/", run: RunCommand = run_command) -> None:
+        self._directory = os.path.join(root, UNIT_DIRECTORY.lstrip("/"))
+        self._run = run
+
+    def read(self, name: str) -> Unit | None:
+        """The unit as it is installed, or None where there is no file of ours."""
+        text = read_text(os.path.join(self._directory, name))
+        return None if text is None else Unit(text, os.path.lexists(self._link(name)))
+
+    def change(self, name: str, before: Unit | None, after: Unit | None) -> None:
+        """Bring a unit from one state to another; nothing is started.
+
+        Raises HostError when a step fails; the unit's file is then as it was.
+        """
+        if after is None:
+            self._remove(name, before)
+        elif before != after:
+            self._install(name, before, after)
+
+    def _install(self, name: str, before: Unit | None, after: Unit) -> None:
+        path = os.path.join(self._directory, name)
+        new_text = before is None or before.text != after.text
+        if new_text:
+            write_text(path, after.text)
+        try:
+            if after.enabled and (before is None or not before.enabled):
+                self._systemctl("enable", name)
+            elif before is not None and before.enabled and not after.enabled:
+                self._systemctl("disable", name)
+            elif new_text:
+                self._systemctl("daemon-reload")
+        except HostError:
+            if new_text and before is None:
+                remove_file(self._link(name))
+                remove_file(path)
+            elif new_text and before is not None:
+                write_text(path, before.text)
+            raise
+
+    def _remove(self, name: str, before: Unit | None) -> None:
+        if before is None:
+            return
+        self._systemctl("disable", "--now", name)
+        remove_file(os.path.join(self._directory, name))
+        self._systemctl("daemon-reload")
+
+    def _link(self, name: str) -> str:
+        return os.path.join(self._directory, TARGET + ".wants", name)
+
+    def _systemctl(self, *arguments: str) -> None:
+        status, output, errors = self._run(["systemctl", *arguments])
+        if status != 0:
+            lines = (errors.strip() or output.strip() or f"exit status {status}").splitlines()
+            raise HostError(f"systemctl {' '.join(arguments)} failed: {lines[-1]}")

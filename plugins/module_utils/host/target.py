@@ -1,0 +1,114 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The host itself: reads the state that a planner asks for, and carries operations out.
+
+PRIVATE to the collection lvs.cluster: may change without notice.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from .addresses import Addresses
+from .files import make_directories, read_text, remove_empty_directories, remove_file, write_text
+from .kmod import KernelModules
+from .procsys import read_interfaces, read_sysctl_files, read_sysctls, write_sysctl
+from .state import (
+    AddAddress,
+    ChangeFile,
+    ChangeRecord,
+    ChangeUnit,
+    HostState,
+    LoadModule,
+    MakeDirectory,
+    Operation,
+    RemoveAddress,
+    SetSysctl,
+    parents_of,
+)
+from .systemd import RunCommand, Systemd, run_command
+
+
+@dataclass(frozen=True)
+class Query:
+    """What a planner needs to know. Paths are the host's, below the target's root."""
+
+    sysctls: Iterable[str] = ()
+    modules: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    record: str | None = None
+    unit: str | None = None
+    addresses: bool = False
+
+
+class Target:
+    """A host: its files below root, its /proc, /sys and /lib/modules below kernel. Tests give their own directories."""
+
+    def __init__(self, root: str = "/", kernel: str = "/", run: RunCommand = run_command) -> None:
+        self.root = root
+        self.proc = os.path.join(kernel, "proc")
+        self.modules = KernelModules(kernel, run)
+        self.systemd = Systemd(root, run)
+        self.addresses = Addresses()
+
+    def close(self) -> None:
+        """Close what was opened."""
+        self.addresses.close()
+
+    def path(self, path: str) -> str:
+        """Where a file of the host is."""
+        return os.path.join(self.root, path.lstrip("/"))
+
+    def text(self, path: str) -> str | None:
+        """The text of a file of the host, or None."""
+        return read_text(self.path(path))
+
+    def interfaces(self) -> tuple[str, ...]:
+        """The names of the host's interfaces."""
+        return read_interfaces(self.proc)
+
+    def sysctl_files(self) -> list[tuple[str, str]]:
+        """Path and text of the host's sysctl.d files, as far as they count."""
+        return read_sysctl_files(self.root)
+
+    def read(self, query: Query) -> HostState:
+        """The state that a query asks for. Raises HostError."""
+        records = () if query.record is None else (query.record,)
+        directories = (path for path in parents_of((*query.files, *records)) if os.path.isdir(self.path(path)))
+        return HostState(
+            sysctls=read_sysctls(query.sysctls, self.proc),
+            addresses=self.addresses.read() if query.addresses else frozenset(),
+            modules={name: self.modules.available(name) for name in query.modules},
+            files={path: self.text(path) for path in query.files},
+            records={path: self.text(path) for path in records},
+            units={} if query.unit is None else {query.unit: self.systemd.read(query.unit)},
+            directories=frozenset(directories),
+        )
+
+    def apply(self, operation: Operation) -> None:
+        """Carry out one operation. Raises HostError with the reason alone: describe() has the rest of the sentence."""
+        if isinstance(operation, LoadModule):
+            self.modules.load(operation.name)
+        elif isinstance(operation, SetSysctl):
+            write_sysctl(operation.key, operation.after, self.proc)
+        elif isinstance(operation, AddAddress):
+            self.addresses.add(operation.address)
+        elif isinstance(operation, RemoveAddress):
+            self.addresses.remove(operation.address)
+        elif isinstance(operation, ChangeFile):
+            self._write(operation.path, operation.after, 0o600 if isinstance(operation, ChangeRecord) else 0o644)
+        elif isinstance(operation, ChangeUnit):
+            self.systemd.change(operation.name, operation.before, operation.after)
+        elif isinstance(operation, MakeDirectory):
+            make_directories(self.path(operation.path))
+        else:
+            remove_empty_directories([self.path(operation.path)])
+
+    def _write(self, path: str, text: str | None, mode: int) -> None:
+        if text is None:
+            remove_file(self.path(path))
+        else:
+            write_text(self.path(path), text, mode)

@@ -1,0 +1,78 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A unit of systemd as a value, and the unit that puts VIPs on at boot.
+
+PRIVATE to the collection lvs.cluster: may change without notice.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+VIPS_UNIT = "lvs-cluster-vips.service"
+
+# lo is there from the start, so its VIPs come on before any link is up. Another interface has to appear first.
+_ORDER_LO = """\
+Wants=network-pre.target
+Before=network-pre.target shutdown.target
+After=systemd-sysctl.service
+"""
+_ORDER_DEVICE = """\
+Requires={device}
+Before=network.target network-online.target shutdown.target
+After=systemd-sysctl.service {device}
+"""
+_UNIT = """\
+# {header}
+[Unit]
+Description=Virtual IP addresses of LVS on {interface}, silent in ARP
+DefaultDependencies=no
+{order}Conflicts=shutdown.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+# No VIP without silence: where this fails, the next command does not run.
+ExecStart=/bin/sh -ec 'echo 1 >/proc/sys/net/ipv4/conf/all/arp_ignore; echo 2 >/proc/sys/net/ipv4/conf/all/arp_announce'
+ExecStart=ip -force -batch -
+StandardInput=data
+{addresses}
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A unit file's text, and whether C(multi-user.target) wants the unit."""
+
+    text: str
+    enabled: bool = True
+
+
+def vips_unit(header: str, interface: str, vips: Sequence[str]) -> Unit:
+    """The unit that silences ARP and then puts these addresses on the interface.
+
+    It runs before the network is brought up (for an interface other than lo: as soon as that is there), so that
+    services which bind to a VIP find it. It has no ExecStop: stopping it must not take a VIP from live connections.
+    """
+    device = f"sys-subsystem-net-devices-{escape(interface)}.device"
+    order = _ORDER_LO if interface == "lo" else _ORDER_DEVICE.format(device=device)
+    addresses = "".join(f"StandardInputText=address replace {batch_words(vip, interface)}\n" for vip in vips)
+    return Unit(_UNIT.format(header=header, interface=interface, order=order, addresses=addresses))
+
+
+def batch_words(vip: str, interface: str) -> str:
+    """An address in the words of C(ip address), as addresses.py adds it."""
+    if ":" in vip:
+        return f"{vip}/128 dev {interface} nodad preferred_lft 0"
+    return f"{vip}/32 dev {interface} scope host"
+
+
+def escape(name: str) -> str:
+    """A name as systemd writes it in a unit's name (systemd-escape(1))."""
+    escaped = re.sub(r"[^A-Za-z0-9:_.]", lambda match: "".join(f"\\x{byte:02x}" for byte in match[0].encode()), name)
+    return f"\\x2e{escaped[1:]}" if escaped.startswith(".") else escaped

@@ -1,0 +1,207 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Module arguments (plain dicts) to patches.
+
+PRIVATE to the collection lvs.cluster: may change without notice. Pure: the dicts may come from AnsibleModule, from a
+cluster description on the controller or from a test. Bad input is one InvalidValue.
+
+A service dict has ``address``, ``port`` and ``protocol``, or ``fwmark`` and ``family``; then ``scheduler``,
+``scheduler_flags``, ``persistence_timeout``, ``persistence_netmask``, ``persistence_engine``, ``one_packet``,
+``real_servers`` and ``name``. A real server dict has ``address``, ``port``, ``forward_method``, ``weight``,
+``upper_threshold``, ``lower_threshold``, ``tunnel_type``, ``tunnel_port``, ``tunnel_checksum``. What is None or missing
+is unset.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from . import checks, model
+from .model import InvalidValue, RealServerKey, RealServerPatch, ServiceKey, ServicePatch, SettingsPatch
+
+Arguments = Mapping[str, Any]
+
+# option -> highest value
+_NUMBERS = {
+    "weight": model.MAX_WEIGHT,
+    "upper_threshold": model.MAX_THRESHOLD,
+    "lower_threshold": model.MAX_THRESHOLD,
+    "tunnel_port": 65535,
+}
+_CHOICES = {
+    "forward_method": model.FORWARD_METHODS,
+    "tunnel_type": model.TUNNEL_TYPES,
+    "tunnel_checksum": model.TUNNEL_CHECKSUMS,
+}
+
+
+def _number(label: str, key: str, value: object, low: int, high: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise InvalidValue(label, key, value, f"must be a whole number from {low} to {high}")
+    return value
+
+
+def _choice(label: str, key: str, value: object, choices: Mapping[str, int]) -> int:
+    if not isinstance(value, str) or value not in choices:
+        raise InvalidValue(label, key, value, f"must be one of {', '.join(choices)}")
+    return choices[value]
+
+
+def _address(label: str, key: str, value: object) -> bytes:
+    try:
+        return model.pack_address(value)  # type: ignore[arg-type]  # anything but text is refused there
+    except ValueError as error:
+        raise InvalidValue(label, key, value, str(error)) from None
+
+
+def _hint(arguments: Arguments) -> str:
+    """How to call a service whose key cannot be told yet."""
+    if arguments.get("name"):
+        return str(arguments["name"])
+    if arguments.get("fwmark") is not None:
+        return f"fwmark {arguments['fwmark']}"
+    if arguments.get("address") is not None:
+        return f"{arguments.get('protocol') or 'tcp'} {arguments['address']} port {arguments.get('port')}"
+    return "virtual service"
+
+
+def service_key(arguments: Arguments) -> ServiceKey:
+    """The identity of a service."""
+    label = _hint(arguments)
+    fwmark, address, port = arguments.get("fwmark"), arguments.get("address"), arguments.get("port")
+    protocol, family = arguments.get("protocol"), arguments.get("family")
+    if fwmark is not None:
+        for option in ("address", "port", "protocol"):
+            if arguments.get(option) is not None:
+                raise InvalidValue(label, option, arguments[option], "does not go with fwmark")
+        _number(label, "fwmark", fwmark, 1, 2**32 - 1)
+        number = _choice(label, "family", "ipv4" if family is None else family, model.FAMILIES)
+        return ServiceKey(fwmark, number, 0, b"", 0)
+    if address is None:
+        raise InvalidValue(label, "address", None, "or fwmark is needed to identify the service")
+    packed = _address(label, "address", address)
+    number = model.family_of(packed)
+    if family is not None and _choice(label, "family", family, model.FAMILIES) != number:
+        raise InvalidValue(label, "family", family, f"does not match address {address}")
+    if port is None:
+        raise InvalidValue(label, "port", None, "is needed with address (0: every port, of a persistent service)")
+    _number(label, "port", port, 0, 65535)
+    key = ServiceKey(
+        0, number, _choice(label, "protocol", "tcp" if protocol is None else protocol, model.PROTOCOLS), packed, port
+    )
+    checks.check_service_key(label, key)
+    return key
+
+
+def _name(label: str, option: str, arguments: Arguments) -> str | None:
+    value = arguments.get(option)
+    if value is None or (value == "" and option == "persistence_engine"):
+        return value
+    try:
+        return model.parse_name(str(value))
+    except ValueError as error:
+        raise InvalidValue(label, option, value, str(error)) from None
+
+
+def _settings(label: str, key: ServiceKey, arguments: Arguments) -> SettingsPatch:
+    scheduler, engine = _name(label, "scheduler", arguments), _name(label, "persistence_engine", arguments)
+    names, timeout = arguments.get("scheduler_flags"), arguments.get("persistence_timeout")
+    netmask: Any = arguments.get("persistence_netmask")
+    flags = None
+    if names is not None:
+        if names and scheduler is None:
+            raise InvalidValue(label, "scheduler_flags", names, "needs scheduler, since flags belong to a scheduler")
+        flags = checks.check_scheduler_flags(label, scheduler or model.DEFAULT_SCHEDULER, names)
+    if timeout is not None:
+        _number(label, "persistence_timeout", timeout, 0, model.MAX_PERSISTENCE_TIMEOUT)
+    if netmask is not None:
+        try:
+            netmask = model.parse_netmask(key.family, str(netmask))
+        except ValueError as error:
+            raise InvalidValue(label, "persistence_netmask", netmask, str(error)) from None
+    if timeout == 0:
+        for option, value in (("persistence_netmask", netmask), ("persistence_engine", engine)):
+            if value:
+                raise InvalidValue(label, option, arguments[option], "needs a persistence_timeout above 0")
+    return SettingsPatch(scheduler, flags, timeout, netmask, engine, arguments.get("one_packet"))
+
+
+def real_server_key(label: str, service: ServiceKey, arguments: Arguments) -> RealServerKey:
+    """The identity of a real server; its port is the service's where none is given."""
+    address = arguments.get("address")
+    if address is None:
+        raise InvalidValue(label, "real server address", None, "is needed")
+    packed = _address(label, "real server address", address)
+    port = arguments.get("port")
+    port = checks.default_port(service) if port is None else _number(label, "real server port", port, 0, 65535)
+    key = RealServerKey(model.family_of(packed), packed, port)
+    checks.check_real_server_key(label, key)
+    return key
+
+
+def _real_server(label: str, key: RealServerKey, arguments: Arguments) -> RealServerPatch:
+    if arguments.get("state") == "absent":
+        return RealServerPatch(absent=True)
+    values: dict[str, Any] = {}
+    for option, value in arguments.items():
+        if value is None:
+            continue
+        if option in _NUMBERS:
+            values[option] = _number(label, f"real server {key}: {option}", value, 0, _NUMBERS[option])
+        elif option in _CHOICES:
+            values[option] = _choice(label, f"real server {key}: {option}", value, _CHOICES[option])
+    return RealServerPatch(**values)
+
+
+def real_servers(
+    label: str, service: ServiceKey, entries: Iterable[Arguments] | None
+) -> dict[RealServerKey, RealServerPatch] | None:
+    """Patches of a service's real servers; a server that is listed twice is refused."""
+    if entries is None:
+        return None
+    patches: dict[RealServerKey, RealServerPatch] = {}
+    for entry in entries:
+        key = real_server_key(label, service, entry)
+        if key in patches:
+            raise InvalidValue(label, "real_servers", str(key), "must not list a real server twice")
+        patches[key] = _real_server(label, key, entry)
+    return patches
+
+
+def service(arguments: Arguments) -> ServicePatch:
+    """A service dict as a patch. ``state: absent`` removes it; its other options are then ignored."""
+    key = service_key(arguments)
+    patch = ServicePatch(key, name=str(arguments.get("name") or ""), absent=arguments.get("state") == "absent")
+    if patch.absent:
+        return patch
+    return patch._replace(
+        settings=_settings(patch.label, key, arguments),
+        real_servers=real_servers(patch.label, key, arguments.get("real_servers")),
+    )
+
+
+def only_real_server(arguments: Arguments) -> ServicePatch:
+    """A real server dict with its ``service`` (a dict of the identity) and ``state`` as a patch of that service."""
+    key = service_key(arguments["service"])
+    patch = ServicePatch(key, settings=None)
+    return patch._replace(real_servers=real_servers(patch.label, key, [arguments]))
+
+
+def services(entries: Iterable[Arguments]) -> list[ServicePatch]:
+    """A list of service dicts as patches; a service that is listed twice is refused."""
+    patches = [service(entry) for entry in entries]
+    refuse_duplicates(patches)
+    return patches
+
+
+def refuse_duplicates(patches: Iterable[ServicePatch]) -> None:
+    """InvalidValue where two patches are for one service."""
+    seen: dict[ServiceKey, ServicePatch] = {}
+    for patch in patches:
+        if patch.key in seen:
+            other = seen[patch.key]
+            what = f"is described twice, also as {other.name}" if other.name else "is described twice"
+            raise InvalidValue(patch.label, "services", str(patch.key), what)
+        seen[patch.key] = patch

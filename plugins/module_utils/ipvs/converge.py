@@ -1,0 +1,170 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Read, plan, apply, read back: what every module that changes the IPVS table calls.
+
+PRIVATE to the collection lvs.cluster: may change without notice. Runs without Ansible, so that the table can be
+restored at boot by the same code.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from . import rules
+from .kernel import Failure, Ipvs, KernelError, explain
+from .model import RealServer, RealServerKey, ServiceKey, ServicePatch, Table, VirtualService
+from .plan import NOTHING_MORE, PURGE_ALL, Operation, Plan, Scope, plan, undo, unmet
+
+
+class ConvergeError(Exception):
+    """The table is not as described; one sentence says at which entry, why, and what was done about it."""
+
+
+class Outcome(NamedTuple):
+    """What was (or in check mode would be) done.
+
+    ``before`` and ``after`` are the services that change, in the form of ipvsadm-save; both empty where nothing does.
+    ``table`` holds the services that were looked at, as they are afterwards.
+    """
+
+    changed: bool
+    before: str
+    after: str
+    table: Table
+    operations: Sequence[Operation]
+
+
+def converge(
+    ipvs: Ipvs, desired: Iterable[ServicePatch], scope: Scope = NOTHING_MORE, check_mode: bool = False
+) -> Outcome:
+    """Make the kernel's table what ``desired`` describes within ``scope``; in check mode only say what that takes.
+
+    Raises InvalidValue before anything is touched, KernelError where IPVS cannot be reached, ConvergeError where the
+    kernel refused something (the table is then as it was) or does not hold what it acknowledged.
+    """
+    patches = list(desired)
+    wanted = _in_scope(patches, scope)
+    planned = plan(ipvs.read(wanted), patches, scope)
+    if planned.operations and not check_mode:
+        planned = _Attempt(ipvs, patches, scope, wanted).run(planned)
+    keys = {operation.service for operation in planned.operations}
+    return Outcome(
+        bool(planned.operations),
+        rules.render(planned.current, keys),
+        rules.render(planned.predicted, keys),
+        planned.predicted,
+        planned.operations,
+    )
+
+
+def _in_scope(patches: Iterable[ServicePatch], scope: Scope) -> Callable[[ServiceKey], bool]:
+    """Which services have to be read: reading costs a request each."""
+    listed = {patch.key for patch in patches} | scope.retired
+    if scope.purge == PURGE_ALL:
+        return lambda key: key in listed or key not in scope.exclude
+    return lambda key: key in listed
+
+
+class _Attempt:
+    """Applying a plan, with its one retry and its way back."""
+
+    def __init__(
+        self, ipvs: Ipvs, patches: list[ServicePatch], scope: Scope, wanted: Callable[[ServiceKey], bool]
+    ) -> None:
+        self._ipvs = ipvs
+        self._patches = patches
+        self._scope = scope
+        self._wanted = wanted
+        self._labels = {patch.key: patch.label for patch in patches}
+
+    def run(self, planned: Plan) -> Plan:
+        """Apply; returns the plan that was carried out in the end."""
+        failures = self._apply(planned.operations, planned)
+        if failures and _lost_race(failures[0]):
+            # Somebody changed the table after it was read, or a dump that ran beside their change missed an entry.
+            now = self._ipvs.read(self._wanted)
+            current = _with_entries_as_found(planned.current, now, failures)
+            again = plan(now, self._patches, self._scope)
+            operations = [*planned.operations, *again.operations]
+            planned = Plan(operations, current, again.predicted)
+            failures = self._apply(again.operations, planned)
+        if failures:
+            raise ConvergeError(f"{self._explain(failures)}; {self._roll_back(planned)}")
+        self._verify(planned)
+        return planned
+
+    def _apply(self, operations: Sequence[Operation], whole: Plan) -> list[Failure]:
+        try:
+            return self._ipvs.apply(operations)
+        except OSError as error:
+            raise ConvergeError(f"sending the changes failed: {error}; {self._roll_back(whole)}") from error
+
+    def _explain(self, failures: Sequence[Failure]) -> str:
+        first = failures[0]
+        text = f"cannot {self._describe(first.operation)}: {explain(first.code, first.operation)}"
+        return text if len(failures) == 1 else f"{text} (and {len(failures) - 1} more of the batch failed)"
+
+    def _describe(self, operation: Operation) -> str:
+        return operation.describe(self._labels.get(operation.service, ""))
+
+    def _roll_back(self, planned: Plan) -> str:
+        """Put every touched entry back; returns a clause that says how that went."""
+        try:
+            back = undo(planned.operations, planned.current, self._ipvs.read(self._wanted))
+            if not back.operations:
+                return "nothing was changed"
+            failures = self._ipvs.apply(back.operations)
+            if failures:
+                return f"putting the table back failed as well: {self._explain(failures)}"
+            if unmet(back.operations, back.predicted, self._ipvs.read(self._wanted)):
+                return "the table was put back, but another process is changing it at the same time"
+        except (KernelError, OSError) as error:
+            return f"putting the table back failed as well: {error}"
+        return "the table was put back as it was"
+
+    def _verify(self, planned: Plan) -> None:
+        touched = {operation.service for operation in planned.operations}
+        for _try in range(2):  # a dump can miss an entry while another process removes one: look twice
+            actual = self._ipvs.read(touched.__contains__)
+            wrong = unmet(planned.operations, planned.predicted, actual)
+            if not wrong:
+                return
+        keys = {operation.service for operation in wrong}
+        raise ConvergeError(
+            f"the kernel acknowledged every change, but {self._describe(wrong[0])} did not last: another process "
+            f"changes the table, or this kernel lacks a feature. Expected:\n{rules.render(planned.predicted, keys)}"
+            f"Found:\n{rules.render(actual, keys)}"
+        )
+
+
+def _lost_race(failure: Failure) -> bool:
+    if failure.code in (errno.EEXIST, errno.ESRCH):
+        return True
+    return failure.code == errno.ENOENT and failure.operation.server_key is not None
+
+
+def _with_entries_as_found(before: Table, now: Table, failures: Iterable[Failure]) -> Table:
+    """``before``, but with every entry at which an operation failed as it is ``now``.
+
+    Such an entry was made or removed by somebody else after it was read; a way back must not undo that.
+    """
+    table = dict(before)
+    for failure in failures:
+        key, server_key = failure.operation.service, failure.operation.server_key
+        found = now.get(key)
+        if found is None:
+            table.pop(key, None)
+        elif server_key is None or key not in table:
+            old = table.get(key)
+            table[key] = VirtualService(found.settings, old.real_servers if old else {})
+        if found is not None and server_key is not None:
+            servers: dict[RealServerKey, RealServer] = dict(table[key].real_servers)
+            if server_key in found.real_servers:
+                servers[server_key] = found.real_servers[server_key]
+            else:
+                servers.pop(server_key, None)
+            table[key] = VirtualService(table[key].settings, servers)
+    return table

@@ -1,0 +1,245 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one place that talks to IPVS, over pyroute2's generic netlink socket.
+
+PRIVATE to the collection lvs.cluster: may change without notice.
+
+What is used of pyroute2 works alike on 0.7.2 to 0.9: the constructor, ``bind``, ``prid``, ``sendto``, ``recv``,
+``fileno`` and ``close``. It is imported when the first message has to be sent, and not before.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from typing import Any, NamedTuple
+
+from . import uapi, wire
+from .model import RealServer, RealServerKey, ServiceKey, Settings, Table, VirtualService
+from .plan import REMOVE, Operation
+
+# Every failing message is answered, and about 550 answers fit a socket's receive buffer: more would be lost.
+CHUNK = 400
+_CAP_NET_ADMIN = 1 << 12
+_PROC_TABLE = "/proc/net/ip_vs"
+_ALIAS = "net-pf-16-proto-16-family-IPVS"
+
+
+class KernelError(Exception):
+    """IPVS cannot be reached, or refused a request; the text is one sentence for the user."""
+
+
+class LibraryMissing(KernelError):
+    """pyroute2 cannot be imported; ``__cause__`` is the ImportError."""
+
+
+class Failure(NamedTuple):
+    """An operation that the kernel refused."""
+
+    operation: Operation
+    code: int  # errno
+
+
+def explain(code: int, operation: Operation | None = None) -> str:
+    """An errno of IPVS in words (net/netfilter/ipvs/ip_vs_ctl.c), with its name."""
+    name = errno.errorcode.get(code, str(code))
+    settings = operation.settings if operation else None
+    if code == errno.EPERM:
+        text = "not permitted: CAP_NET_ADMIN is needed in the network namespace's own user namespace"
+    elif code == errno.EEXIST:
+        text = "it exists already"
+    elif code == errno.ESRCH:
+        text = "there is no such virtual service"
+    elif code == errno.ENOENT and settings is not None:
+        engine = f" or no persistence engine {settings.persistence_engine}" if settings.persistence_engine else ""
+        text = f"this kernel has no scheduler {settings.scheduler}{engine}, not even as a module"
+    elif code == errno.ENOENT:
+        text = "there is no such real server"
+    elif code == errno.EAFNOSUPPORT:
+        text = "this kernel's IPVS has no IPv6, or it is switched off"
+    elif code == errno.EINVAL and operation is not None and operation.server_key is not None:
+        text = "the kernel takes this for an invalid value, for instance an address that is no host's"
+    else:
+        text = os.strerror(code)
+    return f"{text} ({name})"
+
+
+class Ipvs:
+    """The IPVS table of the current network namespace. A context manager; opened by the first request.
+
+    ``load``: whether a kernel that has ip_vs as a module may load it. Without, an unloaded ip_vs reads as the empty
+    table that it would be.
+    """
+
+    def __init__(self, load: bool = True) -> None:
+        self._load = load
+        self._socket: Any = None
+        self._family_id = 0
+        self._sequence = 0
+        self.loaded = True
+
+    def __enter__(self) -> Ipvs:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def _open(self) -> bool:
+        """Open the socket; False where ip_vs is not loaded and must not be."""
+        if self._socket is not None:
+            return True
+        _need_net_admin()
+        if not self._load and not os.path.exists(_PROC_TABLE):
+            self.loaded = False
+            if not can_load():
+                raise KernelError(_NO_IPVS)
+            return False
+        try:
+            from pyroute2.netlink import genlmsg
+            from pyroute2.netlink.exceptions import NetlinkError
+            from pyroute2.netlink.generic import GenericNetlinkSocket
+        except ImportError as error:
+            raise LibraryMissing("the Python library pyroute2 is missing") from error
+        sock = GenericNetlinkSocket()
+        for part in (sock, getattr(sock, "asyncore", None)):
+            if part is not None:
+                part.module_err_level = "debug"  # it logs a missing family, which is told below in one sentence
+        try:
+            sock.bind(uapi.FAMILY_NAME, genlmsg)
+        except NetlinkError as error:
+            sock.close()
+            raise KernelError(_NO_IPVS if error.code == errno.ENOENT else f"IPVS: {explain(error.code)}") from error
+        self._socket, self._family_id = sock, sock.prid
+        return True
+
+    def _next(self, count: int = 1) -> int:
+        """The first of ``count`` fresh sequence numbers."""
+        first = self._sequence + 1
+        self._sequence += count
+        return first
+
+    def _receive(self) -> bytes:
+        while True:
+            try:
+                data: bytes = self._socket.recv(65536)
+                return data
+            except BlockingIOError:
+                select.select([self._socket.fileno()], [], [])
+
+    def _ask(
+        self, command: int, payload: bytes = b"", flags: int = uapi.NLM_F_DUMP
+    ) -> Iterator[tuple[bytes, uapi.Message]]:
+        """Send one request; yield its answers as (buffer, message)."""
+        sequence = self._next()
+        self._socket.sendto(uapi.request(self._family_id, sequence, command, flags, payload), (0, 0))
+        done = False
+        while not done:
+            data = self._receive()
+            for message in uapi.messages(data):
+                if message.sequence != sequence:
+                    continue
+                if message.error:
+                    raise KernelError(f"reading the IPVS table: {explain(message.error)}")
+                if message.kind in (uapi.NLMSG_DONE, uapi.NLMSG_ERROR):
+                    done = True
+                    break
+                yield data, message
+
+    def services(self) -> Iterator[tuple[ServiceKey, Settings, bytes, uapi.Message]]:
+        """Every service in the kernel's order, with the raw message for wire.decode_statistics."""
+        for data, message in self._ask(uapi.GET_SERVICE):
+            key, settings = wire.decode_service(data, message)
+            yield key, settings, data, message
+
+    def real_servers(
+        self, service: ServiceKey
+    ) -> Iterator[tuple[RealServerKey, RealServer, wire.Connections, bytes, uapi.Message]]:
+        """Every real server of a service; none where the service does not exist."""
+        # One dump a service: the kernel has no dump of all, and takes one dump at a time on a socket.
+        for data, message in self._ask(uapi.GET_DEST, wire.service_payload(service)):
+            key, server, connections = wire.decode_dest(data, message)
+            yield key, server, connections, data, message
+
+    def read(self, wanted: Callable[[ServiceKey], bool] | None = None) -> Table:
+        """The table, or those of its services that ``wanted`` accepts. Raises KernelError."""
+        if not self._open():
+            return {}
+        found = [(key, settings) for key, settings, _data, _message in self.services() if wanted is None or wanted(key)]
+        return {
+            key: VirtualService(settings, {entry[0]: entry[1] for entry in self.real_servers(key)})
+            for key, settings in found
+        }
+
+    def numbers(self, command: int) -> dict[int, int]:
+        """The attributes of GET_INFO or GET_CONFIG; empty where ip_vs is not loaded."""
+        if not self._open():
+            return {}
+        result: dict[int, int] = {}
+        for data, message in self._ask(command, flags=uapi.NLM_F_ACK):
+            result.update(wire.decode_numbers(data, message))
+        return result
+
+    def apply(self, operations: Sequence[Operation]) -> list[Failure]:
+        """Send operations in chunks; stop after the first chunk in which one failed. Returns what the kernel refused.
+
+        The kernel goes on after a message that failed, so the rest of its chunk may have taken effect. Removals get
+        chunks of their own: nothing is removed after something else failed.
+        """
+        self._open()
+        for _removing, group in groupby(operations, lambda operation: operation.verb == REMOVE):
+            alike = list(group)
+            for start in range(0, len(alike), CHUNK):
+                failures = self._apply_chunk(alike[start : start + CHUNK])
+                if failures:
+                    return failures
+        return []
+
+    def _apply_chunk(self, operations: Sequence[Operation]) -> list[Failure]:
+        first = self._next(len(operations))
+        last = first + len(operations) - 1
+        self._socket.sendto(wire.pack(operations, self._family_id, first), (0, 0))
+        failures: list[Failure] = []
+        while True:
+            for message in uapi.messages(self._receive()):
+                if message.kind != uapi.NLMSG_ERROR or not first <= message.sequence <= last:
+                    continue
+                if message.error:
+                    failures.append(Failure(operations[message.sequence - first], message.error))
+                if message.sequence == last:
+                    return failures
+
+
+_NO_IPVS = "this kernel has no IPVS: the module ip_vs is neither loaded nor built in, and cannot be loaded"
+
+
+def _need_net_admin() -> None:
+    try:
+        with open("/proc/self/status", encoding="ascii", errors="replace") as status:
+            effective = next(
+                (int(line.split()[1], 16) for line in status if line.startswith("CapEff:")), _CAP_NET_ADMIN
+            )
+    except (OSError, ValueError):
+        return  # the kernel will tell
+    if not effective & _CAP_NET_ADMIN:
+        raise KernelError(
+            "reading and changing the IPVS table needs root (CAP_NET_ADMIN): run the task with become: true"
+        )
+
+
+def can_load(release: str | None = None, root: str = "/lib/modules") -> bool:
+    """Whether the running kernel (or another ``release``) can load ip_vs or has it built in, by its module aliases."""
+    directory = os.path.join(root, release or os.uname().release)
+    for name in ("modules.alias", "modules.builtin.alias", "modules.builtin.modinfo"):
+        try:
+            with open(os.path.join(directory, name), "rb") as file:
+                if _ALIAS.encode() in file.read():
+                    return True
+        except OSError:
+            continue
+    return False

@@ -1,0 +1,81 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Between the ipvs_* modules and the code that does the work: the only file here that knows Ansible.
+
+PRIVATE to the collection lvs.cluster: may change without notice.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+from . import rules
+from .converge import ConvergeError, Outcome, converge
+from .kernel import Ipvs, KernelError, LibraryMissing
+from .model import InvalidValue, ServicePatch, Settings, VirtualService
+from .plan import NOTHING_MORE, MissingService, Scope, plan
+
+Result = dict[str, Any]
+
+
+def run(module: AnsibleModule, work: Callable[[], Result]) -> None:
+    """Call ``work`` and end the module with its result, or with one sentence where it cannot be done."""
+    try:
+        result = work()
+    except InvalidValue as error:
+        module.fail_json(msg=str(error), service=error.service, key=error.key)
+    except LibraryMissing as error:
+        module.fail_json(
+            msg=missing_required_lib(
+                "pyroute2",
+                reason="to talk to IPVS (Debian and Ubuntu: python3-pyroute2; the roles of lvs.cluster install"
+                " it unless lvs_install_packages is false)",
+                url="https://pypi.org/project/pyroute2/",
+            ),
+            exception="".join(traceback.format_exception(type(error), error, error.__traceback__)),
+        )
+    except (KernelError, ConvergeError) as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(**result)
+
+
+def apply(module: AnsibleModule, desired: Iterable[ServicePatch], scope: Scope = NOTHING_MORE) -> Result:
+    """Bring the table to what is described; the result of the module."""
+    patches = list(desired)
+    with Ipvs(load=not module.check_mode) as ipvs:
+        try:
+            outcome = converge(ipvs, patches, scope, module.check_mode)
+        except MissingService as error:
+            if not module.check_mode:
+                raise
+            return _would_be_added(module, patches, error)
+    return {"changed": outcome.changed, "diff": table_diff(outcome)}
+
+
+def table_diff(outcome: Outcome) -> Result:
+    """An outcome in the form that Ansible shows as a diff."""
+    return {
+        "before": outcome.before,
+        "after": outcome.after,
+        "before_header": "IPVS table",
+        "after_header": "IPVS table",
+    }
+
+
+def _would_be_added(module: AnsibleModule, patches: list[ServicePatch], error: MissingService) -> Result:
+    """Check mode: the task before may be the one that makes the service, and it has not done so."""
+    module.warn(f"{error}. A real run fails here unless an earlier task adds the service.")
+    as_if = {patch.key: VirtualService(Settings(), {}) for patch in patches}
+    lines = rules.render(plan(as_if, patches).predicted).splitlines(keepends=True)
+    return {"changed": True, "diff": {"before": "", "after": "".join(line for line in lines if line.startswith("-a "))}}
+
+
+def read(gather: Callable[[Ipvs], Result]) -> Result:
+    """What ``gather`` reads; the result of a module that changes nothing, and so does not load ip_vs either."""
+    with Ipvs(load=False) as ipvs:
+        return {"changed": False, **gather(ipvs)}

@@ -1,0 +1,202 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Keeping the table across reboots: a rules file, an archive that restores it, and a systemd unit that runs it at boot.
+
+PRIVATE to the collection lvs.cluster: may change without notice.
+
+The rules file is at the same time the record of which services are ours, so that what is no longer described can be
+taken out again without touching what others own. Nothing here ever flushes the table: the unit has no ExecStop.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import pkgutil
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from . import restore as _bundled_for_the_archive  # noqa: F401  # Ansible ships what is imported
+from . import rules
+from .model import InvalidValue, ServiceKey, Table
+from .plan import plan
+
+RULES_FILE = "/etc/lvs-cluster/ipvs.rules"
+ARCHIVE = "/usr/local/lib/lvs-cluster/ipvs-restore.pyz"
+UNIT = "lvs-cluster-ipvs.service"
+UNIT_FILE = f"/etc/systemd/system/{UNIT}"
+_ENABLED = f"/etc/systemd/system/multi-user.target.wants/{UNIT}"
+
+_HEADER = """\
+# The IPVS services that the Ansible collection lvs.cluster keeps on this host, in the form of ipvsadm-save -n.
+# Written by the module lvs.cluster.ipvs_table; restored at boot by {unit}. Do not edit: the next run overwrites it.
+"""
+
+_UNIT_TEXT = """\
+# Written by the Ansible module lvs.cluster.ipvs_table.
+[Unit]
+Description=Restore the IPVS table of lvs.cluster
+After=systemd-modules-load.service
+Before=keepalived.service
+ConditionPathExists={rules}
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart={python} {archive} {rules}
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+# What restore needs; the files of this package that do neither Ansible nor persistence.
+_ARCHIVED = ("__init__", "checks", "converge", "kernel", "model", "plan", "restore", "rules", "uapi", "wire")
+_ARCHIVE_PACKAGE = "lvs_cluster_ipvs"
+_ARCHIVE_MAIN = f"""\
+import sys
+
+from {_ARCHIVE_PACKAGE}.restore import main
+
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+class Change(NamedTuple):
+    """A file that is, or in check mode would be, written or removed."""
+
+    path: str
+    before: bytes | None  # None: not there
+    after: bytes | None
+
+
+class Kept(NamedTuple):
+    """What has to be done to the files. ``enable``: whether the unit has to be enabled (True) or disabled (False)."""
+
+    changes: Sequence[Change]
+    enable: bool | None
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is anything to do."""
+        return bool(self.changes) or self.enable is not None
+
+    def diff(self) -> list[dict[str, str]]:
+        """One before and after a file, in the form that Ansible shows; of the archive only that it changes."""
+        entries = []
+        for change in self.changes:
+            if change.path == ARCHIVE:
+                texts = ["" if data is None else f"{len(data)} bytes\n" for data in (change.before, change.after)]
+                if texts[0] == texts[1]:
+                    texts[0] = "another version\n"
+            else:
+                texts = [(data or b"").decode("utf-8", "replace") for data in (change.before, change.after)]
+            entries.append(_diff_entry(change.path, *texts))
+        if self.enable is not None:
+            states = ["disabled\n", "enabled\n"]
+            entries.append(_diff_entry(UNIT, *(states if self.enable else reversed(states))))
+        return entries
+
+
+def _diff_entry(name: str, before: str, after: str) -> dict[str, str]:
+    return {"before": before, "after": after, "before_header": name, "after_header": name}
+
+
+def recorded() -> Table:
+    """The services in the rules file, which are ours; empty where there is none. InvalidValue where it is damaged."""
+    data = _read(RULES_FILE)
+    if data is None:
+        return {}
+    try:
+        return plan({}, rules.parse(data.decode("utf-8", "replace"))).predicted
+    except InvalidValue as error:
+        raise InvalidValue(RULES_FILE, error.service, error.value, f"{error.key} {error.reason}") from None
+
+
+def to_keep(table: Table, keys: Iterable[ServiceKey]) -> Kept:
+    """What has to be done so that these services of ``table`` come back at boot. Reads files, writes nothing."""
+    text = _HEADER.format(unit=UNIT) + rules.render(table, keys)
+    unit = _UNIT_TEXT.format(python=sys.executable or "/usr/bin/python3", archive=ARCHIVE, rules=RULES_FILE)
+    wanted = {RULES_FILE: text.encode(), ARCHIVE: build_archive(), UNIT_FILE: unit.encode()}
+    return Kept(_changes(wanted), None if os.path.islink(_ENABLED) else True)
+
+
+def to_forget() -> Kept:
+    """What has to be done so that nothing is left of it. Reads files, writes nothing."""
+    changes = _changes({UNIT_FILE: None, ARCHIVE: None, RULES_FILE: None})
+    return Kept(changes, False if os.path.islink(_ENABLED) else None)
+
+
+def _changes(wanted: Mapping[str, bytes | None]) -> list[Change]:
+    found = ((path, _read(path), after) for path, after in wanted.items())
+    return [Change(path, before, after) for path, before, after in found if before != after]
+
+
+def carry_out(kept: Kept, systemctl: Callable[[Sequence[str]], None]) -> None:
+    """Write and remove files, enable or disable the unit. ``systemctl`` runs it with arguments, and raises on failure.
+
+    Raises OSError where a file cannot be written. The rules file is written first and removed last.
+    """
+    if kept.enable is False:
+        systemctl(["disable", UNIT])
+    for change in kept.changes:
+        if change.after is None:
+            os.unlink(change.path)
+            with contextlib.suppress(OSError):  # only where it is empty, and never a directory of the system's
+                if os.path.basename(os.path.dirname(change.path)) == "lvs-cluster":
+                    os.rmdir(os.path.dirname(change.path))
+        else:
+            _write(change.path, change.after)
+    if os.path.isdir("/run/systemd/system") and any(change.path == UNIT_FILE for change in kept.changes):
+        systemctl(["daemon-reload"])
+    if kept.enable is True:
+        systemctl(["enable", UNIT])
+
+
+def build_archive() -> bytes:
+    """The restorer as a zip archive that Python runs: the same bytes from the same source, whenever and wherever."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name in _ARCHIVED:
+            source = pkgutil.get_data(__package__, f"{name}.py")
+            if source is None:
+                raise OSError(f"the source of {__package__}.{name} cannot be read")
+            _add(archive, f"{_ARCHIVE_PACKAGE}/{name}.py", source)
+        _add(archive, "__main__.py", _ARCHIVE_MAIN.encode())
+    return buffer.getvalue()
+
+
+def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
+    info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+    info.create_system = 3
+    info.external_attr = 0o100644 << 16
+    archive.writestr(info, data)
+
+
+def _read(path: str) -> bytes | None:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+
+
+def _write(path: str, data: bytes) -> None:
+    """Replace a file at one go: a reader, or a reboot in between, sees the old one or the new one."""
+    directory = os.path.dirname(path)
+    os.makedirs(directory, mode=0o755, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.", dir=directory)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fchmod(file.fileno(), 0o644)
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise

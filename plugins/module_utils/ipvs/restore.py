@@ -1,0 +1,52 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""At boot: bring the IPVS table to what a rules file describes. The main program of the archive that persist.py writes.
+
+PRIVATE to the collection lvs.cluster: may change without notice. Needs pyroute2, but not Ansible.
+
+Services that the file does not mention are left alone, and so are real servers that it does not list.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from . import rules
+from .converge import ConvergeError, converge
+from .kernel import Ipvs, KernelError
+from .model import InvalidValue
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Restore from the file named by the only argument; returns the exit status and says on stderr what went wrong."""
+    if len(arguments) != 1:
+        print("usage: ipvs-restore.pyz RULES-FILE", file=sys.stderr)
+        return 2
+    path = arguments[0]
+    try:
+        with open(path, encoding="utf-8") as file:
+            patches = rules.parse(file.read())
+        with Ipvs() as ipvs:
+            try:
+                outcome = converge(ipvs, patches)
+            except ConvergeError:
+                if len(patches) < 2:
+                    raise
+            else:
+                print(f"{path}: {len(patches)} virtual services, {len(outcome.operations)} changes made")
+                return 0
+            # One entry that this kernel does not take must not leave the host without all the others.
+            failed = 0
+            for patch in patches:
+                try:
+                    converge(ipvs, [patch])
+                except (ConvergeError, InvalidValue) as error:
+                    failed += 1
+                    print(f"{path}: {error}", file=sys.stderr)
+            print(f"{path}: {len(patches) - failed} virtual services restored, {failed} not", file=sys.stderr)
+            return 1 if failed else 0
+    except (OSError, UnicodeError, InvalidValue, KernelError, ConvergeError) as error:
+        print(f"{path}: {error}", file=sys.stderr)
+        return 1

@@ -1,0 +1,69 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the module ipvs_table does beyond one call: rules or services, the whole table's scope, and keeping it.
+
+PRIVATE to the collection lvs.cluster: may change without notice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ansible.module_utils.basic import AnsibleModule
+
+from . import arguments, persist, rules
+from .converge import converge
+from .kernel import Ipvs
+from .model import InvalidValue, ServicePatch
+from .module import Result, apply, table_diff
+from .plan import Scope
+
+
+def manage(module: AnsibleModule) -> Result:
+    """The result of the module ipvs_table. Raises what converge raises."""
+    params = module.params
+    patches = arguments.services(params["services"]) if params["rules"] is None else rules.parse(params["rules"])
+    exclude = frozenset(arguments.service_key(entry) for entry in params["exclude"])
+    for patch in patches:
+        if patch.key in exclude:
+            raise InvalidValue(patch.label, "exclude", str(patch.key), "names a service that is described as well")
+    if params["state"] == "absent":
+        patches = [ServicePatch(patch.key, absent=True, name=patch.name) for patch in patches]
+        scope = Scope()
+    else:
+        scope = Scope(params["purge"], exclude)
+    if params["persist"]:
+        return _apply_and_keep(module, patches, scope._replace(exclude=exclude))
+    return apply(module, patches, scope)
+
+
+def _apply_and_keep(module: AnsibleModule, patches: Sequence[ServicePatch], scope: Scope) -> Result:
+    """Like ``apply``, and keep what is described across reboots; what was kept and is no longer described goes."""
+    present = module.params["state"] == "present"
+    listed = {patch.key for patch in patches}
+    ours = persist.recorded()
+    if present:
+        scope = scope._replace(retired=frozenset(ours.keys() - listed - scope.exclude))
+    elif not patches:
+        scope = scope._replace(retired=frozenset(ours.keys() - scope.exclude))
+    with Ipvs(load=not module.check_mode) as ipvs:
+        outcome = converge(ipvs, patches, scope, module.check_mode)
+    if present:
+        kept = persist.to_keep(outcome.table, listed)
+    else:
+        rest = ours.keys() - listed - scope.retired
+        kept = persist.to_keep(ours, rest) if rest else persist.to_forget()
+    if kept.changed and not module.check_mode:
+        try:
+            persist.carry_out(kept, lambda arguments: _systemctl(module, arguments))
+        except OSError as error:
+            module.fail_json(msg=f"the IPVS table is as described, but cannot be kept across reboots: {error}")
+    diff = ([table_diff(outcome)] if outcome.changed else []) + kept.diff()
+    return {"changed": outcome.changed or kept.changed, "diff": diff}
+
+
+def _systemctl(module: AnsibleModule, arguments: Sequence[str]) -> None:
+    code, _out, error = module.run_command([module.get_bin_path("systemctl", required=True), *arguments])
+    if code:
+        raise OSError(f"systemctl {' '.join(arguments)}: {error.strip()}")

@@ -1,0 +1,150 @@
+#!/usr/bin/python
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: arp_silence
+short_description: Hold virtual IP addresses on a real server without answering ARP for them
+version_added: 0.1.0
+description:
+  - Puts virtual IP addresses (VIPs) on a real server behind direct routing or a tunnel, and keeps it from answering ARP
+    for them and from announcing them, now and after a reboot.
+  - At no moment does the host answer ARP for a VIP. C(arp_ignore=1) and C(arp_announce=2) are set before a VIP is added
+    and put back after the last one is removed. The same holds at boot, and when a task fails half-way and is undone.
+  - The list is the desired state. A VIP that this module added earlier and that is no longer listed is removed.
+author:
+  - The lvs.cluster authors (@lvs-cluster)
+extends_documentation_fragment:
+  - lvs.cluster.attributes
+requirements:
+  - pyroute2 0.7.2 or newer (python3-pyroute2)
+options:
+  vips:
+    description:
+      - The VIPs, IPv4 or IPv6, without a prefix length.
+      - A VIP that is on the interface already is taken over as it is. With O(state=absent) it is only removed if it is
+        listed.
+      - A VIP on another interface of the host is an error, since the host answers ARP for it there.
+      - Required if O(state=present).
+    type: list
+    elements: str
+  interface:
+    description:
+      - The interface that gets the VIPs. Besides V(lo), a dummy interface is of use.
+    type: str
+    default: lo
+  ingress:
+    description:
+      - Interfaces on which silence is set as well as on C(all).
+      - The kernel takes the larger of the values of C(all) and of the interface on which a request comes in. So this is
+        needed only where an interface has an C(arp_ignore) greater than V(2), which the module reports as an error.
+    type: list
+    elements: str
+    default: []
+  persist:
+    description:
+      - Also put the VIPs and the sysctls back at every boot, which needs systemd. V(false) removes what an earlier task
+        installed for that.
+    type: bool
+    default: true
+  state:
+    description:
+      - V(present) holds the listed VIPs in silence.
+      - V(absent) removes the VIPs that this module added and those that are listed, puts the sysctls back as they were
+        before its first change, and removes its files.
+    type: str
+    choices: [present, absent]
+    default: present
+notes:
+  - IPv4 VIPs get the prefix length 32 and host scope, so that the kernel never chooses them as a source by itself.
+    IPv6 VIPs get the prefix length 128 and a preferred lifetime of 0 for the same reason. Replies of a service still
+    carry the VIP.
+  - IPv6 needs no sysctl, since neighbour discovery answers only for addresses of the interface it is asked on.
+  - Files are C(/etc/sysctl.d/91-lvs-cluster-arp.conf), C(/etc/systemd/system/lvs-cluster-vips.service) and, for what
+    was there before, C(/var/lib/lvs-cluster/arp_silence.json). So use one task of this module for a host.
+  - The unit C(lvs-cluster-vips.service) runs before the network is brought up. Stopping it removes no VIP.
+  - systemd-networkd removes VIPs of others from an interface that it is told to manage. On such a host leave V(lo) out
+    of its configuration.
+seealso:
+  - module: lvs.cluster.ipvs_kernel
+"""
+
+EXAMPLES = r"""
+- name: Hold the cluster's VIPs
+  lvs.cluster.arp_silence:
+    vips:
+      - 192.0.2.10
+      - 2001:db8::10
+
+- name: Hold a VIP in a container, which has no systemd
+  lvs.cluster.arp_silence:
+    vips: [192.0.2.10]
+    persist: false
+
+- name: Remove every VIP that this module added and put the host back as it was
+  lvs.cluster.arp_silence:
+    state: absent
+"""
+
+RETURN = r"""
+diff:
+  description: The host before and after, as far as this module has to do with it. Both are equal when nothing changed.
+  returned: always
+  type: dict
+  contains:
+    before:
+      description: One line for each sysctl, VIP and line of a file.
+      type: str
+    after:
+      description: The same after the task, or, in check mode, as it would be.
+      type: str
+  sample:
+    before: |
+      net.ipv4.conf.all.arp_announce = 0
+      net.ipv4.conf.all.arp_ignore = 0
+    after: |
+      net.ipv4.conf.all.arp_announce = 2
+      net.ipv4.conf.all.arp_ignore = 1
+      address 192.0.2.10/32 dev lo
+      /etc/sysctl.d/91-lvs-cluster-arp.conf: net.ipv4.conf.all.arp_ignore = 1
+      /etc/sysctl.d/91-lvs-cluster-arp.conf: net.ipv4.conf.all.arp_announce = 2
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.lvs.cluster.plugins.module_utils.host.arp_plan import parse_silence
+from ansible_collections.lvs.cluster.plugins.module_utils.host.module import run
+from ansible_collections.lvs.cluster.plugins.module_utils.host.silence import converge_silence
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "vips": {"type": "list", "elements": "str"},
+            "interface": {"type": "str", "default": "lo"},
+            "ingress": {"type": "list", "elements": "str", "default": []},
+            "persist": {"type": "bool", "default": True},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        },
+        required_if=[("state", "present", ["vips"])],
+        supports_check_mode=True,
+    )
+    wanted = module.params
+    run(
+        module,
+        lambda: parse_silence(
+            wanted["state"] == "present",
+            wanted["vips"] or [],
+            wanted["interface"],
+            wanted["ingress"],
+            wanted["persist"],
+        ),
+        converge_silence,
+    )
+
+
+if __name__ == "__main__":
+    main()

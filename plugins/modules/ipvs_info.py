@@ -1,0 +1,239 @@
+#!/usr/bin/python
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: ipvs_info
+short_description: Read the IPVS table
+version_added: 0.1.0
+description:
+  - Returns every virtual service with its real servers, connections, counters and rates, and the table as text.
+author:
+  - The lvs.cluster authors (@lvs-cluster)
+extends_documentation_fragment:
+  - lvs.cluster.attributes.info
+  - lvs.cluster.ipvs
+notes:
+  - This module never loads C(ip_vs); RV(loaded) tells whether it is there.
+seealso:
+  - module: lvs.cluster.ipvs_table
+"""
+
+EXAMPLES = r"""
+- name: Read the table
+  lvs.cluster.ipvs_info:
+  register: ipvs
+
+- name: Save it
+  ansible.builtin.copy:
+    content: "{{ ipvs.rules }}"
+    dest: /root/ipvs.rules
+    mode: "0600"
+
+- name: Active connections of every real server
+  ansible.builtin.debug:
+    msg: "{{ item.1.address }} has {{ item.1.connections.active }}"
+  loop: "{{ ipvs.services | subelements('real_servers') }}"
+"""
+
+RETURN = r"""
+loaded:
+  description: Whether the kernel's IPVS is loaded. Where it is not, everything else is empty or zero.
+  returned: success
+  type: bool
+version:
+  description: The version of the kernel's IPVS.
+  returned: success
+  type: str
+  sample: 1.2.1
+connection_table_size:
+  description: The number of buckets of the connection table (the module option C(conn_tab_bits), as a power of two).
+  returned: success
+  type: int
+  sample: 4096
+timeouts:
+  description: Timeouts of connections, in seconds.
+  returned: success
+  type: dict
+  contains:
+    tcp:
+      description: Of TCP connections.
+      type: int
+      sample: 900
+    tcp_fin:
+      description: Of TCP connections after a FIN.
+      type: int
+      sample: 120
+    udp:
+      description: Of UDP.
+      type: int
+      sample: 300
+rules:
+  description:
+    - The table in the form of C(ipvsadm-save -n), sorted, with thresholds.
+    - Fit for O(lvs.cluster.ipvs_table#module:rules).
+  returned: success
+  type: str
+  sample: |
+    -A -t 192.0.2.10:80 -s wlc
+    -a -t 192.0.2.10:80 -r 198.51.100.11:80 -g -w 1
+services:
+  description: The virtual services, sorted.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    family:
+      description: V(ipv4) or V(ipv6).
+      type: str
+      sample: ipv4
+    fwmark:
+      description: The firewall mark.
+      returned: for firewall mark services
+      type: int
+      sample: 21
+    address:
+      description: The address (VIP).
+      returned: for services with an address
+      type: str
+      sample: 192.0.2.10
+    port:
+      description: The port.
+      returned: for services with an address
+      type: int
+      sample: 80
+    protocol:
+      description: V(tcp), V(udp) or V(sctp).
+      returned: for services with an address
+      type: str
+      sample: tcp
+    scheduler:
+      description: The scheduler.
+      type: str
+      sample: wlc
+    scheduler_flags:
+      description: Flags of the scheduler that are set.
+      type: list
+      elements: str
+      sample: [sh-port]
+    persistence_timeout:
+      description: Seconds; V(0) where the service is not persistent.
+      type: int
+      sample: 300
+    persistence_netmask:
+      description: An IPv4 mask, or an IPv6 prefix length.
+      type: str
+      sample: 255.255.255.255
+    persistence_engine:
+      description: The persistence engine; empty where there is none.
+      type: str
+      sample: ""
+    one_packet:
+      description: Whether every packet is scheduled by itself.
+      type: bool
+      sample: false
+    statistics:
+      description: Counters since the service was made or its counters were zeroed.
+      type: dict
+      contains: &statistics
+        connections:
+          description: Connections scheduled.
+          type: int
+        packets_in:
+          description: Packets from clients.
+          type: int
+        packets_out:
+          description: Packets to clients, which only V(nat) sends through the director.
+          type: int
+        bytes_in:
+          description: Bytes from clients.
+          type: int
+        bytes_out:
+          description: Bytes to clients.
+          type: int
+    rates:
+      description: The same counters a second, averaged by the kernel over some seconds.
+      type: dict
+      contains: *statistics
+    real_servers:
+      description: The real servers, sorted.
+      type: list
+      elements: dict
+      contains:
+        address:
+          description: The address (RIP).
+          type: str
+          sample: 198.51.100.11
+        port:
+          description: The port.
+          type: int
+          sample: 80
+        forward_method:
+          description: V(nat), V(dr), V(tun) or V(local).
+          type: str
+          sample: dr
+        weight:
+          description: The weight.
+          type: int
+          sample: 1
+        upper_threshold:
+          description: No new connections from this number of connections on; V(0) where there is no limit.
+          type: int
+          sample: 0
+        lower_threshold:
+          description: New connections again below this number.
+          type: int
+          sample: 0
+        tunnel_type:
+          description: The encapsulation.
+          returned: with forward_method V(tun)
+          type: str
+          sample: ipip
+        tunnel_port:
+          description: The UDP port of V(gue).
+          returned: with forward_method V(tun)
+          type: int
+          sample: 0
+        tunnel_checksum:
+          description: V(none), V(csum) or V(remcsum).
+          returned: with forward_method V(tun)
+          type: str
+          sample: none
+        connections:
+          description: Connections that the director knows now.
+          type: dict
+          contains:
+            active:
+              description: Established ones.
+              type: int
+            inactive:
+              description: All others, those that are being closed for instance.
+              type: int
+            persistent:
+              description: Templates that bind clients to this real server.
+              type: int
+        statistics:
+          description: Counters since the real server was added or its counters were zeroed.
+          type: dict
+          contains: *statistics
+        rates:
+          description: The same counters a second, averaged by the kernel over some seconds.
+          type: dict
+          contains: *statistics
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import info, module
+
+
+def main() -> None:
+    ansible = AnsibleModule({}, supports_check_mode=True)
+    module.run(ansible, lambda: module.read(info.gather))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+#!/usr/bin/python
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: ipvs_service
+short_description: Manage one IPVS virtual service
+version_added: 0.1.0
+description:
+  - Makes one virtual service of the Linux Virtual Server what is described, with its real servers where they are given.
+  - What is not given is left as it is. An entry that exists is edited in place, so its connections live on.
+  - Other virtual services are not touched.
+author:
+  - The lvs.cluster authors (@lvs-cluster)
+extends_documentation_fragment:
+  - lvs.cluster.attributes
+  - lvs.cluster.ipvs
+  - lvs.cluster.ipvs.identity
+  - lvs.cluster.ipvs.service
+  - lvs.cluster.ipvs.state
+options:
+  real_servers:
+    description:
+      - Real servers that the virtual service should have. Others stay unless O(purge=true).
+    type: list
+    elements: dict
+    suboptions:
+      address:
+        description: The address (RIP) of the real server.
+        type: str
+        required: true
+      port:
+        description: Its port; that of the virtual service where it is not given, V(0) with a firewall mark.
+        type: int
+      forward_method:
+        description: How packets reach it; a new real server gets V(dr) where it is not given.
+        type: str
+        choices: [nat, dr, tun, local]
+      weight:
+        description: Its share of new connections; V(1) for a new real server where it is not given.
+        type: int
+      upper_threshold:
+        description: No new connections from this number of connections on; V(0) stands for no limit.
+        type: int
+      lower_threshold:
+        description: New connections again below this number.
+        type: int
+      tunnel_type:
+        description: The encapsulation with V(tun).
+        type: str
+        choices: [ipip, gue, gre]
+      tunnel_port:
+        description: The UDP port of the encapsulation V(gue).
+        type: int
+      tunnel_checksum:
+        description: The checksum of the encapsulations V(gue) and V(gre).
+        type: str
+        choices: [none, csum, remcsum]
+  purge:
+    description:
+      - Remove real servers that O(real_servers) does not list. Without O(real_servers) nothing is removed.
+    type: bool
+    default: false
+seealso:
+  - module: lvs.cluster.ipvs_table
+  - module: lvs.cluster.ipvs_real_server
+  - module: lvs.cluster.ipvs_info
+"""
+
+EXAMPLES = r"""
+- name: A web service with two real servers, direct routing
+  lvs.cluster.ipvs_service:
+    address: 192.0.2.10
+    port: 80
+    scheduler: wlc
+    real_servers:
+      - address: 198.51.100.11
+      - address: 198.51.100.12
+        weight: 2
+
+- name: A persistent service for a firewall mark, IPv6
+  lvs.cluster.ipvs_service:
+    fwmark: 21
+    family: ipv6
+    persistence_timeout: 300
+    persistence_netmask: "64"
+
+- name: Exactly one real server, over NAT
+  lvs.cluster.ipvs_service:
+    address: 192.0.2.10
+    port: 53
+    protocol: udp
+    one_packet: true
+    purge: true
+    real_servers:
+      - address: 198.51.100.11
+        port: 5353
+        forward_method: nat
+
+- name: No such service
+  lvs.cluster.ipvs_service:
+    address: 192.0.2.10
+    port: 80
+    state: absent
+"""
+
+RETURN = r"""
+diff:
+  description:
+    - The virtual service before and after, in the form of C(ipvsadm-save -n), sorted, with thresholds.
+    - Both are empty exactly when nothing changes.
+  returned: success
+  type: dict
+  contains:
+    before:
+      description: The virtual service as it was.
+      type: str
+      sample: ""
+    after:
+      description: The virtual service as it is, or in check mode would be.
+      type: str
+      sample: |
+        -A -t 192.0.2.10:80 -s wlc
+        -a -t 192.0.2.10:80 -r 198.51.100.11:80 -g -w 1
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import argspec, arguments, module, plan
+
+
+def main() -> None:
+    ansible = AnsibleModule(
+        {**argspec.service(), "purge": {"type": "bool", "default": False}, **argspec.state()}, supports_check_mode=True
+    )
+    scope = plan.Scope(plan.PURGE_REAL_SERVERS if ansible.params["purge"] else plan.PURGE_NONE)
+    module.run(ansible, lambda: module.apply(ansible, [arguments.service(ansible.params)], scope))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,245 @@
+#!/usr/bin/python
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: ipvs_table
+short_description: Manage the IPVS table in one task
+version_added: 0.1.0
+description:
+  - Makes any number of virtual services of the Linux Virtual Server, with their real servers, what is described. It
+    takes one read, one plan and one batch, however many there are.
+  - What is not given is left as it is. An entry that exists is edited in place, so its connections live on.
+  - A batch of which a part fails is undone. After a batch the table is read back and compared with what was planned.
+  - With O(persist=true) it also comes back at boot.
+author:
+  - The lvs.cluster authors (@lvs-cluster)
+extends_documentation_fragment:
+  - lvs.cluster.attributes
+  - lvs.cluster.ipvs
+options:
+  services:
+    description:
+      - The virtual services.
+      - Either this or O(rules) is needed. An empty list describes none.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description: A name for messages; the kernel has none.
+        type: str
+      address:
+        description: The IPv4 or IPv6 address (VIP) of the virtual service; either this or a firewall mark is needed.
+        type: str
+      port:
+        description:
+          - The port; needed with an address. V(0) stands for every port, which only a persistent service can have.
+        type: int
+      protocol:
+        description: The protocol of a service with an address; V(tcp) where it is not given.
+        type: str
+        choices: [tcp, udp, sctp]
+      fwmark:
+        description: The firewall mark that packets of the service carry, instead of address, port and protocol.
+        type: int
+      family:
+        description: The address family of a service with a firewall mark; V(ipv4) where it is not given.
+        type: str
+        choices: [ipv4, ipv6]
+      scheduler:
+        description: How connections are spread; V(wlc) for a new service where it is not given.
+        type: str
+      scheduler_flags:
+        description: Flags of the scheduler, as in M(lvs.cluster.ipvs_service).
+        type: list
+        elements: str
+      persistence_timeout:
+        description: Seconds for which a client stays with its real server; V(0) makes the service not persistent.
+        type: int
+      persistence_netmask:
+        description: Clients that are equal under this mask count as one. An IPv4 mask or a prefix length.
+        type: str
+      persistence_engine:
+        description: What else tells clients apart, V(sip) for instance. An empty string stands for none.
+        type: str
+      one_packet:
+        description: Schedule every packet by itself. For UDP and firewall mark services only.
+        type: bool
+      real_servers:
+        description: Real servers of the service. Others stay unless O(purge) says otherwise.
+        type: list
+        elements: dict
+        suboptions:
+          address:
+            description: The address (RIP) of the real server.
+            type: str
+            required: true
+          port:
+            description: Its port; that of the virtual service where it is not given, V(0) with a firewall mark.
+            type: int
+          forward_method:
+            description: How packets reach it; a new real server gets V(dr) where it is not given.
+            type: str
+            choices: [nat, dr, tun, local]
+          weight:
+            description: Its share of new connections; V(1) for a new real server where it is not given.
+            type: int
+          upper_threshold:
+            description: No new connections from this number of connections on; V(0) stands for no limit.
+            type: int
+          lower_threshold:
+            description: New connections again below this number.
+            type: int
+          tunnel_type:
+            description: The encapsulation with V(tun).
+            type: str
+            choices: [ipip, gue, gre]
+          tunnel_port:
+            description: The UDP port of the encapsulation V(gue).
+            type: int
+          tunnel_checksum:
+            description: The checksum of the encapsulations V(gue) and V(gre).
+            type: str
+            choices: [none, csum, remcsum]
+  rules:
+    description:
+      - The virtual services as text, in the form of C(ipvsadm-save -n); comments and empty lines are fine.
+      - It may hold what C(ipvsadm) leaves out when it saves, the thresholds C(-x) and C(-y). Where they are missing
+        they are left as they are.
+    type: str
+  purge:
+    description:
+      - What to remove although O(state=present). Everything that is removed shows in the diff.
+      - V(none) removes nothing. V(real_servers) removes real servers that a described service does not list, of
+        services that list any or list none explicitly (C([])). V(all) also removes services that are not described,
+        except those that O(exclude) names.
+    type: str
+    choices: [none, real_servers, all]
+    default: none
+  exclude:
+    description:
+      - Virtual services that belong to somebody else, keepalived for instance. They are never touched.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      address:
+        description: The address (VIP) of the virtual service.
+        type: str
+      port:
+        description: The port; needed with an address.
+        type: int
+      protocol:
+        description: The protocol of a service with an address; V(tcp) where it is not given.
+        type: str
+        choices: [tcp, udp, sctp]
+      fwmark:
+        description: The firewall mark, instead of address, port and protocol.
+        type: int
+      family:
+        description: The address family of a service with a firewall mark; V(ipv4) where it is not given.
+        type: str
+        choices: [ipv4, ipv6]
+  state:
+    description:
+      - V(present) makes the services what is described. V(absent) removes the services that are described.
+    type: str
+    choices: [present, absent]
+    default: present
+  persist:
+    description:
+      - Keep the described services across reboots, as they are when the task ends.
+      - They are written to C(/etc/lvs-cluster/ipvs.rules), which a systemd unit C(lvs-cluster-ipvs.service) restores
+        at boot through C(/usr/local/lib/lvs-cluster/ipvs-restore.pyz). Neither ever removes anything from the table.
+      - The file is also the record of what belongs to this module; services in it that are no longer described are
+        removed from the table and from the file. Services that are neither in it nor described are not touched.
+      - With O(state=absent) and O(services=[]) everything recorded is removed, and then the files.
+    type: bool
+    default: false
+seealso:
+  - module: lvs.cluster.ipvs_service
+  - module: lvs.cluster.ipvs_info
+"""
+
+EXAMPLES = r"""
+- name: Two services, with exactly these real servers, also after a reboot
+  lvs.cluster.ipvs_table:
+    purge: real_servers
+    persist: true
+    services:
+      - name: web
+        address: 192.0.2.10
+        port: 80
+        scheduler: rr
+        real_servers:
+          - address: 198.51.100.11
+          - address: 198.51.100.12
+      - name: dns
+        address: 2001:db8::10
+        port: 53
+        protocol: udp
+        one_packet: true
+        real_servers:
+          - address: 2001:db8:1::11
+            forward_method: nat
+
+- name: A table that ipvsadm saved; nothing else, but what keepalived owns stays
+  lvs.cluster.ipvs_table:
+    rules: "{{ lookup('ansible.builtin.file', 'ipvs.rules') }}"
+    purge: all
+    exclude:
+      - address: 192.0.2.20
+        port: 443
+
+- name: Nothing left of what was kept
+  lvs.cluster.ipvs_table:
+    services: []
+    persist: true
+    state: absent
+"""
+
+RETURN = r"""
+diff:
+  description:
+    - The virtual services that change, before and after, in the form of C(ipvsadm-save -n), sorted, with thresholds.
+      Both are empty exactly when nothing changes.
+    - With O(persist=true) a list of such pairs, for the table and for every file that changes; empty when nothing
+      changes.
+  returned: success
+  type: raw
+  sample:
+    before: |
+      -A -t 192.0.2.10:80 -s rr
+      -a -t 192.0.2.10:80 -r 198.51.100.11:80 -g -w 1
+    after: |
+      -A -t 192.0.2.10:80 -s rr
+      -a -t 192.0.2.10:80 -r 198.51.100.11:80 -g -w 2
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import argspec, module, table
+
+
+def main() -> None:
+    ansible = AnsibleModule(
+        {
+            "services": {"type": "list", "elements": "dict", "options": {"name": {"type": "str"}, **argspec.service()}},
+            "rules": {"type": "str"},
+            "purge": {"type": "str", "choices": ["none", "real_servers", "all"], "default": "none"},
+            "exclude": {"type": "list", "elements": "dict", "options": argspec.identity(), "default": []},
+            "persist": {"type": "bool", "default": False},
+            **argspec.state(),
+        },
+        mutually_exclusive=[("services", "rules")],
+        required_one_of=[("services", "rules")],
+        supports_check_mode=True,
+    )
+    module.run(ansible, lambda: table.manage(ansible))
+
+
+if __name__ == "__main__":
+    main()

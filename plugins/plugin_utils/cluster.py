@@ -1,0 +1,165 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The cluster model: one description, expanded into what each host needs. Private to the collection.
+
+    description + inventory  ->  read  ->  resolve  ->  Cluster  ->  director(host), real_server(host), as_dict()
+
+Pure: nothing here touches a host, a file or Ansible. Everything is validated before anything comes out, for the whole
+cluster, whichever host is asked for; what is wrong comes as one `ModelError` with one line per problem.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ansible_collections.lvs.cluster.plugins.plugin_utils.description import read_services
+from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import IPAddress, family_of
+from ansible_collections.lvs.cluster.plugins.plugin_utils.inventory import (
+    DIRECTORS,
+    REAL_SERVERS,
+    Inventory,
+    InventoryError,
+)
+from ansible_collections.lvs.cluster.plugins.plugin_utils.kernel_settings import kernel_modules, read_sysctls, sysctls
+from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import ModelError, Problems, show
+from ansible_collections.lvs.cluster.plugins.plugin_utils.resolve import ResolvedService, resolve
+from ansible_collections.lvs.cluster.plugins.plugin_utils.services import UNREWRITTEN
+from ansible_collections.lvs.cluster.plugins.plugin_utils.supported import refuse_unsupported
+from ansible_collections.lvs.cluster.plugins.plugin_utils.table import table_entries
+from ansible_collections.lvs.cluster.plugins.plugin_utils.vrrp import instances, read_settings
+
+
+def build_cluster(description: object, groups: object, hostvars: object) -> Cluster:
+    """Validate ``lvs_virtual_services`` against the inventory and expand it; raises `ModelError`."""
+    if not isinstance(groups, Mapping):
+        raise ModelError([f"groups: {show(groups)} is not a mapping of group names to lists of hosts"])
+    if not isinstance(hostvars, Mapping):
+        raise ModelError([f"hostvars: {show(hostvars)} is not a mapping of host names to variables"])
+    problems = Problems()
+    inventory = Inventory(groups, hostvars)
+    services = read_services(description, problems)
+    resolved = resolve(services, inventory, problems)
+    refuse_unsupported(services, problems)
+    problems.raise_any()
+    return Cluster(tuple(resolved), inventory)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A valid description together with the inventory it was checked against."""
+
+    resolved: tuple[ResolvedService, ...]
+    inventory: Inventory
+
+    def director(
+        self,
+        host: str,
+        interface: object,
+        virtual_router_id: object = 51,
+        advert_interval: object = 1,
+        extra_sysctls: object = None,
+    ) -> dict[str, object]:
+        """What one director needs; raises `ModelError` when the host is none or a setting is bad.
+
+        - ``vips``: ``[{"address": "192.0.2.10", "family": "ipv4", "prefix": 32}]``, IPv4 first, then by number
+        - ``services``: what the module ``ipvs_table`` takes, one entry a port (`table.table_entries`)
+        - ``owned_elsewhere``: identities (`Service.identities`) of services that belong to the health checker, which
+          is the module's ``exclude``
+        - ``kernel_modules``: a list of names (`kernel_settings.kernel_modules`)
+        - ``sysctls``: key -> value (`kernel_settings.sysctls`), with ``extra_sysctls`` over them
+        - ``vrrp``: ``{"instances": [...]}`` (`vrrp.Instance.as_dict`)
+        """
+        problems = Problems()
+        members = _members(DIRECTORS, host, self.inventory, problems)
+        settings = read_settings(interface, virtual_router_id, advert_interval, problems)
+        extra = read_sysctls(extra_sysctls, "director_sysctls", problems)
+        problems.raise_any()
+        if settings is None:
+            raise AssertionError("a setting was refused without a word")
+        vips = self.vips()
+        vrrp = instances(host, vips, self.inventory, settings, problems)
+        problems.raise_any()
+        services = [item.service for item in self.resolved]
+        return {
+            "vips": [{"address": str(vip), "family": family_of(vip), "prefix": vip.max_prefixlen} for vip in vips],
+            "services": table_entries(self.resolved),
+            "owned_elsewhere": self.owned_elsewhere(),
+            "kernel_modules": kernel_modules(services),
+            "sysctls": {**sysctls(services, directors=len(members)), **extra},
+            "vrrp": {"instances": [instance.as_dict() for instance in vrrp]},
+        }
+
+    def real_server(self, host: str) -> dict[str, object]:
+        """What one real server needs: ``{"vips": ["192.0.2.10", "2001:db8::10"]}``.
+
+        The VIPs that it must hold silently: those of its services that forward by dr or tun, IPv4 first, then by
+        number. Empty for a host of the group that no such service names; `ModelError` for a host of another group.
+        """
+        problems = Problems()
+        _members(REAL_SERVERS, host, self.inventory, problems)
+        problems.raise_any()
+        return {"vips": [str(vip) for vip in self.vips(host)]}
+
+    def as_dict(self) -> dict[str, object]:
+        """The whole cluster, for checks from outside and for reports.
+
+        ``{"vips": [as for a director], "services": [...], "owned_elsewhere": [...], "directors": ["lb1"],
+        "real_servers": {"rs1": {"vips": ["192.0.2.10"]}}}``; ``real_servers`` has every host of the group.
+        """
+        serving: dict[str, set[IPAddress]] = {host: set() for host in self.inventory.real_servers}
+        for item in self.resolved:
+            if item.service.address is not None and item.service.forward_method in UNREWRITTEN:
+                for server in item.servers:
+                    if server.host is not None:
+                        serving[server.host].add(item.service.address)
+        return {
+            "vips": [
+                {"address": str(vip), "family": family_of(vip), "prefix": vip.max_prefixlen} for vip in self.vips()
+            ],
+            "services": table_entries(self.resolved),
+            "owned_elsewhere": self.owned_elsewhere(),
+            "directors": list(self.inventory.directors),
+            "real_servers": {host: {"vips": [str(vip) for vip in _sorted(vips)]} for host, vips in serving.items()},
+        }
+
+    def vips(self, host: str | None = None) -> list[IPAddress]:
+        """All VIPs; or those that one real server must hold itself."""
+        return _sorted(
+            {
+                item.service.address
+                for item in self.resolved
+                if item.service.address is not None and (host is None or _holds_vip(host, item))
+            }
+        )
+
+    def owned_elsewhere(self) -> list[dict[str, object]]:
+        """The identities of services that belong to the health checker, in the order of the description."""
+        return [
+            identity
+            for item in self.resolved
+            if item.service.health_check is not None
+            for identity in item.service.identities()
+        ]
+
+
+def _holds_vip(host: str, item: ResolvedService) -> bool:
+    """Whether a real server must have the service's VIP for itself, since packets come to it unrewritten."""
+    return item.service.forward_method in UNREWRITTEN and any(server.host == host for server in item.servers)
+
+
+def _sorted(vips: set[IPAddress]) -> list[IPAddress]:
+    return sorted(vips, key=lambda vip: (vip.version, int(vip)))
+
+
+def _members(group: str, host: object, inventory: Inventory, problems: Problems) -> Sequence[str]:
+    """The hosts of a group; a problem is noted when there are none or the host is not one of them."""
+    try:
+        members = inventory.members(group)
+    except InventoryError as error:
+        problems.add(f"group {group}", "", str(error))
+        return ()
+    if host not in members:
+        problems.add(f"host {host}", "", f"is not in the inventory group {group!r}")
+    return members

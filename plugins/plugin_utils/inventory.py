@@ -1,0 +1,143 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The inventory as the cluster model sees it: groups, and the address of each host. Private to the collection.
+
+Takes Ansible's ``groups`` and ``hostvars`` as plain mappings. ``hostvars`` may be lazy and slow (Ansible templates on
+access), so each host is looked up at most once, and only hosts that a service or the director group names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import (
+    IPAddress,
+    address_fault,
+    family_of,
+    to_address,
+)
+from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import show, suggestion
+
+DIRECTORS = "directors"
+REAL_SERVERS = "real_servers"
+ADDRESS_VARIABLE = "lvs_address"
+
+
+class InventoryError(ValueError):
+    """One sentence about a host or group that is not as the cluster needs it."""
+
+
+class Inventory:
+    """Groups in inventory order and hosts' addresses, looked up once each.
+
+    ``groups`` maps a name to a list of host names; ``hostvars`` maps a host name to a mapping of its variables, where
+    an exception in the place of a value is why there is none.
+    """
+
+    def __init__(self, groups: Mapping[object, object], hostvars: Mapping[object, object]) -> None:
+        self._hostvars = hostvars
+        self._groups: dict[str, tuple[str, ...]] = {}
+        for name, hosts in groups.items():
+            if isinstance(name, str) and isinstance(hosts, (list, tuple)):
+                self._groups[str.__str__(name)] = tuple(str.__str__(host) for host in hosts if isinstance(host, str))
+        self._real_servers = frozenset(self._groups.get(REAL_SERVERS, ()))
+        self._checked: set[str] = set()
+        self._addresses: dict[str, dict[str, IPAddress] | InventoryError] = {}
+        self.directors = self._groups.get(DIRECTORS, ())
+        self.real_servers = self._groups.get(REAL_SERVERS, ())
+
+    def members(self, group: str) -> tuple[str, ...]:
+        """The hosts of a group, those of its child groups included; raises `InventoryError` when there are none."""
+        hosts = self._groups.get(group)
+        if hosts is None:
+            raise InventoryError(f"there is no inventory group {group!r}{suggestion(group, self._groups)}")
+        if not hosts:
+            raise InventoryError(f"the inventory group {group!r} has no hosts")
+        return hosts
+
+    def servers_of(self, group: str) -> tuple[str, ...]:
+        """The same for a group of real servers: raises also when one of its hosts is none."""
+        hosts = self.members(group)
+        if group not in self._checked:
+            for host in hosts:
+                self.require_real_server(host)
+            self._checked.add(group)
+        return hosts
+
+    def require_real_server(self, host: str) -> None:
+        """Raise `InventoryError` unless the host is in the group ``real_servers``."""
+        if host in self._real_servers:
+            return
+        if any(host in hosts for hosts in self._groups.values()):
+            raise InventoryError(f"host {host!r} is not in the inventory group {REAL_SERVERS!r}")
+        raise InventoryError(f"there is no host {host!r} in the inventory{suggestion(host, self.real_servers)}")
+
+    def addresses(self, host: str) -> dict[str, IPAddress]:
+        """The host's own addresses by family, such as ``{"ipv4": IPv4Address("198.51.100.11")}``.
+
+        From the variable ``lvs_address`` (one address, or a list with one per family), else from ``ansible_host`` if
+        that is an address and not a name. Raises `InventoryError` when neither gives one.
+        """
+        found = self._addresses.get(host)
+        if found is None:
+            try:
+                found = self._read_addresses(host)
+            except InventoryError as error:
+                found = error
+            self._addresses[host] = found
+        if isinstance(found, InventoryError):
+            raise found
+        return found
+
+    def address(self, host: str, family: str, mixed: bool = False) -> IPAddress:
+        """The host's address of one family; with ``mixed``, the other family's where there is only that."""
+        addresses = self.addresses(host)
+        if family in addresses:
+            return addresses[family]
+        if mixed:
+            return next(iter(addresses.values()))
+        known = " and ".join(str(address) for address in addresses.values())
+        raise InventoryError(
+            f"set {ADDRESS_VARIABLE} for host {host}: an {_say(family)} address is needed beside {known}"
+        )
+
+    def _read_addresses(self, host: str) -> dict[str, IPAddress]:
+        variables = self._hostvars.get(host)
+        if not isinstance(variables, Mapping):
+            variables = {}
+        value = variables.get(ADDRESS_VARIABLE)
+        if isinstance(value, Exception):
+            raise InventoryError(f"{ADDRESS_VARIABLE} of host {host}: {value}")
+        if value is None:
+            fallback = variables.get("ansible_host")
+            if isinstance(fallback, Exception):
+                raise InventoryError(f"ansible_host of host {host}: {fallback}")
+            address = to_address(fallback)
+            if address is None or address_fault(address):
+                reason = "it has none" if fallback is None else f"it has none, and ansible_host is {show(fallback)}"
+                raise InventoryError(f"set {ADDRESS_VARIABLE} for host {host}: {reason}")
+            return {family_of(address): address}
+        elements = value if isinstance(value, (list, tuple)) else [value]
+        addresses: dict[str, IPAddress] = {}
+        for element in elements:
+            address = to_address(element)
+            if address is None:
+                raise InventoryError(f"{ADDRESS_VARIABLE} of host {host}: {show(element)} is not an IP address")
+            fault = address_fault(address)
+            if fault:
+                raise InventoryError(f"{ADDRESS_VARIABLE} of host {host}: {show(str(address))} {fault}")
+            family = family_of(address)
+            if family in addresses:
+                raise InventoryError(
+                    f"{ADDRESS_VARIABLE} of host {host}: {addresses[family]} and {address} are both {_say(family)}, "
+                    "and it takes one per family"
+                )
+            addresses[family] = address
+        if not addresses:
+            raise InventoryError(f"set {ADDRESS_VARIABLE} for host {host}: the list is empty")
+        return addresses
+
+
+def _say(family: str) -> str:
+    return {"ipv4": "IPv4", "ipv6": "IPv6"}[family]

@@ -1,0 +1,104 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which kernel modules and sysctls a director needs for its services. Private to the collection.
+
+Sources: Documentation/networking/ipvs-sysctl.rst and ip-sysctl.rst in the kernel's tree, and the code that is named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ansible_collections.lvs.cluster.plugins.module_utils.host.errors import HostError
+from ansible_collections.lvs.cluster.plugins.module_utils.host.sysctl import display, parse_key
+from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import Problems, show
+from ansible_collections.lvs.cluster.plugins.plugin_utils.services import Service
+
+#: Methods whose replies the director forwards as a router.
+_ROUTED = ("nat", "fullnat")
+
+
+def kernel_modules(services: Sequence[Service]) -> list[str]:
+    """``ip_vs``, a module for each scheduler and persistence engine in use: sorted, ``ip_vs`` first.
+
+    The kernel would load a scheduler on demand, but naming it makes a kernel without it fail before the table is
+    touched rather than in the middle of it.
+    """
+    needed = {f"ip_vs_{service.scheduler}" for service in services}
+    needed |= {
+        f"ip_vs_pe_{service.persistence.engine}"
+        for service in services
+        if service.persistence and service.persistence.engine
+    }
+    return ["ip_vs", *sorted(needed)]
+
+
+def sysctls(services: Sequence[Service], directors: int) -> dict[str, int | str]:
+    """The sysctls of one of ``directors`` directors: key with dots -> value.
+
+    Always:
+
+    - ``expire_nodest_conn=1``: a client whose real server was taken out gets an error at once, where 0 lets its packets
+      vanish until the client gives up.
+    - ``expire_quiescent_template=1``: persistent clients leave a real server of weight 0; with 0 they keep renewing
+      their ticket, and a drain never ends.
+
+    With several directors:
+
+    - ``backup_only=1``: a director whose sync daemon is in backup state does not balance, so that with dr or tun two
+      directors never pass one packet to and fro. Without a daemon it does nothing.
+
+    With nat or fullnat only:
+
+    - ``ip_forward=1`` (and IPv6's ``forwarding``): replies pass through the director as through a router. With dr and
+      tun replies go past it, and the request is taken in the LOCAL_IN hook and sent out as a packet of its own
+      (``ip_vs_dr_xmit`` and ``ip_vs_tunnel_xmit``), so forwarding is not asked of the kernel. It is then left as it
+      is: a director that routes between its links is not something to switch on by the way.
+    - ``send_redirects=0``, after ``ip_forward``: otherwise a one-armed director tells its real servers to send replies
+      past it. Only forwarded packets cause redirects (net/ipv4/ip_forward.c), so dr and tun need no such setting.
+
+    Left at the kernel's own: ``conn_reuse_mode`` (its default reschedules a reused client port, which is right) and
+    ``conntrack`` (costly, and needed only for fullnat).
+    """
+    found: dict[str, int | str] = {
+        "net.ipv4.vs.expire_nodest_conn": 1,
+        "net.ipv4.vs.expire_quiescent_template": 1,
+    }
+    if directors > 1:
+        found["net.ipv4.vs.backup_only"] = 1
+    routed = {service.family for service in services if service.forward_method in _ROUTED}
+    if "ipv4" in routed:
+        found["net.ipv4.ip_forward"] = 1
+        found["net.ipv4.conf.all.send_redirects"] = 0
+        found["net.ipv4.conf.default.send_redirects"] = 0
+    if "ipv6" in routed:
+        found["net.ipv6.conf.all.forwarding"] = 1
+    if any(service.forward_method == "fullnat" for service in services):
+        found["net.ipv4.vs.conntrack"] = 1
+    return found
+
+
+def read_sysctls(value: object, variable: str, problems: Problems) -> dict[str, int | str]:
+    """The user's own sysctls, checked: key -> integer or string, with the keys written as `sysctls` writes them."""
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        problems.add(variable, "", f"{show(value)} is not a mapping of sysctl keys and values")
+        return {}
+    found: dict[str, int | str] = {}
+    for given, setting in value.items():
+        try:
+            key = display(parse_key(given if isinstance(given, str) else ""))
+        except HostError:
+            problems.add(variable, "", f"{show(given)} is not the name of a sysctl")
+            continue
+        if key in found:
+            problems.add(variable, key, f"is there twice, the second time as {show(given)}")
+        elif isinstance(setting, int):
+            found[key] = int(setting)  # true and false are 1 and 0
+        elif isinstance(setting, str) and setting.strip() and setting.isprintable():
+            found[key] = str.__str__(setting)
+        else:
+            problems.add(variable, key, f"{show(setting)} is neither an integer nor a line of text")
+    return found

@@ -1,0 +1,42 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the language can say and the roles cannot do yet, refused by name. Private to the collection.
+
+The description is validated as a whole language; a role that took a part of it in silence would leave a cluster that
+looks right and is not. Each entry below is one refusal, and goes away with the feature it waits for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import Problems
+from ansible_collections.lvs.cluster.plugins.plugin_utils.services import Service
+
+#: Forwarding methods that wait for the real servers' side: (gateway, tunnel) or for the director's nftables rules.
+METHODS = {
+    "nat": "the roles do not set the real servers' gateway yet",
+    "tun": "the roles do not set up tunnels yet",
+    "fullnat": "the roles do not write nftables rules yet",
+}
+#: Keys that wait: the attribute of `Service`, and why.
+KEYS = {
+    "fwmark": "the roles neither mark packets nor place the VIPs of a fwmark service yet",
+    "health_check": "the roles do not configure health checks yet",
+    "sorry_server": "the roles do not configure sorry servers yet",
+    "synproxy": "the roles do not write nftables rules yet",
+}
+
+
+def refuse_unsupported(services: Iterable[Service], problems: Problems) -> None:
+    """Note every part of the description that this version validates but does not build."""
+    for service in services:
+        method = service.forward_method
+        if method in METHODS:
+            problems.add(
+                service.where, "forward_method", f"{method!r} is not supported in this version: {METHODS[method]}"
+            )
+        for key, reason in KEYS.items():
+            if getattr(service, key):
+                problems.add(service.where, key, f"is not supported in this version: {reason}")

@@ -1,0 +1,79 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Resolved services as the module ``ipvs_table`` takes them. Private to the collection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ansible_collections.lvs.cluster.plugins.plugin_utils.resolve import RealServer, ResolvedService
+from ansible_collections.lvs.cluster.plugins.plugin_utils.services import Service
+
+#: The kernel has no method fullnat: it is nat there, and the rest is done by nftables.
+_KERNEL_METHOD = {"fullnat": "nat"}
+
+
+def table_entries(resolved: Iterable[ResolvedService]) -> list[dict[str, object]]:
+    """The option ``services`` of ``ipvs_table``: one entry a port, of the services that no health checker owns.
+
+    ::
+
+        {"name": "web", "address": "192.0.2.10", "port": 80, "protocol": "tcp",      # or fwmark and family
+         "scheduler": "wlc", "scheduler_flags": [], "one_packet": False,
+         "persistence_timeout": 300, "persistence_netmask": "32", "persistence_engine": "",   # or just a timeout of 0
+         "real_servers": [{"address": "198.51.100.11", "port": 80, "forward_method": "dr", "weight": 5,
+                           "upper_threshold": 0, "lower_threshold": 0}]}                # and tunnel_* with tun
+
+    Everything is spelt out, defaults too, because the description is the whole truth about a service: a key that is
+    taken out of it goes back to its default in the kernel. The one exception is ``weight``: it is there only when the
+    description gives it, since weights change at run time (a drain, a health checker) and must survive a second run.
+    """
+    return [
+        _entry(item, identity, port)
+        for item in resolved
+        if item.service.health_check is None
+        for identity, port in zip(item.service.identities(), item.service.ports)
+    ]
+
+
+def _entry(item: ResolvedService, identity: dict[str, object], port: int) -> dict[str, object]:
+    service = item.service
+    entry: dict[str, object] = {
+        "name": service.name,
+        **identity,
+        "scheduler": service.scheduler,
+        "scheduler_flags": list(service.scheduler_flags),
+        "one_packet": service.one_packet,
+        "persistence_timeout": 0,
+    }
+    if service.persistence is not None:
+        entry["persistence_timeout"] = service.persistence.timeout
+        entry["persistence_netmask"] = str(service.persistence.netmask)
+        entry["persistence_engine"] = service.persistence.engine or ""
+    shared = _shared(service)
+    entry["real_servers"] = [_server(server, port, shared) for server in item.servers]
+    return entry
+
+
+def _shared(service: Service) -> dict[str, object]:
+    """What all real servers of a service have in common."""
+    shared: dict[str, object] = {"forward_method": _KERNEL_METHOD.get(service.forward_method, service.forward_method)}
+    if service.forward_method == "tun":
+        shared["tunnel_type"] = service.tunnel.type
+        shared["tunnel_port"] = service.tunnel.port
+        shared["tunnel_checksum"] = service.tunnel.checksum
+    return shared
+
+
+def _server(server: RealServer, port: int, shared: dict[str, object]) -> dict[str, object]:
+    entry: dict[str, object] = {
+        "address": str(server.address),
+        "port": port if server.port is None else server.port,
+        **shared,
+        "upper_threshold": server.upper_threshold,
+        "lower_threshold": server.lower_threshold,
+    }
+    if server.weight is not None:
+        entry["weight"] = server.weight
+    return entry

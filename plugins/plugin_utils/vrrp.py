@@ -1,0 +1,134 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who holds the VIPs: the VRRP instances of one director. Private to the collection.
+
+VRRP version 3 (RFC 5798), unicast between the directors, one instance per family since a packet carries one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import IPAddress, to_integer
+from ansible_collections.lvs.cluster.plugins.plugin_utils.inventory import DIRECTORS, Inventory, InventoryError
+from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import Problems, show
+
+# dev_valid_name() in net/core/dev.c: 15 characters, no slash, colon or white space, not "." or ".."
+_LINK = re.compile(r"(?!\.\.?$)[^\s/:\x00-\x1f\x7f]{1,15}")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The director role's VRRP variables, checked.
+
+    ``virtual_router_id`` is unique per link and family (1 to 255); ``advert_interval`` is in seconds.
+    """
+
+    interface: str
+    virtual_router_id: int
+    advert_interval: float
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One ``vrrp_instance`` of keepalived."""
+
+    family: str
+    settings: Settings
+    state: str
+    priority: int
+    source_address: str | None
+    peers: tuple[str, ...]
+    addresses: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, object]:
+        """The values above, and ``name``, ``interface``, ``virtual_router_id`` and ``advert_interval`` (seconds).
+
+        ``state`` is where it starts: MASTER on the first director, BACKUP on the others. ``source_address`` is null
+        and ``peers`` is empty when there is no other director. ``addresses`` are the VIPs with their prefix length.
+        """
+        return {
+            "name": f"lvs_{self.family}",
+            "family": self.family,
+            "interface": self.settings.interface,
+            "virtual_router_id": self.settings.virtual_router_id,
+            "advert_interval": self.settings.advert_interval,
+            "state": self.state,
+            "priority": self.priority,
+            "source_address": self.source_address,
+            "peers": list(self.peers),
+            "addresses": list(self.addresses),
+        }
+
+
+def read_settings(
+    interface: object, virtual_router_id: object, advert_interval: object, problems: Problems
+) -> Settings | None:
+    """Check the director role's variables; None (and a problem noted) when one of them is bad."""
+    before = len(problems)
+    name = str.__str__(interface) if isinstance(interface, str) else ""
+    if interface is None or interface == "":
+        problems.add("director_interface", "", "is missing (the link on which the VIPs live)")
+    elif not _LINK.fullmatch(name):
+        text = f"{show(interface)} is not the name of a network interface (the link on which the VIPs live)"
+        problems.add("director_interface", "", text)
+    router = to_integer(virtual_router_id)
+    if router is None or not 1 <= router <= 255:
+        problems.add("director_virtual_router_id", "", f"{show(virtual_router_id)} is not an integer from 1 to 255")
+    interval = _seconds(advert_interval)
+    # version 3 counts hundredths of a second in 12 bits
+    if interval is None or not 0.01 <= interval <= 40.95:
+        text = f"{show(advert_interval)} is not a number of seconds from 0.01 to 40.95"
+        problems.add("director_advert_interval", "", text)
+    if len(problems) > before or router is None or interval is None:
+        return None
+    return Settings(name, router, interval)
+
+
+def _seconds(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        return round(float(value), 2)
+    except (ValueError, OverflowError):
+        return None
+
+
+def instances(
+    host: str, vips: Sequence[IPAddress], inventory: Inventory, settings: Settings, problems: Problems
+) -> list[Instance]:
+    """The instances of one director: one for each family that has VIPs, IPv4 first.
+
+    The first host of the group has priority 200, each further one 10 less, and never less than 1 (0 resigns and 255
+    is for the owner of the address).
+    """
+    directors = inventory.members(DIRECTORS)
+    position = directors.index(host)
+    found = []
+    for version, bits in ((4, 32), (6, 128)):
+        addresses = tuple(f"{vip}/{bits}" for vip in vips if vip.version == version)
+        if not addresses:
+            continue
+        family = f"ipv{version}"
+        own = {}
+        if len(directors) > 1:
+            for director in directors:
+                try:
+                    own[director] = str(inventory.address(director, family))
+                except InventoryError as error:
+                    problems.add(f"group {DIRECTORS}", "", str(error))
+        found.append(
+            Instance(
+                family=family,
+                settings=settings,
+                state="BACKUP" if position else "MASTER",
+                priority=max(1, 200 - 10 * position),
+                source_address=own.get(host),
+                peers=tuple(own[director] for director in directors if director != host and director in own),
+                addresses=addresses,
+            )
+        )
+    return found

@@ -1,0 +1,129 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run stages of the tests in order, each against its budget of time, and stop at the first that fails.
+
+`.venv/bin/python tests/run.py [STAGE ...]`; the Makefile calls it. Without names, all stages run.
+The last line reads `N passed, N failed`, counted in stages. The exit status is 0 only when nothing failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+TOTAL_MINUTES = 60.0
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One part of the tests: `command` is run in the repository's root; `minutes` is what it may take on two cores."""
+
+    name: str
+    about: str
+    minutes: float
+    command: tuple[str, ...]
+
+
+STAGES = (
+    Stage("conformance", "linters, types, documentation, sanity", 6, (f"{BIN}/nox",)),
+    Stage("unit", "pure logic, no root", 1, (f"{BIN}/pytest", "-q", "tests/unit")),
+    Stage("kernel", "the modules against real IPVS, in machines", 6, (f"{BIN}/python", "tests/kernel/run.py")),
+    Stage("molecule", "scenarios on clusters of machines", 12, (f"{BIN}/molecule", "test", "--all")),
+)
+
+
+@dataclass
+class Result:
+    """How a stage ended: `seconds` is None when an earlier failure kept it from running."""
+
+    stage: Stage
+    seconds: float | None = None
+    status: int = 0
+
+    @property
+    def over_budget(self) -> bool:
+        """Whether it took longer than it may; that alone is a warning, not a failure."""
+        return self.seconds is not None and self.seconds > self.stage.minutes * 60
+
+    def outcome(self) -> str:
+        """One word or two for the summary."""
+        if self.seconds is None:
+            return "not run"
+        if self.status:
+            return "FAILED"
+        return "passed, over budget" if self.over_budget else "passed"
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds, as 3:07."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d}"
+
+
+def run(stage: Stage) -> Result:
+    """Run one stage; its output goes straight to the terminal."""
+    print(f"\n=== {stage.name}: {stage.about} (budget {clock(stage.minutes * 60)})")
+    print(f"    {shlex.join(stage.command)}", flush=True)
+    start = time.monotonic()
+    try:
+        status = subprocess.run(stage.command, cwd=ROOT, check=False).returncode
+    except OSError as error:
+        print(f"{stage.command[0]} cannot be started: {error.strerror}")
+        status = 127
+    seconds = time.monotonic() - start
+    print(f"=== {stage.name}: {'failed' if status else 'passed'} after {clock(seconds)}", flush=True)
+    return Result(stage, seconds, status)
+
+
+def run_in_order(stages: list[Stage]) -> list[Result]:
+    """Run stages up to the first failure; the results of those behind it say that they did not run."""
+    results: list[Result] = []
+    stopped = False
+    for stage in stages:
+        result = Result(stage) if stopped else run(stage)
+        stopped = stopped or result.status != 0
+        results.append(result)
+    return results
+
+
+def summary(results: list[Result]) -> bool:
+    """Print what each stage did and took; return whether all is well."""
+    total = sum(result.seconds or 0 for result in results)
+    too_long = total > TOTAL_MINUTES * 60
+    print(f"\n{'stage':<12} {'time':>6} {'budget':>7}  outcome")
+    for result in results:
+        taken = "-" if result.seconds is None else clock(result.seconds)
+        print(f"{result.stage.name:<12} {taken:>6} {clock(result.stage.minutes * 60):>7}  {result.outcome()}")
+    outcome = "FAILED: too long" if too_long else ""
+    print(f"{'total':<12} {clock(total):>6} {clock(TOTAL_MINUTES * 60):>7}  {outcome}".rstrip())
+    for result in results:
+        if result.over_budget:
+            print(f"warning: {result.stage.name} took {clock(result.seconds or 0)}, more than its budget")
+    passed = sum(result.seconds is not None and not result.status for result in results)
+    failed = sum(result.status != 0 for result in results) + too_long
+    print(f"{passed} passed, {failed} failed")
+    return not failed
+
+
+def main() -> int:
+    """Parse the names of the stages and run them."""
+    known = {stage.name: stage for stage in STAGES}
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("stages", nargs="*", metavar="STAGE", help=f"of {', '.join(known)}; default: all of them")
+    names = parser.parse_args().stages
+    if unknown := [name for name in names if name not in known]:
+        parser.error(f"there is no stage {unknown[0]}; the stages are {', '.join(known)}")
+    # Always in the order above, however they were named: the quick ones first.
+    return 0 if summary(run_in_order([stage for stage in STAGES if not names or stage.name in names])) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,55 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Golden cases: a folder each, with what goes in and what must come out.
+
+``description.yml`` is ``lvs_virtual_services``. ``inventory.yml`` (else the one beside the folders) has ``groups``,
+``hostvars`` and, for directors, ``settings``. ``expected.yml`` has what every director and real server is given, or
+``error.txt`` the whole error message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import build_cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import ModelError
+
+CASES = Path(__file__).parent / "cases"
+FOLDERS = sorted(path.parent for path in CASES.glob("*/description.yml"))
+
+
+def expand(folder: Path) -> dict[str, Any]:
+    own = folder / "inventory.yml"
+    inventory = yaml.safe_load((own if own.exists() else CASES / "inventory.yml").read_text())
+    groups, hostvars = inventory["groups"], inventory["hostvars"]
+    settings = inventory.get("settings", {"interface": "eth1"})
+    cluster = build_cluster(yaml.safe_load((folder / "description.yml").read_text()), groups, hostvars)
+    return {
+        "directors": {host: cluster.director(host, **settings) for host in groups["directors"]},
+        "real_servers": {host: cluster.real_server(host) for host in groups["real_servers"]},
+    }
+
+
+def test_cases_are_found() -> None:
+    assert len(FOLDERS) >= 15
+    for folder in FOLDERS:
+        assert (folder / "expected.yml").exists() != (folder / "error.txt").exists(), folder.name
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_case(folder: Path, takes: Callable[[dict[str, Any]], None]) -> None:
+    if (folder / "error.txt").exists():
+        with pytest.raises(ModelError) as caught:
+            expand(folder)
+        assert f"{caught.value}\n" == (folder / "error.txt").read_text()
+        return
+    expanded = expand(folder)
+    assert expanded == yaml.safe_load((folder / "expected.yml").read_text())
+    for director in expanded["directors"].values():
+        takes(director)

@@ -1,0 +1,211 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whatever comes in, there is a value or a `ModelError`, and what comes out is what the modules take."""
+
+from __future__ import annotations
+
+import copy
+import datetime
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ansible_collections.lvs.cluster.plugins.plugin_utils import services
+from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import build_cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils.description import KEYS
+from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import ModelError
+
+Takes = Callable[[dict[str, Any]], None]
+FEW = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+# What YAML and Jinja can leave in a variable.
+scalars = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.booleans().map(lambda sign: (-1) ** sign * 10**5000),  # more digits than str() takes
+    st.floats(),
+    st.text(max_size=20),
+    st.binary(max_size=5),
+    st.dates(),
+    st.just(datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)),
+    st.sampled_from(["192.0.2.10", "2001:db8::10", "192.0.2.101", "80", "0", "yes", "web", "rs1", "{{ x }}", "１２"]),
+)
+keys = st.one_of(st.sampled_from(KEYS), st.text(max_size=10), st.integers(), st.booleans(), st.none())
+anything = st.recursive(
+    scalars,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4),
+        st.tuples(inner),
+        st.dictionaries(keys, inner, max_size=6),
+        st.sets(st.integers(), max_size=2),
+    ),
+    max_leaves=20,
+)
+
+
+def some(**values: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """Mappings that have any of these keys."""
+    return st.fixed_dictionaries({}, optional=values)
+
+
+def written(values: st.SearchStrategy[int]) -> st.SearchStrategy[object]:
+    """Integers as people and templates write them."""
+    return st.one_of(values, values.map(str))
+
+
+@st.composite
+def sound_servers(draw: st.DrawFn, names: dict[str, list[str]]) -> list[dict[str, Any]]:
+    """Real servers, each once; a host can be there by its group too."""
+    entries = [{"group": "web"}] if draw(st.booleans()) else []
+    entries += [
+        {kind: name} for kind, known in names.items() for name in draw(st.lists(st.sampled_from(known), unique=True))
+    ]
+    for entry in entries or [{"host": "rs2"}]:
+        entry.update(draw(some(weight=written(st.integers(0, 2**31 - 1)), port=st.none())))
+        lower, upper = sorted(draw(st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1))))
+        # both, so that what a group and a host give fits together
+        entry.update(draw(st.sampled_from([{}, {"upper_threshold": upper, "lower_threshold": lower}])))
+    return entries or [{"host": "rs2"}]
+
+
+@st.composite
+def sound_services(draw: st.DrawFn, index: int) -> dict[str, Any]:
+    """A service that is right in every respect, of the whole language; the index keeps several apart."""
+    service: dict[str, Any] = {"name": f"s{index}"}
+    family = draw(st.sampled_from(services.FAMILIES))
+    protocol = draw(st.sampled_from(services.PROTOCOLS))
+    method = draw(st.sampled_from(services.FORWARD_METHODS))
+    known = {"host": ["rs2"], "address": ["2001:db8:1::7", "2001:db8:1::8"]}
+    if family == "ipv4":
+        known = {"host": ["rs1", "rs2", "rs9"], "address": ["198.51.100.7", "198.51.100.8"]}
+    service["real_servers"] = draw(sound_servers(known))
+    if family == "ipv6" and method != "tun":  # rs1 of the group has no such address
+        others = [entry for entry in service["real_servers"] if "group" not in entry]
+        service["real_servers"] = others or [{"host": "rs2"}]
+    bits = 32 if family == "ipv4" else 128
+    persistence = some(
+        timeout=written(st.integers(1, 86400 * 31)), netmask=written(st.integers(1, bits)), engine=st.just("sip")
+    )
+    if draw(st.booleans()):
+        service["persistence"] = draw(persistence)
+    if draw(st.booleans()):
+        service |= {"fwmark": 2 * index + 1, "family": family}
+    else:
+        ports = [80 + index] + ([0] if "persistence" in service and index == 0 else [])
+        service |= {"address": "192.0.2.10" if family == "ipv4" else "2001:DB8::10", "protocol": protocol}
+        service |= draw(st.sampled_from([{"ports": ports}, {"port": str(ports[0])}]))
+        service["one_packet"] = protocol == "udp" and draw(st.booleans())
+        service["synproxy"] = protocol == "tcp" and method in {"nat", "fullnat"} and draw(st.booleans())
+    service["scheduler"] = scheduler = draw(st.sampled_from(services.SCHEDULERS))
+    flags = [flag for flag in services.SCHEDULER_FLAGS if flag.startswith(f"{scheduler}-")]
+    service["scheduler_flags"] = draw(st.lists(st.sampled_from(flags), unique=True)) if flags else []
+    service["forward_method"] = method
+    if method == "tun":
+        tunnels = [{}, {"type": "gre", "checksum": "csum"}, {"type": "gue", "port": 6080, "checksum": "remcsum"}]
+        service["tunnel"] = draw(st.sampled_from(tunnels))
+    if draw(st.integers(0, 4)) == 0:
+        service["health_check"] = {"type": draw(st.sampled_from(services.HEALTH_CHECKS)), "interval": 2}
+    return service
+
+
+sound = st.integers(1, 4).flatmap(lambda count: st.tuples(*(sound_services(index) for index in range(count))).map(list))
+
+
+@st.composite
+def broken(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """A sound description with one value in it replaced by anything, or with one key more."""
+    description: list[dict[str, Any]] = copy.deepcopy(draw(sound))
+    target: dict[Any, Any] = draw(st.sampled_from(description))
+    inner = [value for value in target.values() if isinstance(value, dict)] + list(target["real_servers"])
+    if draw(st.booleans()):
+        target = draw(st.sampled_from(inner))
+    target[draw(st.one_of(st.sampled_from(sorted(target)), keys) if target else keys)] = draw(anything)
+    return description
+
+
+def check(description: object, inventory: dict[str, Any], takes: Takes) -> None:
+    try:
+        cluster = build_cluster(description, inventory["groups"], inventory["hostvars"])
+    except ModelError as error:
+        refused(error, "service ", "lvs_virtual_services")
+        return
+    takes(cluster.director("lb1", "eth1"))
+    json.dumps([cluster.as_dict(), [cluster.real_server(host) for host in inventory["groups"]["real_servers"]]])
+
+
+def refused(error: ModelError, *beginnings: str) -> None:
+    """Every problem is one line that can be read, and says where it is."""
+    assert error.problems
+    for line in error.problems:
+        assert line.startswith(beginnings)
+        assert line.isprintable()
+        assert len(line) < 500
+
+
+@FEW
+@given(description=anything)
+@pytest.mark.usefixtures("whole_language")
+def test_anything(description: object, inventory: dict[str, Any], takes: Takes) -> None:
+    check(description, inventory, takes)
+    check([description], inventory, takes)
+
+
+@FEW
+@given(description=sound)
+@pytest.mark.usefixtures("whole_language")
+def test_sound(description: object, inventory: dict[str, Any], takes: Takes) -> None:
+    cluster = build_cluster(description, inventory["groups"], inventory["hostvars"])
+    takes(cluster.director("lb1", "eth1"))
+
+
+@FEW
+@given(description=broken())
+@pytest.mark.usefixtures("whole_language")
+def test_broken(description: object, inventory: dict[str, Any], takes: Takes) -> None:
+    check(description, inventory, takes)
+
+
+@FEW
+@given(text=st.text(alphabet="-:[]{}&*!|>'\"%@`,.\n \tabc019", max_size=60))
+def test_yaml(text: str, inventory: dict[str, Any], takes: Takes) -> None:
+    try:
+        description = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return
+    check(description, inventory, takes)
+
+
+@FEW
+@given(address=anything, other=anything, hosts=anything)
+def test_inventory(address: object, other: object, hosts: object, inventory: dict[str, Any]) -> None:
+    description = [{"name": "web", "address": "192.0.2.10", "port": 80, "real_servers": [{"group": "web"}]}]
+    hostvars = {**inventory["hostvars"], "rs1": {"lvs_address": address, "ansible_host": other}, "rs2": other}
+    for groups in (inventory["groups"], {"web": hosts, "real_servers": hosts, "directors": hosts}):
+        try:
+            json.dumps(build_cluster(description, groups, hostvars).as_dict())
+        except ModelError as error:
+            refused(error, "service ")
+
+
+@FEW
+@given(values=st.tuples(anything, anything, anything, anything))
+def test_settings(values: tuple[object, object, object, object], inventory: dict[str, Any]) -> None:
+    cluster = build_cluster([], inventory["groups"], inventory["hostvars"])
+    try:
+        json.dumps(cluster.director("lb1", *values))
+    except ModelError as error:
+        refused(error, "director_")
+
+
+def test_a_list_that_holds_itself(inventory: dict[str, Any], takes: Takes) -> None:
+    endless: list[object] = []
+    endless.append(endless)
+    check(endless, inventory, takes)
+    check([{"name": "web", "address": endless, "ports": endless, "real_servers": endless}], inventory, takes)

@@ -1,0 +1,412 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every refusal of the description, one mistake at a time in a description that is sound otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import Cluster, build_cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import ModelError
+
+Build = Callable[[object], Cluster]
+
+
+def service(**changes: Any) -> dict[str, Any]:
+    """A sound service with these keys changed, those set to ``...`` taken out."""
+    base = {"name": "web", "address": "192.0.2.10", "port": 80, "real_servers": [{"group": "web"}]}
+    return {key: value for key, value in {**base, **changes}.items() if value is not ...}
+
+
+def nat(**changes: Any) -> dict[str, Any]:
+    return service(forward_method="nat", **changes)
+
+
+def tun(**changes: Any) -> dict[str, Any]:
+    return service(forward_method="tun", **changes)
+
+
+def servers(*entries: object) -> dict[str, Any]:
+    return service(real_servers=list(entries))
+
+
+REFUSALS: list[tuple[object, str]] = [
+    # the whole
+    (None, "lvs_virtual_services: null is not a list of services"),
+    ("web", "lvs_virtual_services: 'web' is not a list of services"),
+    ({"name": "web"}, "lvs_virtual_services: {'name': 'web'} is not a list of services"),
+    (["web"], "lvs_virtual_services[0]: 'web' is not a mapping of keys and values"),
+    # names and keys
+    ([service(name=...)], "lvs_virtual_services[0]: name: is missing"),
+    (
+        [service(), service(name="two words", port=81)],
+        "lvs_virtual_services[1]: name: 'two words' is not a name of 1 to 64 letters, digits, '_', '.' and '-'",
+    ),
+    (
+        [service(name=5)],
+        "lvs_virtual_services[0]: name: 5 is not a name of 1 to 64 letters, digits, '_', '.' and '-'",
+    ),
+    (
+        [service(shceduler="rr")],
+        "service web: shceduler: is not a key of a service (did you mean 'scheduler'?)",
+    ),
+    ([{**service(), 7: 1}], "service web: 7: is not a key of a service"),
+    # identity
+    ([service(address=...)], "service web: address: is missing (the VIP; or give fwmark and family)"),
+    ([service(address=3221225994)], "service web: address: 3221225994 is not an IP address"),
+    ([service(address="224.0.0.1")], "service web: address: '224.0.0.1' is a multicast address"),
+    ([service(address="ff02::1")], "service web: address: 'ff02::1' is a multicast address"),
+    ([service(address="0.0.0.0")], "service web: address: '0.0.0.0' is the unspecified address"),
+    ([service(address="::")], "service web: address: '::' is the unspecified address"),
+    ([service(address="127.0.0.1")], "service web: address: '127.0.0.1' is a loopback address"),
+    ([service(address="::1")], "service web: address: '::1' is a loopback address"),
+    ([service(address="255.255.255.255")], "service web: address: '255.255.255.255' is the broadcast address"),
+    ([service(address="fe80::1")], "service web: address: 'fe80::1' is a link-local address"),
+    ([service(address="fe80::1%eth0")], "service web: address: 'fe80::1%eth0' is not an IP address"),
+    (
+        [service(address="::ffff:192.0.2.1")],
+        "service web: address: '::ffff:c000:201' is an IPv4-mapped address (write 192.0.2.1)",
+    ),
+    ([service(family="ipv6")], "service web: family: 'ipv6' is not the family of the address 192.0.2.10"),
+    ([service(family="inet")], "service web: family: 'inet' is not a family; known: ipv4 ipv6"),
+    (
+        [service(fwmark=21, port=..., family="ipv4")],
+        "service web: address: cannot go with fwmark (21): the mark is the identity",
+    ),
+    (
+        [service(fwmark=21, address=..., family="ipv4")],
+        "service web: port: cannot go with fwmark (21): the mark is the identity",
+    ),
+    (
+        [service(fwmark=21, address=..., port=...)],
+        "service web: family: is missing: a fwmark needs one of ipv4 ipv6",
+    ),
+    (
+        [service(fwmark=0, address=..., port=..., family="ipv4")],
+        "service web: fwmark: 0 is not between 1 and 4294967295",
+    ),
+    # ports
+    ([service(port=...)], "service web: ports: is missing (a list of ports; or give port)"),
+    ([service(ports=[443])], "service web: ports: [443] and port 80: give one"),
+    ([service(port=65536)], "service web: port: 65536 is not between 0 and 65535"),
+    ([service(port=-1)], "service web: port: -1 is not between 0 and 65535"),
+    ([service(port="http")], "service web: port: 'http' is not an integer"),
+    ([service(port=80.0)], "service web: port: 80.0 is not an integer"),
+    ([service(port=True)], "service web: port: true is not an integer"),
+    ([service(port=0)], "service web: port: 0 (every port) needs persistence"),
+    ([service(port=..., ports=[80, 0])], "service web: ports: 0 (every port) needs persistence"),
+    ([service(port=..., ports=[80, "80"])], "service web: ports[1]: 80 is there twice"),
+    ([service(port=..., ports=[])], "service web: ports: is an empty list"),
+    ([service(port=..., ports="80,443")], "service web: ports: '80,443' is not a list"),
+    ([service(port=..., ports=[80, [443]])], "service web: ports[1]: [443] is not an integer"),
+    # scheduling
+    ([service(protocol="icmp")], "service web: protocol: 'icmp' is not a protocol; known: tcp udp sctp"),
+    ([service(protocol="TCP")], "service web: protocol: 'TCP' is not a protocol (did you mean 'tcp'?)"),
+    ([service(scheduler=1)], "service web: scheduler: 1 is not a scheduler; known: rr wrr lc wlc lblc lblcr dh sh "),
+    (
+        [service(scheduler_flags=["sh-port"])],
+        "service web: scheduler_flags[0]: 'sh-port' is not a flag of the scheduler wlc",
+    ),
+    (
+        [service(scheduler="sh", scheduler_flags=["sh-prot"])],
+        "service web: scheduler_flags[0]: 'sh-prot' is not a scheduler flag (did you mean 'sh-port'?)",
+    ),
+    ([service(scheduler_flags="sh-port")], "service web: scheduler_flags: 'sh-port' is not a list"),
+    ([service(one_packet=True)], "service web: one_packet: is for udp only, and the protocol is tcp"),
+    ([service(one_packet="maybe")], "service web: one_packet: 'maybe' is neither true nor false"),
+    # persistence
+    ([service(persistence=300)], "service web: persistence: 300 is not a mapping of keys and values"),
+    (
+        [service(persistence={"timeuot": 3})],
+        "service web: persistence.timeuot: is not a key of persistence (did you mean 'timeout'?)",
+    ),
+    ([service(persistence={"timeout": 0})], "service web: persistence.timeout: 0 is not between 1 and 2678400"),
+    ([service(persistence={"netmask": 0})], "service web: persistence.netmask: 0 is not between 1 and 32"),
+    ([service(persistence={"netmask": 64})], "service web: persistence.netmask: 64 is not between 1 and 32"),
+    (
+        [service(persistence={"netmask": "255.0.255.0"})],
+        "service web: persistence.netmask: '255.0.255.0' is not a mask of 1 to 32 leading one bits",
+    ),
+    (
+        [service(persistence={"netmask": "0.0.0.0"})],
+        "service web: persistence.netmask: '0.0.0.0' is not a mask of 1 to 32 leading one bits",
+    ),
+    (
+        [service(persistence={"engine": "http"})],
+        "service web: persistence.engine: 'http' is not a persistence engine; known: sip",
+    ),
+    # forwarding
+    (
+        [service(forward_method="masq")],
+        "service web: forward_method: 'masq' is not a forwarding method; known: nat dr tun fullnat",
+    ),
+    (
+        [service(tunnel={"type": "gue", "port": 6080})],
+        "service web: tunnel: is for the forwarding method tun only, and this is dr",
+    ),
+    ([tun(tunnel={"type": "vxlan"})], "service web: tunnel.type: 'vxlan' is not a tunnel type; known: ipip gue gre"),
+    (
+        [tun(tunnel={"type": "gue"})],
+        "service web: tunnel.port: is missing: gue needs the UDP port on which the real servers decapsulate",
+    ),
+    (
+        [tun(tunnel={"type": "gre", "port": 6080})],
+        "service web: tunnel.port: 6080 is for gue only, and the type is gre",
+    ),
+    (
+        [tun(tunnel={"type": "gre", "checksum": "remcsum"})],
+        "service web: tunnel.checksum: 'remcsum' is not possible with gre",
+    ),
+    (
+        [service(synproxy=True)],
+        "service web: synproxy: is for nat and fullnat only, and the forwarding method is dr",
+    ),
+    (
+        [nat(synproxy=True, protocol="udp")],
+        "service web: synproxy: is for tcp only, and the protocol is udp",
+    ),
+    # real servers
+    ([service(real_servers=...)], "service web: real_servers: is missing"),
+    ([service(real_servers=[])], "service web: real_servers: is an empty list"),
+    ([service(real_servers={"group": "web"})], "service web: real_servers: {'group': 'web'} is not a list"),
+    ([servers("rs1")], "service web: real_servers[0]: 'rs1' is not a mapping such as {group: web}, {host: rs1} or "),
+    ([servers({"weight": 1})], "service web: real_servers[0]: needs exactly one of group, host, address; it has none"),
+    (
+        [servers({"host": "rs1", "group": "web"})],
+        "service web: real_servers[0]: needs exactly one of group, host, address; it has group and host",
+    ),
+    (
+        [servers({"group": ["web"]})],
+        "service web: real_servers[0].group: ['web'] is not the name of an inventory",
+    ),
+    (
+        [servers({"host": "rs1", "wieght": 1})],
+        "service web: real_servers[0].wieght: is not a key of a real server (did you mean 'weight'?)",
+    ),
+    (
+        [servers({"host": "rs1", "weight": -1})],
+        "service web: real_servers[0].weight: -1 is not between 0 and 21474",
+    ),
+    ([servers({"host": "rs1", "weight": 1.5})], "service web: real_servers[0].weight: 1.5 is not an integer"),
+    ([servers({"host": "rs1", "weight": True})], "service web: real_servers[0].weight: true is not an integer"),
+    ([servers({"host": "rs1", "weight": "1" * 5000})], "service web: real_servers[0].weight: '111"),
+    ([servers({"host": "rs1", "weight": 10**5000})], "service web: real_servers[0].weight: a number of more than 30"),
+    (
+        [servers({"host": "rs1", "upper_threshold": 5, "lower_threshold": 6})],
+        "service web: real_servers[0].lower_threshold: 6 is above upper_threshold 5",
+    ),
+    (
+        [servers({"group": "web", "lower_threshold": 6}, {"host": "rs1", "upper_threshold": 9})],
+        "service web: real_servers[0].lower_threshold: 6 needs an upper_threshold",
+    ),
+    ([servers({"address": "10.0.0.300"})], "service web: real_servers[0].address: '10.0.0.300' is not an IP address"),
+    ([servers({"address": "fe80::7"})], "service web: real_servers[0].address: 'fe80::7' is a link-local address"),
+    (
+        [servers({"address": "2001:db8::7"})],
+        "service web: real_servers[0].address: '2001:db8::7' is ipv6, the service is ipv4, and dr cannot mix them",
+    ),
+    (
+        [servers({"host": "rs1"}, {"host": "rs1"})],
+        "service web: real_servers[1]: host rs1 (192.0.2.101) is a real server of this service by real_servers[0]",
+    ),
+    (
+        [servers({"group": "web"}, {"group": "real_servers"})],
+        "service web: real_servers[1]: host rs2 (192.0.2.22) is a real server of this service by real_servers[0]",
+    ),
+    (
+        [servers({"group": "web"}, {"group": "real_servers"}, {"host": "rs2"})],
+        "service web: real_servers[1]: host rs2 is a real server of this service by real_servers[0] already",
+    ),
+    (
+        [servers({"host": "rs1"}, {"host": "rs1", "port": 80})],
+        "service web: real_servers[1]: host rs1 (192.0.2.101) is a real server of this service by real_servers[0]",
+    ),
+    (
+        [nat(port=..., ports=[80, 443], real_servers=[{"host": "rs1"}, {"host": "rs1", "port": 443}])],
+        "service web: real_servers[1]: host rs1 (192.0.2.101) is a real server of this service by real_servers[0]",
+    ),
+    ([service(**{"\x07": 1})], "service web: '\\x07': is not a key of a service"),
+    (
+        [servers({"host": "rs1"}, {"address": "192.0.2.101"})],
+        "service web: real_servers[1]: 192.0.2.101 is a real server of this service by real_servers[0] already",
+    ),
+    (
+        [nat(real_servers=[{"host": "rs1", "port": 0}])],
+        "service web: real_servers[0].port: 0 is not a port to send requests to (leave it out for the service's",
+    ),
+    (
+        [nat(port=0, persistence={}, real_servers=[{"host": "rs1", "port": 80}])],
+        "service web: real_servers[0].port: 80 is not possible for a service of every port: the packet's port is kept",
+    ),
+    # VIPs and hosts' own addresses
+    (
+        [service(address="192.0.2.101", real_servers=[{"host": "rs1"}])],
+        "service web: address: 192.0.2.101 cannot be a VIP: it is the own address of host rs1",
+    ),
+    (
+        [service(address="192.0.2.2")],
+        "service web: address: 192.0.2.2 cannot be a VIP: it is the own address of director lb1",
+    ),
+    (
+        [service(), servers({"address": "192.0.2.10"}) | {"name": "loop", "port": 81}],
+        "service web: address: 192.0.2.10 cannot be a VIP: it is the own address of a real server",
+    ),
+    # health checks and sorry servers, although the roles do not build them yet
+    (
+        [service(health_check={})],
+        "service web: health_check.type: is missing (one of http https tcp udp dns smtp ping misc file)",
+    ),
+    ([service(health_check={"type": "htp"})], "service web: health_check.type: 'htp' is not a health check (did you "),
+    (
+        [service(health_check={"type": "tcp", "path": "/"})],
+        "service web: health_check.path: is for http and https only, and the type is tcp",
+    ),
+    (
+        [service(health_check={"type": "http", "path": "healthz"})],
+        "service web: health_check.path: 'healthz' is not a path that starts with '/'",
+    ),
+    (
+        [service(health_check={"type": "http", "interval": 0})],
+        "service web: health_check.interval: 0 is not between 1 and 86400",
+    ),
+    ([service(sorry_server={})], "service web: sorry_server.address: is missing"),
+    (
+        [service(sorry_server={"address": "2001:db8::9"})],
+        "service web: sorry_server.address: '2001:db8::9' is not ipv4 as the service is",
+    ),
+]
+
+
+@pytest.mark.parametrize(("description", "message"), REFUSALS, ids=[message[:70] for _, message in REFUSALS])
+@pytest.mark.usefixtures("whole_language")
+def test_refusal(build: Build, description: object, message: str) -> None:
+    with pytest.raises(ModelError) as caught:
+        build(description)
+    assert caught.value.problems[0].startswith(message)
+
+
+def test_a_director_is_no_real_server() -> None:
+    groups = {"all": ["lb1"], "directors": ["lb1"], "real_servers": ["lb1"]}
+    with pytest.raises(ModelError) as caught:
+        build_cluster([servers({"host": "lb1"})], groups, {"lb1": {"lvs_address": "192.0.2.2"}})
+    assert str(caught.value) == (
+        "service web: real_servers[0]: host lb1 is a director too: "
+        "as a backup it would balance requests again, not answer them"
+    )
+
+
+def test_all_problems_come_together_first_one_first(build: Build) -> None:
+    with pytest.raises(ModelError) as caught:
+        build([service(scheduler="rrr", port=70000), service(name="b", address=...), nat(name="c", port=81)])
+    assert str(caught.value).splitlines() == [
+        "service web: scheduler: 'rrr' is not a scheduler (did you mean 'rr'?)",
+        "service web: port: 70000 is not between 0 and 65535",
+        "service b: address: is missing (the VIP; or give fwmark and family)",
+        "service c: forward_method: 'nat' is not supported in this version: "
+        "the roles do not set the real servers' gateway yet",
+    ]
+
+
+def test_very_many_problems_are_counted(build: Build) -> None:
+    with pytest.raises(ModelError) as caught:
+        build([service(name=f"s{number}", port="x") for number in range(100)])
+    lines = str(caught.value).splitlines()
+    assert len(caught.value.problems) == 100
+    assert len(lines) == 26
+    assert lines[-1] == "and 75 more problems like these"
+
+
+def test_a_host_without_address_is_told_once(inventory: dict[str, Any]) -> None:
+    with pytest.raises(ModelError) as caught:
+        build_cluster([service(), service(name="b", port=81)], inventory["groups"], {})
+    assert caught.value.problems == (
+        "service web: real_servers[0]: set lvs_address for host rs2: it has none",
+        "service web: real_servers[0]: set lvs_address for host rs1: it has none",
+    )
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"lvs_address": "rs1.example.net"}, "lvs_address of host rs1: 'rs1.example.net' is not an IP address"),
+        ({"lvs_address": ["192.0.2.1", None]}, "lvs_address of host rs1: null is not an IP address"),
+        ({"lvs_address": "127.0.0.1"}, "lvs_address of host rs1: '127.0.0.1' is a loopback address"),
+        ({"lvs_address": []}, "set lvs_address for host rs1: the list is empty"),
+        (
+            {"lvs_address": ["192.0.2.1", "192.0.2.3"]},
+            "lvs_address of host rs1: 192.0.2.1 and 192.0.2.3 are both IPv4, and it takes one per family",
+        ),
+        (
+            {"lvs_address": ["2001:db8::1"]},
+            "set lvs_address for host rs1: an IPv4 address is needed beside 2001",
+        ),
+        ({"ansible_host": "127.0.0.1"}, "set lvs_address for host rs1: it has none, and ansible_host is '127.0.0.1'"),
+        ({"lvs_address": LookupError("no facts")}, "lvs_address of host rs1: no facts"),
+        ({"ansible_host": LookupError("no facts")}, "ansible_host of host rs1: no facts"),
+        (None, "set lvs_address for host rs1: it has none"),
+    ],
+)
+def test_host_addresses(inventory: dict[str, Any], variables: object, message: str) -> None:
+    hostvars = {**inventory["hostvars"], "rs1": variables}
+    with pytest.raises(ModelError) as caught:
+        build_cluster([servers({"host": "rs1"})], inventory["groups"], hostvars)
+    assert str(caught.value).startswith(f"service web: real_servers[0]: {message}")
+
+
+@pytest.mark.parametrize(
+    ("host", "settings", "message"),
+    [
+        ("rs1", {}, "host rs1: is not in the inventory group 'directors'"),
+        ("lb1", {"interface": None}, "director_interface: is missing (the link on which the VIPs live)"),
+        ("lb1", {"interface": "a/b"}, "director_interface: 'a/b' is not the name of a network interface"),
+        ("lb1", {"interface": "x" * 16}, "director_interface: 'xxxxxxxxxxxxxxxx' is not the name of a network"),
+        ("lb1", {"virtual_router_id": 0}, "director_virtual_router_id: 0 is not an integer from 1 to 255"),
+        ("lb1", {"virtual_router_id": "x"}, "director_virtual_router_id: 'x' is not an integer from 1 to 255"),
+        ("lb1", {"advert_interval": 41}, "director_advert_interval: 41 is not a number of seconds from 0.01 to 40.95"),
+        ("lb1", {"advert_interval": "nan"}, "director_advert_interval: 'nan' is not a number of seconds"),
+        ("lb1", {"advert_interval": "soon"}, "director_advert_interval: 'soon' is not a number of seconds"),
+        ("lb1", {"advert_interval": True}, "director_advert_interval: true is not a number of seconds"),
+        ("lb1", {"extra_sysctls": "x=1"}, "director_sysctls: 'x=1' is not a mapping of sysctl keys and values"),
+        ("lb1", {"extra_sysctls": {"ip_forward": 1}}, "director_sysctls: 'ip_forward' is not the name of a sysctl"),
+        ("lb1", {"extra_sysctls": {5: 1}}, "director_sysctls: 5 is not the name of a sysctl"),
+        (
+            "lb1",
+            {"extra_sysctls": {"a.b": 1, "a/b": 2}},
+            "director_sysctls: a.b: is there twice, the second time as",
+        ),
+        ("lb1", {"extra_sysctls": {"a.b": [1]}}, "director_sysctls: a.b: [1] is neither an integer nor a line of text"),
+    ],
+)
+def test_director_settings(build: Build, host: str, settings: dict[str, object], message: str) -> None:
+    with pytest.raises(ModelError) as caught:
+        build([service()]).director(host, **{"interface": "eth1", **settings})
+    assert caught.value.problems[0].startswith(message)
+
+
+def test_directors_with_peers_need_addresses() -> None:
+    groups = {"directors": ["lb1", "lb2"], "real_servers": ["rs1"]}
+    hostvars = {"lb1": {"lvs_address": "192.0.2.2"}, "rs1": {"lvs_address": ["192.0.2.4", "2001:db8::4"]}}
+    cluster = build_cluster([service(address="2001:db8::10", real_servers=[{"host": "rs1"}])], groups, hostvars)
+    with pytest.raises(ModelError) as caught:
+        cluster.director("lb1", "eth1")
+    assert caught.value.problems == (
+        "group directors: set lvs_address for host lb1: an IPv6 address is needed beside 192.0.2.2",
+        "group directors: set lvs_address for host lb2: it has none",
+    )
+
+
+def test_groups_that_are_missing(build: Build) -> None:
+    with pytest.raises(ModelError, match="host db1: is not in the inventory group 'real_servers'"):
+        build([service()]).real_server("db1")
+    with pytest.raises(ModelError, match="group directors: there is no inventory group 'directors'"):
+        build_cluster([], {"all": []}, {}).director("lb1", "eth1")
+    with pytest.raises(ModelError, match="group real_servers: the inventory group 'real_servers' has no hosts"):
+        build_cluster([], {"real_servers": []}, {}).real_server("rs1")
+    with pytest.raises(ModelError, match="groups: null is not a mapping"):
+        build_cluster([], None, {})
+    with pytest.raises(ModelError, match="hostvars: 5 is not a mapping"):
+        build_cluster([], {}, 5)
