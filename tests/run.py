@@ -34,7 +34,7 @@ class Stage:
 
 STAGES = (
     Stage("conformance", "linters, types, documentation, sanity", 6, (f"{BIN}/nox",)),
-    Stage("unit", "pure logic, no root", 1, (f"{BIN}/pytest", "-q", "tests/unit")),
+    Stage("unit", "pure logic, no root", 1, (f"{BIN}/pytest", "-q", "-W", "error", "tests/unit")),
     Stage("kernel", "the modules against real IPVS, in machines", 6, (f"{BIN}/python", "tests/kernel/run.py")),
     Stage("molecule", "scenarios on clusters of machines", 12, (f"{BIN}/molecule", "test", "--all")),
 )
@@ -78,6 +78,8 @@ def run(stage: Stage) -> Result:
     except OSError as error:
         print(f"{stage.command[0]} cannot be started: {error.strerror}")
         status = 127
+    except KeyboardInterrupt:
+        status = 130
     seconds = time.monotonic() - start
     print(f"=== {stage.name}: {'failed' if status else 'passed'} after {clock(seconds)}", flush=True)
     return Result(stage, seconds, status)

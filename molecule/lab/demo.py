@@ -87,7 +87,7 @@ def show(folder: Path, lab: topology.Topology) -> bool:
     good = True
     for name, vip, port in virtual_services():
         wait_for(vip)
-        answers = collections.Counter(ask(vip, port) for _ in range(REQUESTS))
+        answers = collections.Counter(ask(vip, port) for _number in range(REQUESTS))
         print(f"\n{REQUESTS} requests from the client to {name}, {vip} port {port}:\n")
         print("  real server    answers   client's address in its log")
         for server in sorted({*servers, *answers}):
@@ -112,7 +112,7 @@ def up() -> int:
 Look around:            molecule/lab/lab ssh demo director1
                         molecule/lab/lab ssh demo client curl -s http://{virtual_services()[0][1]}/
 Change the description: {INVENTORY.relative_to(ROOT)}, then make demo again, or
-                        {' '.join(command)} --check --diff
+                        {" ".join(command)} --check --diff
 Take it down:           make demo-down""")
     if not good:
         print("Some requests were not answered by a real server.", file=sys.stderr)

@@ -19,6 +19,7 @@ author:
   - The lvs.cluster authors (@lvs-cluster)
 extends_documentation_fragment:
   - lvs.cluster.attributes
+  - lvs.cluster.attributes.actiongroup_lvs
 requirements:
   - pyroute2 0.7.2 or newer (python3-pyroute2)
 options:

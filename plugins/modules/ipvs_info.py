@@ -15,6 +15,7 @@ author:
   - The lvs.cluster authors (@lvs-cluster)
 extends_documentation_fragment:
   - lvs.cluster.attributes.info
+  - lvs.cluster.attributes.actiongroup_lvs
   - lvs.cluster.ipvs
 notes:
   - This module never loads C(ip_vs); RV(loaded) tells whether it is there.

@@ -19,6 +19,7 @@ author:
   - The lvs.cluster authors (@lvs-cluster)
 extends_documentation_fragment:
   - lvs.cluster.attributes
+  - lvs.cluster.attributes.actiongroup_lvs
 options:
   modules:
     description:

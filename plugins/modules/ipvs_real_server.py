@@ -17,6 +17,7 @@ author:
   - The lvs.cluster authors (@lvs-cluster)
 extends_documentation_fragment:
   - lvs.cluster.attributes
+  - lvs.cluster.attributes.actiongroup_lvs
   - lvs.cluster.ipvs
   - lvs.cluster.ipvs.real_server
   - lvs.cluster.ipvs.state

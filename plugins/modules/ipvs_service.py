@@ -17,6 +17,7 @@ author:
   - The lvs.cluster authors (@lvs-cluster)
 extends_documentation_fragment:
   - lvs.cluster.attributes
+  - lvs.cluster.attributes.actiongroup_lvs
   - lvs.cluster.ipvs
   - lvs.cluster.ipvs.identity
   - lvs.cluster.ipvs.service

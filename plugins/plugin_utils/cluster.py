@@ -28,7 +28,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.resolve import Resolve
 from ansible_collections.lvs.cluster.plugins.plugin_utils.services import UNREWRITTEN
 from ansible_collections.lvs.cluster.plugins.plugin_utils.supported import refuse_unsupported
 from ansible_collections.lvs.cluster.plugins.plugin_utils.table import table_entries
-from ansible_collections.lvs.cluster.plugins.plugin_utils.vrrp import instances, read_settings
+from ansible_collections.lvs.cluster.plugins.plugin_utils.vrrp import director_addresses, instances, read_settings
 
 
 def build_cluster(description: object, groups: object, hostvars: object) -> Cluster:
@@ -76,8 +76,6 @@ class Cluster:
         settings = read_settings(interface, virtual_router_id, advert_interval, problems)
         extra = read_sysctls(extra_sysctls, "director_sysctls", problems)
         problems.raise_any()
-        if settings is None:
-            raise AssertionError("a setting was refused without a word")
         vips = self.vips()
         vrrp = instances(host, vips, self.inventory, settings, problems)
         problems.raise_any()
@@ -106,8 +104,12 @@ class Cluster:
         """The whole cluster, for checks from outside and for reports.
 
         ``{"vips": [as for a director], "services": [...], "owned_elsewhere": [...], "directors": ["lb1"],
-        "real_servers": {"rs1": {"vips": ["192.0.2.10"]}}}``; ``real_servers`` has every host of the group.
+        "real_servers": {"rs1": {"vips": ["192.0.2.10"]}}}``; ``real_servers`` has every host of the group. Raises
+        `ModelError` also for what any director would be refused, its own settings apart.
         """
+        problems = Problems()
+        director_addresses(self.vips(), self.inventory, problems)
+        problems.raise_any()
         serving: dict[str, set[IPAddress]] = {host: set() for host in self.inventory.real_servers}
         for item in self.resolved:
             if item.service.address is not None and item.service.forward_method in UNREWRITTEN:

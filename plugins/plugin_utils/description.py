@@ -19,7 +19,7 @@ from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import (
     MAX_PERSISTENCE_TIMEOUT,
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import Fields, IPAddress, family_of, to_integer
-from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import Problems, show
+from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import Problems, plain, show
 from ansible_collections.lvs.cluster.plugins.plugin_utils.server_entries import read_server_entries
 from ansible_collections.lvs.cluster.plugins.plugin_utils.services import (
     ENGINES,
@@ -68,6 +68,9 @@ _CHECK_PATH = re.compile(r"/[!-~]{0,1023}")
 
 def read_services(description: object, problems: Problems) -> list[Service]:
     """Read the whole list; what is wrong goes to ``problems``, sound elements come back in their order."""
+    if description is None:
+        problems.add(VARIABLE, "", "is missing (the list of services; an empty one takes all services away)")
+        return []
     if not isinstance(description, (list, tuple)):
         problems.add(VARIABLE, "", f"{show(description)} is not a list of services")
         return []
@@ -79,8 +82,9 @@ def read_services(description: object, problems: Problems) -> list[Service]:
             continue
         before = len(problems)
         name = element.get("name")
-        named = isinstance(name, str) and _NAME.fullmatch(name)
-        fields = Fields(element, f"service {str.__str__(name)}" if named else where, "", problems)
+        if isinstance(name, str) and _NAME.fullmatch(name):
+            where = f"service {plain(name)}"
+        fields = Fields(element, where, "", problems)
         service = _read_service(fields)
         if service is not None and len(problems) == before:
             services.append(service)
@@ -154,6 +158,8 @@ def _identity(fields: Fields) -> tuple[IPAddress | None, int | None, str | None]
     address = fields.address("address")
     if address is None:
         return None, None, None
+    if address.is_link_local:
+        fields.fault("address", f"{show(str(address))} is a link-local address")
     if family and family != family_of(address):
         fields.fault("family", f"{family!r} is not the family of the address {address}")
     return address, None, family_of(address)

@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Union
 
-from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import Problems, show, suggestion
+from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import Problems, plain, show, suggestion
 
 IPAddress = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
 
@@ -70,7 +70,7 @@ def address_fault(address: IPAddress) -> str:
     """Why an address can be neither a VIP nor a real server; empty when it can.
 
     The kernel refuses some of these as destinations (``ip_vs_new_dest`` in net/netfilter/ipvs/ip_vs_ctl.c takes
-    unicast only) and accepts all of them as service addresses, where they can only be mistakes.
+    unicast and its own addresses only) and accepts all of them as service addresses, where they can only be mistakes.
     """
     if address.is_unspecified:
         return "is the unspecified address"
@@ -79,10 +79,15 @@ def address_fault(address: IPAddress) -> str:
     if address.is_loopback:
         return "is a loopback address"
     if isinstance(address, ipaddress.IPv4Address):
-        return "is the broadcast address" if address == ipaddress.IPv4Address(0xFFFFFFFF) else ""
+        return "is a reserved address" if address.is_reserved else ""  # 240.0.0.0/4, with the broadcast address
     if address.ipv4_mapped is not None:
         return f"is an IPv4-mapped address (write {address.ipv4_mapped})"
     return "is a link-local address" if address.is_link_local else ""
+
+
+def _readable(key: object) -> str:
+    """A key that nobody knows, as a part of a path."""
+    return plain(key) if isinstance(key, str) and key.isprintable() and 0 < len(key) <= 70 else show(key)
 
 
 class Fields:
@@ -119,9 +124,7 @@ class Fields:
         known = tuple(known)
         for key in self.values:
             if key not in known:
-                plain = isinstance(key, str) and key.isprintable() and 0 < len(key) <= 70
-                name = str.__str__(key) if plain else show(key)
-                self.fault(name, f"is not a key of {what}{suggestion(key, known)}")
+                self.fault(_readable(key), f"is not a key of {what}{suggestion(key, known)}")
 
     def integer(self, name: str, low: int, high: int) -> int | None:
         """An integer in a range; None when not given or bad."""
@@ -168,7 +171,7 @@ class Fields:
             return None
         value = self.values[name]
         if isinstance(value, str) and pattern.fullmatch(value):
-            return str.__str__(value)
+            return plain(value)
         self.fault(name, f"{show(value)} is not {rule}")
         return None
 

@@ -17,7 +17,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import (
     family_of,
     to_address,
 )
-from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import show, suggestion
+from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import plain, show, suggestion
 
 DIRECTORS = "directors"
 REAL_SERVERS = "real_servers"
@@ -40,7 +40,7 @@ class Inventory:
         self._groups: dict[str, tuple[str, ...]] = {}
         for name, hosts in groups.items():
             if isinstance(name, str) and isinstance(hosts, (list, tuple)):
-                self._groups[str.__str__(name)] = tuple(str.__str__(host) for host in hosts if isinstance(host, str))
+                self._groups[plain(name)] = tuple(plain(host) for host in hosts if isinstance(host, str))
         self._real_servers = frozenset(self._groups.get(REAL_SERVERS, ()))
         self._checked: set[str] = set()
         self._addresses: dict[str, dict[str, IPAddress] | InventoryError] = {}

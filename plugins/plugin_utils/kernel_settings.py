@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from ansible_collections.lvs.cluster.plugins.module_utils.host.errors import HostError
 from ansible_collections.lvs.cluster.plugins.module_utils.host.sysctl import display, parse_key
-from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import Problems, show
+from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import Problems, plain, show
 from ansible_collections.lvs.cluster.plugins.plugin_utils.services import Service
 
 #: Methods whose replies the director forwards as a router.
@@ -55,7 +55,7 @@ def sysctls(services: Sequence[Service], directors: int) -> dict[str, int | str]
       tun replies go past it, and the request is taken in the LOCAL_IN hook and sent out as a packet of its own
       (``ip_vs_dr_xmit`` and ``ip_vs_tunnel_xmit``), so forwarding is not asked of the kernel. It is then left as it
       is: a director that routes between its links is not something to switch on by the way.
-    - ``send_redirects=0``, after ``ip_forward``: otherwise a one-armed director tells its real servers to send replies
+    - ``send_redirects=0``: otherwise a one-armed director tells its real servers to send replies
       past it. Only forwarded packets cause redirects (net/ipv4/ip_forward.c), so dr and tun need no such setting.
 
     Left at the kernel's own: ``conn_reuse_mode`` (its default reschedules a reused client port, which is right) and
@@ -98,7 +98,7 @@ def read_sysctls(value: object, variable: str, problems: Problems) -> dict[str, 
         elif isinstance(setting, int):
             found[key] = int(setting)  # true and false are 1 and 0
         elif isinstance(setting, str) and setting.strip() and setting.isprintable():
-            found[key] = str.__str__(setting)
+            found[key] = plain(setting)
         else:
             problems.add(variable, key, f"{show(setting)} is neither an integer nor a line of text")
     return found

@@ -36,9 +36,11 @@ class Problems:
 
     def __init__(self) -> None:
         self._lines: dict[str, None] = {}
+        self._noted = 0
 
     def __len__(self) -> int:
-        return len(self._lines)
+        """How many were noted, those that say the same again included."""
+        return self._noted
 
     def add(self, where: str, key: str, text: str) -> None:
         """Note one problem: ``where`` is ``service web``, ``key`` is ``real_servers[0].port`` or empty."""
@@ -46,6 +48,7 @@ class Problems:
         if not line.isprintable():
             line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
         self._lines[line] = None
+        self._noted += 1
 
     def raise_any(self) -> None:
         """Raise `ModelError` with everything collected; do nothing if there is nothing."""
@@ -70,6 +73,11 @@ class _Short(reprlib.Repr):
 _SHORT = _Short()
 
 
+def plain(text: str) -> str:
+    """The text alone: Ansible's strings carry tags, and have a ``repr`` and a type of their own."""
+    return str.__str__(text)
+
+
 def show(value: object) -> str:
     """A value as it appears in a message: on one line, shortened, strings in quotes; None is written ``null``."""
     if value is None:
@@ -77,7 +85,7 @@ def show(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        value = str.__str__(value)  # tagged strings of Ansible have a repr of their own
+        value = plain(value)
     return " ".join(_SHORT.repr(value).split())
 
 

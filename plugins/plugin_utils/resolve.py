@@ -96,9 +96,7 @@ class _Resolver:
             for port in service.ports:
                 same = found.setdefault((server.address, port, server.port or port), server)
                 if same is not server:
-                    what = f"{server.address}" if host is None else f"host {host} ({server.address})"
-                    text = f"{what} is a real server of this service by {same.path} already"
-                    self._problems.add(service.where, server.path, text)
+                    self._problems.add(service.where, server.path, _told_twice(server, same))
         return tuple(sorted(servers, key=lambda server: server.order))
 
     def _expand(self, service: Service) -> Iterator[tuple[str | None, ServerEntry]]:
@@ -163,6 +161,14 @@ class _Resolver:
                 self._told.add(str(error))
                 self._problems.add(service.where, entry.path, str(error))
             return None
+
+
+def _told_twice(server: RealServer, earlier: RealServer) -> str:
+    if server.host is None:
+        return f"{server.address} is a real server of this service by {earlier.path} already"
+    if earlier.host is None or earlier.host == server.host:
+        return f"host {server.host} ({server.address}) is a real server of this service by {earlier.path} already"
+    return f"host {server.host} has the address {server.address}, and so has host {earlier.host}"
 
 
 def _merged(own: ServerEntry, default: ServerEntry) -> ServerEntry:

@@ -12,9 +12,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import IPAddress, to_integer
+from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import IPAddress, family_of, to_integer
 from ansible_collections.lvs.cluster.plugins.plugin_utils.inventory import DIRECTORS, Inventory, InventoryError
-from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import Problems, show
+from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import Problems, plain, show
 
 # dev_valid_name() in net/core/dev.c: 15 characters, no slash, colon or white space, not "." or ".."
 _LINK = re.compile(r"(?!\.\.?$)[^\s/:\x00-\x1f\x7f]{1,15}")
@@ -66,10 +66,9 @@ class Instance:
 
 def read_settings(
     interface: object, virtual_router_id: object, advert_interval: object, problems: Problems
-) -> Settings | None:
-    """Check the director role's variables; None (and a problem noted) when one of them is bad."""
-    before = len(problems)
-    name = str.__str__(interface) if isinstance(interface, str) else ""
+) -> Settings:
+    """Check the director role's variables. What is bad is noted, and only then the result is of no use."""
+    name = plain(interface) if isinstance(interface, str) else ""
     if interface is None or interface == "":
         problems.add("director_interface", "", "is missing (the link on which the VIPs live)")
     elif not _LINK.fullmatch(name):
@@ -83,9 +82,7 @@ def read_settings(
     if interval is None or not 0.01 <= interval <= 40.95:
         text = f"{show(advert_interval)} is not a number of seconds from 0.01 to 40.95"
         problems.add("director_advert_interval", "", text)
-    if len(problems) > before or router is None or interval is None:
-        return None
-    return Settings(name, router, interval)
+    return Settings(name, router or 0, interval or 0.0)
 
 
 def _seconds(value: object) -> float | None:
@@ -97,6 +94,24 @@ def _seconds(value: object) -> float | None:
         return None
 
 
+def director_addresses(
+    vips: Sequence[IPAddress], inventory: Inventory, problems: Problems
+) -> dict[str, dict[str, str]]:
+    """Between which addresses the directors speak VRRP: family -> director -> address, for the families of the VIPs.
+
+    A single director speaks to nobody and needs no address, so its family has none.
+    """
+    families = sorted({family_of(vip) for vip in vips})
+    found: dict[str, dict[str, str]] = {family: {} for family in families}
+    for family in families:
+        for director in inventory.directors if len(inventory.directors) > 1 else ():
+            try:
+                found[family][director] = str(inventory.address(director, family))
+            except InventoryError as error:
+                problems.add(f"group {DIRECTORS}", "", str(error))
+    return found
+
+
 def instances(
     host: str, vips: Sequence[IPAddress], inventory: Inventory, settings: Settings, problems: Problems
 ) -> list[Instance]:
@@ -105,30 +120,16 @@ def instances(
     The first host of the group has priority 200, each further one 10 less, and never less than 1 (0 resigns and 255
     is for the owner of the address).
     """
-    directors = inventory.members(DIRECTORS)
-    position = directors.index(host)
-    found = []
-    for version, bits in ((4, 32), (6, 128)):
-        addresses = tuple(f"{vip}/{bits}" for vip in vips if vip.version == version)
-        if not addresses:
-            continue
-        family = f"ipv{version}"
-        own = {}
-        if len(directors) > 1:
-            for director in directors:
-                try:
-                    own[director] = str(inventory.address(director, family))
-                except InventoryError as error:
-                    problems.add(f"group {DIRECTORS}", "", str(error))
-        found.append(
-            Instance(
-                family=family,
-                settings=settings,
-                state="BACKUP" if position else "MASTER",
-                priority=max(1, 200 - 10 * position),
-                source_address=own.get(host),
-                peers=tuple(own[director] for director in directors if director != host and director in own),
-                addresses=addresses,
-            )
+    position = inventory.directors.index(host)
+    return [
+        Instance(
+            family=family,
+            settings=settings,
+            state="BACKUP" if position else "MASTER",
+            priority=max(1, 200 - 10 * position),
+            source_address=speakers.get(host),
+            peers=tuple(address for director, address in speakers.items() if director != host),
+            addresses=tuple(f"{vip}/{vip.max_prefixlen}" for vip in vips if family_of(vip) == family),
         )
-    return found
+        for family, speakers in director_addresses(vips, inventory, problems).items()
+    ]

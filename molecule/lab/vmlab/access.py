@@ -42,7 +42,7 @@ def make_key(path: Path, comment: str) -> str:
 
 
 def write(topology: Topology, folder: Path, host_keys: dict[str, str]) -> None:
-    """Write `ssh_config`, `known_hosts` and `inventory.yml` into a lab's folder.
+    """Write `ssh_config`, `known_hosts`, `inventory.yml` and a shell for each namespace into a lab's folder.
 
     `host_keys` maps a machine's name to its public host key.
     """
@@ -61,12 +61,16 @@ def write(topology: Topology, folder: Path, host_keys: dict[str, str]) -> None:
         known += f"{host.name} {kind} {key}\n"
     (folder / "ssh_config").write_text(text)
     (folder / "known_hosts").write_text(known)
+    for host in topology.namespaces:
+        shell = folder / f"{host.name}.sh"
+        shell.write_text(f'#!/bin/sh\nexec nsenter --net={namespace_path(topology, host)} -- /bin/sh "$@"\n')
+        shell.chmod(0o755)
     (folder / "inventory.yml").write_text(inventory(topology, folder))
 
 
 def inventory(topology: Topology, folder: Path) -> str:
-    """How Ansible reaches the machines; which groups they are in is the playbooks' business."""
-    hosts = {
+    """How Ansible reaches the hosts; which groups they are in is the playbooks' business."""
+    hosts: dict[str, dict[str, str | bool]] = {
         host.name: {
             "ansible_host": host.name,
             "ansible_user": "root",
@@ -77,4 +81,10 @@ def inventory(topology: Topology, folder: Path) -> str:
         }
         for host in topology.machines
     }
+    for host in topology.namespaces:
+        hosts[host.name] = {
+            "ansible_connection": "local",
+            "ansible_python_interpreter": sys.executable,
+            "ansible_shell_executable": str(folder / f"{host.name}.sh"),
+        }
     return yaml.safe_dump({"all": {"hosts": hosts}}, sort_keys=False)

@@ -108,7 +108,7 @@ def accelerator(image: Image, progress: Progress) -> Accelerator:
     record = home() / "kvm-probe"
     wanted = f"{boot} {qemu_version()}"
     try:
-        known, _, answer = record.read_text().strip().rpartition(" ")
+        known, _space, answer = record.read_text().strip().rpartition(" ")
     except OSError:
         known, answer = "", ""
     if known != wanted:
@@ -141,4 +141,3 @@ def _kvm_runs(image: Image, seconds: float = 15) -> bool:
         finally:
             process.kill()
             process.wait()
-

@@ -56,7 +56,9 @@ def up(topology: Topology, progress: Progress, plain: bool = False) -> Path:
         except BaseException:
             _remove(topology.name)
             raise
-    progress.say(f"{time.monotonic() - begun:6.1f} s  lab {topology.name} is up: {', '.join(h.name for h in topology.hosts)}")
+    progress.say(
+        f"{time.monotonic() - begun:6.1f} s  lab {topology.name} is up: {', '.join(h.name for h in topology.hosts)}"
+    )
     return folder
 
 
@@ -85,9 +87,7 @@ def _prepare(topology: Topology, folder: Path) -> None:
     access.write(topology, folder, keys)
 
 
-async def _start(
-    topology: Topology, folder: Path, goldens: dict[str, Golden], progress: Progress, plain: bool
-) -> None:
+async def _start(topology: Topology, folder: Path, goldens: dict[str, Golden], progress: Progress, plain: bool) -> None:
     with progress.step(f"lab {topology.name}: {len(topology.machines)} machines"):
         tasks = [
             asyncio.ensure_future(_machine(topology, host, folder, goldens[str(host.image)], progress, plain))

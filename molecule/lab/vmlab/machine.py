@@ -142,7 +142,7 @@ class Machine:
         """Load a saved state into a machine started with `incoming`, and let it run."""
         await self._share_nothing()
         await self.monitor("migrate-incoming", uri=f"exec:cat {state}")
-        for _ in range(600):
+        for _attempt in range(600):
             status = (await self.monitor("query-status"))["status"]
             if status == "paused":
                 break
@@ -156,7 +156,7 @@ class Machine:
         await self._share_nothing()
         await self.monitor("stop")
         await self.monitor("migrate", uri=f"exec:cat > {state}")
-        for _ in range(1200):
+        for _attempt in range(1200):
             status = (await self.monitor("query-migrate")).get("status")
             if status == "completed":
                 return
@@ -199,8 +199,10 @@ class Machine:
                 "input-data": base64.b64encode(script.encode()).decode(),
                 "capture-output": True,
             }
-            pid = (await agent.execute("guest-exec", arguments))["pid"]
-            while not (result := await agent.execute("guest-exec-status", {"pid": pid}))["exited"]:
+            started: Any = await agent.execute("guest-exec", arguments)
+            result: Any = {"exited": False}
+            while not result["exited"]:
+                result = await agent.execute("guest-exec-status", {"pid": started["pid"]})
                 await asyncio.sleep(0.2)
         finally:
             await agent.disconnect()

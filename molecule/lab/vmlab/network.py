@@ -40,7 +40,7 @@ def namespace_path(topology: Topology, host: Host | None = None) -> Path:
 
 def cards(topology: Topology, host: Host) -> list[Card]:
     """A machine's cards: the management link first, then its links in the file's order."""
-    ports = [(MANAGEMENT, (f"{topology.management_address(host)}/24",))]
+    ports: list[tuple[str, tuple[str, ...]]] = [(MANAGEMENT, (f"{topology.management_address(host)}/24",))]
     ports += [(port.link, port.addresses) for port in host.ports]
     index = topology.hosts.index(host)
     # The locally administered bit is set (x2:...), the lab's name keeps labs apart in captures.

@@ -109,12 +109,11 @@ def plan_kernel(state: HostState, settings: KernelSettings, sysctl_files: Sequen
     proper += [*writes, *change_files(state, files)] if settings.present else [*change_files(state, files), *writes]
     operations = (*books.opening, *proper, *books.closing)
     predicted = predict(state, operations)
-    changed = {key for key, value in state.sysctls.items() if predicted.sysctls[key] != value}
     return Plan(
         operations,
         predicted,
         warnings=tuple(overridden(SYSCTL_FILE.rsplit("/", 1)[-1], listed, sysctl_files)),
-        shown_sysctls=frozenset({*listed, *old.sysctls, *changed}),
+        shown_sysctls=frozenset({*old.sysctls, *old.side_effects, *new.sysctls, *new.side_effects}),
     )
 
 

@@ -34,7 +34,7 @@ class KernelModules:
 
     def require_loadable(self, name: str) -> None:
         """Raises HostError saying why, where the module cannot be loaded; loads nothing."""
-        status, _, errors = self._run(["modprobe", "--dry-run", "--quiet", name])
+        status, _output, errors = self._run(["modprobe", "--dry-run", "--quiet", name])
         if status == 0:
             return
         kernel = f"the running kernel {self._release}"

@@ -43,12 +43,16 @@ def read_sysctls(keys: Iterable[str], proc: str = "/proc") -> dict[str, str | No
 def write_sysctl(key: str, value: str, proc: str = "/proc") -> None:
     """Write a value and see that it holds. Raises HostError with the reason; the value is then as before."""
     before = read_sysctls([key], proc)[key]
-    _write(key, value, proc)
-    found = read_sysctls([key], proc)[key]
-    if found != value:
-        if before is not None:
+    try:
+        _write(key, value, proc)
+        found = read_sysctls([key], proc)[key]
+        if found != value:
+            raise HostError(f"the kernel made {found} of it")
+    except HostError:
+        # Of several numbers, those before a bad one are in force by now (kernel/sysctl.c: do_proc_dointvec).
+        if before is not None and read_sysctls([key], proc)[key] != before:
             _write(key, before, proc)
-        raise HostError(f"the kernel made {found} of it")
+        raise
 
 
 def _write(key: str, value: str, proc: str) -> None:

@@ -94,7 +94,7 @@ def _parse_value(name: str, value: object) -> str:
         return "1" if value else "0"
     if isinstance(value, int):
         return str(value)
-    if isinstance(value, str) and value.strip() and value.isprintable():
+    if isinstance(value, str) and "\n" not in value.strip() and value.strip() and normal_value(value).isprintable():
         return normal_value(value)
     raise HostError(f"sysctls: {name}: {value!r} is no value for a sysctl; give a number or a text in one line")
 
@@ -139,12 +139,11 @@ def values_after_write(values: Mapping[str, str | None], key: str, value: str) -
     changed = {**values, key: value}
     if values.get(key) == value:
         return changed  # the kernel acts on changes only
-    if key in _ALIASES:
+    if _rank(key) == 0:
         for other in influenced(key, interfaces_in(values)):
-            if other in values:
-                changed[other] = ("1" if value == "0" else "0") if other == _ALL_ACCEPT_REDIRECTS else value
-    elif _rank(key) == 0:
-        changed.update({other: value for other in influenced(key, interfaces_in(values)) if other in values})
+            if values.get(other) is not None:
+                opposite = "1" if value == "0" else "0"
+                changed[other] = opposite if other == _ALL_ACCEPT_REDIRECTS else value
     return changed
 
 

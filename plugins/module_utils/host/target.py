@@ -47,12 +47,14 @@ class Query:
 class Target:
     """A host: its files below root, its /proc, /sys and /lib/modules below kernel. Tests give their own directories."""
 
-    def __init__(self, root: str = "/", kernel: str = "/", run: RunCommand = run_command) -> None:
+    def __init__(
+        self, root: str = "/", kernel: str = "/", run: RunCommand = run_command, addresses: Addresses | None = None
+    ) -> None:
         self.root = root
         self.proc = os.path.join(kernel, "proc")
         self.modules = KernelModules(kernel, run)
         self.systemd = Systemd(root, run)
-        self.addresses = Addresses()
+        self.addresses = addresses or Addresses()
 
     def close(self) -> None:
         """Close what was opened."""

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from . import rules
 from .kernel import Failure, Ipvs, KernelError, explain
-from .model import RealServer, RealServerKey, ServiceKey, ServicePatch, Table, VirtualService
+from .model import InvalidValue, RealServer, RealServerKey, ServiceKey, ServicePatch, Table, VirtualService
 from .plan import NOTHING_MORE, PURGE_ALL, Operation, Plan, Scope, plan, undo, unmet
 
 
@@ -79,28 +79,32 @@ class _Attempt:
         self._scope = scope
         self._wanted = wanted
         self._labels = {patch.key: patch.label for patch in patches}
+        self._sent: list[Operation] = []
 
     def run(self, planned: Plan) -> Plan:
         """Apply; returns the plan that was carried out in the end."""
-        failures = self._apply(planned.operations, planned)
+        failures = self._apply(planned.operations, planned.current)
         if failures and _lost_race(failures[0]):
             # Somebody changed the table after it was read, or a dump that ran beside their change missed an entry.
             now = self._ipvs.read(self._wanted)
             current = _with_entries_as_found(planned.current, now, failures)
-            again = plan(now, self._patches, self._scope)
+            try:
+                again = plan(now, self._patches, self._scope)
+            except InvalidValue as error:
+                raise ConvergeError(f"{error}; {self._roll_back(current)}") from error
             operations = [*planned.operations, *again.operations]
             planned = Plan(operations, current, again.predicted)
-            failures = self._apply(again.operations, planned)
+            failures = self._apply(again.operations, current)
         if failures:
-            raise ConvergeError(f"{self._explain(failures)}; {self._roll_back(planned)}")
+            raise ConvergeError(f"{self._explain(failures)}; {self._roll_back(planned.current)}")
         self._verify(planned)
         return planned
 
-    def _apply(self, operations: Sequence[Operation], whole: Plan) -> list[Failure]:
+    def _apply(self, operations: Sequence[Operation], before: Table) -> list[Failure]:
         try:
-            return self._ipvs.apply(operations)
-        except OSError as error:
-            raise ConvergeError(f"sending the changes failed: {error}; {self._roll_back(whole)}") from error
+            return self._ipvs.apply(operations, self._sent)
+        except KernelError as error:
+            raise ConvergeError(f"{error}; {self._roll_back(before)}") from error
 
     def _explain(self, failures: Sequence[Failure]) -> str:
         first = failures[0]
@@ -110,18 +114,18 @@ class _Attempt:
     def _describe(self, operation: Operation) -> str:
         return operation.describe(self._labels.get(operation.service, ""))
 
-    def _roll_back(self, planned: Plan) -> str:
-        """Put every touched entry back; returns a clause that says how that went."""
+    def _roll_back(self, before: Table) -> str:
+        """Put every entry that a message was sent for back; returns a clause that says how that went."""
         try:
-            back = undo(planned.operations, planned.current, self._ipvs.read(self._wanted))
+            back = undo(self._sent, before, self._ipvs.read(self._wanted))
             if not back.operations:
                 return "nothing was changed"
-            failures = self._ipvs.apply(back.operations)
+            failures = self._ipvs.apply(back.operations, [])
             if failures:
                 return f"putting the table back failed as well: {self._explain(failures)}"
             if unmet(back.operations, back.predicted, self._ipvs.read(self._wanted)):
                 return "the table was put back, but another process is changing it at the same time"
-        except (KernelError, OSError) as error:
+        except KernelError as error:
             return f"putting the table back failed as well: {error}"
         return "the table was put back as it was"
 

@@ -6,7 +6,7 @@
 PRIVATE to the collection lvs.cluster: may change without notice.
 
 What is used of pyroute2 works alike on 0.7.2 to 0.9: the constructor, ``bind``, ``prid``, ``sendto``, ``recv``,
-``fileno`` and ``close``. It is imported when the first message has to be sent, and not before.
+``fileno`` and ``close``. It is imported when the first message has to be sent, and not before (see library.py).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from . import uapi, wire
+from . import library, uapi, wire
 from .model import RealServer, RealServerKey, ServiceKey, Settings, Table, VirtualService
 from .plan import REMOVE, Operation
 
@@ -26,6 +26,7 @@ from .plan import REMOVE, Operation
 CHUNK = 400
 _CAP_NET_ADMIN = 1 << 12
 _PROC_TABLE = "/proc/net/ip_vs"
+_PROC_STATUS = "/proc/self/status"
 _ALIAS = "net-pf-16-proto-16-family-IPVS"
 
 
@@ -101,18 +102,16 @@ class Ipvs:
                 raise KernelError(_NO_IPVS)
             return False
         try:
-            from pyroute2.netlink import genlmsg
-            from pyroute2.netlink.exceptions import NetlinkError
-            from pyroute2.netlink.generic import GenericNetlinkSocket
+            pyroute2 = library.load()
         except ImportError as error:
             raise LibraryMissing("the Python library pyroute2 is missing") from error
-        sock = GenericNetlinkSocket()
+        sock = pyroute2.socket()
         for part in (sock, getattr(sock, "asyncore", None)):
             if part is not None:
                 part.module_err_level = "debug"  # it logs a missing family, which is told below in one sentence
         try:
-            sock.bind(uapi.FAMILY_NAME, genlmsg)
-        except NetlinkError as error:
+            sock.bind(uapi.FAMILY_NAME, pyroute2.message)
+        except pyroute2.error as error:
             sock.close()
             raise KernelError(_NO_IPVS if error.code == errno.ENOENT else f"IPVS: {explain(error.code)}") from error
         self._socket, self._family_id = sock, sock.prid
@@ -124,20 +123,28 @@ class Ipvs:
         self._sequence += count
         return first
 
+    def _send(self, data: bytes) -> None:
+        try:
+            self._socket.sendto(data, (0, 0))
+        except OSError as error:
+            raise KernelError(f"cannot send to the kernel's IPVS: {error}") from error
+
     def _receive(self) -> bytes:
         while True:
             try:
                 data: bytes = self._socket.recv(65536)
                 return data
-            except BlockingIOError:
+            except BlockingIOError:  # pyroute2 0.9 makes the socket non-blocking
                 select.select([self._socket.fileno()], [], [])
+            except OSError as error:
+                raise KernelError(f"cannot receive from the kernel's IPVS: {error}") from error
 
     def _ask(
         self, command: int, payload: bytes = b"", flags: int = uapi.NLM_F_DUMP
     ) -> Iterator[tuple[bytes, uapi.Message]]:
         """Send one request; yield its answers as (buffer, message)."""
         sequence = self._next()
-        self._socket.sendto(uapi.request(self._family_id, sequence, command, flags, payload), (0, 0))
+        self._send(uapi.request(self._family_id, sequence, command, flags, payload))
         done = False
         while not done:
             data = self._receive()
@@ -185,17 +192,20 @@ class Ipvs:
             result.update(wire.decode_numbers(data, message))
         return result
 
-    def apply(self, operations: Sequence[Operation]) -> list[Failure]:
+    def apply(self, operations: Sequence[Operation], sent: list[Operation]) -> list[Failure]:
         """Send operations in chunks; stop after the first chunk in which one failed. Returns what the kernel refused.
 
-        The kernel goes on after a message that failed, so the rest of its chunk may have taken effect. Removals get
-        chunks of their own: nothing is removed after something else failed.
+        What may have reached the kernel is added to ``sent``, whatever happens then. The kernel goes on after a message
+        that failed, so the rest of its chunk may have taken effect. Removals get chunks of their own: nothing is
+        removed after something else failed.
         """
         self._open()
         for _removing, group in groupby(operations, lambda operation: operation.verb == REMOVE):
             alike = list(group)
             for start in range(0, len(alike), CHUNK):
-                failures = self._apply_chunk(alike[start : start + CHUNK])
+                chunk = alike[start : start + CHUNK]
+                sent.extend(chunk)
+                failures = self._apply_chunk(chunk)
                 if failures:
                     return failures
         return []
@@ -203,7 +213,7 @@ class Ipvs:
     def _apply_chunk(self, operations: Sequence[Operation]) -> list[Failure]:
         first = self._next(len(operations))
         last = first + len(operations) - 1
-        self._socket.sendto(wire.pack(operations, self._family_id, first), (0, 0))
+        self._send(wire.pack(operations, self._family_id, first))
         failures: list[Failure] = []
         while True:
             for message in uapi.messages(self._receive()):
@@ -215,12 +225,15 @@ class Ipvs:
                     return failures
 
 
-_NO_IPVS = "this kernel has no IPVS: the module ip_vs is neither loaded nor built in, and cannot be loaded"
+_NO_IPVS = (
+    f"the running kernel {os.uname().release} has no IPVS: the module ip_vs is neither loaded nor built in, and cannot"
+    " be loaded (some cloud and minimal kernels lack it: install the distribution's full one)"
+)
 
 
 def _need_net_admin() -> None:
     try:
-        with open("/proc/self/status", encoding="ascii", errors="replace") as status:
+        with open(_PROC_STATUS, encoding="ascii", errors="replace") as status:
             effective = next(
                 (int(line.split()[1], 16) for line in status if line.startswith("CapEff:")), _CAP_NET_ADMIN
             )

@@ -232,7 +232,8 @@ def undo(operations: Iterable[Operation], before: Table, now: Table) -> Plan:
         if operation.server_key is not None:
             servers.add(operation.server_key)
         elif operation.verb == REMOVE:
-            servers.update(before[operation.service].real_servers)
+            removed = before.get(operation.service)
+            servers.update(removed.real_servers if removed else ())
     build: list[Operation] = []
     removals: list[Operation] = []
     predicted = dict(now)

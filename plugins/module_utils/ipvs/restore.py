@@ -19,10 +19,14 @@ from .kernel import Ipvs, KernelError
 from .model import InvalidValue
 
 
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+
+
 def main(arguments: Sequence[str]) -> int:
-    """Restore from the file named by the only argument; returns the exit status and says on stderr what went wrong."""
+    """Restore from the file named by the only argument; returns the exit status and says on stderr what was done."""
     if len(arguments) != 1:
-        print("usage: ipvs-restore.pyz RULES-FILE", file=sys.stderr)
+        _say("usage: ipvs-restore.pyz RULES-FILE")
         return 2
     path = arguments[0]
     try:
@@ -35,7 +39,7 @@ def main(arguments: Sequence[str]) -> int:
                 if len(patches) < 2:
                     raise
             else:
-                print(f"{path}: {len(patches)} virtual services, {len(outcome.operations)} changes made")
+                _say(f"{path}: {len(patches)} virtual services, {len(outcome.operations)} changes made")
                 return 0
             # One entry that this kernel does not take must not leave the host without all the others.
             failed = 0
@@ -44,9 +48,9 @@ def main(arguments: Sequence[str]) -> int:
                     converge(ipvs, [patch])
                 except (ConvergeError, InvalidValue) as error:
                     failed += 1
-                    print(f"{path}: {error}", file=sys.stderr)
-            print(f"{path}: {len(patches) - failed} virtual services restored, {failed} not", file=sys.stderr)
+                    _say(f"{path}: {error}")
+            _say(f"{path}: {len(patches) - failed} virtual services restored, {failed} not")
             return 1 if failed else 0
     except (OSError, UnicodeError, InvalidValue, KernelError, ConvergeError) as error:
-        print(f"{path}: {error}", file=sys.stderr)
+        _say(f"{path}: {error}")
         return 1

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from ansible_collections.lvs.cluster.plugins.module_utils.host import kernel_plan
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import arguments, plan
 from ansible_collections.lvs.cluster.plugins.plugin_utils import supported
 from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import Cluster, build_cluster
@@ -42,7 +43,7 @@ def whole_language(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def takes() -> Callable[[dict[str, Any]], None]:
-    """Assert that the IPVS modules take what a director is given, on an empty table, as JSON carries it to them."""
+    """Assert that our modules take what a director is given, on an empty table, as JSON carries it to them."""
 
     def check(director: dict[str, Any]) -> None:
         carried = json.loads(json.dumps(director))
@@ -51,5 +52,6 @@ def takes() -> Callable[[dict[str, Any]], None]:
         entries = sum(1 + len(service["real_servers"]) for service in carried["services"])
         assert len(planned.operations) == entries
         arguments.services(carried["owned_elsewhere"])
+        kernel_plan.parse_settings(True, carried["kernel_modules"], None, carried["sysctls"])
 
     return check

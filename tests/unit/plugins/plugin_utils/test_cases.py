@@ -16,10 +16,19 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
+from ansible_collections.lvs.cluster.plugins.module_utils.host import arp_plan
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import argspec
 from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import build_cluster
 from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import ModelError
 
+TABLE_OPTIONS = ArgumentSpecValidator(
+    {
+        "services": {"type": "list", "elements": "dict", "options": {"name": {"type": "str"}, **argspec.service()}},
+        "exclude": {"type": "list", "elements": "dict", "options": argspec.identity()},
+    }
+)
 CASES = Path(__file__).parent / "cases"
 FOLDERS = sorted(path.parent for path in CASES.glob("*/description.yml"))
 
@@ -53,3 +62,7 @@ def test_case(folder: Path, takes: Callable[[dict[str, Any]], None]) -> None:
     assert expanded == yaml.safe_load((folder / "expected.yml").read_text())
     for director in expanded["directors"].values():
         takes(director)
+        for option, value in (("services", director["services"]), ("exclude", director["owned_elsewhere"])):
+            assert not TABLE_OPTIONS.validate({option: value}).error_messages
+    for real_server in expanded["real_servers"].values():
+        arp_plan.parse_silence(True, real_server["vips"], "lo", [], True)

@@ -163,7 +163,7 @@ def test_cost_is_linear() -> None:
         assert sum(len(entry["real_servers"]) for entry in model["services"]) == services * 100
         return time.process_time() - start
 
-    small = min(seconds(50) for _ in range(3))
-    large = min(seconds(200) for _ in range(3))
+    small = min(seconds(50) for _number in range(3))
+    large = min(seconds(200) for _number in range(3))
     assert large < 2, f"200 services with 100 real servers each took {large:.2f} s"
     assert large < small * 8, f"4 times the services took {large / small:.1f} times as long"

@@ -36,7 +36,7 @@ def servers(*entries: object) -> dict[str, Any]:
 
 REFUSALS: list[tuple[object, str]] = [
     # the whole
-    (None, "lvs_virtual_services: null is not a list of services"),
+    (None, "lvs_virtual_services: is missing (the list of services; an empty one takes all services away)"),
     ("web", "lvs_virtual_services: 'web' is not a list of services"),
     ({"name": "web"}, "lvs_virtual_services: {'name': 'web'} is not a list of services"),
     (["web"], "lvs_virtual_services[0]: 'web' is not a mapping of keys and values"),
@@ -64,7 +64,8 @@ REFUSALS: list[tuple[object, str]] = [
     ([service(address="::")], "service web: address: '::' is the unspecified address"),
     ([service(address="127.0.0.1")], "service web: address: '127.0.0.1' is a loopback address"),
     ([service(address="::1")], "service web: address: '::1' is a loopback address"),
-    ([service(address="255.255.255.255")], "service web: address: '255.255.255.255' is the broadcast address"),
+    ([service(address="255.255.255.255")], "service web: address: '255.255.255.255' is a reserved address"),
+    ([service(address="169.254.0.1")], "service web: address: '169.254.0.1' is a link-local address"),
     ([service(address="fe80::1")], "service web: address: 'fe80::1' is a link-local address"),
     ([service(address="fe80::1%eth0")], "service web: address: 'fe80::1%eth0' is not an IP address"),
     (
@@ -281,12 +282,21 @@ REFUSALS: list[tuple[object, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("description", "message"), REFUSALS, ids=[message[:70] for _, message in REFUSALS])
+@pytest.mark.parametrize(("description", "message"), REFUSALS, ids=[message[:70] for dummy, message in REFUSALS])
 @pytest.mark.usefixtures("whole_language")
 def test_refusal(build: Build, description: object, message: str) -> None:
     with pytest.raises(ModelError) as caught:
         build(description)
     assert caught.value.problems[0].startswith(message)
+
+
+def test_two_hosts_with_one_address(inventory: dict[str, Any]) -> None:
+    hostvars = {**inventory["hostvars"], "rs1": {"lvs_address": "192.0.2.22"}}
+    with pytest.raises(ModelError) as caught:
+        build_cluster([service()], inventory["groups"], hostvars)
+    assert str(caught.value) == (
+        "service web: real_servers[0]: host rs1 has the address 192.0.2.22, and so has host rs2"
+    )
 
 
 def test_a_director_is_no_real_server() -> None:
@@ -391,12 +401,13 @@ def test_directors_with_peers_need_addresses() -> None:
     groups = {"directors": ["lb1", "lb2"], "real_servers": ["rs1"]}
     hostvars = {"lb1": {"lvs_address": "192.0.2.2"}, "rs1": {"lvs_address": ["192.0.2.4", "2001:db8::4"]}}
     cluster = build_cluster([service(address="2001:db8::10", real_servers=[{"host": "rs1"}])], groups, hostvars)
-    with pytest.raises(ModelError) as caught:
-        cluster.director("lb1", "eth1")
-    assert caught.value.problems == (
-        "group directors: set lvs_address for host lb1: an IPv6 address is needed beside 192.0.2.2",
-        "group directors: set lvs_address for host lb2: it has none",
-    )
+    for ask in (cluster.as_dict, lambda: cluster.director("lb1", "eth1")):
+        with pytest.raises(ModelError) as caught:
+            ask()
+        assert caught.value.problems == (
+            "group directors: set lvs_address for host lb1: an IPv6 address is needed beside 192.0.2.2",
+            "group directors: set lvs_address for host lb2: it has none",
+        )
 
 
 def test_groups_that_are_missing(build: Build) -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from typing import Any
 
@@ -22,7 +23,7 @@ from ansible_collections.lvs.cluster.plugins.module_utils.host.arp_plan import (
 )
 from ansible_collections.lvs.cluster.plugins.module_utils.host.errors import HostError
 from ansible_collections.lvs.cluster.plugins.module_utils.host.record import parse_record
-from ansible_collections.lvs.cluster.plugins.module_utils.host.settle import settle
+from ansible_collections.lvs.cluster.plugins.module_utils.host.settle import Outcome, settle
 from ansible_collections.lvs.cluster.plugins.module_utils.host.state import (
     AddAddress,
     Address,
@@ -69,9 +70,13 @@ def absent(*vips: str) -> ArpSilence:
     return parse_silence(False, vips, "lo", (), True)
 
 
+def run(simulated: SimulatedHost, silence: ArpSilence, check_mode: bool = False) -> Outcome:
+    return settle(simulated.read, lambda now: plan_silence(now, silence), simulated.apply, check_mode)
+
+
 def done(state: HostState, silence: ArpSilence) -> HostState:
     simulated = SimulatedHost(state)
-    settle(simulated.read, lambda now: plan_silence(now, silence), simulated.apply, check_mode=False)
+    run(simulated, silence)
     return simulated.state
 
 
@@ -257,6 +262,12 @@ HOSTS = st.builds(
 )
 
 
+def done_or_same(state: HostState, task: ArpSilence) -> HostState:
+    with contextlib.suppress(HostError):
+        return done(state, task)
+    return state
+
+
 def answering(state: HostState, vips: set[str]) -> bool:
     """Whether a real server would answer ARP for one of these VIPs, or announce it: the kernel's rules, told again."""
     overall = int(str(state.sysctls[f"{CONF}/all/arp_ignore"]))
@@ -266,8 +277,16 @@ def answering(state: HostState, vips: set[str]) -> bool:
     return held and not silent
 
 
-@settings(max_examples=300, deadline=None)
-@given(state=HOSTS, tasks=st.lists(SILENCES, min_size=1, max_size=3), fail_at=st.integers(0, 14), last=st.booleans())
+TALKATIVE_HOSTS = HOSTS | st.just(host(eth0_arp_ignore="3"))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    state=TALKATIVE_HOSTS,
+    tasks=st.lists(SILENCES, min_size=1, max_size=3),
+    fail_at=st.integers(0, 14),
+    last=st.booleans(),
+)
 def test_no_state_on_any_way_answers_for_a_vip_of_ours(
     state: HostState, tasks: list[ArpSilence], fail_at: int, last: bool
 ) -> None:
@@ -275,29 +294,28 @@ def test_no_state_on_any_way_answers_for_a_vip_of_ours(
     for number, task in enumerate(tasks):
         failing = fail_at if last and number == len(tasks) - 1 else None
         simulated = SimulatedHost(state, fail_at=failing)
-        try:
-            settle(simulated.read, lambda now, task=task: plan_silence(now, task), simulated.apply, check_mode=False)
-        except HostError:
-            assert simulated.state == state, "what was done is undone"
+        with contextlib.suppress(HostError):
+            run(simulated, task)
+        assert simulated.state in (state, done_or_same(state, task)), "done or undone, nothing between"
         assert not any(answering(passed, ours) for passed in simulated.passed)
         state = simulated.state
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(state=HOSTS, tasks=st.lists(SILENCES, min_size=1, max_size=3))
 def test_prediction_is_what_comes_out_and_a_second_run_changes_nothing(
     state: HostState, tasks: list[ArpSilence]
 ) -> None:
     for task in tasks:
         plan = plan_silence(state, task)
-        predicted = settle(lambda state=state: state, lambda now, task=task: plan_silence(now, task), print, True)
+        predicted = run(SimulatedHost(state), task, check_mode=True)
         assert predicted.changed == (predicted.before != predicted.after)
         state = done(state, task)
         assert state == plan.predicted
         assert plan_silence(state, task).operations == ()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(state=HOSTS, tasks=st.lists(SILENCES.filter(lambda task: task.present), min_size=1, max_size=3))
 def test_absent_undoes_any_history(state: HostState, tasks: list[ArpSilence]) -> None:
     before = state

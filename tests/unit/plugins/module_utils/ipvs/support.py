@@ -115,15 +115,16 @@ class FakeKernel(Ipvs):
     def read(self, wanted: Callable[[ServiceKey], bool] | None = None) -> Table:
         return {key: service for key, service in self.table.items() if wanted is None or wanted(key)}
 
-    def apply(self, operations: Sequence[Operation]) -> list[Failure]:
+    def apply(self, operations: Sequence[Operation], sent: list[Operation]) -> list[Failure]:
         self.before_apply(self.table)
         building = [operation for operation in operations if operation.verb != REMOVE]
         removing = [operation for operation in operations if operation.verb == REMOVE]
         assert [*building, *removing] == list(operations)
-        return self._chunk(building) or self._chunk(removing)
+        return self._chunk(building, sent) or self._chunk(removing, sent)
 
-    def _chunk(self, operations: Iterable[Operation]) -> list[Failure]:
+    def _chunk(self, operations: Iterable[Operation], sent: list[Operation]) -> list[Failure]:
         failures = []
+        sent.extend(operations)
         for operation in operations:
             self.sent.append(operation)
             code = self.refuse(operation) or self._execute(operation)

@@ -54,7 +54,7 @@ def test_from_any_table_to_any_other(current: Table, target: Table) -> None:
     planned = plan.plan(current, support.as_patches(target), plan.Scope(plan.PURGE_ALL))
     assert planned.predicted == target
     kernel = support.FakeKernel(current)
-    assert kernel.apply(planned.operations) == []
+    assert kernel.apply(planned.operations, []) == []
     assert kernel.table == target
 
 
@@ -96,7 +96,7 @@ def test_undo_puts_back_whatever_part_took_effect(current: Table, target: Table,
         if number not in failing:
             kernel._execute(operation)
     back = plan.undo(planned.operations, current, kernel.table)
-    assert kernel.apply(back.operations) == []
+    assert kernel.apply(back.operations, []) == []
     assert kernel.table == current == back.predicted
 
 

@@ -1,0 +1,51 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Teardown leaves the hosts as they were, and all the while nobody but the director answered for the VIP."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import subprocess
+from collections import Counter
+from collections.abc import Callable
+
+import cluster
+import pytest
+import watch
+from testinfra.host import Host
+
+CLAIM = re.compile(r"^\S+ (?P<sender>\S+) > .*Reply (?P<address>\S+) is-at (?P<claimed>[0-9a-f:]+)", re.MULTILINE)
+REQUEST = re.compile(r"Request who-has (\S+) .*tell 192\.0\.2\.100,")
+
+
+@pytest.mark.parametrize("name", watch.MACHINES)
+def test_the_host_is_as_it_was(name: str) -> None:
+    before = watch.snapshot_file(name).read_text().splitlines()
+    after = watch.snapshot(name).splitlines()
+    assert list(difflib.unified_diff(before, after, lineterm="", n=0)) == []
+
+
+def test_the_table_is_empty_and_ipvs_has_its_own_settings_again(machine: Callable[[str], Host]) -> None:
+    director = machine(cluster.DIRECTOR)
+    assert cluster.table(director) == []
+    # The kernel's own values (Documentation/networking/ipvs-sysctl.rst).
+    for name in ("expire_nodest_conn", "expire_quiescent_template"):
+        assert director.check_output("cat /proc/sys/net/ipv4/vs/%s", name) == "0"
+
+
+def test_nobody_but_the_director_ever_answered_for_the_vip(machine: Callable[[str], Host]) -> None:
+    words = ["tcpdump", "-nn", "-e", "-r", str(watch.CAPTURE), "arp"]
+    text = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    claims = Counter(
+        (found["sender"], found["claimed"]) for found in CLAIM.finditer(text) if found["address"] == cluster.VIP
+    )
+    asked = Counter(REQUEST.findall(text))[cluster.VIP]
+    director = machine(cluster.DIRECTOR).check_output("cat /sys/class/net/cluster/address")
+    right = claims.pop((director, director), 0)
+    print(f"{asked} requests for {cluster.VIP}: {right} answers by the director, {sum(claims.values())} by others")
+    assert not claims
+    # The watch ran all along, and what it waited for is seen by it.
+    assert asked > 1000
+    assert right > 100

@@ -1,0 +1,75 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: vip_problems
+author: The lvs.cluster authors (@lvs-cluster)
+version_added: 0.1.0
+short_description: What is wrong with the VIPs as the link sees them
+description:
+  - Puts together what several hosts saw with the module M(lvs.cluster.arp_probe).
+  - Each VIP must be held by exactly one director, and nobody else may answer ARP for it.
+positional: _input, directors, probes
+options:
+  _input:
+    description: The VIPs. Those that are not IPv4 addresses are left out, since ARP does not know them.
+    type: list
+    elements: str
+    required: true
+  directors:
+    description: The inventory names of the directors.
+    type: list
+    elements: str
+    required: true
+  probes:
+    description: The results of M(lvs.cluster.arp_probe) by the inventory name of the host.
+    type: dict
+    required: true
+seealso:
+  - module: lvs.cluster.arp_probe
+"""
+
+EXAMPLES = r"""
+- name: Nobody but one director answers for a VIP
+  ansible.builtin.assert:
+    that: >-
+      ['192.0.2.10'] | lvs.cluster.vip_problems(groups['directors'], probes) == []
+"""
+
+RETURN = r"""
+_value:
+  description: One sentence for each thing that is wrong.
+  type: list
+  elements: str
+  sample: ["rs2 answers ARP for 192.0.2.10, as seen by director1"]
+"""
+
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.lvs.cluster.plugins.plugin_utils.outside import Probe
+from ansible_collections.lvs.cluster.plugins.plugin_utils.outside import vip_problems as problems
+
+
+def vip_problems(vips: Any, directors: Any, probes: Any) -> list[str]:
+    """`outside.vip_problems` as a filter."""
+    try:
+        seen = {
+            str(host): Probe(str(probe["hardware_address"]), frozenset(probe["holds"]), dict(probe["answers"]))
+            for host, probe in probes.items()
+        }
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise AnsibleFilterError(f"probes: not results of lvs.cluster.arp_probe: {error!r}") from error
+    return problems([str(vip) for vip in vips if ":" not in str(vip)], [str(host) for host in directors], seen)
+
+
+class FilterModule:
+    """Ansible's entry point."""
+
+    def filters(self) -> dict[str, Any]:
+        """Filter names and what they call."""
+        return {"vip_problems": vip_problems}

@@ -1,0 +1,77 @@
+#!/usr/bin/python
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: host_check
+short_description: See that a host can be set up, before it is
+version_added: 0.1.0
+description:
+  - Asks a host for what the roles of this collection need and cannot bring along. It changes nothing.
+  - A host that lacks something fails with one sentence about it, so that a playbook can stop before it has changed
+    any host.
+author:
+  - The lvs.cluster authors (@lvs-cluster)
+extends_documentation_fragment:
+  - lvs.cluster.attributes.info
+  - lvs.cluster.attributes.actiongroup_lvs
+options:
+  kernel_modules:
+    description:
+      - Kernel modules that the running kernel must have, loaded, loadable or built in. They are not loaded.
+    type: list
+    elements: str
+    default: []
+notes:
+  - It needs root, a running systemd, which brings everything back at boot, and the kernel modules that are listed.
+seealso:
+  - module: lvs.cluster.ipvs_kernel
+"""
+
+EXAMPLES = r"""
+- name: See that every director's kernel has IPVS
+  lvs.cluster.host_check:
+    kernel_modules: [ip_vs]
+"""
+
+RETURN = r"""
+kernel_release:
+  description: The release of the running kernel.
+  returned: success
+  type: str
+  sample: 6.1.0-18-amd64
+"""
+
+import os
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.lvs.cluster.plugins.module_utils.host.capability import require_root
+from ansible_collections.lvs.cluster.plugins.module_utils.host.errors import HostError
+from ansible_collections.lvs.cluster.plugins.module_utils.host.kmod import KernelModules
+from ansible_collections.lvs.cluster.plugins.module_utils.host.systemd import booted
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={"kernel_modules": {"type": "list", "elements": "str", "default": []}},
+        supports_check_mode=True,
+    )
+    try:
+        require_root()
+        if not booted():
+            raise HostError("systemd does not run on this host, and what the roles set up could not come back at boot")
+        kernel = KernelModules()
+        for name in module.params["kernel_modules"]:
+            if not kernel.available(name):
+                kernel.require_loadable(name)
+    except HostError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=False, kernel_release=os.uname().release)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,170 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Read, plan, apply, read back, roll back: against a kernel that is a dictionary."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import arguments, plan, rules
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.converge import ConvergeError, converge
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.kernel import KernelError
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import ServiceKey, Table, VirtualService
+from ansible_collections.lvs.cluster.tests.unit.plugins.module_utils.ipvs import support
+
+EVERYTHING = plan.Scope(plan.PURGE_ALL)
+
+
+def table_of(text: str) -> dict[ServiceKey, VirtualService]:
+    return dict(plan.plan({}, rules.parse(text)).predicted)
+
+
+def refuse(words: str, code: int) -> Callable[[plan.Operation], int]:
+    return lambda operation: code if words in operation.describe() else 0
+
+
+@given(support.tables(), support.tables())
+def test_check_mode_predicts_and_changes_nothing(current: Table, target: Table) -> None:
+    kernel = support.FakeKernel(current)
+    predicted = converge(kernel, support.as_patches(target), EVERYTHING, check_mode=True)
+    assert (kernel.table, kernel.sent) == (current, [])
+    real = converge(kernel, support.as_patches(target), EVERYTHING)
+    assert real == predicted
+    assert kernel.table == target
+    assert real.changed == bool(real.before or real.after) == (current != target)
+
+
+@given(support.tables(), support.tables())
+def test_a_second_run_changes_nothing(current: Table, target: Table) -> None:
+    kernel = support.FakeKernel(current)
+    converge(kernel, support.as_patches(target), EVERYTHING)
+    again = converge(kernel, support.as_patches(target), EVERYTHING)
+    assert (again.changed, again.before, again.after, again.operations) == (False, "", "", [])
+
+
+@given(support.tables(), support.tables(), st.data())
+def test_whichever_message_fails_the_table_is_as_before(current: Table, target: Table, data: st.DataObject) -> None:
+    operations = plan.plan(current, support.as_patches(target), EVERYTHING).operations
+    if not operations:
+        return
+    bad = data.draw(st.sampled_from(operations))
+    kernel = support.FakeKernel(current)
+    kernel.refuse = lambda operation: errno.EINVAL if operation == bad else 0
+    with pytest.raises(ConvergeError) as caught:
+        converge(kernel, support.as_patches(target), EVERYTHING)
+    assert kernel.table == current
+    assert f"cannot {bad.describe()}: " in str(caught.value)
+    assert str(caught.value).endswith(("; nothing was changed", "; the table was put back as it was"))
+
+
+def test_nothing_is_removed_where_something_else_fails() -> None:
+    kernel = support.FakeKernel(table_of("-A -f 1 -s rr\n-A -f 2 -s rr\n"))
+    kernel.refuse = refuse("add virtual service fwmark 3 ipv4", errno.ENOENT)
+    with pytest.raises(ConvergeError, match=r"no scheduler new, not even as a module \(ENOENT\); nothing was changed"):
+        converge(kernel, rules.parse("-A -f 3 -s new"), EVERYTHING)
+    assert [operation.verb for operation in kernel.sent] == [plan.ADD]
+
+
+def test_the_name_of_a_service_is_in_the_message() -> None:
+    kernel = support.FakeKernel({})
+    kernel.refuse = refuse("fwmark 1", errno.EINVAL)
+    patches = [patch._replace(name="web") for patch in rules.parse("-A -f 1 -s rr")]
+    with pytest.raises(ConvergeError, match=r"cannot add virtual service web \(fwmark 1 ipv4\): "):
+        converge(kernel, patches)
+
+
+def test_a_lost_race_is_planned_anew() -> None:
+    kernel = support.FakeKernel({})
+
+    def somebody_else(table: dict[ServiceKey, VirtualService]) -> None:
+        table.update(table_of("-A -f 1 -s wlc\n-a -f 1 -r 192.0.2.1:0 -g -w 9\n"))
+        kernel.before_apply = lambda _table: None
+
+    kernel.before_apply = somebody_else
+    outcome = converge(kernel, rules.parse("-A -f 1 -s rr\n-a -f 1 -r 192.0.2.1 -g -w 2\n"))
+    assert rules.render(kernel.table) == outcome.after == "-A -f 1 -s rr\n-a -f 1 -r 192.0.2.1:0 -g -w 2\n"
+
+
+def test_the_way_back_after_a_lost_race_leaves_what_others_made() -> None:
+    kernel = support.FakeKernel({})
+    theirs = "-A -f 1 -s wlc\n"
+
+    def somebody_else(table: dict[ServiceKey, VirtualService]) -> None:
+        table.update(table_of(theirs))
+        kernel.before_apply = lambda _table: None
+
+    kernel.before_apply = somebody_else
+    kernel.refuse = refuse("192.0.2.1", errno.EINVAL)
+    with pytest.raises(ConvergeError, match="the table was put back as it was"):
+        converge(kernel, rules.parse("-A -f 1 -s rr\n-a -f 1 -r 192.0.2.1\n-A -f 2 -s rr\n"))
+    assert rules.render(kernel.table) == theirs
+
+
+def test_a_service_that_goes_while_its_real_servers_come() -> None:
+    kernel = support.FakeKernel(table_of("-A -f 1 -s rr\n"))
+    kernel.before_apply = dict.clear
+    patch = arguments.only_real_server({"service": {"fwmark": 1}, "address": "192.0.2.1"})
+    with pytest.raises(ConvergeError, match=r"does not exist, so it cannot have real servers .*; nothing was changed"):
+        converge(kernel, [patch])
+
+
+def test_the_way_back_does_not_bring_back_what_others_removed() -> None:
+    kernel = support.FakeKernel(table_of("-A -f 1 -s rr\n-A -f 2 -s rr\n"))
+
+    def somebody_else(table: dict[ServiceKey, VirtualService]) -> None:
+        table.clear()
+        kernel.before_apply = lambda _table: None
+
+    kernel.before_apply = somebody_else
+    kernel.refuse = refuse("fwmark 3", errno.EINVAL)
+    with pytest.raises(ConvergeError, match="the table was put back as it was"):
+        converge(kernel, rules.parse("-A -f 2 -s wlc\n-A -f 3 -s rr\n"), EVERYTHING)
+    assert kernel.table == {}
+
+
+def test_a_race_that_is_lost_twice_is_an_error() -> None:
+    kernel = support.FakeKernel({})
+    kernel.refuse = refuse("fwmark 1", errno.EEXIST)
+    with pytest.raises(ConvergeError, match=r"it exists already \(EEXIST\); nothing was changed"):
+        converge(kernel, rules.parse("-A -f 1 -s rr"))
+    assert len(kernel.sent) == 2
+
+
+class Forgetful(support.FakeKernel):
+    """A kernel that acknowledges and does not do."""
+
+    def _execute(self, operation: plan.Operation) -> int:
+        return 0
+
+
+def test_what_does_not_last_is_an_error() -> None:
+    with pytest.raises(ConvergeError, match=r"add virtual service fwmark 1 ipv4 did not last(.|\n)*-A -f 1 -s rr"):
+        converge(Forgetful({}), rules.parse("-A -f 1 -s rr"))
+
+
+class Broken(support.FakeKernel):
+    """A socket that breaks after the first message."""
+
+    def _execute(self, operation: plan.Operation) -> int:
+        if len(self.sent) == 2:
+            raise KernelError("cannot receive from the kernel's IPVS: No buffer space available")
+        return super()._execute(operation)
+
+
+def test_a_socket_that_breaks_is_rolled_back() -> None:
+    kernel = Broken({})
+    with pytest.raises(ConvergeError, match="No buffer space available; the table was put back as it was"):
+        converge(kernel, rules.parse("-A -f 1 -s rr\n-A -f 2 -s rr\n"))
+    assert kernel.table == {}
+
+
+def test_only_services_in_scope_are_read() -> None:
+    kernel = support.FakeKernel(table_of("-A -f 1 -s rr\n-A -f 2 -s rr\n-A -f 3 -s rr\n"))
+    outcome = converge(kernel, rules.parse("-A -f 1 -s rr"), check_mode=True)
+    assert [key.fwmark for key in outcome.table] == [1]

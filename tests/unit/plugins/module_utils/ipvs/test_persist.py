@@ -1,0 +1,154 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Keeping the table: files, archive and unit, in a directory of the test's own."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import persist, plan, restore, rules
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import InvalidValue
+
+TEXT = "-A -t 192.0.2.10:80 -s rr\n-a -t 192.0.2.10:80 -r 198.51.100.11:80 -g -w 1 -x 9\n-A -f 21 -s rr\n"
+TABLE = plan.plan({}, rules.parse(TEXT)).predicted
+
+
+@pytest.fixture(name="place")
+def place_of_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("RULES_FILE", "ARCHIVE", "UNIT_FILE", "_ENABLED"):
+        monkeypatch.setattr(persist, name, f"{tmp_path}{getattr(persist, name)}")
+    return tmp_path
+
+
+class Systemctl:
+    """systemctl enable and disable, as far as the files are concerned."""
+
+    def __init__(self) -> None:
+        self.calls: list[list[str]] = []
+
+    def __call__(self, arguments: Sequence[str]) -> None:
+        self.calls.append(list(arguments))
+        link = Path(persist._ENABLED)
+        if arguments[0] == "enable":
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(persist.UNIT_FILE)
+        elif arguments[0] == "disable":
+            link.unlink()
+
+
+def keep() -> persist.Kept:
+    kept = persist.to_keep(TABLE, TABLE)
+    persist.carry_out(kept, Systemctl())
+    return kept
+
+
+def test_nothing_is_recorded_at_first(place: Path) -> None:
+    assert persist.recorded() == {}
+    assert not persist.to_forget().changed
+
+
+def test_looking_writes_nothing(place: Path) -> None:
+    assert persist.to_keep(TABLE, TABLE).changed
+    assert list(place.iterdir()) == []
+
+
+def test_what_is_kept_is_recorded_and_keeping_it_again_changes_nothing(place: Path) -> None:
+    assert keep().changed
+    assert persist.recorded() == TABLE
+    again = persist.to_keep(TABLE, TABLE)
+    assert (again.changed, again.diff()) == (False, [])
+
+
+def test_the_files(place: Path) -> None:
+    keep()
+    written = Path(persist.RULES_FILE).read_text()
+    assert "".join(line for line in written.splitlines(keepends=True) if not line.startswith("#")) == TEXT
+    unit = Path(persist.UNIT_FILE).read_text()
+    assert f"ExecStart={sys.executable} {persist.ARCHIVE} {persist.RULES_FILE}\n" in unit
+    assert "Before=keepalived.service" in unit
+    assert "ExecStop" not in unit
+    for path in (persist.RULES_FILE, persist.ARCHIVE, persist.UNIT_FILE):
+        assert Path(path).stat().st_mode & 0o777 == 0o644
+
+
+def test_a_changed_rule_is_one_change(place: Path) -> None:
+    keep()
+    (change,) = persist.to_keep(plan.plan(TABLE, rules.parse("-A -f 21 -s wlc")).predicted, TABLE).diff()
+    assert change["before_header"] == persist.RULES_FILE
+    assert "-A -f 21 -s rr\n" in change["before"]
+    assert "-A -f 21 -s wlc\n" in change["after"]
+
+
+def test_forgetting_leaves_nothing(place: Path) -> None:
+    keep()
+    systemctl = Systemctl()
+    persist.carry_out(persist.to_forget(), systemctl)
+    assert systemctl.calls[0] == ["disable", persist.UNIT]
+    assert [path for path in place.rglob("*") if not path.is_dir()] == []
+    assert not list(place.rglob("lvs-cluster"))
+    assert not persist.to_forget().changed
+
+
+def test_directories_with_something_else_in_them_stay(place: Path) -> None:
+    keep()
+    other = Path(persist.RULES_FILE).with_name("other")
+    other.touch()
+    persist.carry_out(persist.to_forget(), Systemctl())
+    assert other.exists()
+
+
+def test_a_damaged_record_is_an_error_that_names_it(place: Path) -> None:
+    keep()
+    Path(persist.RULES_FILE).write_text("-A\n")
+    with pytest.raises(InvalidValue, match=r"ipvs\.rules: rules line 1 service must be named by"):
+        persist.recorded()
+
+
+def test_a_write_that_fails_leaves_the_old_file(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep()
+
+    def no_space(_old: str, _new: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", no_space)
+    with pytest.raises(OSError, match="No space left"):
+        persist.carry_out(persist.to_keep({}, []), Systemctl())
+    assert persist.recorded() == TABLE
+    assert [path.name for path in Path(persist.RULES_FILE).parent.iterdir()] == ["ipvs.rules"]
+
+
+def test_the_archive_is_the_same_every_time() -> None:
+    assert persist.build_archive() == persist.build_archive()
+
+
+def test_the_archive_needs_neither_ansible_nor_this_tree(tmp_path: Path) -> None:
+    archive = tmp_path / "ipvs-restore.pyz"
+    archive.write_bytes(persist.build_archive())
+    environment = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-I", str(archive), str(tmp_path / "missing")]
+    result = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert result.returncode == 1
+    assert result.stderr == f"{tmp_path}/missing: [Errno 2] No such file or directory: '{tmp_path}/missing'\n"
+    sources = zipfile.ZipFile(io.BytesIO(archive.read_bytes()))
+    assert not [name for name in sources.namelist() if b"import ansible" in sources.read(name)]
+
+
+def test_the_restorer_says_how_to_use_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert restore.main([]) == 2
+    assert capsys.readouterr().err == "usage: ipvs-restore.pyz RULES-FILE\n"
+
+
+def test_the_restorer_names_a_bad_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "ipvs.rules"
+    path.write_text("-A -t 192.0.2.1:80\n-X\n")
+    assert restore.main([str(path)]) == 1
+    assert capsys.readouterr().err.startswith(f"{path}: rules line 2: command must be -A or -a")
