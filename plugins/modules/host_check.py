@@ -25,6 +25,18 @@ options:
     type: list
     elements: str
     default: []
+  libraries:
+    description:
+      - Python libraries that the interpreter of the modules must find. They are not imported.
+    type: list
+    elements: str
+    default: []
+  programs:
+    description:
+      - Programs that must be installed.
+    type: list
+    elements: str
+    default: []
 notes:
   - It needs root, a running systemd, which brings everything back at boot, and the kernel modules that are listed.
 seealso:
@@ -35,6 +47,11 @@ EXAMPLES = r"""
 - name: See that every director's kernel has IPVS
   lvs.cluster.host_check:
     kernel_modules: [ip_vs]
+
+- name: See that what the roles are not to install is there
+  lvs.cluster.host_check:
+    libraries: [pyroute2]
+    programs: [keepalived]
 """
 
 RETURN = r"""
@@ -46,6 +63,9 @@ kernel_release:
 """
 
 import os
+import shutil
+import sys
+from importlib.util import find_spec
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -57,7 +77,11 @@ from ansible_collections.lvs.cluster.plugins.module_utils.host.systemd import bo
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={"kernel_modules": {"type": "list", "elements": "str", "default": []}},
+        argument_spec={
+            "kernel_modules": {"type": "list", "elements": "str", "default": []},
+            "libraries": {"type": "list", "elements": "str", "default": []},
+            "programs": {"type": "list", "elements": "str", "default": []},
+        },
         supports_check_mode=True,
     )
     try:
@@ -68,6 +92,17 @@ def main() -> None:
         for name in module.params["kernel_modules"]:
             if not kernel.available(name):
                 kernel.require_loadable(name)
+        for name in module.params["libraries"]:
+            if find_spec(name) is None:
+                raise HostError(
+                    f"{sys.executable} has no library {name}: install it (Debian and Ubuntu: python3-{name}),"
+                    " or let the roles do so (lvs_install_packages: true)"
+                )
+        for name in module.params["programs"]:
+            if shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is None:
+                raise HostError(
+                    f"{name} is not installed: install it, or let the roles do so (lvs_install_packages: true)"
+                )
     except HostError as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=False, kernel_release=os.uname().release)

@@ -108,6 +108,11 @@ class Cluster:
         `ModelError` also for what any director would be refused, its own settings apart.
         """
         problems = Problems()
+        try:
+            self.inventory.members(DIRECTORS)
+        except InventoryError as error:
+            problems.add(f"group {DIRECTORS}", "", str(error))
+        problems.raise_any()
         director_addresses(self.vips(), self.inventory, problems)
         problems.raise_any()
         serving: dict[str, set[IPAddress]] = {host: set() for host in self.inventory.real_servers}

@@ -3,15 +3,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run the kernel tests: in a Debian 12 and a Debian 13 machine, with the pyroute2 of each and with the newest.
 
-`.venv/bin/python tests/kernel/run.py [--keep] [-- PYTEST ARGUMENTS]`; the tests travel with the collection, with
-ansible's module_utils and with the newest pyroute2, all taken from this checkout and its environment. `--keep` leaves
-the machines up, for the next run to find.
+`.venv/bin/python tests/kernel/run.py [--keep] [--tables N] [-- PYTEST ARGUMENTS]`; the tests travel with the
+collection, with ansible's module_utils and with the newest pyroute2, all taken from this checkout and its environment.
+`--keep` leaves the machines up, for the next run to find.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
+import shlex
 import subprocess
 import sys
 import tarfile
@@ -29,25 +30,29 @@ from vmlab import labs, topology
 from vmlab.base import LabError, Progress
 
 TOPOLOGY = ROOT / "molecule" / "lab" / "topologies" / "kernel.yml"
-THERE = "/root/tests"
+# Where a user other than root can read it too: being one is among the tests.
+THERE = "/opt/lvs-tests"
 COLLECTION = "ansible_collections/lvs/cluster"
 # The same tests, with nothing from the repository's own pytest settings: those are for newer versions.
-PYTEST = "python3 -m pytest -c /dev/null -p no:cacheprovider -q -ra --durations=5"
+PYTEST = "python3 -m pytest -c /dev/null -p no:cacheprovider -q -ra --durations=8"
 SUITES = f"{COLLECTION}/tests/kernel {COLLECTION}/tests/kernel_host/test_ipvs_kernel.py"
+# What depends on the library: the table as ipvsadm wrote it and read it, by random tables.
+ORACLE = f"{COLLECTION}/tests/kernel/test_oracle.py"
 
 
 @dataclass(frozen=True)
 class Ring:
-    """One run of the tests: on a machine, with its own pyroute2 (`extra` empty) or one from `extra`."""
+    """One run of tests: on a machine, with its own pyroute2 (`extra` empty) or one from `extra`."""
 
     machine: str
     pyroute2: str
+    suites: str = SUITES
     extra: str = ""
 
 
 def rings() -> list[list[Ring]]:
     """What runs on each machine, one after another; the machines work side by side."""
-    newest = Ring("debian12", f"newest, {metadata.version('pyroute2')}", f"{THERE}/newest")
+    newest = Ring("debian12", f"newest, {metadata.version('pyroute2')}", ORACLE, f"{THERE}/newest")
     return [[Ring("debian12", "Debian 12's"), newest], [Ring("debian13", "Debian 13's")]]
 
 
@@ -81,7 +86,7 @@ def on(folder: Path, machine: str, command: str, data: bytes | None = None) -> s
     return subprocess.run(words, input=data, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
 
 
-def run_machine(folder: Path, todo: list[Ring], data: bytes, arguments: str) -> bool:
+def run_machine(folder: Path, todo: list[Ring], data: bytes, tables: int, arguments: str) -> bool:
     machine = todo[0].machine
     unpacked = on(folder, machine, f"rm -rf {THERE} && mkdir {THERE} && tar -C {THERE} -x", data)
     if unpacked.returncode:
@@ -90,7 +95,11 @@ def run_machine(folder: Path, todo: list[Ring], data: bytes, arguments: str) -> 
     for ring in todo:
         begun = time.monotonic()
         path = ":".join(filter(None, [ring.extra, THERE]))
-        done = on(folder, machine, f"cd {THERE} && PYTHONPATH={path} {PYTEST} {arguments or SUITES}")
+        done = on(
+            folder,
+            machine,
+            f"cd {THERE} && LVS_RANDOM_TABLES={tables} PYTHONPATH={path} {PYTEST} {arguments or ring.suites}",
+        )
         text = done.stdout.decode(errors="replace")
         print(f"\n--- {machine}, pyroute2: {ring.pyroute2} ({time.monotonic() - begun:.0f} s)\n{text}", flush=True)
         good = good and done.returncode == 0
@@ -110,6 +119,7 @@ def native() -> bool:
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--keep", action="store_true", help="leave the machines up")
+    parser.add_argument("--tables", type=int, default=8, help="how many random tables each random test builds")
     parser.add_argument("arguments", nargs="*", help="for pytest, after --, with paths as they are in the machine")
     options = parser.parse_args()
     lab = topology.load(TOPOLOGY)
@@ -117,7 +127,10 @@ def main() -> int:
         folder = labs.up(lab, Progress())
         data = luggage()
         with ThreadPoolExecutor() as threads:
-            runs = [threads.submit(run_machine, folder, todo, data, " ".join(options.arguments)) for todo in rings()]
+            runs = [
+                threads.submit(run_machine, folder, todo, data, options.tables, shlex.join(options.arguments))
+                for todo in rings()
+            ]
             good = not [run for run in runs if not run.result()]
         good = (bool(options.arguments) or native()) and good
     except LabError as error:
