@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 
 from vmlab import golden, images, labs, network, topology
-from vmlab.base import LabError, Progress, need_root, need_tools
+from vmlab.base import LabError, Progress, need_root, need_this_kind_of_machine, need_tools
 from vmlab.recipes import RECIPES
 
 
@@ -55,6 +55,7 @@ def shell(name: str, host_name: str, command: list[str]) -> int:
 
 def build(names: list[str], progress: Progress) -> int:
     need_root()
+    need_this_kind_of_machine()
     need_tools(*labs.NEEDED)
     for name in names or sorted(RECIPES):
         if name not in RECIPES:

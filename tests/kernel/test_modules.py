@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import time
 from pathlib import Path
@@ -267,18 +266,3 @@ def test_pyroute2_is_missing(host: Host, tmp_path: Path) -> None:
     assert "Unsupported parameters" in result["msg"]
     result = host.process("ipvs_service", path=str(tmp_path), address=VIP)
     assert "port is needed with address" in result["msg"]
-
-
-def test_check_mode_does_not_load_ip_vs(host: Host) -> None:
-    host.unload()
-    result = host.ok("ipvs_table", check=True, rules=TWO)
-    assert (result["changed"], result["diff"]["after"]) == (True, TWO)
-    assert host.ok("ipvs_info")["loaded"] is False
-    assert not Path("/proc/net/ip_vs").exists()
-    # Where the kernel could not load it either, check mode says so.
-    hidden = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /lib/modules && exec "$@"', "sh"]
-    result = host.process("ipvs_table", hidden, rules=TWO, _ansible_check_mode=True)
-    assert result["msg"].startswith(f"the running kernel {os.uname().release} has no IPVS: the module ip_vs is neither")
-    assert not Path("/proc/net/ip_vs").exists()
-    assert host.ok("ipvs_table", rules=TWO)["changed"]
-    assert host.save() == TWO

@@ -45,12 +45,15 @@ def message(run: cluster.Run) -> str:
 
 
 def test_pyroute2_missing(machine: Machines) -> None:
-    rs1 = machine("rs1")
-    with covered(rs1, "/usr/lib/python3/dist-packages/pyroute2"):
-        run = cluster.module("rs1", "arp_silence", {"vips": [cluster.VIP]})
-    assert "python3-pyroute2" in message(run)
-    assert "lvs_install_packages" in message(run)
-    assert untouched(rs1)
+    """The scenario has removed the package from rs1."""
+    alone = cluster.module("rs1", "arp_silence", {"vips": [cluster.VIP]})
+    assert "python3-pyroute2" in message(alone)
+    assert "lvs_install_packages" in message(alone)
+    run = cluster.playbook("site", "--extra-vars=lvs_install_packages=false")
+    assert "has no library pyroute2: install it (Debian and Ubuntu: python3-pyroute2)" in message(run)
+    assert not run.tasks("lvs.cluster.real_server")
+    for name in (cluster.DIRECTOR, "rs1", "rs2"):
+        assert untouched(machine(name))
 
 
 def test_ip_vs_missing(machine: Machines) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -55,6 +56,14 @@ class Progress:
 def need_root() -> None:
     if os.geteuid() != 0:
         raise LabError("the lab makes network namespaces and machines, which takes root: run it with sudo")
+
+
+def need_this_kind_of_machine() -> None:
+    # mmdebstrap builds for the machine it runs on, and the machines' kernel package is one for x86-64.
+    if platform.machine() != "x86_64":
+        raise LabError(
+            f"the lab's machines are x86-64 and this one is {platform.machine()}: run it on an x86-64 machine"
+        )
 
 
 TOOLS = {

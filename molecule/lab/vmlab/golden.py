@@ -28,6 +28,7 @@ WARM = """\
 systemctl is-system-running --wait >/dev/null || systemctl --failed --no-legend
 python3 -c 'import pyroute2, json, ssl, tempfile, zipfile, subprocess, argparse, logging, uuid, shutil'
 ssh -V 2>/dev/null; ip -V >/dev/null
+apt-get -qq update
 modprobe -a ip_vs ip_vs_rr virtio_net 2>/dev/null; modprobe -r ip_vs_rr ip_vs
 for tool in /usr/sbin/ipvsadm /usr/sbin/keepalived /usr/sbin/nginx /usr/sbin/sshd /usr/bin/curl; do
     cat $tool >/dev/null
@@ -115,8 +116,6 @@ def accelerator(image: Image, progress: Progress) -> Accelerator:
         with progress.step("does KVM run a guest here?"):
             answer = "kvm" if _kvm_runs(image) else "tcg"
         record.write_text(f"{wanted} {answer}\n")
-    if answer == "tcg":
-        progress.say("        KVM runs no guest here: machines are emulated (TCG), some 20 times slower")
     return Accelerator(answer)
 
 

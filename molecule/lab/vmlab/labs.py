@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from . import access, golden, images, network, personal
-from .base import LabError, Progress, labs_home, locked, need_root, need_tools
+from .base import LabError, Progress, labs_home, locked, need_root, need_this_kind_of_machine, need_tools
 from .golden import Golden, overlay
 from .machine import Machine, kill, running
 from .recipes import RECIPES
@@ -36,6 +36,7 @@ def up(topology: Topology, progress: Progress, plain: bool = False) -> Path:
     Whatever goes wrong on the way, an interrupt included, what was started is taken down again.
     """
     need_root()
+    need_this_kind_of_machine()
     need_tools(*NEEDED)
     folder = folder_of(topology.name)
     with locked(labs_home() / f".{topology.name}.lock"):
@@ -45,8 +46,9 @@ def up(topology: Topology, progress: Progress, plain: bool = False) -> Path:
                 return folder
             progress.say(f"        lab {topology.name}: taking down what was left of an earlier one")
             _remove(topology.name)
-        # Without the lock of the first step below: an image takes minutes to build and is locked by itself.
         goldens = asyncio.run(_goldens(topology, progress, plain))
+        if any(source.accelerator.name == "tcg" for source in goldens.values()):
+            progress.say("        KVM runs no guest here: machines are emulated (TCG), some 20 times slower")
         begun = time.monotonic()
         try:
             _prepare(topology, folder)

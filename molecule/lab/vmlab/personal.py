@@ -32,6 +32,9 @@ def script(host: Host, cards: list[Card], authorized_key: str, host_key: str) ->
         files[f"{NETWORKD}/10-{card.name}.link"] = f"[Match]\nMACAddress={card.mac}\n\n[Link]\nName={card.name}\n"
         # The first card is the management link, which carries no route.
         files[f"{NETWORKD}/10-{card.name}.network"] = _network(card, host.routes if number == 1 else ())
+    if host.forward:
+        files["/etc/sysctl.d/10-forward.conf"] = "net.ipv4.ip_forward=1\nnet.ipv6.conf.all.forwarding=1\n"
+        lines.append("sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1")
     lines.append(f"umask 077; mkdir -p /root/.ssh {NETWORKD}")
     lines += [f"printf %s {shlex.quote(text)} > {path}" for path, text in files.items()]
     lines.append(f"chmod 755 {NETWORKD}; chmod 644 {NETWORKD}/* /etc/hostname /etc/hosts /etc/machine-id")
@@ -40,8 +43,6 @@ def script(host: Host, cards: list[Card], authorized_key: str, host_key: str) ->
     wants = "/etc/systemd/system/multi-user.target.wants"
     lines += [f"ln -s /lib/systemd/system/{name}.service {wants}/" for name in host.services]
     lines.append(f"systemctl start {' '.join(('ssh', *host.services))}")
-    if host.forward:
-        lines.append("sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1")
     return "\n".join(lines) + "\n"
 
 
