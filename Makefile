@@ -16,7 +16,7 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/$(BUILD)/collections
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down lab check test test-conformance test-unit test-kernel test-molecule format changelog clean \
+.PHONY: help demo demo-down lab check test test-conformance test-unit test-kernel test-lab test-molecule format changelog clean \
     root python-packages lab-packages
 # Prerequisites are in order: root first, then packages, then the environment.
 .NOTPARALLEL:
@@ -36,13 +36,13 @@ lab: root lab-packages $(VENV)/demo.stamp ## Run the lab tool: make lab ARGS="st
 check: python-packages $(VENV)/test.stamp $(COLLECTION) ## Run the quick part of the tests: conformance and unit
 	@$(BIN)/python tests/run.py conformance unit
 
-test: root lab-packages $(VENV)/test.stamp $(COLLECTION) ## Run all tests: conformance, unit, kernel, molecule (root)
+test: root lab-packages $(VENV)/test.stamp $(COLLECTION) ## Run all tests: conformance, unit, kernel, lab, molecule (root)
 	@$(BIN)/python tests/run.py
 
 test-conformance test-unit: test-%: python-packages $(VENV)/test.stamp $(COLLECTION)
 	@$(BIN)/python tests/run.py $*
 
-test-kernel test-molecule: test-%: root lab-packages $(VENV)/test.stamp $(COLLECTION)
+test-kernel test-lab test-molecule: test-%: root lab-packages $(VENV)/test.stamp $(COLLECTION)
 	@$(BIN)/python tests/run.py $*
 
 format: python-packages $(VENV)/test.stamp ## Format the Python files and repair what ruff can repair

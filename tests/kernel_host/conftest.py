@@ -267,7 +267,7 @@ class Watch:
 @pytest.fixture
 def lab(tmp_path):
     if os.geteuid() != 0 or not shutil.which("ip"):
-        pytest.skip("needs root and ip")
+        pytest.fail("needs root and ip")
     started = Lab(tmp_path)
     started.start()
     yield started

@@ -33,11 +33,11 @@ def now(lab):
 
 @pytest.fixture(name="ip_vs")
 def _ip_vs(lab):
-    """Skips where the kernel has no IPVS."""
+    """A kernel with IPVS."""
     result = lab.module("ipvs_kernel", check_mode=True)
     if result.failed:
         assert "the running kernel" in result.message
-        pytest.skip(result.message)
+        pytest.fail(result.message)
 
 
 def test_everything_is_set_and_everything_is_put_back(lab, before):
