@@ -57,6 +57,15 @@ def snapshot(host: str) -> str:
     return on(host, SNAPSHOT)
 
 
+def boot_file(host: str) -> Path:
+    return FOLDER / f"{host}.boot"
+
+
+def boot(host: str) -> str:
+    """What is another after every boot."""
+    return on(host, "cat /proc/sys/kernel/random/boot_id")
+
+
 def ask() -> None:
     """Broadcast who-has VIP (RFC 826) again and again. Runs on the client."""
     wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
@@ -76,6 +85,7 @@ def start() -> None:
     with ThreadPoolExecutor() as threads:
         for host, text in zip(MACHINES, threads.map(snapshot, MACHINES), strict=True):
             snapshot_file(host).write_text(text)
+            boot_file(host).write_text(boot(host))
     shell = [str(LAB / "client.sh"), "-c"]
     commands = [
         f"exec timeout {LIFETIME} tcpdump -i {INTERFACE} -U -w {CAPTURE} arp",

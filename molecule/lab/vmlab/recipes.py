@@ -85,7 +85,7 @@ COMMANDS = (
     " ipvsadm.service e2scrub_reap.service || test $? = 1",
     "systemctl mask apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer"
     " logrotate.timer man-db.timer systemd-tmpfiles-clean.timer getty.target serial-getty@ttyS0.service"
-    " systemd-logind.service systemd-timesyncd.service sys-kernel-debug.mount sys-kernel-tracing.mount"
+    " systemd-timesyncd.service sys-kernel-debug.mount sys-kernel-tracing.mount"
     " systemd-binfmt.service proc-sys-fs-binfmt_misc.automount systemd-pstore.service systemd-rfkill.socket"
     " modprobe@drm.service modprobe@efi_pstore.service modprobe@fuse.service systemd-network-generator.service",
     "passwd -d root",
