@@ -39,7 +39,8 @@ def up(topology: Topology, progress: Progress, plain: bool = False) -> Path:
     need_this_kind_of_machine()
     need_tools(*NEEDED)
     folder = folder_of(topology.name)
-    with locked(labs_home() / f".{topology.name}.lock"):
+    lock = labs_home() / f".{topology.name}.lock"
+    with locked(lock):
         if folder.exists():
             if _is_up(topology, folder):
                 progress.say(f"        lab {topology.name} is up already")
@@ -57,6 +58,7 @@ def up(topology: Topology, progress: Progress, plain: bool = False) -> Path:
             asyncio.run(_start(topology, folder, goldens, progress, plain))
         except BaseException:
             _remove(topology.name)
+            lock.unlink(missing_ok=True)
             raise
     progress.say(
         f"{time.monotonic() - begun:6.1f} s  lab {topology.name} is up: {', '.join(h.name for h in topology.hosts)}"

@@ -142,7 +142,8 @@ def carry_out(kept: Kept, systemctl: Callable[[Sequence[str]], None]) -> None:
     Raises OSError where a file cannot be written. The rules file is written first and removed last.
     """
     if kept.enable is False:
-        systemctl(["disable", UNIT])
+        # --now forgets that it ran at boot, or systemd would list the unit on after its file has gone. It has no ExecStop.
+        systemctl(["disable", "--now", UNIT])
     for change in kept.changes:
         if change.after is None:
             os.unlink(change.path)
