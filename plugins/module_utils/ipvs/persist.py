@@ -141,9 +141,10 @@ def carry_out(kept: Kept, systemctl: Callable[[Sequence[str]], None]) -> None:
 
     Raises OSError where a file cannot be written. The rules file is written first and removed last.
     """
+    booted = os.path.isdir("/run/systemd/system")
     if kept.enable is False:
-        # --now forgets that it ran at boot, or systemd would list the unit on after its file has gone. It has no ExecStop.
-        systemctl(["disable", "--now", UNIT])
+        # --now forgets that it ran at boot: systemd would go on listing a unit without a file. It has no ExecStop.
+        systemctl(["disable", *(["--now"] if booted else []), UNIT])
     for change in kept.changes:
         if change.after is None:
             os.unlink(change.path)
@@ -152,7 +153,7 @@ def carry_out(kept: Kept, systemctl: Callable[[Sequence[str]], None]) -> None:
                     os.rmdir(os.path.dirname(change.path))
         else:
             _write(change.path, change.after)
-    if os.path.isdir("/run/systemd/system") and any(change.path == UNIT_FILE for change in kept.changes):
+    if booted and any(change.path == UNIT_FILE for change in kept.changes):
         systemctl(["daemon-reload"])
     if kept.enable is True:
         systemctl(["enable", UNIT])
