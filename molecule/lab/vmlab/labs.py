@@ -205,7 +205,10 @@ def _remove(name: str) -> None:
     kill(folder.glob("*/process"))
     if (folder / "topology.json").exists():
         network.remove(read(name))
+    # A socket that its ssh removes at this very moment is no error; a folder that stays is one.
     shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
+        raise LabError(f"lab {name} is down, but {folder} could not be removed")
 
 
 def status(progress_say: Callable[[str], None]) -> None:
