@@ -16,7 +16,7 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/$(BUILD)/collections
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down lab check test test-conformance test-unit test-kernel test-lab test-molecule format changelog clean \
+.PHONY: help demo demo-down lab check test benchmark test-conformance test-unit test-kernel test-lab test-molecule format changelog clean \
     root python-packages lab-packages
 # Prerequisites are in order: root first, then packages, then the environment.
 .NOTPARALLEL:
@@ -44,6 +44,9 @@ test-conformance test-unit: test-%: python-packages $(VENV)/test.stamp $(COLLECT
 
 test-kernel test-lab test-molecule: test-%: root lab-packages $(VENV)/test.stamp $(COLLECTION)
 	@$(BIN)/python tests/run.py $*
+
+benchmark: root lab-packages $(VENV)/test.stamp $(COLLECTION) ## Measure the modules against ipvsadm and pyroute2, in a machine (root)
+	@$(BIN)/python tests/benchmark/run.py
 
 format: python-packages $(VENV)/test.stamp ## Format the Python files and repair what ruff can repair
 	@$(BIN)/nox -s ruff -- fix

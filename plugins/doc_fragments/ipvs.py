@@ -86,7 +86,7 @@ options:
     type: str
   persistence_engine:
     description:
-      - What else tells clients apart, V(sip) for instance. An empty string stands for none.
+      - What else tells clients apart, V(sip) for instance, which is for UDP. An empty string stands for none.
     type: str
   one_packet:
     description:

@@ -10,14 +10,43 @@ module: ipvs_info
 short_description: Read the IPVS table
 version_added: 0.1.0
 description:
-  - Returns every virtual service with its real servers, connections, counters and rates, and the table as text.
+  - Returns every virtual service with its real servers, connections, counters and rates, the table as text, and what
+    else IPVS has - timeouts, synchronisation daemons, sizes, and the schedulers of this kernel.
 author:
   - The lvs.cluster authors (@lvs-cluster)
 extends_documentation_fragment:
   - lvs.cluster.attributes.info
   - lvs.cluster.attributes.actiongroup_lvs
   - lvs.cluster.ipvs
+options:
+  service:
+    description: Read only this virtual service. Where it does not exist, RV(services) is empty.
+    type: dict
+    suboptions:
+      address:
+        description: The address (VIP) of the virtual service.
+        type: str
+      port:
+        description: The port of the virtual service; needed with O(service.address).
+        type: int
+      protocol:
+        description: The protocol of a virtual service with O(service.address); V(tcp) where it is not given.
+        type: str
+        choices: [tcp, udp, sctp]
+      fwmark:
+        description: The firewall mark of the virtual service, instead of address, port and protocol.
+        type: int
+      family:
+        description: The address family of a virtual service with O(service.fwmark); V(ipv4) where it is not given.
+        type: str
+        choices: [ipv4, ipv6]
+  connections:
+    description:
+      - Return every entry of the connection table as well, of all virtual services. A busy director has millions.
+    type: bool
+    default: false
 notes:
+  - Counters lag up to two seconds behind the traffic, since the kernel adds its processors' counters up that often.
   - This module never loads C(ip_vs); RV(loaded) tells whether it is there.
 seealso:
   - module: lvs.cluster.ipvs_table
@@ -33,6 +62,14 @@ EXAMPLES = r"""
     content: "{{ ipvs.rules }}"
     dest: /root/ipvs.rules
     mode: "0600"
+
+- name: Read one service, and every connection there is
+  lvs.cluster.ipvs_info:
+    service:
+      address: 192.0.2.10
+      port: 80
+    connections: true
+  register: web
 
 - name: Active connections of every real server
   ansible.builtin.debug:
@@ -50,6 +87,133 @@ version:
   returned: success
   type: str
   sample: 1.2.1
+kernel_version:
+  description: The release of the running kernel.
+  returned: success
+  type: str
+  sample: 6.12.48+deb13-amd64
+schedulers:
+  description: Schedulers that the running kernel has, loaded or not.
+  returned: success
+  type: list
+  elements: str
+  sample: [dh, fo, lblc, lblcr, lc, mh, nq, ovf, rr, sed, sh, wlc, wrr]
+persistence_engines:
+  description: Persistence engines that the running kernel has, loaded or not.
+  returned: success
+  type: list
+  elements: str
+  sample: [sip]
+sync_daemons:
+  description: Connection synchronisation daemons that run, in the options of M(lvs.cluster.ipvs_sync_daemon).
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    role:
+      description: V(master) or V(backup).
+      type: str
+      sample: master
+    interface:
+      description: The interface that messages leave or arrive on.
+      type: str
+      sample: eth1
+    sync_id:
+      description: The number that master and backup have in common.
+      type: int
+      sample: 7
+    multicast_group:
+      description: The multicast address.
+      type: str
+      sample: 224.0.0.81
+    port:
+      description: The UDP port.
+      type: int
+      sample: 8848
+    ttl:
+      description: Time to live (hop limit).
+      type: int
+      sample: 1
+    sync_maxlen:
+      description: The largest message in bytes.
+      type: int
+      sample: 1472
+statistics:
+  description: Totals since IPVS was loaded or all counters were zeroed.
+  returned: success
+  type: dict
+  contains: &statistics
+    connections:
+      description: Connections scheduled.
+      type: int
+    packets_in:
+      description: Packets from clients.
+      type: int
+    packets_out:
+      description: Packets to clients, which only V(nat) sends through the director.
+      type: int
+    bytes_in:
+      description: Bytes from clients.
+      type: int
+    bytes_out:
+      description: Bytes to clients.
+      type: int
+rates:
+  description: The same totals a second, averaged by the kernel over some seconds.
+  returned: success
+  type: dict
+  contains: *statistics
+connections:
+  description: The entries of the connection table, as C(ipvsadm -Lnc) shows them.
+  returned: with O(connections=true)
+  type: list
+  elements: dict
+  contains:
+    protocol:
+      description: V(tcp), V(udp), V(sctp), or V(ip) for the template of a firewall mark service.
+      type: str
+      sample: tcp
+    client_address:
+      description: The client; of a template the network of the persistence netmask.
+      type: str
+      sample: 192.0.2.100
+    client_port:
+      description: The client's port; V(0) of a template.
+      type: int
+      sample: 40312
+    address:
+      description: The VIP; for the template of a firewall mark service the mark in the form of an address.
+      type: str
+      sample: 192.0.2.10
+    port:
+      description: The port of the virtual service.
+      type: int
+      sample: 80
+    real_server_address:
+      description: The real server.
+      type: str
+      sample: 198.51.100.11
+    real_server_port:
+      description: Its port.
+      type: int
+      sample: 80
+    state:
+      description: The state in the kernel's words, for instance C(ESTABLISHED), C(FIN_WAIT) or C(UDP).
+      type: str
+      sample: ESTABLISHED
+    expires:
+      description: Seconds until it is forgotten.
+      type: int
+      sample: 899
+    persistence_engine:
+      description: The engine that made it.
+      returned: where one did
+      type: str
+      sample: sip
+    persistence_data:
+      description: What the engine tells clients apart by.
+      returned: where one did
+      type: str
 connection_table_size:
   description: The number of buckets of the connection table (the module option C(conn_tab_bits), as a power of two).
   returned: success
@@ -139,22 +303,7 @@ services:
     statistics:
       description: Counters since the service was made or its counters were zeroed.
       type: dict
-      contains: &statistics
-        connections:
-          description: Connections scheduled.
-          type: int
-        packets_in:
-          description: Packets from clients.
-          type: int
-        packets_out:
-          description: Packets to clients, which only V(nat) sends through the director.
-          type: int
-        bytes_in:
-          description: Bytes from clients.
-          type: int
-        bytes_out:
-          description: Bytes to clients.
-          type: int
+      contains: *statistics
     rates:
       description: The same counters a second, averaged by the kernel over some seconds.
       type: dict
@@ -228,12 +377,22 @@ services:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import info, module
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import argspec, arguments, info, module
 
 
 def main() -> None:
-    ansible = AnsibleModule({}, supports_check_mode=True)
-    module.run(ansible, lambda: module.read(info.gather))
+    ansible = AnsibleModule(
+        {"service": argspec.service_identity(), "connections": {"type": "bool", "default": False}},
+        supports_check_mode=True,
+    )
+
+    def work() -> module.Result:
+        service = ansible.params["service"]
+        key = None if service is None else arguments.service_key(service)
+        wanted = None if key is None else key.__eq__
+        return module.read(lambda ipvs: info.gather(ipvs, wanted, ansible.params["connections"]))
+
+    module.run(ansible, work)
 
 
 if __name__ == "__main__":

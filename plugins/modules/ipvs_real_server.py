@@ -13,6 +13,8 @@ description:
   - Makes one real server of a virtual service of the Linux Virtual Server what is described.
   - What is not given is left as it is. A real server that exists is edited in place, so its connections live on.
   - The virtual service has to exist; it and its other real servers are not touched.
+  - It can take a real server out of service gently. O(state=drained) sets its weight to 0 and waits until its
+    connections are gone; O(state=absent) with O(drain_timeout) does the same and then removes it.
 author:
   - The lvs.cluster authors (@lvs-cluster)
 extends_documentation_fragment:
@@ -20,8 +22,46 @@ extends_documentation_fragment:
   - lvs.cluster.attributes.actiongroup_lvs
   - lvs.cluster.ipvs
   - lvs.cluster.ipvs.real_server
-  - lvs.cluster.ipvs.state
 options:
+  state:
+    description:
+      - V(present) makes it what is described, V(absent) removes it.
+      - V(drained) gives an existing real server weight 0, so that it gets no new connections, and waits for those that
+        it has to end. It stays so until a task gives it another weight. A real server that is not there is not added;
+        a warning says so.
+    type: str
+    choices: [present, absent, drained]
+    default: present
+  drain_timeout:
+    description:
+      - How many seconds to wait for connections to end, V(0) to V(2678400).
+      - V(300) with O(state=drained) where it is not given. With O(state=absent) there is no waiting where it is not
+        given, and the connections of the real server end.
+    type: float
+  drain_expired:
+    description:
+      - What to do when O(drain_timeout) is over and connections are left. V(fail) fails and leaves the real server with
+        weight 0, so that another run waits on. V(force) warns and goes on.
+    type: str
+    choices: [fail, force]
+    default: fail
+  drain_wait_for:
+    description:
+      - Which connections have to be gone. V(active) are established ones. V(inactive) are all others, for instance
+        those that are being closed, and everything of UDP. V(persistent) are templates that bind clients to the real
+        server for the service's persistence timeout.
+      - Templates keep sending new connections of their clients to a real server with weight 0, unless the sysctl
+        C(net.ipv4.vs.expire_quiescent_template) is 1.
+    type: list
+    elements: str
+    choices: [active, inactive, persistent]
+    default: [active]
+  minimum_in_service:
+    description:
+      - Refuse what would take a real server out and leave fewer than so many with a weight above 0 in the service.
+      - Tasks that run on the director at the same time, each with this option, take turns, so that together they do
+        not undercut it either.
+    type: int
   service:
     description:
       - The virtual service that the real server belongs to.
@@ -59,6 +99,24 @@ EXAMPLES = r"""
     address: 198.51.100.11
     weight: 0
 
+- name: Take it out, wait for its connections to end, and never leave fewer than two others
+  lvs.cluster.ipvs_real_server:
+    service:
+      address: 192.0.2.10
+      port: 80
+    address: 198.51.100.11
+    state: drained
+    drain_timeout: 120
+    minimum_in_service: 2
+
+- name: Put it back into service
+  lvs.cluster.ipvs_real_server:
+    service:
+      address: 192.0.2.10
+      port: 80
+    address: 198.51.100.11
+    weight: 1
+
 - name: A real server behind a GUE tunnel
   lvs.cluster.ipvs_real_server:
     service:
@@ -75,9 +133,61 @@ EXAMPLES = r"""
       port: 80
     address: 198.51.100.11
     state: absent
+
+- name: Remove another when its connections have ended, at the latest after a minute
+  lvs.cluster.ipvs_real_server:
+    service:
+      fwmark: 21
+    address: 198.51.100.12
+    state: absent
+    drain_timeout: 60
+    drain_expired: force
 """
 
 RETURN = r"""
+drained:
+  description: Whether the connections that O(drain_wait_for) names are gone.
+  returned: after waiting
+  type: bool
+waited:
+  description: For how many seconds the module waited.
+  returned: after waiting
+  type: float
+  sample: 3.4
+connections:
+  description: Connections of the real server at the end of the waiting.
+  returned: after waiting, where the real server is there
+  type: dict
+  contains:
+    active:
+      description: Established ones.
+      type: int
+    inactive:
+      description: All others.
+      type: int
+    persistent:
+      description: Templates that bind clients to it.
+      type: int
+statistics:
+  description: Its counters at the end of the waiting, as RV(lvs.cluster.ipvs_info#module:services).
+  returned: after waiting, where the real server is there
+  type: dict
+  contains:
+    connections:
+      description: Connections scheduled.
+      type: int
+    packets_in:
+      description: Packets from clients.
+      type: int
+    packets_out:
+      description: Packets to clients, which only V(nat) sends through the director.
+      type: int
+    bytes_in:
+      description: Bytes from clients.
+      type: int
+    bytes_out:
+      description: Bytes to clients.
+      type: int
 diff:
   description:
     - The virtual service with its real servers before and after, in the form of C(ipvsadm-save -n), sorted, with
@@ -102,19 +212,15 @@ diff:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import argspec, arguments, module
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import argspec, module, real_server
 
 
 def main() -> None:
     ansible = AnsibleModule(
-        {
-            "service": {"type": "dict", "required": True, "options": argspec.identity()},
-            **argspec.real_server(),
-            **argspec.state(),
-        },
+        {"service": argspec.service_identity(required=True), **argspec.real_server(), **argspec.draining()},
         supports_check_mode=True,
     )
-    module.run(ansible, lambda: module.apply(ansible, [arguments.only_real_server(ansible.params)]))
+    module.run(ansible, lambda: real_server.manage(ansible))
 
 
 if __name__ == "__main__":

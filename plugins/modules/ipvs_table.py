@@ -207,6 +207,7 @@ diff:
   description:
     - The virtual services that change, before and after, in the form of C(ipvsadm-save -n), sorted, with thresholds.
       Both are empty exactly when nothing changes.
+    - Of more than a thousand changes it is returned in diff mode only.
     - With O(persist=true) a list of such pairs, for the table and for every file that changes; empty when nothing
       changes.
   returned: success
@@ -220,12 +221,15 @@ diff:
       -a -t 192.0.2.10:80 -r 198.51.100.11:80 -g -w 2
 """
 
+import gc
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import argspec, module, table
 
 
 def main() -> None:
+    gc.disable()  # a table can be ten thousand dicts, and the process is a short one
     ansible = AnsibleModule(
         {
             "services": {"type": "list", "elements": "dict", "options": {"name": {"type": "str"}, **argspec.service()}},

@@ -3,36 +3,37 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run the kernel tests: in a Debian 12 and a Debian 13 machine, with the pyroute2 of each and with the newest.
 
-`.venv/bin/python tests/kernel/run.py [--keep] [--tables N] [-- PYTEST ARGUMENTS]`; the tests travel with the
-collection, with ansible's module_utils and with the newest pyroute2, all taken from this checkout and its environment.
+`.venv/bin/python tests/kernel/run.py [--keep] [--tables N] [--fuzz N] [--machine NAME] [-- PYTEST ARGUMENTS]`
+The tests travel with the collection, ansible's module_utils and the newest pyroute2, all from this checkout and its
+environment.
 `--keep` leaves the machines up, for the next run to find.
 """
 
 from __future__ import annotations
 
 import argparse
-import io
+import ast
+import json
 import shlex
 import subprocess
 import sys
-import tarfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import metadata
-from importlib.util import find_spec
 from pathlib import Path
 
+import yaml
+
 ROOT = Path(__file__).resolve().parent.parent.parent
-sys.path.insert(0, str(ROOT / "molecule" / "lab"))
+sys.path[:0] = [str(ROOT / "molecule" / "lab"), str(ROOT)]
 
 from vmlab import labs, topology
 from vmlab.base import LabError, Progress
 
+from tests.machines import COLLECTION, NEWEST, THERE, luggage, on, unpack
+
 TOPOLOGY = ROOT / "molecule" / "lab" / "topologies" / "kernel.yml"
-# Where a user other than root can read it too: being one is among the tests.
-THERE = "/opt/lvs-tests"
-COLLECTION = "ansible_collections/lvs/cluster"
 # The same tests, with nothing from the repository's own pytest settings: those are for newer versions.
 PYTEST = "python3 -m pytest -c /dev/null -p no:cacheprovider -q -ra --durations=8"
 NEED_IP_VS = [
@@ -55,60 +56,47 @@ class Ring:
     extra: str = ""
 
 
-def rings() -> list[list[Ring]]:
+def rings(only: str | None = None) -> list[list[Ring]]:
     """What runs on each machine, one after another; the machines work side by side."""
-    newest = Ring("debian12", f"newest, {metadata.version('pyroute2')}", ORACLE, f"{THERE}/newest")
+    if only:
+        return [[Ring(only, f"{only}'s")]]
+    newest = Ring("debian12", f"newest, {metadata.version('pyroute2')}", ORACLE, NEWEST)
     return [[Ring("debian12", "Debian 12's"), newest], [Ring("debian13", "Debian 13's")]]
 
 
-def package(name: str) -> Path:
-    """Where an installed package's folder is."""
-    found = find_spec(name)
-    if found is None or found.origin is None:
-        raise LabError(f"the Python environment has no {name}: run make test")
-    return Path(found.origin).parent
-
-
-def without_caches(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
-    return None if "__pycache__" in member.name else member
-
-
-def luggage() -> bytes:
-    """A tar archive of everything that the tests need and a machine has not."""
-    archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode="w") as tar:
-        for part in ("plugins", "tests/kernel", "tests/kernel_host"):
-            tar.add(ROOT / part, f"{COLLECTION}/{part}", filter=without_caches)
-        tar.add(package("ansible") / "module_utils", "ansible/module_utils", filter=without_caches)
-        # The package's own __init__.py wants parts of ansible-core that no target has.
-        tar.addfile(tarfile.TarInfo("ansible/__init__.py"))
-        tar.add(package("pyroute2"), "newest/pyroute2", filter=without_caches)
-    return archive.getvalue()
-
-
-def on(folder: Path, machine: str, command: str, data: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
-    words = ["ssh", "-F", str(folder / "ssh_config"), machine, command]
-    return subprocess.run(words, input=data, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-
-
-def run_machine(folder: Path, todo: list[Ring], data: bytes, tables: int, arguments: str) -> bool:
+def run_machine(folder: Path, todo: list[Ring], data: bytes, amounts: str, arguments: str) -> bool:
     machine = todo[0].machine
-    unpacked = on(folder, machine, f"rm -rf {THERE} && mkdir {THERE} && tar -C {THERE} -x", data)
-    if unpacked.returncode:
-        raise LabError(f"{machine}: cannot unpack the tests: {unpacked.stdout.decode().strip()}")
+    unpack(folder, machine, data)
     good = True
     for ring in todo:
         begun = time.monotonic()
         path = ":".join(filter(None, [ring.extra, THERE]))
+        environment = f"{amounts} LVS_EXAMPLES={THERE}/examples.json"
         done = on(
             folder,
             machine,
-            f"cd {THERE} && LVS_RANDOM_TABLES={tables} PYTHONPATH={path} {PYTEST} {arguments or ring.suites}",
+            f"cd {THERE} && {environment} PYTHONPATH={path} {PYTEST} {arguments or ring.suites}",
         )
         text = done.stdout.decode(errors="replace")
         print(f"\n--- {machine}, pyroute2: {ring.pyroute2} ({time.monotonic() - begun:.0f} s)\n{text}", flush=True)
         good = good and done.returncode == 0
     return good
+
+
+def examples() -> bytes:
+    """The tasks in the documentation of the modules, by module: a machine has no YAML parser."""
+    found = {}
+    for path in sorted((ROOT / "plugins" / "modules").glob("ipvs_*.py")):
+        tree = ast.parse(path.read_text())
+        texts = {
+            target.id: ast.literal_eval(node.value)
+            for node in tree.body
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        }
+        found[path.stem] = yaml.safe_load(texts["EXAMPLES"])
+    return json.dumps(found).encode()
 
 
 def native() -> bool:
@@ -139,16 +127,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--keep", action="store_true", help="leave the machines up")
     parser.add_argument("--tables", type=int, default=8, help="how many random tables each random test builds")
+    parser.add_argument("--fuzz", type=int, default=40, help="how many inputs each fuzz test makes up")
+    parser.add_argument("--machine", help="only this one, with the pyroute2 of its Debian")
     parser.add_argument("arguments", nargs="*", help="for pytest, after --, with paths as they are in the machine")
     options = parser.parse_args()
     lab = topology.load(TOPOLOGY)
     try:
         folder = labs.up(lab, Progress())
-        data = luggage()
+        data = luggage(["tests/kernel", "tests/kernel_host"], files={"examples.json": examples()})
+        amounts = f"LVS_RANDOM_TABLES={options.tables} LVS_FUZZ_EXAMPLES={options.fuzz}"
         with ThreadPoolExecutor() as threads:
             runs = [
-                threads.submit(run_machine, folder, todo, data, options.tables, shlex.join(options.arguments))
-                for todo in rings()
+                threads.submit(run_machine, folder, todo, data, amounts, shlex.join(options.arguments))
+                for todo in rings(options.machine)
             ]
             good = not [run for run in runs if not run.result()]
         good = (bool(options.arguments) or native()) and good

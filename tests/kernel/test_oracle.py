@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import os
+import random
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -79,6 +81,45 @@ def test_from_one_random_table_to_another(host: Host, random_table: Callable[[in
         assert host.save() == saved
         assert len(host.thresholds()) == len(thresholds)
         assert not host.ok("ipvs_table", rules=target, purge="all")["changed"]
+
+
+def beyond_ipvsadm(rules: str, seed: int) -> str:
+    """The same table with what ipvsadm can list but not set: large weights and thresholds, the method local."""
+    choose = random.Random(seed).choice
+    lines = []
+    for line in rules.splitlines():
+        if line.startswith("-a"):
+            line = re.sub(r"-w \d+", f"-w {choose([0, 65536, 2**24, 2**31 - 1])}", line)
+            line = re.sub(r" -[xy] \d+", "", line)
+            upper = choose([0, 1, 2**31, 2**32 - 1])
+            limits = f" -x {upper} -y {choose([0, 1, upper])}" if upper else ""
+            line = re.sub(r" (-w \d+)", rf" \1{limits}", line)
+            if " -g " in line and choose([False, True]):
+                line += "  # local"
+        lines.append(f"{line}\n")
+    return "".join(lines)
+
+
+@pytest.mark.parametrize("seeds", SEEDS, ids=str)
+def test_what_ipvsadm_cannot_set(host: Host, random_table: Callable[[int], str], seeds: range) -> None:
+    for seed in seeds:
+        host.clear()
+        rules = beyond_ipvsadm(random_table(seed), seed)
+        predicted = host.ok("ipvs_table", check=True, rules=rules, purge="all")
+        applied = host.ok("ipvs_table", rules=rules, purge="all")
+        assert applied["diff"] == predicted["diff"]
+        read = host.ok("ipvs_info")
+        assert read["rules"] == applied["diff"]["after"]
+        assert not host.ok("ipvs_table", rules=read["rules"], purge="all")["changed"]
+        assert not host.ok("ipvs_table", rules=rules, purge="all")["changed"]
+        servers = [server for service in read["services"] for server in service["real_servers"]]
+        methods = {"nat": "Masq", "dr": "Route", "tun": "Tunnel", "local": "Local"}
+        listed = [line.split() for line in host.run("ipvsadm", "-L", "-n").stdout.splitlines()[3:]]
+        assert sorted([methods[server["forward_method"]], str(server["weight"])] for server in servers) == sorted(
+            line[2:4] for line in listed if line[0] == "->"
+        )
+        limits = sorted(f"{server['upper_threshold']} {server['lower_threshold']}" for server in servers)
+        assert limits == sorted(" ".join(line.split()[1:]) for line in host.thresholds())
 
 
 def test_what_ipvsadm_writes_with_names_instead_of_numbers_is_refused(host: Host) -> None:

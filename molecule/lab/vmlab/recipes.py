@@ -30,6 +30,7 @@ PACKAGES = (
     "python3",
     "python3-apt",
     "python3-pyroute2",
+    "python3-hypothesis",
     "python3-pytest",
     "qemu-guest-agent",
     "systemd",

@@ -16,6 +16,7 @@ is unset.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from socket import inet_pton
 from typing import Any
 
 from . import checks, model
@@ -37,7 +38,14 @@ _CHOICES = {
 }
 
 
+# What a real server dict may hold.
+_IDENTITY = ("address", "port")
+_REAL_SERVER_KEYS = frozenset([*_IDENTITY, *_NUMBERS, *_CHOICES])
+
+
 def _number(label: str, key: str, value: object, low: int, high: int) -> int:
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 20:
+        value = int(value)  # what a template made of a number
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
         raise InvalidValue(label, key, value, f"must be a whole number from {low} to {high}")
     return value
@@ -56,14 +64,20 @@ def _address(label: str, key: str, value: object) -> bytes:
         raise InvalidValue(label, key, value, str(error)) from None
 
 
+def _one_line(value: object) -> str:
+    """As it can stand in a message: line breaks and the like are escaped."""
+    text = str(value)
+    return text if text.isprintable() else repr(text)[1:-1]
+
+
 def _hint(arguments: Arguments) -> str:
     """How to call a service whose key cannot be told yet."""
     if arguments.get("name"):
-        return str(arguments["name"])
+        return _one_line(arguments["name"])
     if arguments.get("fwmark") is not None:
-        return f"fwmark {arguments['fwmark']}"
+        return _one_line(f"fwmark {arguments['fwmark']}")
     if arguments.get("address") is not None:
-        return f"{arguments.get('protocol') or 'tcp'} {arguments['address']} port {arguments.get('port')}"
+        return _one_line(f"{arguments.get('protocol') or 'tcp'} {arguments['address']} port {arguments.get('port')}")
     return "virtual service"
 
 
@@ -76,7 +90,7 @@ def service_key(arguments: Arguments) -> ServiceKey:
         for option in ("address", "port", "protocol"):
             if arguments.get(option) is not None:
                 raise InvalidValue(label, option, arguments[option], "does not go with fwmark")
-        _number(label, "fwmark", fwmark, 1, 2**32 - 1)
+        fwmark = _number(label, "fwmark", fwmark, 1, 2**32 - 1)
         number = _choice(label, "family", "ipv4" if family is None else family, model.FAMILIES)
         return ServiceKey(fwmark, number, 0, b"", 0)
     if address is None:
@@ -87,7 +101,7 @@ def service_key(arguments: Arguments) -> ServiceKey:
         raise InvalidValue(label, "family", family, f"does not match address {address}")
     if port is None:
         raise InvalidValue(label, "port", None, "is needed with address (0: every port, of a persistent service)")
-    _number(label, "port", port, 0, 65535)
+    port = _number(label, "port", port, 0, 65535)
     key = ServiceKey(
         0, number, _choice(label, "protocol", "tcp" if protocol is None else protocol, model.PROTOCOLS), packed, port
     )
@@ -115,7 +129,7 @@ def _settings(label: str, key: ServiceKey, arguments: Arguments) -> SettingsPatc
             raise InvalidValue(label, "scheduler_flags", names, "needs scheduler, since flags belong to a scheduler")
         flags = checks.check_scheduler_flags(label, scheduler or model.DEFAULT_SCHEDULER, names)
     if timeout is not None:
-        _number(label, "persistence_timeout", timeout, 0, model.MAX_PERSISTENCE_TIMEOUT)
+        timeout = _number(label, "persistence_timeout", timeout, 0, model.MAX_PERSISTENCE_TIMEOUT)
     if netmask is not None:
         try:
             netmask = model.parse_netmask(key.family, str(netmask))
@@ -130,11 +144,13 @@ def _settings(label: str, key: ServiceKey, arguments: Arguments) -> SettingsPatc
 
 def real_server_key(label: str, service: ServiceKey, arguments: Arguments) -> RealServerKey:
     """The identity of a real server; its port is the service's where none is given."""
-    address = arguments.get("address")
-    if address is None:
-        raise InvalidValue(label, "real server address", None, "is needed")
-    packed = _address(label, "real server address", address)
-    port = arguments.get("port")
+    address, port = arguments.get("address"), arguments.get("port")
+    try:
+        packed = inet_pton(model.AF_INET, address)  # type: ignore[arg-type]  # what else it may be comes next
+    except (OSError, TypeError, UnicodeError, ValueError):
+        if address is None:
+            raise InvalidValue(label, "real server address", None, "is needed") from None
+        packed = _address(label, "real server address", address)
     port = checks.default_port(service) if port is None else _number(label, "real server port", port, 0, 65535)
     key = RealServerKey(model.family_of(packed), packed, port)
     checks.check_real_server_key(label, key)
@@ -145,6 +161,10 @@ def _real_server(label: str, key: RealServerKey, arguments: Arguments) -> RealSe
     if arguments.get("state") == "absent":
         return RealServerPatch(absent=True)
     values: dict[str, Any] = {}
+    if arguments.get("state") == "drained":
+        if arguments.get("weight"):
+            raise InvalidValue(label, f"real server {key}: weight", arguments["weight"], "must be 0 with state drained")
+        values.update(weight=0, only_existing=True)
     for option, value in arguments.items():
         if value is None:
             continue
@@ -162,18 +182,35 @@ def real_servers(
     if entries is None:
         return None
     patches: dict[RealServerKey, RealServerPatch] = {}
+    # Real servers of one service are mostly alike in everything but their addresses.
+    alike: dict[object, RealServerPatch] = {}
     for entry in entries:
         key = real_server_key(label, service, entry)
         if key in patches:
             raise InvalidValue(label, "real_servers", str(key), "must not list a real server twice")
-        patches[key] = _real_server(label, key, entry)
+        values = tuple([(option, value, type(value)) for option, value in entry.items() if option not in _IDENTITY])
+        try:
+            patch = alike.get(values)
+        except TypeError:  # a list or the like, which is refused in a moment
+            patch = None
+        if patch is None:
+            _refuse_unknown(label, entry)
+            patch = alike[values] = _real_server(label, key, entry)
+        patches[key] = patch
     return patches
+
+
+def _refuse_unknown(label: str, entry: Arguments) -> None:
+    unknown = sorted(str(option) for option in entry if option not in _REAL_SERVER_KEYS)
+    if unknown:
+        possible = ", ".join(sorted(_REAL_SERVER_KEYS))
+        raise InvalidValue(label, "real_servers", unknown[0], f"must have no other options than {possible}")
 
 
 def service(arguments: Arguments) -> ServicePatch:
     """A service dict as a patch. ``state: absent`` removes it; its other options are then ignored."""
     key = service_key(arguments)
-    patch = ServicePatch(key, name=str(arguments.get("name") or ""), absent=arguments.get("state") == "absent")
+    patch = ServicePatch(key, name=_one_line(arguments.get("name") or ""), absent=arguments.get("state") == "absent")
     if patch.absent:
         return patch
     return patch._replace(
@@ -186,7 +223,8 @@ def only_real_server(arguments: Arguments) -> ServicePatch:
     """A real server dict with its ``service`` (a dict of the identity) and ``state`` as a patch of that service."""
     key = service_key(arguments["service"])
     patch = ServicePatch(key, settings=None)
-    return patch._replace(real_servers=real_servers(patch.label, key, [arguments]))
+    server_key = real_server_key(patch.label, key, arguments)
+    return patch._replace(real_servers={server_key: _real_server(patch.label, server_key, arguments)})
 
 
 def services(entries: Iterable[Arguments]) -> list[ServicePatch]:

@@ -65,6 +65,8 @@ def check_scheduler_flags(label: str, scheduler: str, names: list[str]) -> int:
 
 def check_real_server_key(label: str, key: RealServerKey) -> None:
     """Refuse addresses that the kernel refuses with a bare EINVAL."""
+    if len(key.address) == 4 and 0 < key.address[0] < 224:
+        return  # the usual case
     reason = _unusable(key.address)
     if not reason and len(key.address) == 16 and key.address[0] == 0xFE and key.address[1] & 0xC0 == 0x80:
         reason = "must not be a link-local address"

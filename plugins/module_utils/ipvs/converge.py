@@ -9,55 +9,111 @@ restored at boot by the same code.
 
 from __future__ import annotations
 
+import contextlib
 import errno
-from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+import gc
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from . import rules
 from .kernel import Failure, Ipvs, KernelError, explain
 from .model import InvalidValue, RealServer, RealServerKey, ServiceKey, ServicePatch, Table, VirtualService
-from .plan import NOTHING_MORE, PURGE_ALL, Operation, Plan, Scope, plan, undo, unmet
+from .plan import NOTHING_MORE, PURGE_ALL, REMOVE, Operation, Plan, Scope, plan, undo, unmet
 
 
 class ConvergeError(Exception):
-    """The table is not as described; one sentence says at which entry, why, and what was done about it."""
+    """The table is not as described; one sentence says at which entry, why, and what was done about it.
+
+    ``result``: what else the module returns.
+    """
+
+    def __init__(self, text: str, result: dict[str, Any] | None = None) -> None:
+        super().__init__(text)
+        self.result = result or {}
 
 
 class Outcome(NamedTuple):
-    """What was (or in check mode would be) done.
+    """What was (or in check mode would be) done."""
 
-    ``before`` and ``after`` are the services that change, in the form of ipvsadm-save; both empty where nothing does.
-    ``table`` holds the services that were looked at, as they are afterwards.
-    """
+    plan: Plan
 
-    changed: bool
-    before: str
-    after: str
-    table: Table
-    operations: Sequence[Operation]
+    @property
+    def changed(self) -> bool:
+        """Whether anything was to do."""
+        return bool(self.plan.operations)
+
+    @property
+    def operations(self) -> Sequence[Operation]:
+        """What was done."""
+        return self.plan.operations
+
+    @property
+    def table(self) -> Table:
+        """The services that were looked at, as they are afterwards."""
+        return self.plan.predicted
+
+    @property
+    def before(self) -> str:
+        """The services that change, in the form of ipvsadm-save; "" where nothing does."""
+        return rules.render(self.plan.current, self._services())
+
+    @property
+    def after(self) -> str:
+        """The same afterwards."""
+        return rules.render(self.plan.predicted, self._services())
+
+    def _services(self) -> set[ServiceKey]:
+        return {operation.service for operation in self.plan.operations}
+
+
+Guard = Callable[[Plan], None]
 
 
 def converge(
-    ipvs: Ipvs, desired: Iterable[ServicePatch], scope: Scope = NOTHING_MORE, check_mode: bool = False
+    ipvs: Ipvs,
+    desired: Iterable[ServicePatch],
+    scope: Scope = NOTHING_MORE,
+    check_mode: bool = False,
+    guard: Guard | None = None,
 ) -> Outcome:
     """Make the kernel's table what ``desired`` describes within ``scope``; in check mode only say what that takes.
 
+    ``guard`` sees each plan before it is carried out, and raises InvalidValue where it must not be.
     Raises InvalidValue before anything is touched, KernelError where IPVS cannot be reached, ConvergeError where the
     kernel refused something (the table is then as it was) or does not hold what it acknowledged.
     """
+    with _no_garbage():
+        return _converge(ipvs, desired, scope, check_mode, guard)
+
+
+@contextlib.contextmanager
+def _no_garbage() -> Iterator[None]:
+    """Keep Python from looking for reference cycles: there are none, and it would walk through a big table often."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _converge(
+    ipvs: Ipvs, desired: Iterable[ServicePatch], scope: Scope, check_mode: bool, guard: Guard | None
+) -> Outcome:
     patches = list(desired)
     wanted = _in_scope(patches, scope)
-    planned = plan(ipvs.read(wanted), patches, scope)
+
+    def make_plan(current: Table) -> Plan:
+        made = plan(current, patches, scope)
+        if guard is not None:
+            guard(made)
+        return made
+
+    planned = make_plan(ipvs.read(wanted))
     if planned.operations and not check_mode:
-        planned = _Attempt(ipvs, patches, scope, wanted).run(planned)
-    keys = {operation.service for operation in planned.operations}
-    return Outcome(
-        bool(planned.operations),
-        rules.render(planned.current, keys),
-        rules.render(planned.predicted, keys),
-        planned.predicted,
-        planned.operations,
-    )
+        planned = _Attempt(ipvs, patches, make_plan, wanted).run(planned)
+    return Outcome(planned)
 
 
 def _in_scope(patches: Iterable[ServicePatch], scope: Scope) -> Callable[[ServiceKey], bool]:
@@ -72,11 +128,14 @@ class _Attempt:
     """Applying a plan, with its one retry and its way back."""
 
     def __init__(
-        self, ipvs: Ipvs, patches: list[ServicePatch], scope: Scope, wanted: Callable[[ServiceKey], bool]
+        self,
+        ipvs: Ipvs,
+        patches: list[ServicePatch],
+        make_plan: Callable[[Table], Plan],
+        wanted: Callable[[ServiceKey], bool],
     ) -> None:
         self._ipvs = ipvs
-        self._patches = patches
-        self._scope = scope
+        self._make_plan = make_plan
         self._wanted = wanted
         self._labels = {patch.key: patch.label for patch in patches}
         self._sent: list[Operation] = []
@@ -89,14 +148,15 @@ class _Attempt:
             now = self._ipvs.read(self._wanted)
             current = _with_entries_as_found(planned.current, now, failures)
             try:
-                again = plan(now, self._patches, self._scope)
+                again = self._make_plan(now)
             except InvalidValue as error:
                 raise ConvergeError(f"{error}; {self._roll_back(current)}") from error
             operations = [*planned.operations, *again.operations]
             planned = Plan(operations, current, again.predicted)
             failures = self._apply(again.operations, current)
         if failures:
-            raise ConvergeError(f"{self._explain(failures)}; {self._roll_back(planned.current)}")
+            before = self._without_lost_races(planned.current, failures)
+            raise ConvergeError(f"{self._explain(failures)}; {self._roll_back(before)}")
         self._verify(planned)
         return planned
 
@@ -105,6 +165,11 @@ class _Attempt:
             return self._ipvs.apply(operations, self._sent)
         except KernelError as error:
             raise ConvergeError(f"{error}; {self._roll_back(before)}") from error
+
+    def _without_lost_races(self, before: Table, failures: Iterable[Failure]) -> Table:
+        """What to go back to: entries that somebody else has made or removed meanwhile stay as they are."""
+        lost = [failure for failure in failures if _lost_race(failure)]
+        return _with_entries_as_found(before, self._ipvs.read(self._wanted), lost) if lost else before
 
     def _explain(self, failures: Sequence[Failure]) -> str:
         first = failures[0]
@@ -130,6 +195,9 @@ class _Attempt:
         return "the table was put back as it was"
 
     def _verify(self, planned: Plan) -> None:
+        only_new = all(operation.verb != REMOVE for operation in planned.operations)
+        if only_new and self._ipvs.surely_holds(planned.operations, planned.predicted):
+            return
         touched = {operation.service for operation in planned.operations}
         for _try in range(2):  # a dump can miss an entry while another process removes one: look twice
             actual = self._ipvs.read(touched.__contains__)

@@ -8,48 +8,76 @@ PRIVATE to the collection lvs.cluster: may change without notice.
 
 from __future__ import annotations
 
-from typing import Any
+import os
+from collections.abc import Callable, Iterator
+from typing import Any, Optional
 
-from . import model, rules, uapi, wire
+from . import daemon, model, proc, rules, timeouts, uapi, wire
 from .kernel import Ipvs
-from .model import RealServer, RealServerKey, ServiceKey, Settings, VirtualService
+from .model import RealServer, RealServerKey, ServiceKey, Settings, Table, VirtualService
 
 Facts = dict[str, Any]
+Wanted = Optional[Callable[[ServiceKey], bool]]
 
 
-def gather(ipvs: Ipvs) -> Facts:
-    """Read everything; what the module ipvs_info returns. Raises KernelError."""
+def gather(ipvs: Ipvs, wanted: Wanted = None, with_connections: bool = False) -> Facts:
+    """Read everything; what the module ipvs_info returns. Raises KernelError.
+
+    ``wanted``: which services to read; None stands for all.
+    """
     numbers = ipvs.numbers(uapi.GET_INFO)
-    config = ipvs.numbers(uapi.GET_CONFIG)
+    schedulers, engines = proc.available()
     facts: Facts = {
         "loaded": ipvs.loaded,
         "version": _version(numbers.get(uapi.INFO_VERSION, 0)) if ipvs.loaded else "",
+        "kernel_version": os.uname().release,
         "connection_table_size": numbers.get(uapi.INFO_CONN_TAB_SIZE, 0),
-        "timeouts": {name: config.get(kind, 0) for name, kind in uapi.TIMEOUTS.items()},
+        "schedulers": schedulers,
+        "persistence_engines": engines,
+        "timeouts": timeouts.decode(ipvs.numbers(uapi.GET_CONFIG))._asdict(),
+        "sync_daemons": [daemon.facts(*daemon.decode(*answer)) for answer in ipvs.ask(uapi.GET_DAEMON)],
         "services": [],
         "rules": "",
     }
-    if not ipvs.loaded:
-        return facts
+    facts["statistics"], facts["rates"] = proc.totals()
+    if with_connections:
+        facts["connections"] = proc.connections()
+    if ipvs.loaded:
+        facts["services"], table = services(ipvs, wanted)
+        facts["rules"] = rules.render(table)
+    return facts
+
+
+def services(ipvs: Ipvs, wanted: Wanted = None) -> tuple[list[Facts], Table]:
+    """The services that ``wanted`` accepts, sorted, with counters and real servers; and as a table."""
     table: dict[ServiceKey, VirtualService] = {}
+    described: list[Facts] = []
     for key, settings, data, message in sorted(ipvs.services(), key=lambda entry: entry[0]):
+        if wanted is not None and not wanted(key):
+            continue
         entry = service_facts(key, settings)
         entry["statistics"], entry["rates"] = wire.decode_statistics(data, message, is_service=True)
-        servers: dict[RealServerKey, RealServer] = {}
-        described: list[tuple[RealServerKey, Facts]] = []
-        for server_key, server, connections, server_data, server_message in ipvs.real_servers(key):
-            server_entry = real_server_facts(server_key, server)
-            server_entry["connections"] = connections._asdict()
-            server_entry["statistics"], server_entry["rates"] = wire.decode_statistics(
-                server_data, server_message, is_service=False
-            )
-            servers[server_key] = server
-            described.append((server_key, server_entry))
-        entry["real_servers"] = [facts_of for _key, facts_of in sorted(described, key=lambda pair: pair[0])]
-        facts["services"].append(entry)
-        table[key] = VirtualService(settings, servers)
-    facts["rules"] = rules.render(table)
-    return facts
+        servers = {server: (values, counters) for server, values, counters in real_servers(ipvs, key)}
+        entry["real_servers"] = [servers[server][1] for server in sorted(servers)]
+        described.append(entry)
+        table[key] = VirtualService(settings, {server: values for server, (values, _facts) in servers.items()})
+    return described, table
+
+
+def real_servers(ipvs: Ipvs, service: ServiceKey) -> Iterator[tuple[RealServerKey, RealServer, Facts]]:
+    """The real servers of a service, each also in the form of ipvs_info with its counters."""
+    for key, server, connections, data, message in ipvs.real_servers(service):
+        entry = real_server_facts(key, server)
+        entry["connections"] = connections._asdict()
+        entry["statistics"], entry["rates"] = wire.decode_statistics(data, message, is_service=False)
+        yield key, server, entry
+
+
+def identity(facts: Facts) -> str:
+    """How messages call a service that is given as facts."""
+    if "fwmark" in facts:
+        return f"fwmark {facts['fwmark']} {facts['family']}"
+    return f"{facts['protocol']} {model.endpoint(model.pack_address(facts['address']), facts['port'])}"
 
 
 def _version(number: int) -> str:

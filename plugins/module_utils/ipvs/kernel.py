@@ -14,11 +14,11 @@ from __future__ import annotations
 import errno
 import os
 import select
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from . import library, uapi, wire
+from . import dump, library, uapi, wire
 from .model import RealServer, RealServerKey, ServiceKey, Settings, Table, VirtualService
 from .plan import REMOVE, Operation
 
@@ -62,11 +62,22 @@ def explain(code: int, operation: Operation | None = None) -> str:
         text = "there is no such real server"
     elif code == errno.EAFNOSUPPORT:
         text = "this kernel's IPVS has no IPv6, or it is switched off"
+    elif code == errno.EINVAL and operation is not None and _is_mixed(operation):
+        text = "a real server of another family than its service goes with no sync daemon that runs (ipvs_sync_daemon)"
     elif code == errno.EINVAL and operation is not None and operation.server_key is not None:
         text = "the kernel takes this for an invalid value, for instance an address that is no host's"
     else:
         text = os.strerror(code)
     return f"{text} ({name})"
+
+
+def _refuse_error(message: uapi.Message) -> None:
+    if message.error:
+        raise KernelError(f"reading the IPVS table: {explain(message.error)}")
+
+
+def _is_mixed(operation: Operation) -> bool:
+    return operation.server_key is not None and operation.server_key.family != operation.service.family
 
 
 class Ipvs:
@@ -91,7 +102,7 @@ class Ipvs:
             self._socket.close()
             self._socket = None
 
-    def _open(self) -> bool:
+    def opened(self) -> bool:
         """Open the socket; False where ip_vs is not loaded and must not be."""
         if self._socket is not None:
             return True
@@ -139,10 +150,12 @@ class Ipvs:
             except OSError as error:
                 raise KernelError(f"cannot receive from the kernel's IPVS: {error}") from error
 
-    def _ask(
+    def ask(
         self, command: int, payload: bytes = b"", flags: int = uapi.NLM_F_DUMP
     ) -> Iterator[tuple[bytes, uapi.Message]]:
-        """Send one request; yield its answers as (buffer, message)."""
+        """Send one request; yield its answers as (buffer, message), none where ip_vs is not loaded."""
+        if not self.opened():
+            return
         sequence = self._next()
         self._send(uapi.request(self._family_id, sequence, command, flags, payload))
         done = False
@@ -151,8 +164,7 @@ class Ipvs:
             for message in uapi.messages(data):
                 if message.sequence != sequence:
                     continue
-                if message.error:
-                    raise KernelError(f"reading the IPVS table: {explain(message.error)}")
+                _refuse_error(message)
                 if message.kind in (uapi.NLMSG_DONE, uapi.NLMSG_ERROR):
                     done = True
                     break
@@ -160,7 +172,7 @@ class Ipvs:
 
     def services(self) -> Iterator[tuple[ServiceKey, Settings, bytes, uapi.Message]]:
         """Every service in the kernel's order, with the raw message for wire.decode_statistics."""
-        for data, message in self._ask(uapi.GET_SERVICE):
+        for data, message in self.ask(uapi.GET_SERVICE):
             key, settings = wire.decode_service(data, message)
             yield key, settings, data, message
 
@@ -169,28 +181,73 @@ class Ipvs:
     ) -> Iterator[tuple[RealServerKey, RealServer, wire.Connections, bytes, uapi.Message]]:
         """Every real server of a service; none where the service does not exist."""
         # One dump a service: the kernel has no dump of all, and takes one dump at a time on a socket.
-        for data, message in self._ask(uapi.GET_DEST, wire.service_payload(service)):
+        for data, message in self.ask(uapi.GET_DEST, wire.service_payload(service)):
             key, server, connections = wire.decode_dest(data, message)
             yield key, server, connections, data, message
 
     def read(self, wanted: Callable[[ServiceKey], bool] | None = None) -> Table:
         """The table, or those of its services that ``wanted`` accepts. Raises KernelError."""
-        if not self._open():
-            return {}
         found = [(key, settings) for key, settings, _data, _message in self.services() if wanted is None or wanted(key)]
-        return {
-            key: VirtualService(settings, {entry[0]: entry[1] for entry in self.real_servers(key)})
-            for key, settings in found
-        }
+        return {key: VirtualService(settings, self._real_servers(key)) for key, settings in found}
+
+    def _real_servers(self, service: ServiceKey) -> dict[RealServerKey, RealServer]:
+        sequence = self._request_real_servers(service)
+        servers = dump.RealServers(self._family_id, sequence)
+        while True:
+            end = servers.take(self._receive())
+            if end is not None:
+                _refuse_error(end)
+                return servers.found
+
+    def _request_real_servers(self, service: ServiceKey) -> int:
+        sequence = self._next()
+        payload = wire.service_payload(service)
+        self._send(uapi.request(self._family_id, sequence, uapi.GET_DEST, uapi.NLM_F_DUMP, payload))
+        return sequence
+
+    def surely_holds(self, operations: Iterable[Operation], predicted: Table) -> bool:
+        """Whether every entry that is added or set is as predicted. False also where that takes a closer look.
+
+        It compares bytes and decodes nothing, which is several times as fast as to read the table.
+        """
+        expected: dict[ServiceKey, set[tuple[bytes, bytes]]] = {}
+        for _verb, service, _settings, key, _new in operations:
+            images = expected.setdefault(service, set())
+            if service not in predicted or (key is not None and key not in predicted[service].real_servers):
+                return False
+            if key is not None:
+                images.add(wire.image(key, predicted[service].real_servers[key]))
+        found = {key: settings for key, settings, _data, _message in self.services()}
+        return all(
+            found.get(service) == predicted[service].settings and self._has_images(service, images)
+            for service, images in expected.items()
+        )
+
+    def _has_images(self, service: ServiceKey, images: set[tuple[bytes, bytes]]) -> bool:
+        sequence = self._request_real_servers(service)
+        while True:
+            data = self._receive()
+            images -= dump.images(data)
+            end = dump.end_of(data, sequence)
+            if end is not None:
+                return not (images or end.error)
 
     def numbers(self, command: int) -> dict[int, int]:
         """The attributes of GET_INFO or GET_CONFIG; empty where ip_vs is not loaded."""
-        if not self._open():
-            return {}
         result: dict[int, int] = {}
-        for data, message in self._ask(command, flags=uapi.NLM_F_ACK):
+        for data, message in self.ask(command, flags=uapi.NLM_F_ACK):
             result.update(wire.decode_numbers(data, message))
         return result
+
+    def command(self, command: int, payload: bytes = b"") -> int:
+        """Send one command that is not about a table's entry; the errno of its answer, 0 for none."""
+        self.opened()
+        sequence = self._next()
+        self._send(uapi.request(self._family_id, sequence, command, uapi.NLM_F_ACK, payload))
+        while True:
+            for message in uapi.messages(self._receive()):
+                if message.kind == uapi.NLMSG_ERROR and message.sequence == sequence:
+                    return message.error
 
     def apply(self, operations: Sequence[Operation], sent: list[Operation]) -> list[Failure]:
         """Send operations in chunks; stop after the first chunk in which one failed. Returns what the kernel refused.
@@ -199,7 +256,7 @@ class Ipvs:
         that failed, so the rest of its chunk may have taken effect. Removals get chunks of their own: nothing is
         removed after something else failed.
         """
-        self._open()
+        self.opened()
         for _removing, group in groupby(operations, lambda operation: operation.verb == REMOVE):
             alike = list(group)
             for start in range(0, len(alike), CHUNK):

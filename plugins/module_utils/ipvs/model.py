@@ -17,6 +17,7 @@ A patch is a value with holes: None means "leave it as it is, or take the defaul
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from socket import inet_ntop, inet_pton
@@ -26,6 +27,7 @@ from typing import NamedTuple
 AF_INET = 2
 AF_INET6 = 10
 FAMILIES = {"ipv4": AF_INET, "ipv6": AF_INET6}
+ADDRESS_LENGTHS = {AF_INET: 4, AF_INET6: 16}  # bytes
 FAMILY_NAMES = {number: name for name, number in FAMILIES.items()}
 
 PROTOCOLS = {"tcp": 6, "udp": 17, "sctp": 132}
@@ -152,7 +154,10 @@ Table = Mapping[ServiceKey, VirtualService]
 
 
 class RealServerPatch(NamedTuple):
-    """A real server as it should be; None: leave alone, the default on creation. ``absent``: it should not be."""
+    """A real server as it should be; None: leave alone, the default on creation.
+
+    ``absent``: it should not be. ``only_existing``: change it where it is there, and do not add it.
+    """
 
     forward_method: int | None = None
     weight: int | None = None
@@ -162,6 +167,7 @@ class RealServerPatch(NamedTuple):
     tunnel_port: int | None = None
     tunnel_checksum: int | None = None
     absent: bool = False
+    only_existing: bool = False
 
 
 class SettingsPatch(NamedTuple):
@@ -212,10 +218,12 @@ def address_text(address: bytes) -> str:
     return inet_ntop(family_of(address), address)
 
 
+@functools.lru_cache(65536)
 def endpoint(address: bytes, port: int) -> str:
     """``192.0.2.1:80`` or ``[2001:db8::1]:80``: the form ipvsadm reads and writes."""
-    text = address_text(address)
-    return f"{text}:{port}" if len(address) == 4 else f"[{text}]:{port}"
+    if len(address) == 4:
+        return f"{inet_ntop(AF_INET, address)}:{port}"
+    return f"[{inet_ntop(AF_INET6, address)}]:{port}"
 
 
 def full_netmask(family: int) -> int:
@@ -234,15 +242,16 @@ def parse_netmask(family: int, text: str) -> int:
     IPv4 masks need not be contiguous: the kernel only ANDs. ValueError says what would be right.
     """
     digits = text[1:] if text.startswith("/") else text
+    length = int(digits) if digits.isdecimal() and digits.isascii() and len(digits) < 20 else -1
     if family == AF_INET:
-        if digits.isdecimal() and digits.isascii() and int(digits) <= 32:
-            return 0xFFFFFFFF << (32 - int(digits)) & 0xFFFFFFFF
+        if 0 <= length <= 32:
+            return 0xFFFFFFFF << (32 - length) & 0xFFFFFFFF
         try:
             return int.from_bytes(inet_pton(AF_INET, text), "big")
         except (OSError, UnicodeError, ValueError):
             raise ValueError("must be an IPv4 mask (255.255.255.0) or a prefix length from 0 to 32") from None
-    if digits.isdecimal() and digits.isascii() and 1 <= int(digits) <= 128:
-        return int(digits)
+    if 1 <= length <= 128:
+        return length
     raise ValueError("must be a prefix length from 1 to 128 for an IPv6 service")
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
@@ -20,7 +20,13 @@ from .kernel import Ipvs, KernelError, LibraryMissing
 from .model import InvalidValue, ServicePatch, Settings, VirtualService
 from .plan import NOTHING_MORE, MissingService, Scope, plan
 
+if TYPE_CHECKING:
+    from .settings import Change
+
 Result = dict[str, Any]
+
+# Entries up to which a result may repeat what the task was given. More of them take longer to send than to apply.
+MANY = 1000
 
 
 def run(module: AnsibleModule, work: Callable[[], Result]) -> None:
@@ -39,9 +45,21 @@ def run(module: AnsibleModule, work: Callable[[], Result]) -> None:
             ),
             exception="".join(traceback.format_exception(type(error), error, error.__traceback__)),
         )
-    except (KernelError, ConvergeError) as error:
+    except ConvergeError as error:
+        module.fail_json(msg=str(error), **error.result)
+    except KernelError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(**result)
+    module.exit_json(**result, **_invocation(module.params))
+
+
+def _invocation(params: Result) -> Result:
+    """What to return instead of a copy of thousands of entries, which AnsibleModule would walk through for seconds."""
+    services = params.get("services") or []
+    servers = sum(len(service["real_servers"] or ()) for service in services)
+    if len(services) + servers <= MANY:
+        return {}
+    short = f"{len(services)} virtual services, {servers} real servers"
+    return {"invocation": {"module_args": {**params, "services": short}}}
 
 
 def apply(module: AnsibleModule, desired: Iterable[ServicePatch], scope: Scope = NOTHING_MORE) -> Result:
@@ -53,7 +71,14 @@ def apply(module: AnsibleModule, desired: Iterable[ServicePatch], scope: Scope =
         except MissingService as error:
             if not module.check_mode:
                 raise
-            return _would_be_added(module, patches, error)
+            return would_be_added(module, patches, error)
+    return table_result(module, outcome)
+
+
+def table_result(module: AnsibleModule, outcome: Outcome) -> Result:
+    """An outcome as a module's result. A diff of thousands of lines is left out where Ansible does not show it."""
+    if len(outcome.operations) > MANY and not module._diff:
+        return {"changed": True}
     return {"changed": outcome.changed, "diff": table_diff(outcome)}
 
 
@@ -67,12 +92,18 @@ def table_diff(outcome: Outcome) -> Result:
     }
 
 
-def _would_be_added(module: AnsibleModule, patches: list[ServicePatch], error: MissingService) -> Result:
+def would_be_added(module: AnsibleModule, patches: list[ServicePatch], error: MissingService) -> Result:
     """Check mode: the task before may be the one that makes the service, and it has not done so."""
     module.warn(f"{error}. A real run fails here unless an earlier task adds the service.")
     as_if = {patch.key: VirtualService(Settings(), {}) for patch in patches}
     lines = rules.render(plan(as_if, patches).predicted).splitlines(keepends=True)
     return {"changed": True, "diff": {"before": "", "after": "".join(line for line in lines if line.startswith("-a "))}}
+
+
+def change(header: str, changed: Change, **result: Any) -> Result:
+    """The result of a module that changes something besides the table."""
+    diff = {"before": changed.before, "after": changed.after, "before_header": header, "after_header": header}
+    return {"changed": changed.changed, "diff": diff, **result}
 
 
 def read(gather: Callable[[Ipvs], Result]) -> Result:

@@ -55,7 +55,20 @@ WantedBy=multi-user.target
 """
 
 # What restore needs; the files of this package that do neither Ansible nor persistence.
-_ARCHIVED = ("__init__", "checks", "converge", "kernel", "library", "model", "plan", "restore", "rules", "uapi", "wire")
+_ARCHIVED = (
+    "__init__",
+    "checks",
+    "converge",
+    "dump",
+    "kernel",
+    "library",
+    "model",
+    "plan",
+    "restore",
+    "rules",
+    "uapi",
+    "wire",
+)
 _ARCHIVE_PACKAGE = "lvs_cluster_ipvs"
 _ARCHIVE_MAIN = f"""\
 import sys

@@ -163,7 +163,7 @@ def plan(current: Table, desired: Iterable[ServicePatch], scope: Scope = NOTHING
             continue
         if patch.settings is None:
             if existing is None:
-                if all(server.absent for server in (patch.real_servers or {}).values()):
+                if all(server.absent or server.only_existing for server in (patch.real_servers or {}).values()):
                     continue
                 raise MissingService(patch)
             settings = existing.settings
@@ -198,6 +198,8 @@ def _plan_servers(
     before = existing.real_servers if existing else {}
     listed = patch.real_servers or {}
     after = dict(before)
+    # Real servers of one service are mostly alike, so what a patch makes of one is what it makes of the next.
+    merged: dict[object, RealServer] = {}
     for key in sorted(listed):
         given = listed[key]
         old = before.get(key)
@@ -206,7 +208,12 @@ def _plan_servers(
                 removals.append(Operation(REMOVE, service, server_key=key))
                 del after[key]
             continue
-        new = merge_real_server(patch, key, given, old)
+        if old is None and given.only_existing:
+            continue
+        alike = (given, old, key.family, key.port)
+        if alike not in merged:
+            merged[alike] = merge_real_server(patch, key, given, old)
+        new = merged[alike]
         if old is None:
             build.append(Operation(ADD, service, None, key, new))
         elif new != old:

@@ -13,10 +13,13 @@ service, as ipvsadm means it.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator
+from socket import inet_pton
 
 from . import checks, model
 from .model import (
+    AF_INET,
     AF_INET6,
     InvalidValue,
     RealServer,
@@ -79,6 +82,9 @@ _SERVER_OPTIONS = frozenset(
         "--tun-remcsum",
     ]
 )
+# Of which only the short forms, without `=`, are remembered from one line to the next.
+_IDENTITY_OPTIONS = frozenset(["-t", "-u", "--sctp-service", "-f", "-6"])
+_ATTRIBUTE_OPTIONS = _SERVER_OPTIONS - _IDENTITY_OPTIONS - {"-r"}
 _WITHOUT_VALUE = frozenset(["-6", "-o", "-m", "-i", "-g", "--tun-nocsum", "--tun-csum", "--tun-remcsum"])
 
 
@@ -90,9 +96,10 @@ def render(table: Table, keys: Iterable[ServiceKey] | None = None) -> str:
         identity = _identity(key)
         lines.append(_service_line(identity, key, service.settings))
         prefix = f"-a {identity} -r "
-        lines.extend(
-            prefix + server_line(server, service.real_servers[server]) for server in sorted(service.real_servers)
-        )
+        lines += [
+            f"{prefix}{model.endpoint(address, port)} {_server_options(server)}"
+            for (_family, address, port), server in sorted(service.real_servers.items())
+        ]
     return "".join(line + "\n" for line in lines)
 
 
@@ -121,8 +128,12 @@ def _service_line(identity: str, key: ServiceKey, settings: Settings) -> str:
 
 def server_line(key: RealServerKey, server: RealServer) -> str:
     """What follows ``-r`` on the line of one real server."""
-    method = _FORWARD_OPTIONS.get(server.forward_method, "-g")
-    line = f"{model.endpoint(key.address, key.port)} {method} -w {server.weight}"
+    return f"{model.endpoint(key.address, key.port)} {_server_options(server)}"
+
+
+@functools.lru_cache(4096)
+def _server_options(server: RealServer) -> str:
+    line = f"{_FORWARD_OPTIONS.get(server.forward_method, '-g')} -w {server.weight}"
     if server.upper_threshold:
         line += f" -x {server.upper_threshold}"
     if server.lower_threshold:
@@ -146,40 +157,91 @@ def _checksum_options(checksum: int) -> list[str]:
 
 def parse(text: str) -> list[ServicePatch]:
     """The services that a text describes. InvalidValue names the line and the option that is wrong."""
-    patches: dict[ServiceKey, ServicePatch] = {}
-    servers: dict[ServiceKey, dict[RealServerKey, RealServerPatch]] = {}
-    identities: dict[tuple[str, str, bool], ServiceKey] = {}
-    for number, raw in enumerate(text.splitlines(), 1):
-        content, _hash, comment = raw.partition("#")
+    parser = _Parser()
+    for number, line in enumerate(text.splitlines(), 1):
+        if not parser.take_like_before(line):
+            parser.take(f"rules line {number}", line)
+    return [patch._replace(real_servers=parser.servers[key]) for key, patch in parser.patches.items()]
+
+
+class _Parser:
+    """What the lines so far have described.
+
+    ``services`` and ``server_patches`` remember what the words before ``-r ADDRESS`` and those behind it came to, since
+    in a big table they are the same on line after line.
+    """
+
+    def __init__(self) -> None:
+        self.patches: dict[ServiceKey, ServicePatch] = {}
+        self.servers: dict[ServiceKey, dict[RealServerKey, RealServerPatch]] = {}
+        self._identities: dict[tuple[str, str, bool], ServiceKey] = {}
+        self._heads: dict[str, ServiceKey] = {}
+        self._tails: dict[str, RealServerPatch] = {}
+
+    def take_like_before(self, line: str) -> bool:
+        """Take an IPv4 real server whose other words are known; whether that was one."""
+        head, _option, rest = line.partition(" -r ")
+        endpoint, _space, tail = rest.partition(" ")
+        key, patch = self._heads.get(head), self._tails.get(tail)
+        if key is None or patch is None:
+            return False
+        host, _colon, port = endpoint.rpartition(":")
+        try:
+            address = inet_pton(AF_INET, host)
+        except (OSError, UnicodeError, ValueError):
+            return False
+        if not (0 < address[0] < 224 and port.isascii() and port.isdecimal() and len(port) <= 5 and int(port) <= 65535):
+            return False
+        server_key = RealServerKey(AF_INET, address, int(port))
+        if server_key in self.servers[key]:
+            return False
+        self.servers[key][server_key] = patch
+        return True
+
+    def take(self, where: str, line: str) -> None:
+        """Take any line."""
+        content, _hash, comment = line.partition("#")
         words = content.split()
         if words[:1] == ["ipvsadm"]:
             words = words[1:]
         if not words:
-            continue
-        where = f"rules line {number}"
+            return
         command = _LONG.get(words[0], words[0])
         if command == "-A":
             options = _options(where, words[1:], _SERVICE_OPTIONS)
-            key = _service_key(where, options, identities)
-            if key in patches:
+            key = _service_key(where, options, self._identities)
+            if key in self.patches:
                 raise InvalidValue(where, "-A", str(key), "adds a service that an earlier line has added")
-            patches[key] = ServicePatch(key, _parse_settings(where, key, options))
-            servers[key] = {}
+            self.patches[key] = ServicePatch(key, _parse_settings(where, key, options))
+            self.servers[key] = {}
         elif command == "-a":
             options = _options(where, words[1:], _SERVER_OPTIONS)
-            key = _service_key(where, options, identities)
-            if key not in patches:
+            key = _service_key(where, options, self._identities)
+            if key not in self.patches:
                 raise InvalidValue(where, "-a", str(key), "names a service that no earlier line has added")
             server_key = _server_key(where, key, options)
-            if server_key in servers[key]:
+            if server_key in self.servers[key]:
                 raise InvalidValue(where, "-r", str(server_key), "adds a real server that an earlier line has added")
             patch = _parse_server(where, options)
             if patch.forward_method == model.DR and comment.strip() == _LOCAL_MARK:
                 patch = patch._replace(forward_method=model.LOCAL)
-            servers[key][server_key] = patch
+            self.servers[key][server_key] = patch
+            if content == line:
+                self._remember(line, key, patch)
         else:
             raise InvalidValue(where, "command", words[0], "must be -A or -a: what ipvsadm-save -n writes")
-    return [patch._replace(real_servers=servers[key]) for key, patch in patches.items()]
+
+    def _remember(self, line: str, key: ServiceKey, patch: RealServerPatch) -> None:
+        head, option, rest = line.partition(" -r ")
+        _endpoint_text, _space, tail = rest.partition(" ")
+        # Only where the words before -r are about the service and those behind it are about the real server alone.
+        if option and _about(head.split()[1:], _IDENTITY_OPTIONS) and _about(tail.split(), _ATTRIBUTE_OPTIONS):
+            self._heads[head] = key
+            self._tails[tail] = patch
+
+
+def _about(words: list[str], options: frozenset[str]) -> bool:
+    return all(word in options for word in words if word.startswith("-"))
 
 
 def _options(where: str, words: list[str], allowed: frozenset[str]) -> dict[str, str]:
@@ -217,7 +279,7 @@ def _split_words(words: list[str]) -> Iterator[str]:
 
 def _integer(where: str, option: str, text: str, low: int, high: int) -> int:
     try:
-        number = int(text) if text.isascii() else low - 1
+        number = int(text) if text.isascii() and "_" not in text else low - 1
     except ValueError:
         number = low - 1
     if not low <= number <= high:
@@ -262,7 +324,7 @@ def _parse_service_key(where: str, option: str, text: str, ipv6: bool) -> Servic
         mark = _integer(where, option, text, -(2**31), 2**32 - 1) & 0xFFFFFFFF
         if not mark:
             raise InvalidValue(where, option, text, "must not be zero")
-        return ServiceKey(mark, AF_INET6 if ipv6 else model.AF_INET, 0, b"", 0)
+        return ServiceKey(mark, AF_INET6 if ipv6 else AF_INET, 0, b"", 0)
     if ipv6:
         raise InvalidValue(where, "-6", "", "goes with -f only")
     address, port = _endpoint(where, option, text)

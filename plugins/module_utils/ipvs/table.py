@@ -12,11 +12,11 @@ from collections.abc import Sequence
 
 from ansible.module_utils.basic import AnsibleModule
 
-from . import arguments, persist, rules
+from . import arguments, rules
 from .converge import converge
 from .kernel import Ipvs
 from .model import InvalidValue, ServicePatch
-from .module import Result, apply, table_diff
+from .module import MANY, Result, apply, table_diff
 from .plan import Scope
 
 
@@ -40,6 +40,8 @@ def manage(module: AnsibleModule) -> Result:
 
 def _apply_and_keep(module: AnsibleModule, patches: Sequence[ServicePatch], scope: Scope) -> Result:
     """Like ``apply``, and keep what is described across reboots; what was kept and is no longer described goes."""
+    from . import persist  # which the other tasks need not load
+
     present = module.params["state"] == "present"
     listed = {patch.key for patch in patches}
     ours = persist.recorded()
@@ -59,8 +61,10 @@ def _apply_and_keep(module: AnsibleModule, patches: Sequence[ServicePatch], scop
             persist.carry_out(kept, lambda arguments: _systemctl(module, arguments))
         except OSError as error:
             module.fail_json(msg=f"the IPVS table is as described, but cannot be kept across reboots: {error}")
-    diff = ([table_diff(outcome)] if outcome.changed else []) + kept.diff()
-    return {"changed": outcome.changed or kept.changed, "diff": diff}
+    result: Result = {"changed": outcome.changed or kept.changed}
+    if len(outcome.operations) <= MANY or module._diff:
+        result["diff"] = ([table_diff(outcome)] if outcome.changed else []) + kept.diff()
+    return result
 
 
 def _systemctl(module: AnsibleModule, arguments: Sequence[str]) -> None:

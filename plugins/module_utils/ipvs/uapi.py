@@ -19,7 +19,8 @@ FAMILY_NAME = "IPVS"
 
 # ip_vs_genl_commands
 NEW_SERVICE, SET_SERVICE, DEL_SERVICE, GET_SERVICE, NEW_DEST, SET_DEST, DEL_DEST, GET_DEST = range(1, 9)
-GET_CONFIG, GET_INFO = 13, 15
+NEW_DAEMON, DEL_DAEMON, GET_DAEMON, SET_CONFIG, GET_CONFIG = range(9, 14)
+GET_INFO, ZERO = 15, 16
 
 NLMSG_ERROR, NLMSG_DONE = 2, 3
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP = 0x1, 0x4, 0x300
@@ -27,7 +28,7 @@ NLA_F_NESTED = 0x8000
 NLA_TYPE_MASK = 0x3FFF
 
 # ip_vs_genl_cmd_attrs
-ATTR_SERVICE, ATTR_DEST = 1, 2
+ATTR_SERVICE, ATTR_DEST, ATTR_DAEMON = 1, 2, 3
 # ip_vs_genl_svc_attrs
 (
     SVC_AF,
@@ -61,6 +62,17 @@ ATTR_SERVICE, ATTR_DEST = 1, 2
     DEST_TUN_PORT,
     DEST_TUN_FLAGS,
 ) = range(1, 16)
+# ip_vs_genl_daemon_attrs
+(
+    DAEMON_STATE,
+    DAEMON_MCAST_IFN,
+    DAEMON_SYNC_ID,
+    DAEMON_SYNC_MAXLEN,
+    DAEMON_MCAST_GROUP,
+    DAEMON_MCAST_GROUP6,
+    DAEMON_MCAST_PORT,
+    DAEMON_MCAST_TTL,
+) = range(1, 9)
 
 # ip_vs_genl_info_attrs, and the timeouts (seconds) of ip_vs_genl_cmd_attrs
 INFO_VERSION, INFO_CONN_TAB_SIZE = 1, 2
@@ -99,9 +111,9 @@ class Message(NamedTuple):
     error: int  # errno of NLMSG_ERROR and NLMSG_DONE, 0: none
 
 
-def messages(data: bytes) -> Iterator[Message]:
-    """Every message of a received buffer."""
-    offset, size = 0, len(data)
+def messages(data: bytes, offset: int = 0) -> Iterator[Message]:
+    """Every message of a received buffer, from ``offset`` on."""
+    size = len(data)
     while offset + 16 <= size:
         length, kind, _flags, sequence, _port = NLMSG_HEADER.unpack_from(data, offset)
         end = offset + length

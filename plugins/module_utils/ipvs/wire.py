@@ -11,11 +11,12 @@ for what is sent, ip_vs_genl_fill_service and _fill_dest for what comes back.
 
 from __future__ import annotations
 
+import functools
 import struct
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from . import plan, uapi
+from . import model, plan, uapi
 from .model import AF_INET, SCHEDULER_FLAGS, RealServer, RealServerKey, ServiceKey, Settings
 
 # The commands on services; those on destinations are 4 further.
@@ -23,33 +24,32 @@ _COMMANDS = {plan.ADD: uapi.NEW_SERVICE, plan.SET: uapi.SET_SERVICE, plan.REMOVE
 _TO_DEST = uapi.NEW_DEST - uapi.NEW_SERVICE
 _PAIR = struct.Struct("=II")
 
-# A destination with everything that NEW_DEST and SET_DEST need. SET_DEST replaces the whole entry, so nothing may be
-# left out; a kernel older than an attribute skips it. Values of 1 and 2 bytes are padded to 4.
-_FULL_DEST = struct.Struct("=HH HH16s HHH2x HH2s2x HHI HHi HHI HHI HHB3x HH2s2x HHH2x")
-_KEY_DEST = struct.Struct("=HH HH16s HHH2x HH2s2x")
 
-# The attributes of a destination in the order in which ip_vs_genl_fill_dest writes them (Linux 5.3 and newer), each as
-# one word of length and type, then the value. Reading them at one go is several times as fast as one by one; where the
-# words are not these, decode_dest takes the slow way.
-_READ_DEST = struct.Struct("=I16s I2s2x II Ii IB3x I2s2x IH2x II II II II II IH2x")
-_READ_DEST_WORDS = tuple(
-    uapi.U32.unpack(uapi.ATTR_HEADER.pack(length, kind))[0]
-    for length, kind in (
-        (20, uapi.DEST_ADDR),
-        (6, uapi.DEST_PORT),
-        (8, uapi.DEST_FWD_METHOD),
-        (8, uapi.DEST_WEIGHT),
-        (5, uapi.DEST_TUN_TYPE),
-        (6, uapi.DEST_TUN_PORT),
-        (6, uapi.DEST_TUN_FLAGS),
-        (8, uapi.DEST_U_THRESH),
-        (8, uapi.DEST_L_THRESH),
-        (8, uapi.DEST_ACTIVE_CONNS),
-        (8, uapi.DEST_INACT_CONNS),
-        (8, uapi.DEST_PERSIST_CONNS),
-        (6, uapi.DEST_ADDR_FAMILY),
-    )
+def word(length: int, kind: int) -> bytes:
+    """Length and type, which every attribute begins with."""
+    return uapi.ATTR_HEADER.pack(length, kind)
+
+
+# A destination travels in four pieces, in the order in which the kernel writes them (ip_vs_genl_fill_dest, Linux 5.3
+# and newer): address, port, values, address family. Everything but the address repeats from one real server to the
+# next, so the other pieces are made once. SET_DEST replaces the whole entry, so none of the values may be left out; a
+# kernel older than one of them skips it. Values of 1 and 2 bytes are padded to 4.
+VALUES = struct.Struct("=4sI 4si 4sB3x 4s2s2x 4sH2x 4sI 4sI")
+VALUE_WORDS = (
+    word(8, uapi.DEST_FWD_METHOD),
+    word(8, uapi.DEST_WEIGHT),
+    word(5, uapi.DEST_TUN_TYPE),
+    word(6, uapi.DEST_TUN_PORT),
+    word(6, uapi.DEST_TUN_FLAGS),
+    word(8, uapi.DEST_U_THRESH),
+    word(8, uapi.DEST_L_THRESH),
 )
+ADDRESS_WORD = word(20, uapi.DEST_ADDR)
+PORT_WORD = word(6, uapi.DEST_PORT)
+FAMILY_WORD = word(6, uapi.DEST_ADDR_FAMILY)
+_FAMILY_SIZE = 8
+IMAGE_SIZE = 20 + 8 + VALUES.size
+REPEATED = 4096  # how many pieces are kept; a table rarely has more different ones
 
 
 def _service_identity(key: ServiceKey) -> bytes:
@@ -82,26 +82,35 @@ def _service_settings(family: int, settings: Settings) -> bytes:
     return payload
 
 
-def _dest(key: RealServerKey, server: RealServer | None) -> bytes:
-    address, port = key.address.ljust(16, b"\0"), uapi.BE16.pack(key.port)
-    if server is None:
-        return _KEY_DEST.pack(
-            _KEY_DEST.size, uapi.ATTR_DEST | uapi.NLA_F_NESTED, 20, uapi.DEST_ADDR, address,
-            6, uapi.DEST_ADDR_FAMILY, key.family, 6, uapi.DEST_PORT, port,
-        )  # fmt: skip
-    return _FULL_DEST.pack(
-        _FULL_DEST.size, uapi.ATTR_DEST | uapi.NLA_F_NESTED,
-        20, uapi.DEST_ADDR, address,
-        6, uapi.DEST_ADDR_FAMILY, key.family,
-        6, uapi.DEST_PORT, port,
-        8, uapi.DEST_FWD_METHOD, server.forward_method,
-        8, uapi.DEST_WEIGHT, server.weight,
-        8, uapi.DEST_U_THRESH, server.upper_threshold,
-        8, uapi.DEST_L_THRESH, server.lower_threshold,
-        5, uapi.DEST_TUN_TYPE, server.tunnel_type,
-        6, uapi.DEST_TUN_PORT, uapi.BE16.pack(server.tunnel_port),
-        6, uapi.DEST_TUN_FLAGS, server.tunnel_checksum,
+@functools.lru_cache(REPEATED)
+def _values(server: RealServer) -> bytes:
+    words, tunnel_port = VALUE_WORDS, uapi.BE16.pack(server.tunnel_port)
+    return VALUES.pack(
+        words[0], server.forward_method,
+        words[1], server.weight,
+        words[2], server.tunnel_type,
+        words[3], tunnel_port,
+        words[4], server.tunnel_checksum,
+        words[5], server.upper_threshold,
+        words[6], server.lower_threshold,
     )  # fmt: skip
+
+
+def image(key: RealServerKey, server: RealServer) -> tuple[bytes, bytes]:
+    """A real server as the kernel shows it in a dump: address, port and values in one piece, and the family."""
+    rest = _after_address(key.family, key.port, server)
+    return b"".join((ADDRESS_WORD, key.address, rest[:-_FAMILY_SIZE])), rest[-_FAMILY_SIZE:]
+
+
+@functools.lru_cache(REPEATED)
+def _after_address(family: int, port: int, server: RealServer | None) -> bytes:
+    """Everything of a destination that follows its address; only its key where there is no ``server``."""
+    return (
+        b"\0" * (16 - model.ADDRESS_LENGTHS[family])
+        + uapi.attribute(uapi.DEST_PORT, uapi.BE16.pack(port))
+        + (b"" if server is None else _values(server))
+        + uapi.attribute(uapi.DEST_ADDR_FAMILY, uapi.U16.pack(family))
+    )
 
 
 def service_payload(key: ServiceKey) -> bytes:
@@ -113,26 +122,40 @@ def pack(operations: Sequence[plan.Operation], family_id: int, first_sequence: i
     """Operations as one chunk: numbered from ``first_sequence`` on, an acknowledgement asked for the last only."""
     parts: list[bytes] = []
     last = first_sequence + len(operations) - 1
+    header = uapi.GENL_HEADER.pack
     named: ServiceKey | None = None
     name = b""
-    for sequence, operation in enumerate(operations, first_sequence):
-        command = _COMMANDS[operation.verb]
-        if operation.service is not named and operation.service != named:
-            named, name = operation.service, service_payload(operation.service)
-        if operation.server_key is not None:
-            command += _TO_DEST
-            payload = name + _dest(operation.server_key, operation.server)
-        elif operation.settings is not None:
-            inner = _service_identity(operation.service) + _service_settings(
-                operation.service.family, operation.settings
+    flags = uapi.NLM_F_REQUEST
+    for sequence, (verb, service, settings, key, server) in enumerate(operations, first_sequence):
+        if sequence == last:
+            flags |= uapi.NLM_F_ACK
+        command = _COMMANDS[verb]
+        if key is not None:
+            if service is not named:
+                named, name = service, service_payload(service)
+            rest = _after_address(key.family, key.port, server)
+            size = 8 + len(key.address) + len(rest)  # with the headers of the nested attribute and of the address
+            parts += (
+                header(20 + len(name) + size, family_id, flags, sequence, 0, command + _TO_DEST, 1, 0),
+                name,
+                _dest_word(size),
+                ADDRESS_WORD,
+                key.address,
+                rest,
             )
-            payload = uapi.attribute(uapi.ATTR_SERVICE | uapi.NLA_F_NESTED, inner)
+            continue
+        if settings is None:
+            payload = service_payload(service)
         else:
-            payload = name
-        flags = uapi.NLM_F_REQUEST | uapi.NLM_F_ACK if sequence == last else uapi.NLM_F_REQUEST
-        parts.append(uapi.GENL_HEADER.pack(20 + len(payload), family_id, flags, sequence, 0, command, 1, 0))
-        parts.append(payload)
+            inner = _service_identity(service) + _service_settings(service.family, settings)
+            payload = uapi.attribute(uapi.ATTR_SERVICE | uapi.NLA_F_NESTED, inner)
+        parts += (header(20 + len(payload), family_id, flags, sequence, 0, command, 1, 0), payload)
     return b"".join(parts)
+
+
+@functools.lru_cache(REPEATED)
+def _dest_word(size: int) -> bytes:
+    return word(size, uapi.ATTR_DEST | uapi.NLA_F_NESTED)
 
 
 def _nested(data: bytes, message: uapi.Message, wanted: int) -> tuple[int, int]:
@@ -195,35 +218,7 @@ class Connections(NamedTuple):
 
 
 def decode_dest(data: bytes, message: uapi.Message) -> tuple[RealServerKey, RealServer, Connections]:
-    """A real server of a GET_DEST answer."""
-    start = message.start + 4  # within the nested attribute, which is the only one
-    if start + _READ_DEST.size <= message.end:
-        fields = _READ_DEST.unpack_from(data, start)
-        if fields[::2] == _READ_DEST_WORDS:
-            (
-                address,
-                port,
-                method,
-                weight,
-                kind,
-                tunnel_port,
-                checksum,
-                upper,
-                lower,
-                active,
-                inactive,
-                persistent,
-                family,
-            ) = fields[1::2]
-            key = RealServerKey(family, address if family != AF_INET else address[:4], port[0] << 8 | port[1])
-            server = RealServer(
-                method & uapi.FWD_MASK, weight, upper, lower, kind, tunnel_port[0] << 8 | tunnel_port[1], checksum
-            )
-            return key, server.normalised(), Connections(active, inactive, persistent)
-    return _decode_dest_slowly(data, message)
-
-
-def _decode_dest_slowly(data: bytes, message: uapi.Message) -> tuple[RealServerKey, RealServer, Connections]:
+    """A real server of a GET_DEST answer, whatever the order of its attributes."""
     values: dict[int, bytes] = {
         kind: data[start:end] for kind, start, end in uapi.attributes(data, *_nested(data, message, uapi.ATTR_DEST))
     }

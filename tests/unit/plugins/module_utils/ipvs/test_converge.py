@@ -12,10 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import arguments, plan, rules
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import arguments, drain, plan, rules
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.converge import ConvergeError, converge
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.kernel import KernelError
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import ServiceKey, Table, VirtualService
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import (
+    InvalidValue,
+    ServiceKey,
+    Table,
+    VirtualService,
+)
 from ansible_collections.lvs.cluster.tests.unit.plugins.module_utils.ipvs import support
 
 EVERYTHING = plan.Scope(plan.PURGE_ALL)
@@ -162,6 +167,66 @@ def test_a_socket_that_breaks_is_rolled_back() -> None:
     with pytest.raises(ConvergeError, match="No buffer space available; the table was put back as it was"):
         converge(kernel, rules.parse("-A -f 1 -s rr\n-A -f 2 -s rr\n"))
     assert kernel.table == {}
+
+
+@given(support.tables(), support.tables(), st.booleans())
+def test_a_guard_sees_the_plan_before_anything_is_touched(current: Table, target: Table, check_mode: bool) -> None:
+    seen: list[plan.Plan] = []
+
+    def refuse_everything(planned: plan.Plan) -> None:
+        seen.append(planned)
+        raise InvalidValue("anything", "key", None, "must not be")
+
+    kernel = support.FakeKernel(current)
+    with pytest.raises(InvalidValue, match="must not be"):
+        converge(kernel, support.as_patches(target), EVERYTHING, check_mode, refuse_everything)
+    assert seen == [plan.plan(current, support.as_patches(target), EVERYTHING)]
+    assert (kernel.table, kernel.sent) == (current, [])
+
+
+def test_a_guard_that_refuses_nothing_changes_nothing() -> None:
+    seen: list[plan.Plan] = []
+    kernel = support.FakeKernel({})
+    outcome = converge(kernel, rules.parse("-A -f 1 -s rr"), guard=seen.append)
+    assert outcome == converge(support.FakeKernel({}), rules.parse("-A -f 1 -s rr"))
+    assert [planned.operations for planned in seen] == [outcome.operations]
+
+
+def test_a_guard_sees_the_plan_after_a_lost_race_too() -> None:
+    kernel = support.FakeKernel(table_of("-A -f 1 -s rr\n"))
+    theirs = "-A -f 1 -s rr\n-A -f 2 -s rr\n"
+    seen: list[plan.Plan] = []
+
+    def somebody_else(table: dict[ServiceKey, VirtualService]) -> None:
+        table.update(table_of(theirs))
+        kernel.before_apply = lambda _table: None
+
+    def refuse_the_second(planned: plan.Plan) -> None:
+        seen.append(planned)
+        if len(seen) == 2:
+            raise InvalidValue("anything", "key", None, "must not be")
+
+    kernel.before_apply = somebody_else
+    with pytest.raises(ConvergeError, match=r"key must not be \(got None\); the table was put back as it was"):
+        converge(kernel, rules.parse("-A -f 1 -s wlc\n-A -f 2 -s wlc\n"), guard=refuse_the_second)
+    assert [len(planned.operations) for planned in seen] == [2, 1]
+    assert rules.render(kernel.table) == theirs
+
+
+def test_a_floor_counts_what_somebody_who_was_quicker_has_left() -> None:
+    kernel = support.FakeKernel(table_of("-A -f 1 -s rr\n-a -f 1 -r 192.0.2.1 -w 1\n-a -f 1 -r 192.0.2.2 -w 1\n"))
+    patch = arguments.only_real_server({"service": {"fwmark": 1}, "address": "192.0.2.1", "state": "absent"})
+
+    def somebody_else(table: dict[ServiceKey, VirtualService]) -> None:
+        table.update(table_of("-A -f 1 -s rr\n-a -f 1 -r 192.0.2.2 -w 1\n"))
+        kernel.before_apply = lambda _table: None
+
+    kernel.before_apply = somebody_else
+    converge(kernel, [patch], guard=drain.floor(patch, 1))
+    other = arguments.only_real_server({"service": {"fwmark": 1}, "address": "192.0.2.2", "state": "drained"})
+    with pytest.raises(InvalidValue, match="of 1 real servers in service 0 would be left"):
+        converge(kernel, [other], guard=drain.floor(other, 1))
+    assert rules.render(kernel.table) == "-A -f 1 -s rr\n-a -f 1 -r 192.0.2.2:0 -g -w 1\n"
 
 
 def test_only_services_in_scope_are_read() -> None:

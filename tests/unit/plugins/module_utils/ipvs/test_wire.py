@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import plan, rules, uapi, wire
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import RealServerKey, Table
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import dump, plan, rules, uapi, wire
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import RealServer, RealServerKey, Table
 from ansible_collections.lvs.cluster.tests.unit.plugins.module_utils.ipvs import support
 
 RULES = """\
@@ -36,19 +37,62 @@ def test_services_of_a_real_kernel() -> None:
     assert found == {key: service.settings for key, service in TABLE.items()}
 
 
-@pytest.mark.parametrize("decode", [wire.decode_dest, wire._decode_dest_slowly])
-def test_real_servers_of_a_real_kernel(decode: object) -> None:
-    assert callable(decode)
+def test_real_servers_of_a_real_kernel() -> None:
     data, messages = received("real_servers")
-    decoded = [decode(data, message) for message in messages]
+    decoded = [wire.decode_dest(data, message) for message in messages]
     assert {key: server for key, server, _connections in decoded} == TABLE[WEB].real_servers
     assert all(connections == (0, 0, 0) for _key, _server, connections in decoded)
 
 
-def test_real_servers_of_a_real_kernel_are_read_the_fast_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(wire, "_decode_dest_slowly")
+def dumped(data: bytes, sequence: int) -> tuple[dict[RealServerKey, RealServer], uapi.Message | None]:
+    """What a whole dump is decoded to, and the message that ended it."""
+    servers = dump.RealServers(uapi.NLMSG_HEADER.unpack_from(data)[1], sequence)
+    return servers.found, servers.take(data)
+
+
+def test_real_servers_of_a_real_kernel_are_read_at_one_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(wire, "decode_dest")
     data, messages = received("real_servers")
-    assert len([wire.decode_dest(data, message) for message in messages]) == 2
+    assert dumped(data, messages[0].sequence) == (TABLE[WEB].real_servers, None)
+
+
+def answer(key: RealServerKey, server: RealServer, *, unusual: bool, statistics: int) -> bytes:
+    """A message as the kernel would send it, or with its attributes in another order."""
+    (add,) = [plan.Operation(plan.ADD, WEB, None, key, server)]
+    sent = wire.pack([add], 28, 1)
+    _service, (start, end) = [(start, end) for _kind, start, end in uapi.attributes(sent, 20, len(sent))]
+    family, counters = sent[end - 8 : end], b"".join(uapi.attribute(kind, b"\0\0\0\0") for kind in (7, 8, 9))
+    pieces = [sent[start : end - 8], counters, family, uapi.attribute(uapi.DEST_STATS, bytes(statistics))]
+    nested = uapi.attribute(uapi.ATTR_DEST, b"".join(reversed(pieces) if unusual else pieces))
+    return uapi.request(28, 7, uapi.NEW_DEST, 0, nested)
+
+
+@given(support.tables(), st.lists(st.booleans(), min_size=1), st.lists(st.integers(0, 3), min_size=1))
+def test_a_dump_of_any_messages(table: Table, unusual: list[bool], statistics: list[int]) -> None:
+    for service in table.values():
+        servers = list(service.real_servers.items())
+        data = b"".join(
+            answer(key, server, unusual=unusual[number % len(unusual)], statistics=statistics[number % len(statistics)])
+            for number, (key, server) in enumerate(servers)
+        )
+        data += uapi.NLMSG_HEADER.pack(20, uapi.NLMSG_DONE, 2, 7, 0) + bytes(4)
+        if not servers:
+            continue
+        found, end = dumped(data, 7)
+        assert (found, dumped(data, 8)) == (dict(servers), ({}, None))
+        assert end is not None
+        assert dump.end_of(data, 7) == end
+        assert dump.end_of(data[:-20], 7) is None
+        expected = {wire.image(key, server) for key, server in servers}
+        alike = not any(unusual) and len(set(statistics)) == 1
+        assert not alike or dump.images(data) == expected
+
+
+def test_an_error_ends_a_dump() -> None:
+    data = uapi.NLMSG_HEADER.pack(36, uapi.NLMSG_ERROR, 0, 7, 0) + uapi.S32.pack(-1) + bytes(16)
+    _found, end = dumped(data, 7)
+    assert end is not None
+    assert end.error == 1
 
 
 def test_statistics_of_a_real_kernel() -> None:

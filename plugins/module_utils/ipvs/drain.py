@@ -1,0 +1,107 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Taking a real server out of service: the floor that must not be undercut, and waiting for connections to end.
+
+PRIVATE to the collection lvs.cluster: may change without notice. The pure part comes first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from . import info
+from .kernel import Ipvs
+from .model import InvalidValue, RealServerKey, ServicePatch, VirtualService
+from .plan import Plan
+
+FAIL, FORCE = "fail", "force"
+ACTIVE, INACTIVE, PERSISTENT = "active", "inactive", "persistent"
+DEFAULT_TIMEOUT = 300.0  # seconds
+
+# Tasks that run at the same time take turns between looking how many servers are left and taking one out.
+LOCK = "/run/lvs-cluster-ipvs.lock"
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0  # seconds
+
+
+def in_service(service: VirtualService | None) -> int:
+    """How many real servers get new connections by their weight."""
+    return sum(server.weight > 0 for server in service.real_servers.values()) if service else 0
+
+
+def floor(patch: ServicePatch, minimum: int) -> Callable[[Plan], None]:
+    """A guard that refuses a plan which takes real servers out of service and leaves fewer than ``minimum`` in it."""
+
+    def guard(plan: Plan) -> None:
+        before = in_service(plan.current.get(patch.key))
+        after = in_service(plan.predicted.get(patch.key))
+        if after < before and after < minimum:
+            raise InvalidValue(
+                patch.label,
+                "minimum_in_service",
+                minimum,
+                f"would be undercut: of {before} real servers in service {after} would be left",
+            )
+
+    return guard
+
+
+class Waiting(NamedTuple):
+    """What to wait for, and for how long."""
+
+    wait_for: Sequence[str]  # of ACTIVE, INACTIVE, PERSISTENT
+    timeout: float  # seconds
+
+
+class Drained(NamedTuple):
+    """How the waiting ended. ``facts`` is the real server as ipvs_info shows it, None where it is not there."""
+
+    done: bool
+    waited: float  # seconds
+    facts: dict[str, Any] | None
+
+    @property
+    def remaining(self) -> str:
+        """The connections that are left, in words."""
+        counts = self.facts["connections"] if self.facts else {}
+        return ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "no"
+
+
+def wait(
+    ipvs: Ipvs,
+    service: ServicePatch,
+    server: RealServerKey,
+    waiting: Waiting,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Drained:
+    """Wait until the connections are gone, the time is over, or another process has given it weight again."""
+    begun, pause = clock(), _FIRST_PAUSE
+    while True:
+        facts = next((entry for key, _server, entry in info.real_servers(ipvs, service.key) if key == server), None)
+        waited = clock() - begun
+        if facts is None or not any(facts["connections"][kind] for kind in waiting.wait_for):
+            return Drained(True, waited, facts)
+        if waited >= waiting.timeout or facts["weight"]:
+            return Drained(False, waited, facts)
+        sleep(min(pause, waiting.timeout - waited))
+        pause = min(pause * 1.5, _LONGEST_PAUSE)
+
+
+@contextlib.contextmanager
+def turn(wanted: bool) -> Iterator[None]:
+    """Hold the lock, where that is wanted, until the block ends."""
+    if not wanted:
+        yield
+        return
+    descriptor = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

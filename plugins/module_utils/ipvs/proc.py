@@ -1,0 +1,114 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What IPVS says in /proc and not over netlink: totals, connections, and which schedulers the kernel can have.
+
+PRIVATE to the collection lvs.cluster: may change without notice. The parsers are pure and come first.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from . import wire
+
+STATS = "/proc/net/ip_vs_stats"
+CONNECTIONS = "/proc/net/ip_vs_conn"
+MODULES = "/proc/modules"
+
+_MODULE = re.compile(r"(?:^|/)ip_vs_([a-z0-9_]+)(?:\.ko|\s|$)", re.MULTILINE)
+_NO_SCHEDULERS = frozenset(["ftp"])  # the one application helper
+_ENGINE = "pe_"
+
+
+def parse_totals(text: str) -> tuple[dict[str, int], dict[str, int]]:
+    """Counters and rates of /proc/net/ip_vs_stats (ip_vs_stats_show: hexadecimal), named as those of a service."""
+    numbers = []
+    for line in text.splitlines():
+        try:
+            values = [int(word, 16) for word in line.split()]
+        except ValueError:
+            continue
+        if len(values) == len(wire.COUNTERS):
+            numbers.append(dict(zip(wire.COUNTERS, values)))
+    nothing = dict.fromkeys(wire.COUNTERS, 0)
+    return (numbers[0], numbers[1]) if len(numbers) == 2 else (nothing, dict(nothing))
+
+
+def _address(text: str) -> str:
+    """``C0A80001`` or ``[2001:0db8:...]`` as canonical text."""
+    if len(text) == 8 and ":" not in text:
+        return socket.inet_ntop(socket.AF_INET, bytes.fromhex(text))
+    return socket.inet_ntop(socket.AF_INET6, socket.inet_pton(socket.AF_INET6, text.strip("[]")))
+
+
+def parse_connections(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """The entries of /proc/net/ip_vs_conn (ip_vs_conn_seq_show); without lines of another form, as the headings."""
+    for line in lines:
+        words = line.split()
+        if len(words) < 9:
+            continue
+        try:
+            entry = _connection(words)
+        except (OSError, ValueError):
+            continue
+        yield entry
+
+
+def _connection(words: list[str]) -> dict[str, Any]:
+    client, client_port, vip, port, server, server_port = words[1:7]
+    entry = {
+        "protocol": words[0].lower(),
+        "client_address": _address(client),
+        "client_port": int(client_port, 16),
+        "address": _address(vip),
+        "port": int(port, 16),
+        "real_server_address": _address(server),
+        "real_server_port": int(server_port, 16),
+        "state": words[7],
+        "expires": int(words[8]),
+    }
+    if len(words) > 9:
+        entry["persistence_engine"] = words[9]
+        entry["persistence_data"] = " ".join(words[10:])
+    return entry
+
+
+def parse_modules(texts: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Schedulers and persistence engines by the names of their modules, in lists of modules of any form."""
+    names = {name for text in texts for name in _MODULE.findall(text)} - _NO_SCHEDULERS
+    engines = sorted(name[len(_ENGINE) :] for name in names if name.startswith(_ENGINE))
+    return sorted(name for name in names if not name.startswith(_ENGINE)), engines
+
+
+def totals(path: str = STATS) -> tuple[dict[str, int], dict[str, int]]:
+    """Counters and rates of everything; zeros where IPVS is not loaded."""
+    return parse_totals(_text(path))
+
+
+def connections(path: str = CONNECTIONS) -> list[dict[str, Any]]:
+    """Every connection and template; none where IPVS is not loaded."""
+    try:
+        with open(path, encoding="ascii", errors="replace") as lines:
+            return list(parse_connections(lines))
+    except OSError:
+        return []
+
+
+def available(root: str = "/lib/modules") -> tuple[list[str], list[str]]:
+    """Schedulers and persistence engines that the running kernel has, loaded or not."""
+    directory = os.path.join(root, os.uname().release)
+    files = [MODULES, *(os.path.join(directory, name) for name in ("modules.order", "modules.builtin"))]
+    return parse_modules(_text(path) for path in files)
+
+
+def _text(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""

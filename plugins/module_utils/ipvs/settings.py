@@ -1,0 +1,154 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Read, plan, apply, read back, for what IPVS keeps besides its table: timeouts, daemons, counters.
+
+PRIVATE to the collection lvs.cluster: may change without notice.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from . import daemon, info, model, proc, timeouts, uapi, wire
+from .converge import ConvergeError
+from .kernel import Ipvs, explain
+from .model import InvalidValue, ServiceKey
+
+
+class Change(NamedTuple):
+    """What was (or in check mode would be) done: the settings before and after as text, both empty where alike."""
+
+    before: str
+    after: str
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was to do."""
+        return self.before != self.after
+
+
+NO_CHANGE = Change("", "")
+
+
+def set_timeouts(ipvs: Ipvs, given: Mapping[str, int], check_mode: bool) -> tuple[Change, timeouts.Timeouts]:
+    """Set timeouts by name; what changed, and all of them afterwards. Raises KernelError, ConvergeError."""
+    current = timeouts.decode(ipvs.numbers(uapi.GET_CONFIG))
+    predicted = timeouts.merged(current, given)
+    if predicted == current:
+        return NO_CHANGE, current
+    if not check_mode:
+        code = ipvs.command(uapi.SET_CONFIG, timeouts.encode(given))
+        if code:
+            raise ConvergeError(f"cannot set the timeouts of IPVS: {explain(code)}; nothing was changed")
+        actual = timeouts.decode(ipvs.numbers(uapi.GET_CONFIG))
+        if actual != predicted:
+            raise ConvergeError(
+                "the kernel acknowledged the timeouts, but they did not last: expected"
+                f" {timeouts.render(predicted).strip()}, found {timeouts.render(actual).strip()}"
+            )
+    return Change(timeouts.render(current), timeouts.render(predicted)), predicted
+
+
+def read_daemons(ipvs: Ipvs) -> dict[str, daemon.SyncDaemon]:
+    """The daemons that run, by role; none where IPVS is not loaded."""
+    return dict(daemon.decode(data, message) for data, message in ipvs.ask(uapi.GET_DAEMON))
+
+
+def set_daemons(
+    ipvs: Ipvs, roles: list[str], patch: daemon.DaemonPatch | None, check_mode: bool
+) -> tuple[Change, daemon.Daemons]:
+    """Start, change or (``patch`` is None) stop daemons; what changed, and all that run afterwards.
+
+    Raises InvalidValue, KernelError, and ConvergeError where the kernel refuses: the daemons are then as they were.
+    """
+    current = read_daemons(ipvs)
+    steps, predicted = daemon.plan(current, roles, patch)
+    if not steps:
+        return NO_CHANGE, current
+    actual: daemon.Daemons = predicted
+    if not check_mode:
+        _carry_out(ipvs, steps, current, roles)
+        actual = read_daemons(ipvs)
+        wrong = daemon.differing(predicted, actual, roles)
+        if wrong:
+            raise ConvergeError(
+                f"the kernel acknowledged the sync daemon {wrong[0]}, but it is not as asked for: expected"
+                f" {daemon.render(predicted, wrong).strip() or 'none'}, found"
+                f" {daemon.render(actual, wrong).strip() or 'none'}"
+            )
+    return Change(daemon.render(current, roles), daemon.render(predicted, roles)), actual
+
+
+def _carry_out(ipvs: Ipvs, steps: Iterable[daemon.Step], before: daemon.Daemons, roles: list[str]) -> None:
+    for step in steps:
+        code = ipvs.command(*daemon.encode(step))
+        if code and not (step.daemon is None and code == errno.ESRCH):  # stopped already is what was asked for
+            problem = f"cannot {'start' if step.daemon else 'stop'} sync daemon {step.role}: {_reason(code, step)}"
+            raise ConvergeError(f"{problem}; {_put_back(ipvs, before, roles)}")
+
+
+def _reason(code: int, step: daemon.Step) -> str:
+    name = errno.errorcode.get(code, str(code))
+    if code == errno.ENODEV and step.daemon:
+        return f"there is no interface {step.daemon.interface} ({name})"
+    if code == errno.EEXIST:
+        return f"somebody else has started one ({name})"
+    if code == errno.EINVAL:
+        return f"the kernel starts none while a real server is of another family than its service ({name})"
+    if code == errno.EADDRNOTAVAIL:
+        return f"the interface has no address of the multicast group's family ({name})"
+    return explain(code)
+
+
+def _put_back(ipvs: Ipvs, before: daemon.Daemons, roles: list[str]) -> str:
+    back = daemon.way_back(before, read_daemons(ipvs), roles)
+    for step in back:
+        code = ipvs.command(*daemon.encode(step))
+        if code:
+            return f"sync daemon {step.role} could not be put back either: {_reason(code, step)}"
+    return "the daemons run as before" if back else "nothing was changed"
+
+
+def zero_counters(ipvs: Ipvs, service: ServiceKey | None, check_mode: bool) -> tuple[Change, dict[str, Any]]:
+    """Zero the counters of a service and its real servers, or (None) all counters.
+
+    Returns what changed, and the counters before: ``services`` in the form of ipvs_info, and without ``service``
+    ``statistics``, the totals. There is no reading back: traffic counts on.
+    """
+    if not ipvs.opened():
+        return NO_CHANGE, {"services": [], **({} if service else {"statistics": dict.fromkeys(wire.COUNTERS, 0)})}
+    services, _table = info.services(ipvs, None if service is None else (lambda key: key == service))
+    if service is not None and not services:
+        raise InvalidValue(service, "service", str(service), "does not exist, so it has no counters")
+    before: dict[str, Any] = {"services": services}
+    entries = [entry for one in services for entry in (one, *one["real_servers"])]
+    if service is None:
+        before["statistics"] = proc.totals()[0]
+        entries.append(before)
+    if not any(any(entry["statistics"].values()) for entry in entries):
+        return NO_CHANGE, before
+    if not check_mode:
+        code = ipvs.command(uapi.ZERO, b"" if service is None else wire.service_payload(service))
+        if code:
+            raise ConvergeError(f"cannot zero counters: {explain(code)}")
+    return Change(_counters(before, zero=False), _counters(before, zero=True)), before
+
+
+def _counters(before: Mapping[str, Any], zero: bool) -> str:
+    """A line for the totals, every service and every real server that has counted something."""
+    lines = [("total", before["statistics"])] if "statistics" in before else []
+    for service in before["services"]:
+        label = info.identity(service)
+        lines.append((label, service["statistics"]))
+        # One that was removed while its service was zeroed comes back with what it had counted (ip_vs_trash_get_dest).
+        for server in service["real_servers"]:
+            endpoint = model.endpoint(model.pack_address(server["address"]), server["port"])
+            lines.append((f"{label} real server {endpoint}", server["statistics"]))
+    return "".join(
+        f"{label}: {', '.join(f'{name} {0 if zero else value}' for name, value in statistics.items())}\n"
+        for label, statistics in lines
+        if any(statistics.values())
+    )

@@ -1,0 +1,57 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The three timeouts of IPVS connections as values.
+
+PRIVATE to the collection lvs.cluster: may change without notice. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from . import uapi
+from .model import InvalidValue
+
+# The kernel keeps them in jiffies, in an int, with up to 1000 of them a second: more is EINVAL (ip_vs_set_timeout).
+MAX_TIMEOUT = (2**31 - 1) // 1000
+
+
+class Timeouts(NamedTuple):
+    """Seconds until an idle connection is forgotten."""
+
+    tcp: int = 0
+    tcp_fin: int = 0  # after a FIN
+    udp: int = 0
+
+
+def from_arguments(arguments: Mapping[str, Any]) -> dict[str, int]:
+    """The timeouts that are to be set, by name. InvalidValue where one cannot be."""
+    given = {name: arguments[name] for name in Timeouts._fields if arguments.get(name) is not None}
+    for name, value in given.items():
+        if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_TIMEOUT:
+            raise InvalidValue(
+                "IPVS timeouts", name, value, f"must be a whole number from 1 to {MAX_TIMEOUT} (seconds)"
+            )
+    return given
+
+
+def merged(current: Timeouts, given: Mapping[str, int]) -> Timeouts:
+    """``current`` with what is given instead."""
+    return current._replace(**given)
+
+
+def render(timeouts: Timeouts) -> str:
+    """As the options of ipvsadm that set them."""
+    return f"--set {timeouts.tcp} {timeouts.tcp_fin} {timeouts.udp}\n"
+
+
+def encode(given: Mapping[str, int]) -> bytes:
+    """The payload of SET_CONFIG; the kernel keeps what is not in it."""
+    return b"".join(uapi.attribute(uapi.TIMEOUTS[name], uapi.U32.pack(value)) for name, value in sorted(given.items()))
+
+
+def decode(numbers: Mapping[int, int]) -> Timeouts:
+    """From the attributes of a GET_CONFIG answer; zeros where IPVS is not loaded."""
+    return Timeouts(**{name: numbers.get(kind, 0) for name, kind in uapi.TIMEOUTS.items()})

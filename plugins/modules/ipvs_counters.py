@@ -1,0 +1,124 @@
+#!/usr/bin/python
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: ipvs_counters
+short_description: Zero counters of IPVS
+version_added: 0.1.0
+description:
+  - Zeroes the counters of one virtual service and its real servers, or of everything including the totals, and returns
+    what they were. Connections are not touched.
+  - Where every counter is zero already, nothing is done.
+author:
+  - The lvs.cluster authors (@lvs-cluster)
+extends_documentation_fragment:
+  - lvs.cluster.attributes
+  - lvs.cluster.attributes.actiongroup_lvs
+  - lvs.cluster.ipvs
+options:
+  service:
+    description: The virtual service; all of them and the totals where it is not given.
+    type: dict
+    suboptions:
+      address:
+        description: The address (VIP) of the virtual service.
+        type: str
+      port:
+        description: The port of the virtual service; needed with O(service.address).
+        type: int
+      protocol:
+        description: The protocol of a virtual service with O(service.address); V(tcp) where it is not given.
+        type: str
+        choices: [tcp, udp, sctp]
+      fwmark:
+        description: The firewall mark of the virtual service, instead of address, port and protocol.
+        type: int
+      family:
+        description: The address family of a virtual service with O(service.fwmark); V(ipv4) where it is not given.
+        type: str
+        choices: [ipv4, ipv6]
+attributes:
+  idempotent:
+    support: partial
+    details: While packets arrive, counters are above zero again at once, and a second run zeroes them again.
+notes:
+  - The kernel adds its processors' counters up every two seconds. Packets that it had not added up when the counters
+    were zeroed appear afterwards.
+seealso:
+  - module: lvs.cluster.ipvs_info
+"""
+
+EXAMPLES = r"""
+- name: Count from now on
+  lvs.cluster.ipvs_counters:
+
+- name: The same for one virtual service, keeping what was counted so far
+  lvs.cluster.ipvs_counters:
+    service:
+      address: 192.0.2.10
+      port: 80
+  register: until_now
+"""
+
+RETURN = r"""
+services:
+  description:
+    - The virtual services whose counters were zeroed, with real servers and counters as they were before, in the form
+      of RV(lvs.cluster.ipvs_info#module:services).
+  returned: success
+  type: list
+  elements: dict
+statistics:
+  description: The totals as they were before.
+  returned: success, without O(service)
+  type: dict
+  contains:
+    connections:
+      description: Connections scheduled.
+      type: int
+    packets_in:
+      description: Packets from clients.
+      type: int
+    packets_out:
+      description: Packets to clients, which only V(nat) sends through the director.
+      type: int
+    bytes_in:
+      description: Bytes from clients.
+      type: int
+    bytes_out:
+      description: Bytes to clients.
+      type: int
+diff:
+  description: A line for the totals and for each virtual service and real server that changes; both empty without one.
+  returned: success
+  type: dict
+  sample:
+    before: "tcp 192.0.2.10:80: connections 3, packets_in 15, packets_out 0, bytes_in 900, bytes_out 0\n"
+    after: "tcp 192.0.2.10:80: connections 0, packets_in 0, packets_out 0, bytes_in 0, bytes_out 0\n"
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import argspec, arguments, module, settings
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.kernel import Ipvs
+
+
+def main() -> None:
+    ansible = AnsibleModule({"service": argspec.service_identity()}, supports_check_mode=True)
+
+    def work() -> module.Result:
+        service = ansible.params["service"]
+        key = None if service is None else arguments.service_key(service)
+        with Ipvs(load=not ansible.check_mode) as ipvs:
+            change, before = settings.zero_counters(ipvs, key, ansible.check_mode)
+        return module.change("IPVS counters", change, **before)
+
+    module.run(ansible, work)
+
+
+if __name__ == "__main__":
+    main()
