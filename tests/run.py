@@ -36,7 +36,7 @@ class Stage:
 STAGES = (
     Stage("conformance", "linters, types, documentation, sanity", 6, (f"{BIN}/nox",)),
     Stage("unit", "pure logic, no root", 1, (f"{BIN}/pytest", "-q", "-W", "error", "tests/unit")),
-    Stage("kernel", "the modules against real IPVS, in machines", 8, (f"{BIN}/python", "tests/kernel/run.py")),
+    Stage("kernel", "the modules against real IPVS, in machines", 15, (f"{BIN}/python", "tests/kernel/run.py")),
     Stage(
         "lab",
         "the machines of all this: quick, and gone without a trace",

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from ansible_collections.lvs.cluster.tests.kernel.conftest import Host
 
 KEPT, SECOND, THIRD, FOURTH = traffic.SERVERS
-ROUNDS = 1  # of 21 changes
+ENOUGH = 150  # connections to it, of which 20 are there before
+MOST_ROUNDS = 10  # of 21 changes; a slow machine needs more of them
 
 
 def changes() -> list[dict[str, Any]]:
@@ -66,6 +67,12 @@ def kept_operations(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return operations
 
 
+def scheduled(host: Host, server: str) -> int:
+    """Connections that a real server was given, as ipvsadm counts them."""
+    listed = host.run("ipvsadm", "-L", "-n", "--stats", "--exact").stdout.splitlines()
+    return int(next(line.split()[2] for line in listed if f"-> {server}:" in line))
+
+
 def test_no_connection_to_an_unchanged_real_server_is_lost(host: Host, kept_operations: list[str]) -> None:
     service: dict[str, Any] = {"address": traffic.VIP, "port": traffic.PORT}
     host.ok("ipvs_table", services=[{**service, "real_servers": [{"address": KEPT, "forward_method": "nat"}]}])
@@ -76,11 +83,14 @@ def test_no_connection_to_an_unchanged_real_server_is_lost(host: Host, kept_oper
         assert set(client.ask("open", 20)) == {KEPT}
         client.ask("start", 3)
         done = 0
-        for number, change in enumerate(changes() * ROUNDS):
-            result = host.ok("ipvs_table", services=[{**service, **change}], purge="real_servers")
-            done += result["changed"]
-            if number % 5 == 0:
-                host.ok("ipvs_timeout", tcp=900 + number, tcp_fin=60 + number)
+        for _round in range(MOST_ROUNDS):
+            for number, change in enumerate(changes()):
+                result = host.ok("ipvs_table", services=[{**service, **change}], purge="real_servers")
+                done += result["changed"]
+                if number % 5 == 0:
+                    host.ok("ipvs_timeout", tcp=900 + number, tcp_fin=60 + number)
+            if scheduled(host, KEPT) > ENOUGH:
+                break
         result = client.ask("stop")
         flows = sniffer.flows()
     reached = {port for server, port in flows if server == KEPT}
@@ -89,6 +99,6 @@ def test_no_connection_to_an_unchanged_real_server_is_lost(host: Host, kept_oper
     lost = reached - answered - set(result["held"])
     assert not lost, f"{len(lost)} of {len(reached)} connections that were sent to {KEPT} got no answer"
     assert not [failure for failure in result["failed"] if failure.startswith("held")]
-    assert len(answered) > 50
-    assert result["beats"] > 100
+    assert len(answered) > ENOUGH / 2
+    assert result["beats"] > ENOUGH / 2
     assert set(kept_operations) == {f"set virtual service tcp {traffic.VIP}:80"}

@@ -91,7 +91,7 @@ def beyond_ipvsadm(rules: str, seed: int) -> str:
         if line.startswith("-a"):
             line = re.sub(r"-w \d+", f"-w {choose([0, 65536, 2**24, 2**31 - 1])}", line)
             line = re.sub(r" -[xy] \d+", "", line)
-            upper = choose([0, 1, 2**31, 2**32 - 1])
+            upper = choose([0, 1, 2**24, 2**31 - 1])
             limits = f" -x {upper} -y {choose([0, 1, upper])}" if upper else ""
             line = re.sub(r" (-w \d+)", rf" \1{limits}", line)
             if " -g " in line and choose([False, True]):

@@ -56,7 +56,7 @@ SCHEDULER_FLAGS = 0x38
 DEFAULT_SCHEDULER = "wlc"
 DEFAULT_PERSISTENCE_TIMEOUT = 360  # seconds; what ipvsadm takes for a bare -p, whatever its manual page says
 MAX_WEIGHT = 2**31 - 1  # a signed int in the kernel, negative is ERANGE
-MAX_THRESHOLD = 2**32 - 1
+MAX_THRESHOLD = 2**31 - 1  # more is EINVAL (measured, Linux 6.1 and 6.12), although they are unsigned
 # The kernel multiplies seconds by HZ (at most 1000) in 32 bits: more wraps around. ipvsadm stops at 31 days too.
 MAX_PERSISTENCE_TIMEOUT = 86400 * 31
 

@@ -36,6 +36,17 @@ def test_family_and_protocol_have_defaults() -> None:
     assert text_of(**WEB) == "-A -t 192.0.2.10:80 -s wlc\n"
 
 
+def test_numbers_that_a_template_made_into_text_are_numbers() -> None:
+    text = text_of(
+        address="192.0.2.10",
+        port="80",
+        persistence_timeout="300",
+        real_servers=[{"address": "198.51.100.11", "port": "80", "weight": "5"}],
+    )
+    assert text == "-A -t 192.0.2.10:80 -s wlc -p 300\n-a -t 192.0.2.10:80 -r 198.51.100.11:80 -g -w 5\n"
+    assert text_of(fwmark="21") == "-A -f 21 -s wlc\n"
+
+
 @pytest.mark.parametrize("mask", ["24", "/24", "255.255.255.0"])
 def test_masks(mask: str) -> None:
     text = text_of(**WEB, persistence_timeout=300, persistence_netmask=mask)
@@ -131,6 +142,7 @@ def test_a_real_server_alone() -> None:
             server(weight=-1),
             "real server 198.51.100.11:80: weight must be a whole number from 0 to 2147483647 (got -1)",
         ),
+        (server(weight="9" * 5000), "weight must be a whole number from 0 to 2147483647 (got '999"),
         (server(forward_method="fullnat"), "forward_method must be one of nat, local, tun, dr (got 'fullnat')"),
         (server(lower_threshold=1), "lower_threshold must not be above upper_threshold (0) (got 1)"),
         (server(tunnel_type="gre"), "forward_method has no tunnel options (got 'dr')"),

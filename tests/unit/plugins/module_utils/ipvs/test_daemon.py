@@ -223,6 +223,26 @@ def test_what_an_old_kernel_leaves_out_has_its_default() -> None:
     assert answer(uapi.attribute(uapi.ATTR_DAEMON, inner)) == (BACKUP, SyncDaemon("eth1", 7))
 
 
+def sent(started: SyncDaemon) -> dict[int, bytes]:
+    """The attributes that start a master, by the numbers of ip_vs_genl_daemon_attrs (linux/ip_vs.h)."""
+    _command, payload = daemon.encode(daemon.Step(MASTER, started))
+    return {kind: payload[start:end] for kind, start, end in uapi.attributes(payload, 4, len(payload))}
+
+
+def test_a_start_says_everything_but_a_size_that_the_kernel_derives() -> None:
+    """In the widths of ip_vs_daemon_policy (ip_vs_ctl.c)."""
+    assert sent(SyncDaemon("eth1", 7, port=8850, ttl=3, sync_maxlen=1400)) == {
+        1: uapi.U32.pack(1),
+        2: b"eth1\0",
+        3: uapi.U32.pack(7),
+        4: uapi.U16.pack(1400),
+        5: bytes([224, 0, 0, 81]),
+        7: uapi.U16.pack(8850),
+        8: bytes([3]),
+    }
+    assert sent(SyncDaemon("eth1", multicast_group=GROUP6)).keys() == {1, 2, 3, 6, 7, 8}
+
+
 def test_a_stop_names_the_role_and_no_more() -> None:
     command, payload = daemon.encode(daemon.Step(BACKUP))
     assert command == uapi.DEL_DAEMON

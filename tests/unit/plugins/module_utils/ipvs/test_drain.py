@@ -137,7 +137,7 @@ class Director(Ipvs):
         assert service == PATCH.key
         sight = self._sights.pop(0) if len(self._sights) > 1 else self._sights[0]
         data = uapi.request(28, 1, uapi.NEW_DEST, 0, uapi.attribute(uapi.ATTR_DEST, b""))
-        message = next(uapi.messages(data))
+        (message,) = uapi.messages(data)
         yield OTHER, RealServer(weight=1), wire.Connections(99, 99, 99), data, message
         if sight is not None:
             yield SERVER, RealServer(weight=sight.weight), wire.Connections(*sight[:3]), data, message

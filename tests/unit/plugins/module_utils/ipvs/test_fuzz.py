@@ -82,7 +82,7 @@ def _right_value(name: str, spec: argspec.Spec) -> st.SearchStrategy[Any]:
     if "options" in spec:
         return options_of(spec["options"])
     if name == "real_servers":
-        return st.none() | st.lists(options_of(argspec.real_server()), max_size=3)
+        return st.none() | st.lists(_real_servers, max_size=3)
     if "choices" in spec and name not in _RIGHT:
         choices = st.sampled_from(spec["choices"])
         return st.lists(choices, min_size=1, max_size=3) if spec["type"] == "list" else st.none() | choices
@@ -90,7 +90,7 @@ def _right_value(name: str, spec: argspec.Spec) -> st.SearchStrategy[Any]:
 
 
 def _value(spec: argspec.Spec) -> st.SearchStrategy[Any]:
-    """Whatever AnsibleModule lets through for an option. Real servers come as they were written, if only as dicts."""
+    """Whatever AnsibleModule lets through for an option."""
     if "options" in spec:
         return options_of(spec["options"])
     kind = spec["elements"] if spec["type"] == "list" else spec["type"]
@@ -99,7 +99,7 @@ def _value(spec: argspec.Spec) -> st.SearchStrategy[Any]:
         "int": _integers,
         "bool": st.booleans(),
         "float": st.floats(),
-        "dict": st.dictionaries(st.sampled_from(list(argspec.real_server())) | _texts, _anything, max_size=3),
+        "dict": _real_servers,
     }[kind]
     if "choices" in spec:
         values = st.sampled_from(spec["choices"])
@@ -109,17 +109,22 @@ def _value(spec: argspec.Spec) -> st.SearchStrategy[Any]:
 
 
 @st.composite
-def options_of(draw: st.DrawFn, specs: argspec.Spec) -> dict[str, Any]:
-    """The parameters of a module that has these options; up to three of them are anything."""
+def options_of(draw: st.DrawFn, specs: argspec.Spec, as_written: bool = False) -> dict[str, Any]:
+    """The parameters of a module that has these options; up to three are anything that passes its argument spec.
+
+    ``as_written``: nothing has looked at them yet, so those are anything that YAML can hold.
+    """
     params = {name: draw(_right_value(name, spec)) for name, spec in specs.items()}
     if "fwmark" in specs:
         unset = draw(st.sampled_from([["fwmark", "family"], ["address", "port", "protocol"]]))
         params.update(dict.fromkeys(unset))
     for name in draw(st.lists(st.sampled_from(list(specs)), max_size=3)):
-        params[name] = draw(_value(specs[name]))
+        params[name] = draw(_texts | _integers | _anything if as_written else _value(specs[name]))
     return params
 
 
+# AnsibleModule only sees to it that they are dicts.
+_real_servers = options_of(argspec.real_server(), as_written=True) | st.dictionaries(_texts, _anything, max_size=2)
 _services = options_of({"name": {"type": "str"}, **argspec.service(), **argspec.state()})
 _netmasks = st.integers(0, 130).map(str) | st.ip_addresses().map(str) | _texts
 
@@ -172,7 +177,7 @@ def test_a_real_server_of_any_table(params: dict[str, Any], current: Table, data
         reaches_the_kernel([patch._replace(key=key)], current)
 
 
-@given(st.lists(options_of(argspec.real_server()), max_size=2), support.tables())
+@given(st.lists(_real_servers, max_size=2), support.tables())
 def test_real_servers_as_they_were_written(entries: list[dict[str, Any]], current: Table) -> None:
     for key in current:
         servers = taken(lambda key=key: arguments.real_servers("label", key, entries))  # type: ignore[misc]
@@ -250,7 +255,30 @@ def test_rules(text: str) -> None:
         reaches_the_kernel(patches)
 
 
-@given(_mutated())
+_ENDPOINTS = """\
+192.0.2.1:0|192.0.2.1:80|192.0.2.1:00080|192.0.2.1:65536|192.0.2.1:1_0|192.0.2.1:\u0661|192.0.2.1|192.0.2.1:|192.0.2.2:0
+0.0.0.1:0|224.0.0.1:0|255.255.255.255:0|[2001:db8::1]:0|web:0||-r|-m"""
+_OPTIONS = (
+    "|-m -w 1|-m -w 1 # local|-g -w 1|-g -w 1  # local|-g -w 1 -6|-i --tun-type gue --tun-port 1|-t 192.0.2.1:80 -g"
+)
+_HEADS = (
+    "-a -f 1 -r|-a -f 1 -r|-a -f 1 -6 -r|-a -f 2 -r| -a -f 1 -r|ipvsadm -a -f 1 -r|-a -m -f 1 -r|-a -f 1  -r|-A -f 1|#"
+)
+
+
+@st.composite
+def _alike(draw: st.DrawFn) -> str:
+    """Real servers whose lines differ in little but their addresses."""
+    heads, ends = (
+        st.sampled_from(draw(st.lists(st.sampled_from(words.split("|")), min_size=1, max_size=2)))
+        for words in (_HEADS, _OPTIONS)
+    )
+    endpoints = st.sampled_from(_ENDPOINTS.replace("\n", "|").split("|"))
+    lines = st.lists(st.tuples(heads, endpoints, ends).map(" ".join), min_size=2, max_size=8)
+    return "\n".join(["-A -f 1", "-A -f 1 -6", *draw(lines)])
+
+
+@given(_alike() | _mutated())
 def test_lines_that_are_like_earlier_ones_are_read_like_any_other(text: str) -> None:
     with mock.patch.object(rules._Parser, "take_like_before", return_value=False):
         expected = taken_or_reason(lambda: rules.parse(text), InvalidValue)

@@ -122,6 +122,7 @@ def test_local_delivery_is_kept_in_a_comment() -> None:
         ("-a -f 1 -r 192.0.2.1", "rules line 1: -a names a service that no earlier line has added"),
         ("-A -f 1\n-A -f 1", "rules line 2: -A adds a service that an earlier line has added"),
         ("-A -f 1\n-a -f 1", "rules line 2: -r is needed to name the real server"),
+        ("-A -f 1\n-a -f 1 -r 192.0.2.1 -w 1_0", "rules line 2: -w must be a whole number from 0 to 2147483647"),
         ("-A -f 1\n-a -f 1 -r 192.0.2.1 -m -i", "rules line 2: -r has two options that exclude each other"),
         ("-A -f 1\n-a -f 1 -r fe80::1", "rules line 2: real server address must not be a link-local address"),
         ("-A -f 1\n-a -f 1 -r 192.0.2.1 -w -1", "rules line 2: -w must be a whole number from 0 to 2147483647"),
