@@ -56,6 +56,32 @@ options:
     choices: [ipv4, ipv6]
 """
 
+    # One virtual service of all.
+    ONE_SERVICE = r"""
+options:
+  service:
+    description: The only virtual service that the task is about. Where it is not given, the task is about everything.
+    type: dict
+    suboptions:
+      address:
+        description: The address (VIP) of the virtual service.
+        type: str
+      port:
+        description: The port of the virtual service; needed with O(service.address).
+        type: int
+      protocol:
+        description: The protocol of a virtual service with O(service.address); V(tcp) where it is not given.
+        type: str
+        choices: [tcp, udp, sctp]
+      fwmark:
+        description: The firewall mark of the virtual service, instead of address, port and protocol.
+        type: int
+      family:
+        description: The address family of a virtual service with O(service.fwmark); V(ipv4) where it is not given.
+        type: str
+        choices: [ipv4, ipv6]
+"""
+
     # Attributes of a virtual service.
     SERVICE = r"""
 options:
@@ -123,7 +149,7 @@ options:
     type: int
   upper_threshold:
     description:
-      - No new connections from this number of connections on; V(0) stands for no limit.
+      - No new connections from this number of connections on, V(0) to V(2147483647); V(0) stands for no limit.
     type: int
   lower_threshold:
     description:

@@ -19,28 +19,7 @@ extends_documentation_fragment:
   - lvs.cluster.attributes
   - lvs.cluster.attributes.actiongroup_lvs
   - lvs.cluster.ipvs
-options:
-  service:
-    description: The virtual service; all of them and the totals where it is not given.
-    type: dict
-    suboptions:
-      address:
-        description: The address (VIP) of the virtual service.
-        type: str
-      port:
-        description: The port of the virtual service; needed with O(service.address).
-        type: int
-      protocol:
-        description: The protocol of a virtual service with O(service.address); V(tcp) where it is not given.
-        type: str
-        choices: [tcp, udp, sctp]
-      fwmark:
-        description: The firewall mark of the virtual service, instead of address, port and protocol.
-        type: int
-      family:
-        description: The address family of a virtual service with O(service.fwmark); V(ipv4) where it is not given.
-        type: str
-        choices: [ipv4, ipv6]
+  - lvs.cluster.ipvs.one_service
 attributes:
   idempotent:
     support: partial

@@ -18,28 +18,8 @@ extends_documentation_fragment:
   - lvs.cluster.attributes.info
   - lvs.cluster.attributes.actiongroup_lvs
   - lvs.cluster.ipvs
+  - lvs.cluster.ipvs.one_service
 options:
-  service:
-    description: Read only this virtual service. Where it does not exist, RV(services) is empty.
-    type: dict
-    suboptions:
-      address:
-        description: The address (VIP) of the virtual service.
-        type: str
-      port:
-        description: The port of the virtual service; needed with O(service.address).
-        type: int
-      protocol:
-        description: The protocol of a virtual service with O(service.address); V(tcp) where it is not given.
-        type: str
-        choices: [tcp, udp, sctp]
-      fwmark:
-        description: The firewall mark of the virtual service, instead of address, port and protocol.
-        type: int
-      family:
-        description: The address family of a virtual service with O(service.fwmark); V(ipv4) where it is not given.
-        type: str
-        choices: [ipv4, ipv6]
   connections:
     description:
       - Return every entry of the connection table as well, of all virtual services. A busy director has millions.
@@ -246,7 +226,7 @@ rules:
     -A -t 192.0.2.10:80 -s wlc
     -a -t 192.0.2.10:80 -r 198.51.100.11:80 -g -w 1
 services:
-  description: The virtual services, sorted.
+  description: The virtual services, sorted; none where O(service) does not exist.
   returned: success
   type: list
   elements: dict

@@ -69,7 +69,7 @@ def sound_servers(draw: st.DrawFn, names: dict[str, list[str]]) -> list[dict[str
     ]
     for entry in entries or [{"host": "rs2"}]:
         entry.update(draw(some(weight=written(st.integers(0, 2**31 - 1)), port=st.none())))
-        lower, upper = sorted(draw(st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1))))
+        lower, upper = sorted(draw(st.tuples(st.integers(0, 2**31 - 1), st.integers(0, 2**31 - 1))))
         # both, so that what a group and a host give fits together
         entry.update(draw(st.sampled_from([{}, {"upper_threshold": upper, "lower_threshold": lower}])))
     return entries or [{"host": "rs2"}]

@@ -44,7 +44,7 @@ def test_numbers_that_a_template_made_into_text_are_numbers() -> None:
         real_servers=[{"address": "198.51.100.11", "port": "80", "weight": "5"}],
     )
     assert text == "-A -t 192.0.2.10:80 -s wlc -p 300\n-a -t 192.0.2.10:80 -r 198.51.100.11:80 -g -w 5\n"
-    assert text_of(fwmark="21") == "-A -f 21 -s wlc\n"
+    assert arguments.service_key({"fwmark": "21"}) == arguments.service_key({"fwmark": 21})
 
 
 @pytest.mark.parametrize("mask", ["24", "/24", "255.255.255.0"])

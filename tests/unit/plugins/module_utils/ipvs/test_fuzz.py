@@ -258,24 +258,20 @@ def test_rules(text: str) -> None:
 _ENDPOINTS = """\
 192.0.2.1:0|192.0.2.1:80|192.0.2.1:00080|192.0.2.1:65536|192.0.2.1:1_0|192.0.2.1:\u0661|192.0.2.1|192.0.2.1:|192.0.2.2:0
 0.0.0.1:0|224.0.0.1:0|255.255.255.255:0|[2001:db8::1]:0|web:0||-r|-m"""
-_OPTIONS = (
-    "|-m -w 1|-m -w 1 # local|-g -w 1|-g -w 1  # local|-g -w 1 -6|-i --tun-type gue --tun-port 1|-t 192.0.2.1:80 -g"
-)
-_HEADS = (
-    "-a -f 1 -r|-a -f 1 -r|-a -f 1 -6 -r|-a -f 2 -r| -a -f 1 -r|ipvsadm -a -f 1 -r|-a -m -f 1 -r|-a -f 1  -r|-A -f 1|#"
-)
+_HEADS = "-a -f 1|-a -f 1|-a -f 1|-a -f 1 -6| -a -f 1|-a -m -f 1|-a -f 1 -w|ipvsadm -a -f 1|--add-server -f 1|-A -f 1"
+_ENDS = "|-w 1|-m -w 1|-g -w 1|-m -w 1 # local|-g  # local|-g -6|-i --tun-type gue --tun-port 1|-t 192.0.2.1:80"
 
 
 @st.composite
 def _alike(draw: st.DrawFn) -> str:
-    """Real servers whose lines differ in little but their addresses."""
-    heads, ends = (
-        st.sampled_from(draw(st.lists(st.sampled_from(words.split("|")), min_size=1, max_size=2)))
-        for words in (_HEADS, _OPTIONS)
+    """Real servers whose lines differ in nothing but their addresses, some good ones first, and another line."""
+    head, end, other_head, other_end = (
+        draw(st.sampled_from(words.split("|"))) for words in (_HEADS, _ENDS, _HEADS, _ENDS)
     )
-    endpoints = st.sampled_from(_ENDPOINTS.replace("\n", "|").split("|"))
-    lines = st.lists(st.tuples(heads, endpoints, ends).map(" ".join), min_size=2, max_size=8)
-    return "\n".join(["-A -f 1", "-A -f 1 -6", *draw(lines)])
+    good = [f"192.0.2.{number}:0" for number in draw(st.lists(st.integers(3, 9), min_size=1, max_size=3, unique=True))]
+    endpoint, other = (draw(st.sampled_from(_ENDPOINTS.replace("\n", "|").split("|"))) for _line in range(2))
+    lines = ["-A -f 1", "-A -f 1 -6", *(f"{head} -r {known} {end}" for known in good)]
+    return "\n".join([*lines, f"{head} -r {endpoint} {end}", f"{other_head} -r {other} {other_end}"])
 
 
 @given(_alike() | _mutated())
