@@ -25,7 +25,13 @@ from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import (
     uapi,
     wire,
 )
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import InvalidValue, ServicePatch, Table
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import (
+    InvalidValue,
+    ServicePatch,
+    Settings,
+    Table,
+    VirtualService,
+)
 from ansible_collections.lvs.cluster.tests.unit.plugins.module_utils.ipvs import support, test_proc
 
 Value = TypeVar("Value")
@@ -65,7 +71,7 @@ _RIGHT: dict[str, list[Any]] = {
     "persistence_timeout": [None, 300, 300, 0],
     "persistence_netmask": [None, None, "24", "64", "255.0.255.0"],
     "persistence_engine": [None, None, "", "sip"],
-    "upper_threshold": [None, 100, 2**32 - 1],
+    "upper_threshold": [None, 100, model.MAX_THRESHOLD],
     "lower_threshold": [None, None, 0, 100],
     "tunnel_type": [None, None, "ipip", "gue", "gre"],
     "tunnel_port": [None, None, 6080],
@@ -172,9 +178,10 @@ def test_services(entries: list[dict[str, Any]]) -> None:
 def test_a_real_server_of_any_table(params: dict[str, Any], current: Table, data: st.DataObject) -> None:
     patch = taken(lambda: arguments.only_real_server(params))
     if patch is not None:
-        key = data.draw(st.sampled_from(sorted(current))) if current else patch.key
-        reaches_the_kernel([patch])
-        reaches_the_kernel([patch._replace(key=key)], current)
+        settings = Settings(persistence_timeout=300, persistence_netmask=model.full_netmask(patch.key.family))
+        table = {**current, patch.key: VirtualService(settings, {})}
+        reaches_the_kernel([patch], table)
+        reaches_the_kernel([patch._replace(key=data.draw(st.sampled_from(sorted(table))))], table)
 
 
 @given(st.lists(_real_servers, max_size=2), support.tables())
