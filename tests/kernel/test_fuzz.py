@@ -29,8 +29,9 @@ ODD_NUMBERS = st.sampled_from([-(2**31) - 1, -1, 0, 1, 80, 255, 256, 65535, 6553
 ODD_TEXTS = st.sampled_from(
     ["", " ", "0", "-1", "\0", "é", "\U0001f600", "none", "rr", "a" * 15, "a" * 16, "../x", "1.2.3", "::", "no_such"]
 )
-# Without st.text(): its tables of all characters take more memory than a machine has.
-CHARACTERS = st.sampled_from([*"ab9.:/-_ #=%[]{}'\"\\", "\0", "\n", "\t", "é", "٣", "\udc80", "\U0001f600"])
+# Without st.text(): its tables of all characters take more memory than a machine has. And without half characters
+# (surrogates), at which AnsibleModule fails before it calls anything of ours.
+CHARACTERS = st.sampled_from([*"ab9.:/-_ #=%[]{}'\"\\", "\0", "\n", "\t", "é", "٣", "\U0001f600"])
 TEXTS = st.one_of(ODD_TEXTS, st.lists(CHARACTERS, max_size=20).map("".join))
 HOSTS = ["192.0.2.10", "198.51.100.11", "198.51.100.12", "2001:db8::11", "127.0.0.1", "0.0.0.1", "240.0.0.1"]
 NO_HOSTS = ["0.0.0.0", "224.0.0.1", "255.255.255.255", "fe80::1", "fe80::1%lo", "ff02::1", "::", "::ffff:192.0.2.1"]
