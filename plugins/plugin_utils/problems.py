@@ -15,6 +15,8 @@ from collections.abc import Iterable
 
 #: More lines than this do not help anybody; the rest is counted.
 MAX_LINES = 25
+#: A value is shown with at most so many characters.
+MAX_SHOWN = 160
 
 
 class ModelError(ValueError):
@@ -79,14 +81,18 @@ def plain(text: str) -> str:
 
 
 def show(value: object) -> str:
-    """A value as it appears in a message: on one line, shortened, strings in quotes; None is written ``null``."""
+    """A value as it appears in a message: on one line, at most `MAX_SHOWN` characters, strings in quotes; None is
+    written ``null``.
+    """
     if value is None:
         return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
         value = plain(value)
-    return " ".join(_SHORT.repr(value).split())
+    text = " ".join(_SHORT.repr(value).split())
+    # the parts of a nested value are short each, but not together
+    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 20]}...{text[-17:]}"
 
 
 def suggestion(word: object, known: Iterable[str]) -> str:

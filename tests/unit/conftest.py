@@ -1,0 +1,16 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How hypothesis looks for examples: the same ones in every run, or new ones when asked to search.
+
+A run that finds something new belongs to whoever searches, not to whoever changes another part:
+`pytest --hypothesis-profile=search` tries others every time.
+"""
+
+from __future__ import annotations
+
+from hypothesis import settings
+
+settings.register_profile("repeatable", derandomize=True, database=None)
+settings.register_profile("search")
+settings.load_profile("repeatable")
