@@ -25,7 +25,8 @@ from pathlib import Path
 
 import pytest
 
-HOST, NEIGHBOUR = "lvs-t-host", "lvs-t-next"
+# Names of this run alone: another may be going on.
+HOST, NEIGHBOUR = f"lvs-t{os.getpid()}-host", f"lvs-t{os.getpid()}-next"
 MODULES = "ansible_collections.lvs.cluster.plugins.modules."
 SCRATCH = ("etc/sysctl.d", "etc/modprobe.d", "etc/modules-load.d", "etc/systemd/system", "var/lib")
 MAC = {HOST: "02:00:00:00:00:01", NEIGHBOUR: "02:00:00:00:00:02"}
@@ -72,11 +73,14 @@ class Result:
 class Lab:
     """The two namespaces, and what can be done in them."""
 
+    host, next = HOST, NEIGHBOUR
+
     def __init__(self, scratch):
         self.scratch = scratch
         for directory in SCRATCH:
             (scratch / directory).mkdir(parents=True)
-        (scratch / "bin").mkdir()
+        for directory in ("bin", "new", "work"):
+            (scratch / directory).mkdir()
         (scratch / "bin/systemctl").write_text(SYSTEMCTL)
         (scratch / "bin/systemctl").chmod(0o755)
 
@@ -100,7 +104,11 @@ class Lab:
 
     def _wrapped(self, command, prepare="", systemd=True):
         """A command for the host in its own view of the file system; prepare is shell that runs before it as root."""
-        mounts = [f"mount --bind {self.scratch}/{directory} /{directory}" for directory in SCRATCH]
+        mounts = [
+            # what the modules make in /etc itself
+            f"mount -t overlay overlay -o lowerdir=/etc,upperdir={self.scratch}/new,workdir={self.scratch}/work /etc",
+            *(f"mount --bind {self.scratch}/{directory} /{directory}" for directory in SCRATCH),
+        ]
         mounts.append("mount -t tmpfs run /run")
         if systemd:
             mounts.append("mkdir -p /run/systemd/system")
@@ -157,7 +165,7 @@ class Lab:
         """Files and directories of the host's /etc and /var/lib, with their content."""
         return {
             str(path.relative_to(self.scratch)): path.read_text() if path.is_file() and not path.is_symlink() else ""
-            for top in ("etc", "var")
+            for top in ("etc", "new", "var")
             for path in (self.scratch / top).rglob("*")
         }
 

@@ -29,7 +29,7 @@ def test_the_probe_would_notice(lab, neighbour):
     assert neighbour.hears("10.9.0.1")
     assert neighbour.hears("2001:db8:9::1")
     assert not neighbour.hears("192.0.2.10")
-    lab.ip("lvs-t-host", "address", "add", "192.0.2.10/32", "dev", "lo")
+    lab.ip(lab.host, "address", "add", "192.0.2.10/32", "dev", "lo")
     assert neighbour.hears("192.0.2.10"), "a VIP on lo is answered for, without silence"
 
 
@@ -97,7 +97,7 @@ def test_the_list_is_the_desired_state(lab, watch):
 
 
 def test_a_vip_that_was_there_stays_unless_it_is_listed(lab):
-    lab.ip("lvs-t-host", "address", "add", "192.0.2.10/32", "dev", "lo")
+    lab.ip(lab.host, "address", "add", "192.0.2.10/32", "dev", "lo")
     lab.module("arp_silence", vips=VIPS)
     result = lab.module("arp_silence", state="absent")
     assert lab.addresses() & HELD == {"192.0.2.10/32 lo"}
@@ -109,7 +109,7 @@ def test_a_vip_that_was_there_stays_unless_it_is_listed(lab):
 def test_what_the_boot_unit_does_is_what_the_module_did(lab, watch, before):
     lab.module("arp_silence", vips=VIPS)
     held = now(lab)
-    details = lab.ip("lvs-t-host", "-o", "address", "show", "dev", "lo")
+    details = lab.ip(lab.host, "-o", "address", "show", "dev", "lo")
     unit = (lab.scratch / "etc/systemd/system/lvs-cluster-vips.service").read_text()
     lab.module("arp_silence", state="absent")
     words = "".join(line + "\n" for line in re.findall(r"^StandardInputText=(.*)$", unit, re.M))
@@ -117,34 +117,34 @@ def test_what_the_boot_unit_does_is_what_the_module_did(lab, watch, before):
         for _number in range(2):  # at boot, and when it is started by hand later
             for command in re.findall(r"^ExecStart=(.*)$", unit, re.M):
                 subprocess.run(
-                    ["ip", "netns", "exec", "lvs-t-host", "sh", "-c", command],
+                    ["ip", "netns", "exec", lab.host, "sh", "-c", command],
                     input=words,
                     text=True,
                     check=True,
                 )
     assert now(lab)[:2] == held[:2]
-    assert lab.ip("lvs-t-host", "-o", "address", "show", "dev", "lo") == details
+    assert lab.ip(lab.host, "-o", "address", "show", "dev", "lo") == details
     assert seen.wrong == []
 
 
 def test_the_kernel_does_not_choose_a_vip_as_its_source(lab):
-    lab.ip("lvs-t-host", "link", "add", "bare0", "type", "veth", "peer", "name", "bare1")
-    lab.ip("lvs-t-host", "link", "set", "bare0", "up")
-    lab.ip("lvs-t-host", "link", "set", "bare1", "up")
-    lab.ip("lvs-t-host", "route", "add", "203.0.113.0/24", "dev", "bare0")
+    lab.ip(lab.host, "link", "add", "bare0", "type", "veth", "peer", "name", "bare1")
+    lab.ip(lab.host, "link", "set", "bare0", "up")
+    lab.ip(lab.host, "link", "set", "bare1", "up")
+    lab.ip(lab.host, "route", "add", "203.0.113.0/24", "dev", "bare0")
     lab.module("arp_silence", vips=VIPS)
-    assert "src 10.9.0.1" in lab.ip("lvs-t-host", "route", "get", "203.0.113.1")
-    assert "src 2001:db8:9::1" in lab.ip("lvs-t-host", "-6", "route", "get", "2001:db8:9::2")
-    assert "deprecated" in lab.ip("lvs-t-host", "-6", "address", "show", "dev", "lo")
+    assert "src 10.9.0.1" in lab.ip(lab.host, "route", "get", "203.0.113.1")
+    assert "src 2001:db8:9::1" in lab.ip(lab.host, "-6", "route", "get", "2001:db8:9::2")
+    assert "deprecated" in lab.ip(lab.host, "-6", "address", "show", "dev", "lo")
     lab.module("arp_silence", state="absent")
-    lab.ip("lvs-t-host", "address", "add", "192.0.2.10/32", "dev", "lo")
-    assert "src 192.0.2.10" in lab.ip("lvs-t-host", "route", "get", "203.0.113.1"), "with global scope it does"
+    lab.ip(lab.host, "address", "add", "192.0.2.10/32", "dev", "lo")
+    assert "src 192.0.2.10" in lab.ip(lab.host, "route", "get", "203.0.113.1"), "with global scope it does"
 
 
 def test_a_server_on_a_vip_is_reached_and_answers_from_it(lab):
     lab.module("arp_silence", vips=VIPS)
-    lab.ip("lvs-t-next", "route", "add", "192.0.2.10/32", "via", "10.9.0.1")
-    lab.ip("lvs-t-next", "-6", "route", "add", "2001:db8::10/128", "via", "2001:db8:9::1")
+    lab.ip(lab.next, "route", "add", "192.0.2.10/32", "via", "10.9.0.1")
+    lab.ip(lab.next, "-6", "route", "add", "2001:db8::10/128", "via", "2001:db8:9::1")
     for vip, family in (("192.0.2.10", "AF_INET"), ("2001:db8::10", "AF_INET6")):
         serve = (
             f"import socket; s = socket.socket(socket.{family}); s.bind(('{vip}', 8080)); s.listen(1);"
@@ -154,7 +154,7 @@ def test_a_server_on_a_vip_is_reached_and_answers_from_it(lab):
         assert server.stdout.readline() == "up\n"
         code = f"import socket; print(socket.create_connection(('{vip}', 8080), 5).recv(99).decode())"
         answer = subprocess.run(
-            ["ip", "netns", "exec", "lvs-t-next", sys.executable, "-c", code], stdout=subprocess.PIPE, check=True
+            ["ip", "netns", "exec", lab.next, sys.executable, "-c", code], stdout=subprocess.PIPE, check=True
         )
         server.communicate()
         assert answer.stdout.decode().strip() == vip

@@ -21,7 +21,7 @@ SYSCTLS = {
 @pytest.fixture(name="before")
 def _before(lab):
     # One interface with an address and one that conf.default still reaches, and values that are not the kernel's own.
-    lab.ip("lvs-t-host", "link", "add", "bare0", "type", "veth", "peer", "name", "bare1")
+    lab.ip(lab.host, "link", "add", "bare0", "type", "veth", "peer", "name", "bare1")
     lab.sysctl("net/ipv4/conf/all/accept_redirects", "0")
     lab.sysctl("net/ipv4/conf/link0/forwarding", "1")
     return lab.sysctls(), lab.tree()

@@ -44,6 +44,7 @@ class HostState:
     modules: kernel module to whether the kernel has it, loaded or built in.
     files: path to text, None where there is no file. records: as files, for those that hold what has to be put back.
     units: name of a unit to the unit, None where we have installed none. directories: those that exist.
+    tables: name of an nftables table of the family inet to how nft lists it, None where there is none.
     """
 
     sysctls: Mapping[str, str | None] = field(default_factory=dict)
@@ -53,6 +54,7 @@ class HostState:
     records: Mapping[str, str | None] = field(default_factory=dict)
     units: Mapping[str, Unit | None] = field(default_factory=dict)
     directories: frozenset[str] = frozenset()
+    tables: Mapping[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,15 @@ class ChangeUnit:
 
 
 @dataclass(frozen=True)
+class ChangeTable:
+    """Swap a table of nftables for another, in one transaction. Both are as nft lists them, which it also reads."""
+
+    name: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True)
 class MakeDirectory:
     """Make a directory whose parent exists."""
 
@@ -130,6 +141,7 @@ Operation = Union[
     ChangeFile,
     ChangeRecord,
     ChangeUnit,
+    ChangeTable,
     MakeDirectory,
     RemoveDirectory,
 ]
@@ -171,6 +183,8 @@ def _after(state: HostState, operation: Operation) -> HostState:
         return replace(state, files={**state.files, operation.path: operation.after})
     if isinstance(operation, ChangeUnit):
         return replace(state, units={**state.units, operation.name: operation.after})
+    if isinstance(operation, ChangeTable):
+        return replace(state, tables={**state.tables, operation.name: operation.after})
     if isinstance(operation, MakeDirectory):
         return replace(state, directories=state.directories | {operation.path})
     return replace(state, directories=state.directories - {operation.path})
@@ -190,6 +204,8 @@ def inverse(operation: Operation) -> Operation | None:
         return ChangeFile(operation.path, operation.after, operation.before)
     if isinstance(operation, ChangeUnit):
         return ChangeUnit(operation.name, operation.after, operation.before)
+    if isinstance(operation, ChangeTable):
+        return ChangeTable(operation.name, operation.after, operation.before)
     if isinstance(operation, MakeDirectory):
         return RemoveDirectory(operation.path)
     if isinstance(operation, RemoveDirectory):
@@ -211,6 +227,8 @@ def describe(operation: Operation) -> str:
         return f"{'remove' if operation.after is None else 'write'} {operation.path}"
     if isinstance(operation, ChangeUnit):
         return f"{'remove' if operation.after is None else 'install'} the unit {operation.name}"
+    if isinstance(operation, ChangeTable):
+        return f"{'remove' if operation.after is None else 'swap in'} the nftables table inet {operation.name}"
     if isinstance(operation, MakeDirectory):
         return f"make the directory {operation.path}"
     return f"remove the directory {operation.path}"
@@ -241,6 +259,8 @@ def render(state: HostState, plan: Plan) -> str:
     lines = [f"kernel module {name}" for name, loaded in sorted(state.modules.items()) if loaded]
     lines += [f"{display(key)} = {value}" for key, value in _shown(state, plan) if value is not None]
     lines += [f"address {address}" for address in sorted(plan.shown_addresses & state.addresses)]
+    for name, text in sorted(state.tables.items()):
+        lines += _file_lines(f"nftables {name}", text)
     for path, text in sorted(state.files.items()):
         lines += _file_lines(path, text)
     for path, text in sorted(state.records.items()):

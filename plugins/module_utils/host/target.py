@@ -15,11 +15,13 @@ from dataclasses import dataclass
 from .addresses import Addresses
 from .files import make_directories, read_text, remove_empty_directories, remove_file, write_text
 from .kmod import KernelModules
+from .nft import Nftables
 from .procsys import read_interfaces, read_sysctl_files, read_sysctls, write_sysctl
 from .state import (
     AddAddress,
     ChangeFile,
     ChangeRecord,
+    ChangeTable,
     ChangeUnit,
     HostState,
     LoadModule,
@@ -42,6 +44,7 @@ class Query:
     record: str | None = None
     unit: str | None = None
     addresses: bool = False
+    table: str | None = None
 
 
 class Target:
@@ -55,6 +58,7 @@ class Target:
         self.modules = KernelModules(kernel, run)
         self.systemd = Systemd(root, run)
         self.addresses = addresses or Addresses()
+        self.nftables = Nftables(run)
 
     def close(self) -> None:
         """Close what was opened."""
@@ -88,6 +92,7 @@ class Target:
             records={path: self.text(path) for path in records},
             units={} if query.unit is None else {query.unit: self.systemd.read(query.unit)},
             directories=frozenset(directories),
+            tables={} if query.table is None else {query.table: self.nftables.listing(query.table)},
         )
 
     def apply(self, operation: Operation) -> None:
@@ -104,6 +109,8 @@ class Target:
             self._write(operation.path, operation.after, 0o600 if isinstance(operation, ChangeRecord) else 0o644)
         elif isinstance(operation, ChangeUnit):
             self.systemd.change(operation.name, operation.before, operation.after)
+        elif isinstance(operation, ChangeTable):
+            self.nftables.swap(operation.name, operation.after)
         elif isinstance(operation, MakeDirectory):
             make_directories(self.path(operation.path))
         else:

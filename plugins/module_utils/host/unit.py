@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A unit of systemd as a value, and the unit that puts VIPs on at boot.
+"""A unit of systemd as a value, and the units that put VIPs and nftables rules back at boot.
 
 PRIVATE to the collection lvs.cluster: may change without notice.
 """
@@ -43,6 +43,26 @@ StandardInput=data
 [Install]
 WantedBy=multi-user.target
 """
+# Debian's and Red Hat's nftables.service begin with "flush ruleset", so a start of them must bring ours back.
+_TABLE_UNIT = """\
+# {header}
+[Unit]
+Description=The nftables table inet {name}
+DefaultDependencies=no
+Wants=network-pre.target
+Before=network-pre.target shutdown.target
+After=systemd-modules-load.service local-fs.target nftables.service
+PartOf=nftables.service
+Conflicts=shutdown.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=nft --file {path}
+
+[Install]
+WantedBy=multi-user.target
+"""
 
 
 @dataclass(frozen=True)
@@ -63,6 +83,14 @@ def vips_unit(header: str, interface: str, vips: Sequence[str]) -> Unit:
     order = _ORDER_LO if interface == "lo" else _ORDER_DEVICE.format(device=device)
     addresses = "".join(f"StandardInputText=address replace {batch_words(vip, interface)}\n" for vip in vips)
     return Unit(_UNIT.format(header=header, interface=interface, order=order, addresses=addresses))
+
+
+def table_unit(header: str, name: str, path: str) -> Unit:
+    """The unit that loads a table of nftables from a file at boot, before the network is up.
+
+    It has no ExecStop: stopping it must not open what the table closes.
+    """
+    return Unit(_TABLE_UNIT.format(header=header, name=name, path=path))
 
 
 def batch_words(vip: str, interface: str) -> str:

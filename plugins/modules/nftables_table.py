@@ -1,0 +1,123 @@
+#!/usr/bin/python
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: nftables_table
+short_description: Keep one whole table of nftables
+version_added: 0.1.0
+description:
+  - Gives a host one table of nftables of the family C(inet), with exactly the given rules, now and after a reboot.
+  - Rules are compared as the kernel holds them, so a different spelling is no change, and what somebody changed by hand
+    is put right.
+  - A change is checked first and then swapped in as one transaction. No packet meets half of it, and other tables are
+    never touched.
+author:
+  - The lvs.cluster authors (@lvs-cluster)
+extends_documentation_fragment:
+  - lvs.cluster.attributes
+  - lvs.cluster.attributes.actiongroup_lvs
+requirements:
+  - nft (package nftables) 0.9.8 or newer
+  - unshare (package util-linux)
+options:
+  name:
+    description:
+      - The name of the table. All of it belongs to the task.
+    type: str
+    default: lvs_cluster
+  rules:
+    description:
+      - What stands between the braces of the table, in the language of C(nft). That is chains, sets, maps and the like.
+      - Required if O(state=present).
+    type: str
+  persist:
+    description:
+      - Also load the table at every boot, which needs systemd.
+      - V(false) removes what an earlier task installed for that.
+    type: bool
+    default: true
+  state:
+    description:
+      - V(present) gives the host the table.
+      - V(absent) removes the table and the module's files.
+    type: str
+    choices: [present, absent]
+    default: present
+notes:
+  - Whatever changes a table starts its counters and dynamic sets anew. A task that finds nothing to change leaves them
+    alone.
+  - The rules are tried out in a network namespace of their own first. So they must name interfaces by C(iifname) and
+    C(oifname), not by C(iif) and C(oif), which need the interface to be there.
+  - Files are C(/etc/lvs-cluster/nftables-NAME.nft), C(/etc/systemd/system/lvs-cluster-nftables-NAME.service) and
+    C(/var/lib/lvs-cluster/nftables-NAME.json).
+  - The unit runs after C(nftables.service), and again whenever that is restarted, since C(/etc/nftables.conf) usually
+    begins with C(flush ruleset). A reload of C(nftables.service) takes the table away, unless that file includes ours.
+seealso:
+  - module: lvs.cluster.ipvs_kernel
+"""
+
+EXAMPLES = r"""
+- name: Mark what belongs together for a fwmark service
+  lvs.cluster.nftables_table:
+    rules: |
+      chain marks {
+          type filter hook prerouting priority mangle; policy accept;
+          ip daddr 192.0.2.10 tcp dport { 80, 443 } meta mark set 21
+      }
+
+- name: Remove the table
+  lvs.cluster.nftables_table:
+    state: absent
+"""
+
+RETURN = r"""
+diff:
+  description: The host before and after, as far as this module has to do with it. Both are equal when nothing changed.
+  returned: always
+  type: dict
+  contains:
+    before:
+      description: One line for each line of the table, as C(nft) lists it, and of the module's files.
+      type: str
+    after:
+      description: The same after the task, or, in check mode, as it would be.
+      type: str
+  sample:
+    before: ""
+    after: |
+      nftables lvs_cluster: table inet lvs_cluster {
+      nftables lvs_cluster: }
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.lvs.cluster.plugins.module_utils.host.module import run
+from ansible_collections.lvs.cluster.plugins.module_utils.host.nft_plan import parse_table
+from ansible_collections.lvs.cluster.plugins.module_utils.host.nft_table import converge_table
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "name": {"type": "str", "default": "lvs_cluster"},
+            "rules": {"type": "str"},
+            "persist": {"type": "bool", "default": True},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        },
+        required_if=[("state", "present", ["rules"])],
+        supports_check_mode=True,
+    )
+    wanted = module.params
+    run(
+        module,
+        lambda: parse_table(wanted["state"] == "present", wanted["name"], wanted["rules"] or "", wanted["persist"]),
+        converge_table,
+    )
+
+
+if __name__ == "__main__":
+    main()

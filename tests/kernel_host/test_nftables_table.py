@@ -1,0 +1,130 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""nftables_table on a real kernel: one table, whole, and nobody else's; nft itself is the oracle."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+RULES = """\
+chain marks {
+    type filter hook prerouting priority mangle; policy accept;
+    ip daddr 192.0.2.10 tcp dport { 80, 443 } meta mark set 21
+    ip6 daddr 2001:db8::10 udp dport 53 counter meta mark set 0x2a
+}
+"""
+THE_SAME = """\
+chain marks { type filter hook prerouting priority -150;
+ # said differently
+ ip daddr 192.0.2.10 tcp dport {443,http} mark set 0x15; ip6 daddr 2001:db8:0::10 udp dport domain counter mark set 42
+}
+"""
+OTHER = "add table inet other; add chain inet other c; add rule inet other c tcp dport 22 accept"
+
+
+def listed(lab, table="lvs_cluster"):
+    return lab.run("nft", "--stateless", "list", "table", "inet", table)
+
+
+def tables(lab):
+    return lab.run("nft", "list", "tables").split("\n")[:-1]
+
+
+@pytest.fixture(name="other")
+def _other(lab):
+    """Somebody else's table, which is to stay as it is."""
+    lab.run("nft", OTHER)
+    before = listed(lab, "other")
+    yield
+    assert listed(lab, "other") == before
+
+
+@pytest.mark.usefixtures("other")
+def test_a_table_comes_and_goes_and_nothing_stays(lab):
+    before = lab.tree()
+    checked = lab.module("nftables_table", rules=RULES, check_mode=True)
+    assert checked.changed, checked.message
+    assert (tables(lab), lab.tree()) == (["table inet other"], before)
+    done = lab.module("nftables_table", rules=RULES)
+    assert done.changed, done.message
+    assert (checked.before, checked.after) == (done.before, done.after)
+    assert "ip daddr 192.0.2.10 tcp dport { 80, 443 } meta mark set 0x00000015" in listed(lab)
+    again = lab.module("nftables_table", rules=THE_SAME)
+    assert not again.changed, again.diff()
+    gone = lab.module("nftables_table", state="absent", check_mode=True)
+    assert gone.changed
+    assert tables(lab) == ["table inet other", "table inet lvs_cluster"]
+    assert lab.module("nftables_table", state="absent").changed
+    assert (tables(lab), lab.tree()) == (["table inet other"], before)
+    assert not lab.module("nftables_table", state="absent").changed
+
+
+@pytest.mark.usefixtures("other")
+def test_what_is_kept_for_the_boot_brings_the_table_back(lab):
+    lab.module("nftables_table", rules=RULES)
+    before = listed(lab)
+    kept = lab.run("cat", "/etc/systemd/system/lvs-cluster-nftables-lvs_cluster.service")
+    start = next(line for line in kept.splitlines() if line.startswith("ExecStart=")).removeprefix("ExecStart=")
+    lab.run("nft", "delete table inet lvs_cluster")
+    lab.run(*start.split())
+    assert listed(lab) == before
+    lab.run(*start.split())
+    assert listed(lab) == before, "a second time it is neither refused nor doubled"
+    assert "enable lvs-cluster-nftables-lvs_cluster.service" in lab.calls()
+    assert not lab.module("nftables_table", rules=RULES).changed
+
+
+def test_a_change_by_hand_is_put_right(lab):
+    lab.module("nftables_table", rules=RULES)
+    before = listed(lab)
+    lab.run("nft", "add rule inet lvs_cluster marks tcp dport 25 drop")
+    repaired = lab.module("nftables_table", rules=RULES)
+    assert [line for line in repaired.diff() if line[0] == "-"] == ["-nftables lvs_cluster: \t\ttcp dport 25 drop"]
+    assert listed(lab) == before
+
+
+def test_counters_go_on_where_nothing_changes(lab):
+    lab.module("nftables_table", rules=RULES, persist=False)
+    lab.run("nft", "add rule inet lvs_cluster marks counter packets 7000 bytes 700000")
+    rules = f"{RULES.rstrip().removesuffix('}')}    counter\n}}\n"
+    assert not lab.module("nftables_table", rules=rules, persist=False).changed
+    # packets of the host's own may have come by
+    assert int(re.findall(r"counter packets (\d+)", lab.run("nft", "list", "table", "inet", "lvs_cluster"))[-1]) >= 7000
+
+
+@pytest.mark.parametrize(
+    ("rules", "says"),
+    [
+        ("chain c {\ntcp dport 80 nonsense\n}", "rules: line 2:22-22: Error: syntax error"),
+        ("chain c {\njump nowhere\n}", "No such file or directory"),
+        ("}\ntable inet other {", "braces"),
+        ("chain c {", "braces"),
+        ('include "/etc/passwd"', "include"),
+        ("chain c {\ntype nat hook forward priority 0\n}", "not supported"),
+    ],
+)
+@pytest.mark.usefixtures("other")
+def test_what_nft_refuses_touches_nothing(lab, rules, says):
+    lab.module("nftables_table", rules=RULES)
+    before = listed(lab), lab.tree()
+    for check_mode in (True, False):
+        refused = lab.module("nftables_table", rules=rules, check_mode=check_mode)
+        assert refused.failed
+        assert refused.message.startswith("rules: ")
+        assert says in refused.message
+        assert (listed(lab), lab.tree()) == before
+
+
+def test_persistence_needs_systemd_and_can_be_done_without(lab):
+    before = lab.tree()
+    assert "set persist to false" in lab.module("nftables_table", rules=RULES, systemd=False).message
+    assert lab.module("nftables_table", rules=RULES, systemd=False, persist=False).changed
+    assert lab.tree() == before
+    assert "udp dport 53" in listed(lab)
+    assert lab.module("nftables_table", rules=RULES).changed
+    assert lab.module("nftables_table", rules=RULES, persist=False).changed
+    assert lab.tree() == before
+    assert "udp dport 53" in listed(lab)
