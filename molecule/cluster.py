@@ -56,14 +56,14 @@ def ask(times: int, url: str = f"http://{VIP}/") -> collections.Counter[str]:
     return collections.Counter(done.stdout.split())
 
 
-def wait_for_service(seconds: float = 120) -> float:
+def wait_for_service(seconds: float = 120, vip: str = VIP) -> float:
     """Until the VIP has somebody who owns it: there a port without a service is refused. Returns the seconds waited."""
     begun = time.monotonic()
     while time.monotonic() - begun < seconds:
-        words = [str(LAB / "client.sh"), "-c", f"exec curl --silent --max-time 1 http://{VIP}:9/"]
+        words = [str(LAB / "client.sh"), "-c", f"exec curl --silent --max-time 1 http://{vip}:9/"]
         if subprocess.run(words, capture_output=True, check=False).returncode == 7:  # could not connect: refused
             return time.monotonic() - begun
-    raise AssertionError(f"nobody owned {VIP} within {seconds} s")
+    raise AssertionError(f"nobody owned {vip} within {seconds} s")
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,16 @@ options:
     description: Further sysctls, which win over those that the filter chooses.
     type: dict
     default: {}
+  nat_gateway:
+    description:
+      - The directors' address on the network of the real servers, through which these answer with
+        C(forward_method=nat). One address, or a list with one per family.
+      - With several directors it moves with the VIPs.
+      - By default the address of the director itself, if it is the only one.
+    type: raw
+  gateway_interface:
+    description: The network interface of that address. By default the one of the VIPs.
+    type: str
 seealso:
   - plugin: lvs.cluster.real_server
     plugin_type: filter
@@ -119,6 +129,9 @@ _value:
       description:
         - Sysctls by name. Forwarding is switched on only for methods that need it, which direct routing does not.
       type: dict
+    nftables:
+      description: The rules of the table C(lvs_cluster) of nftables. Empty when no service needs any.
+      type: str
     vrrp:
       description: The VRRP instances.
       type: dict
@@ -157,7 +170,7 @@ _value:
               type: list
               elements: str
             addresses:
-              description: The VIPs with their prefix lengths.
+              description: The VIPs, and the gateway of NAT, with their prefix lengths.
               type: list
               elements: str
   sample:
@@ -176,6 +189,7 @@ _value:
     owned_elsewhere: []
     kernel_modules: [ip_vs, ip_vs_rr]
     sysctls: {"net.ipv4.vs.expire_nodest_conn": 1, "net.ipv4.vs.expire_quiescent_template": 1}
+    nftables: ""
     vrrp:
       instances:
         - name: lvs_ipv4
@@ -205,11 +219,15 @@ def director(
     virtual_router_id: Any = 51,
     advert_interval: Any = 1,
     sysctls: Any = None,
+    nat_gateway: Any = None,
+    gateway_interface: Any = None,
 ) -> dict[str, object]:
     """`Cluster.director` as a filter."""
 
     def wanted(cluster: Cluster) -> dict[str, object]:
-        return cluster.director(host, interface, virtual_router_id, advert_interval, sysctls)
+        return cluster.director(
+            host, interface, virtual_router_id, advert_interval, sysctls, nat_gateway, gateway_interface
+        )
 
     return expand(description, groups, hostvars, wanted)
 

@@ -11,8 +11,8 @@ version_added: 0.1.0
 short_description: What one real server of an LVS cluster needs
 description:
   - Expands the description of a cluster (the variable C(lvs_virtual_services)) into what one real server needs, which
-    is the list of VIPs that it holds silently.
-  - These are the VIPs of the services that name this host and forward by direct routing or through a tunnel, since
+    is the list of VIPs that it holds silently, and the way that its replies take with NAT.
+  - The VIPs are those of the services that name this host and forward by direct routing or through a tunnel, since
     packets then reach the real server with the VIP as their destination.
   - The whole description is validated first, against the inventory too, whichever host is asked for. Everything that
     is wrong is reported at once, one line each, naming the service, the key and the value.
@@ -37,6 +37,10 @@ options:
     description: The variable C(hostvars).
     type: dict
     required: true
+  nat_gateway:
+    description:
+      - The directors' address on the network of the real servers, as for the filter P(lvs.cluster.director#filter).
+    type: raw
 seealso:
   - plugin: lvs.cluster.director
     plugin_type: filter
@@ -60,8 +64,24 @@ _value:
       description: The VIPs to hold, IPv4 first, then by number. Empty when no service needs one on this host.
       type: list
       elements: str
+    return_route:
+      description:
+        - What the module M(lvs.cluster.return_route) takes. Empty lists when no service forwards by NAT to this host.
+      type: dict
+      contains:
+        gateways:
+          description: The directors' addresses.
+          type: list
+          elements: str
+        services:
+          description: What replies come from.
+          type: list
+          elements: dict
   sample:
     vips: [192.0.2.10, "2001:db8::10"]
+    return_route:
+      gateways: [192.0.2.1]
+      services: [{"address": "192.0.2.11", "protocol": "tcp", "port": 8080}]
 """
 
 from typing import Any
@@ -69,9 +89,9 @@ from typing import Any
 from ansible_collections.lvs.cluster.plugins.plugin_utils.filtering import expand
 
 
-def real_server(description: Any, host: str, groups: Any, hostvars: Any) -> dict[str, object]:
+def real_server(description: Any, host: str, groups: Any, hostvars: Any, nat_gateway: Any = None) -> dict[str, object]:
     """`Cluster.real_server` as a filter."""
-    return expand(description, groups, hostvars, lambda cluster: cluster.real_server(host))
+    return expand(description, groups, hostvars, lambda cluster: cluster.real_server(host, nat_gateway))
 
 
 class FilterModule:

@@ -15,7 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils.description import read_services
-from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import IPAddress, family_of
+from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import IPAddress, family_of, to_address
+from ansible_collections.lvs.cluster.plugins.plugin_utils.gateway import check_marks, floating, read_gateways, replies
 from ansible_collections.lvs.cluster.plugins.plugin_utils.inventory import (
     DIRECTORS,
     REAL_SERVERS,
@@ -23,6 +24,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.inventory import (
     InventoryError,
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils.kernel_settings import kernel_modules, read_sysctls, sysctls
+from ansible_collections.lvs.cluster.plugins.plugin_utils.nftables import director_rules
 from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import ModelError, Problems, show
 from ansible_collections.lvs.cluster.plugins.plugin_utils.resolve import ResolvedService, resolve
 from ansible_collections.lvs.cluster.plugins.plugin_utils.services import UNREWRITTEN
@@ -41,6 +43,7 @@ def build_cluster(description: object, groups: object, hostvars: object) -> Clus
     inventory = Inventory(groups, hostvars)
     services = read_services(description, problems)
     resolved = resolve(services, inventory, problems)
+    check_marks(resolved, problems)
     refuse_unsupported(services, problems)
     problems.raise_any()
     return Cluster(tuple(resolved), inventory)
@@ -60,6 +63,8 @@ class Cluster:
         virtual_router_id: object = 51,
         advert_interval: object = 1,
         extra_sysctls: object = None,
+        nat_gateway: object = None,
+        gateway_interface: object = None,
     ) -> dict[str, object]:
         """What one director needs; raises `ModelError` when the host is none or a setting is bad.
 
@@ -69,15 +74,18 @@ class Cluster:
           is the module's ``exclude``
         - ``kernel_modules``: a list of names (`kernel_settings.kernel_modules`)
         - ``sysctls``: key -> value (`kernel_settings.sysctls`), with ``extra_sysctls`` over them
+        - ``nftables``: the rules of the table lvs_cluster (`nftables.director_rules`), empty for no table
         - ``vrrp``: ``{"instances": [...]}`` (`vrrp.Instance.as_dict`)
         """
         problems = Problems()
         members = _members(DIRECTORS, host, self.inventory, problems)
-        settings = read_settings(interface, virtual_router_id, advert_interval, problems)
+        settings = read_settings(interface, virtual_router_id, advert_interval, gateway_interface, problems)
+        gateways = read_gateways(nat_gateway, self.resolved, self.inventory, problems)
         extra = read_sysctls(extra_sysctls, "director_sysctls", problems)
         problems.raise_any()
         vips = self.vips()
-        vrrp = instances(host, vips, self.inventory, settings, problems)
+        inside = floating(gateways.values(), vips, self.inventory)
+        vrrp = instances(host, vips, inside, self.inventory, settings, problems)
         problems.raise_any()
         services = [item.service for item in self.resolved]
         return {
@@ -85,20 +93,32 @@ class Cluster:
             "services": table_entries(self.resolved),
             "owned_elsewhere": self.owned_elsewhere(),
             "kernel_modules": kernel_modules(services),
-            "sysctls": {**sysctls(services, directors=len(members)), **extra},
+            "sysctls": {**sysctls(services, len(members), settings.interfaces), **extra},
+            "nftables": director_rules(services, settings.interfaces),
             "vrrp": {"instances": [instance.as_dict() for instance in vrrp]},
         }
 
-    def real_server(self, host: str) -> dict[str, object]:
-        """What one real server needs: ``{"vips": ["192.0.2.10", "2001:db8::10"]}``.
+    def real_server(self, host: str, nat_gateway: object = None) -> dict[str, object]:
+        """What one real server needs; `ModelError` for a host of another group.
 
-        The VIPs that it must hold silently: those of its services that forward by dr or tun, IPv4 first, then by
-        number. Empty for a host of the group that no such service names; `ModelError` for a host of another group.
+        - ``vips``: ``["192.0.2.10", "2001:db8::10"]``, those that it must hold silently: of its services that forward
+          by dr or tun, IPv4 first, then by number. Empty for a host that no such service names.
+        - ``return_route``: ``{"gateways": ["192.0.2.1"], "services": [...]}``, what the module of that name takes, for
+          its services that forward by nat. Both are empty for a host that has none.
         """
         problems = Problems()
         _members(REAL_SERVERS, host, self.inventory, problems)
+        gateways = read_gateways(nat_gateway, self.resolved, self.inventory, problems)
         problems.raise_any()
-        return {"vips": [str(vip) for vip in self.vips(host)]}
+        services = replies(host, self.resolved)
+        used = {family_of(address) for address in (to_address(one["address"]) for one in services) if address}
+        return {
+            "vips": [str(vip) for vip in self.vips(host)],
+            "return_route": {
+                "gateways": [str(address) for family, address in sorted(gateways.items()) if family in used],
+                "services": services,
+            },
+        }
 
     def as_dict(self) -> dict[str, object]:
         """The whole cluster, for checks from outside and for reports.
@@ -117,10 +137,10 @@ class Cluster:
         problems.raise_any()
         serving: dict[str, set[IPAddress]] = {host: set() for host in self.inventory.real_servers}
         for item in self.resolved:
-            if item.service.address is not None and item.service.forward_method in UNREWRITTEN:
+            if item.service.forward_method in UNREWRITTEN:
                 for server in item.servers:
                     if server.host is not None:
-                        serving[server.host].add(item.service.address)
+                        serving[server.host].update(item.service.vips)
         return {
             "vips": [
                 {"address": str(vip), "family": family_of(vip), "prefix": vip.max_prefixlen} for vip in self.vips()
@@ -134,11 +154,7 @@ class Cluster:
     def vips(self, host: str | None = None) -> list[IPAddress]:
         """All VIPs; or those that one real server must hold itself."""
         return _sorted(
-            {
-                item.service.address
-                for item in self.resolved
-                if item.service.address is not None and (host is None or _holds_vip(host, item))
-            }
+            {vip for item in self.resolved if host is None or _holds_vip(host, item) for vip in item.service.vips}
         )
 
     def owned_elsewhere(self) -> list[dict[str, object]]:

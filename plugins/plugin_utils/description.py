@@ -36,6 +36,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.services import (
     Persistence,
     Service,
     SorryServer,
+    Traffic,
     Tunnel,
 )
 
@@ -45,6 +46,7 @@ KEYS = (
     "address",
     "fwmark",
     "family",
+    "marks",
     "ports",
     "port",
     "protocol",
@@ -97,6 +99,7 @@ def _read_service(fields: Fields) -> Service | None:
     if not fields.given("name"):
         fields.fault("name", "is missing")
     address, fwmark, family = _identity(fields)
+    marks = _marks(fields, family)
     protocol = fields.choice("protocol", "a protocol", PROTOCOLS, "tcp")
     scheduler = fields.choice("scheduler", "a scheduler", SCHEDULERS, DEFAULT_SCHEDULER)
     method = fields.choice("forward_method", "a forwarding method", FORWARD_METHODS, "dr")
@@ -115,6 +118,8 @@ def _read_service(fields: Fields) -> Service | None:
         fields.fault("synproxy", f"is for nat and fullnat only, and the forwarding method is {method}")
     elif synproxy and protocol != "tcp":
         fields.fault("synproxy", f"is for tcp only, and the protocol is {protocol}")
+    elif synproxy and fields.given("fwmark") and not (marks and all(item.protocol == "tcp" for item in marks)):
+        fields.fault("synproxy", "is for tcp only, and marks names other traffic (or none)")
     health_check = _health_check(fields)
     sorry_server = _sorry_server(fields)
     servers = read_server_entries(fields)
@@ -125,6 +130,7 @@ def _read_service(fields: Fields) -> Service | None:
         family=family,
         address=address,
         fwmark=fwmark,
+        marks=marks,
         protocol=None if fwmark is not None else protocol,
         ports=ports,
         scheduler=scheduler,
@@ -165,12 +171,37 @@ def _identity(fields: Fields) -> tuple[IPAddress | None, int | None, str | None]
     return address, None, family_of(address)
 
 
-def _ports(fields: Fields) -> tuple[int, ...]:
+def _marks(fields: Fields, family: str | None) -> tuple[Traffic, ...]:
+    """The traffic that gets the service's firewall mark."""
+    if fields.given("marks") and not fields.given("fwmark"):
+        fields.fault("marks", "needs a fwmark: it says which traffic gets the mark")
+        return ()
+    found = []
+    for path, value in fields.elements("marks"):
+        if not isinstance(value, Mapping):
+            fields.fault(path, f"{show(value)} is not a mapping such as {{address: 192.0.2.10, ports: [80, 443]}}")
+            continue
+        inner = Fields(value, fields.where, path, fields.problems)
+        inner.refuse_unknown(("address", "protocol", "port", "ports"), "marks")
+        if not inner.given("address"):
+            inner.fault("address", "is missing (the VIP whose traffic gets the mark)")
+        address = inner.address("address")
+        every = not inner.given("port") and not inner.given("ports")
+        ports = () if every else _ports(inner, 1)
+        protocol = inner.choice("protocol", "a protocol", PROTOCOLS, "" if every else "tcp") or None
+        if address is not None and family is not None and family_of(address) != family:
+            inner.fault("address", f"{show(str(address))} is {family_of(address)}, and the service is {family}")
+        elif address is not None:
+            found.append(Traffic(address, protocol, ports))
+    return tuple(found)
+
+
+def _ports(fields: Fields, lowest: int = 0) -> tuple[int, ...]:
     if fields.given("port") and fields.given("ports"):
         fields.fault("ports", f"{show(fields.values['ports'])} and port {show(fields.values['port'])}: give one")
         return ()
     if fields.given("port"):
-        port = fields.integer("port", 0, MAX_PORT)
+        port = fields.integer("port", lowest, MAX_PORT)
         return () if port is None else (port,)
     if not fields.given("ports"):
         fields.fault("ports", "is missing (a list of ports; or give port)")
@@ -178,7 +209,7 @@ def _ports(fields: Fields) -> tuple[int, ...]:
     before = len(fields.problems)
     ports: list[int] = []
     for path, value in fields.elements("ports"):
-        port = fields.integer_at(path, value, 0, MAX_PORT)
+        port = fields.integer_at(path, value, lowest, MAX_PORT)
         if port in ports:
             fields.fault(path, f"{port} is there twice")
         elif port is not None:

@@ -22,6 +22,8 @@ _ROUTED = ("nat", "fullnat")
 def kernel_modules(services: Sequence[Service]) -> list[str]:
     """``ip_vs``, a module for each scheduler and persistence engine in use: sorted, ``ip_vs`` first.
 
+    And ``nf_conntrack`` where connection tracking is to be set, since that brings the sysctls.
+
     The kernel would load a scheduler on demand, but naming it makes a kernel without it fail before the table is
     touched rather than in the middle of it.
     """
@@ -31,11 +33,15 @@ def kernel_modules(services: Sequence[Service]) -> list[str]:
         for service in services
         if service.persistence and service.persistence.engine
     }
+    if any(service.synproxy for service in services):
+        needed.add("nf_conntrack")
     return ["ip_vs", *sorted(needed)]
 
 
-def sysctls(services: Sequence[Service], directors: int) -> dict[str, int | str]:
+def sysctls(services: Sequence[Service], directors: int, interfaces: Sequence[str] = ()) -> dict[str, int | str]:
     """The sysctls of one of ``directors`` directors: key with dots -> value.
+
+    ``interfaces`` are those on which it has to do with clients and real servers.
 
     Always:
 
@@ -55,11 +61,22 @@ def sysctls(services: Sequence[Service], directors: int) -> dict[str, int | str]
       tun replies go past it, and the request is taken in the LOCAL_IN hook and sent out as a packet of its own
       (``ip_vs_dr_xmit`` and ``ip_vs_tunnel_xmit``), so forwarding is not asked of the kernel. It is then left as it
       is: a director that routes between its links is not something to switch on by the way.
-    - ``send_redirects=0``: otherwise a one-armed director tells its real servers to send replies
-      past it. Only forwarded packets cause redirects (net/ipv4/ip_forward.c), so dr and tun need no such setting.
+    - ``send_redirects=0``: otherwise a one-armed director tells its real servers to send replies past it. It counts if
+      it is set for all or for the interface (include/linux/inetdevice.h: IN_DEV_TX_REDIRECTS), so both are cleared.
+      Only forwarded packets cause redirects (net/ipv4/ip_forward.c), so dr and tun need no such setting. IPv6 has none,
+      and `nftables.director_rules` sees to it instead.
 
-    Left at the kernel's own: ``conn_reuse_mode`` (its default reschedules a reused client port, which is right) and
-    ``conntrack`` (costly, and needed only for fullnat).
+    With fullnat or synproxy only:
+
+    - ``conntrack=1``: connection tracking knows of IPVS's translation, which the rules in `nftables` build on. It is
+      costly, so it is left alone otherwise.
+
+    With synproxy only (Documentation/networking/nf_conntrack-sysctl.rst; the kernel's own selftests set the same):
+
+    - ``nf_conntrack_tcp_loose=0``: a client's ACK to a cookie is then invalid, not a connection picked up half-way.
+    - ``tcp_timestamps=1`` and ``tcp_syncookies=1``: cookies, which carry the client's TCP options in the timestamp.
+
+    Left at the kernel's own: ``conn_reuse_mode`` (its default reschedules a reused client port, which is right).
     """
     found: dict[str, int | str] = {
         "net.ipv4.vs.expire_nodest_conn": 1,
@@ -71,11 +88,16 @@ def sysctls(services: Sequence[Service], directors: int) -> dict[str, int | str]
     if "ipv4" in routed:
         found["net.ipv4.ip_forward"] = 1
         found["net.ipv4.conf.all.send_redirects"] = 0
-        found["net.ipv4.conf.default.send_redirects"] = 0
+        for interface in dict.fromkeys(interfaces):
+            found[display(f"net/ipv4/conf/{interface}/send_redirects")] = 0
     if "ipv6" in routed:
         found["net.ipv6.conf.all.forwarding"] = 1
-    if any(service.forward_method == "fullnat" for service in services):
+    if any(service.forward_method == "fullnat" or service.synproxy for service in services):
         found["net.ipv4.vs.conntrack"] = 1
+    if any(service.synproxy for service in services):
+        found["net.netfilter.nf_conntrack_tcp_loose"] = 0
+        found["net.ipv4.tcp_syncookies"] = 1
+        found["net.ipv4.tcp_timestamps"] = 1
     return found
 
 

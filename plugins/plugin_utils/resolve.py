@@ -200,7 +200,7 @@ def _check_vips(resolved: Sequence[ResolvedService], inventory: Inventory, probl
         if item.service.sorry_server is not None:
             holders.setdefault(item.service.sorry_server.address, "a sorry server")
     for item in resolved:
-        vip = item.service.address
-        if vip is not None and vip in holders:
-            text = f"{vip} cannot be a VIP: it is the own address of {holders[vip]}"
-            problems.add(item.service.where, "address", text)
+        for vip in item.service.vips:
+            if vip in holders:
+                text = f"{vip} cannot be a VIP: it is the own address of {holders[vip]}"
+                problems.add(item.service.where, "address" if item.service.address else "marks", text)

@@ -48,6 +48,15 @@ class Tunnel:
 
 
 @dataclass(frozen=True)
+class Traffic:
+    """What clients send to one VIP: one protocol or (None) all, some ports or (empty) all."""
+
+    address: IPAddress
+    protocol: str | None
+    ports: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class ServerEntry:
     """One element of ``real_servers``: ``kind`` is group, host or address, ``name`` what it is called there.
 
@@ -90,13 +99,15 @@ class Service:
     """One element of ``lvs_virtual_services``.
 
     Either ``address``, ``protocol`` and ``ports`` are set, or ``fwmark`` is (then ``protocol`` is None and ``ports`` is
-    ``(0,)``, which is what its real servers use).
+    ``(0,)``, which is what its real servers use). ``marks`` is what the directors put that mark on; empty where others
+    do.
     """
 
     name: str
     family: str
     address: IPAddress | None
     fwmark: int | None
+    marks: tuple[Traffic, ...]
     protocol: str | None
     ports: tuple[int, ...]
     scheduler: str
@@ -114,6 +125,18 @@ class Service:
     def where(self) -> str:
         """How messages call it."""
         return f"service {self.name}"
+
+    @property
+    def traffic(self) -> tuple[Traffic, ...]:
+        """What comes to this service, as far as the description says."""
+        if self.address is None:
+            return self.marks
+        return (Traffic(self.address, self.protocol, () if 0 in self.ports else self.ports),)
+
+    @property
+    def vips(self) -> tuple[IPAddress, ...]:
+        """The addresses that clients send to, each once."""
+        return tuple(dict.fromkeys(traffic.address for traffic in self.traffic))
 
     def identities(self) -> list[dict[str, object]]:
         """What the kernel tells its virtual services apart by, as the modules take it: one dict a port.

@@ -14,18 +14,14 @@ from collections.abc import Iterable
 from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import Problems
 from ansible_collections.lvs.cluster.plugins.plugin_utils.services import Service
 
-#: Forwarding methods that wait for the real servers' side: (gateway, tunnel) or for the director's nftables rules.
+#: Forwarding methods that wait for the real servers' side.
 METHODS = {
-    "nat": "the roles do not set the real servers' gateway yet",
     "tun": "the roles do not set up tunnels yet",
-    "fullnat": "the roles do not write nftables rules yet",
 }
 #: Keys that wait: the attribute of `Service`, and why.
 KEYS = {
-    "fwmark": "the roles neither mark packets nor place the VIPs of a fwmark service yet",
     "health_check": "the roles do not configure health checks yet",
     "sorry_server": "the roles do not configure sorry servers yet",
-    "synproxy": "the roles do not write nftables rules yet",
 }
 
 

@@ -25,11 +25,18 @@ class Settings:
     """The director role's VRRP variables, checked.
 
     ``virtual_router_id`` is unique per link and family (1 to 255); ``advert_interval`` is in seconds.
+    ``gateway_interface`` is the link of the real servers, where it is another than that of the VIPs.
     """
 
     interface: str
     virtual_router_id: int
     advert_interval: float
+    gateway_interface: str = ""
+
+    @property
+    def interfaces(self) -> tuple[str, ...]:
+        """The links of clients and of real servers, which can be one."""
+        return tuple(dict.fromkeys(name for name in (self.interface, self.gateway_interface) if name))
 
 
 @dataclass(frozen=True)
@@ -48,7 +55,8 @@ class Instance:
         """The values above, and ``name``, ``interface``, ``virtual_router_id`` and ``advert_interval`` (seconds).
 
         ``state`` is where it starts: MASTER on the first director, BACKUP on the others. ``source_address`` is null
-        and ``peers`` is empty when there is no other director. ``addresses`` are the VIPs with their prefix length.
+        and ``peers`` is empty when there is no other director. ``addresses`` are the VIPs, and the
+        gateway of nat, as keepalived takes them: with their prefix length, and with their interface if it is another.
         """
         return {
             "name": f"lvs_{self.family}",
@@ -65,7 +73,11 @@ class Instance:
 
 
 def read_settings(
-    interface: object, virtual_router_id: object, advert_interval: object, problems: Problems
+    interface: object,
+    virtual_router_id: object,
+    advert_interval: object,
+    gateway_interface: object,
+    problems: Problems,
 ) -> Settings:
     """Check the director role's variables. What is bad is noted, and only then the result is of no use."""
     name = plain(interface) if isinstance(interface, str) else ""
@@ -82,7 +94,11 @@ def read_settings(
     if interval is None or not 0.01 <= interval <= 40.95:
         text = f"{show(advert_interval)} is not a number of seconds from 0.01 to 40.95"
         problems.add("director_advert_interval", "", text)
-    return Settings(name, router or 0, interval or 0.0)
+    inside = plain(gateway_interface) if isinstance(gateway_interface, str) else ""
+    if gateway_interface is not None and gateway_interface != "" and not _LINK.fullmatch(inside):
+        text = f"{show(gateway_interface)} is not the name of a network interface (the link of the real servers)"
+        problems.add("director_gateway_interface", "", text)
+    return Settings(name, router or 0, interval or 0.0, inside)
 
 
 def _seconds(value: object) -> float | None:
@@ -113,9 +129,16 @@ def director_addresses(
 
 
 def instances(
-    host: str, vips: Sequence[IPAddress], inventory: Inventory, settings: Settings, problems: Problems
+    host: str,
+    vips: Sequence[IPAddress],
+    gateways: Sequence[IPAddress],
+    inventory: Inventory,
+    settings: Settings,
+    problems: Problems,
 ) -> list[Instance]:
     """The instances of one director: one for each family that has VIPs, IPv4 first.
+
+    Gateways go along with the VIPs of their family, so that requests and replies never meet two directors.
 
     The first host of the group has priority 200, each further one 10 less, and never less than 1 (0 resigns and 255
     is for the owner of the address).
@@ -129,7 +152,18 @@ def instances(
             priority=max(1, 200 - 10 * position),
             source_address=speakers.get(host),
             peers=tuple(address for director, address in speakers.items() if director != host),
-            addresses=tuple(f"{vip}/{vip.max_prefixlen}" for vip in vips if family_of(vip) == family),
+            addresses=(
+                *(f"{vip}/{vip.max_prefixlen}" for vip in vips if family_of(vip) == family),
+                *(_inside(gateway, settings) for gateway in gateways if family_of(gateway) == family),
+            ),
         )
         for family, speakers in director_addresses(vips, inventory, problems).items()
     ]
+
+
+def _inside(gateway: IPAddress, settings: Settings) -> str:
+    """A gateway as keepalived takes it (keepalived.conf(5), virtual_ipaddress)."""
+    text = f"{gateway}/{gateway.max_prefixlen}"
+    if settings.gateway_interface in ("", settings.interface):
+        return text
+    return f"{text} dev {settings.gateway_interface}"

@@ -167,6 +167,8 @@ class Lab:
             str(path.relative_to(self.scratch)): path.read_text() if path.is_file() and not path.is_symlink() else ""
             for top in ("etc", "new", "var")
             for path in (self.scratch / top).rglob("*")
+            # a directory that /etc has anyway is in the upper layer once something was made in it
+            if top != "new" or not ("/etc" / path.relative_to(self.scratch / top)).is_dir()
         }
 
 

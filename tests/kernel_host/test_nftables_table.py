@@ -9,6 +9,8 @@ import re
 
 import pytest
 
+from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import build_cluster
+
 RULES = """\
 chain marks {
     type filter hook prerouting priority mangle; policy accept;
@@ -22,6 +24,10 @@ chain marks { type filter hook prerouting priority -150;
  ip daddr 192.0.2.10 tcp dport {443,http} mark set 0x15; ip6 daddr 2001:db8:0::10 udp dport domain counter mark set 42
 }
 """
+SERVERS = [{"address": "192.0.2.101"}]
+FULLNAT = {"forward_method": "fullnat", "real_servers": [{"address": "192.0.2.101"}]}
+FULLNAT6 = {"forward_method": "fullnat", "real_servers": [{"address": "2001:db8::101"}]}
+MARKS = [{"address": "192.0.2.10", "ports": [80, 443]}, {"address": "192.0.2.13"}]
 OTHER = "add table inet other; add chain inet other c; add rule inet other c tcp dport 22 accept"
 
 
@@ -77,6 +83,23 @@ def test_what_is_kept_for_the_boot_brings_the_table_back(lab):
     assert not lab.module("nftables_table", rules=RULES).changed
 
 
+@pytest.mark.parametrize("rules", ["everything", "marks", "synproxy"])
+def test_the_rules_of_the_cluster_model_are_good_ones(lab, rules):
+    services = [
+        {"name": "marked", "fwmark": 21, "family": "ipv4", "marks": MARKS, "real_servers": SERVERS},
+        {"name": "proxied", "address": "2001:db8::10", "ports": [80, 443], "synproxy": True, **FULLNAT6},
+        {"name": "datagrams", "address": "192.0.2.11", "port": 53, "protocol": "udp", **FULLNAT},
+        {"name": "streams", "address": "192.0.2.11", "port": 9, "protocol": "sctp", **FULLNAT},
+        {"name": "every", "address": "192.0.2.12", "port": 0, "persistence": {}, **FULLNAT},
+    ]
+    wanted = {"everything": services, "marks": services[:1], "synproxy": services[1:2]}[rules]
+    hosts = {"lb1": {"lvs_address": ["192.0.2.2", "2001:db8::2"]}}
+    director = build_cluster(wanted, {"directors": ["lb1"]}, hosts).director("lb1", "eth0")
+    done = lab.module("nftables_table", rules=director["nftables"])
+    assert done.changed, done.message
+    assert not lab.module("nftables_table", rules=director["nftables"]).changed
+
+
 def test_a_change_by_hand_is_put_right(lab):
     lab.module("nftables_table", rules=RULES)
     before = listed(lab)
@@ -103,6 +126,7 @@ def test_counters_go_on_where_nothing_changes(lab):
         ("}\ntable inet other {", "braces"),
         ("chain c {", "braces"),
         ('include "/etc/passwd"', "include"),
+        ("chain c {\nmeta l4proto tcp ct original proto-dst { 80, 443 } accept\n}", "say them in another way"),
         ("chain c {\ntype nat hook forward priority 0\n}", "not supported"),
     ],
 )

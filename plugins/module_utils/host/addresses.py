@@ -13,14 +13,11 @@ PRIVATE to the collection lvs.cluster: may change without notice.
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import os
 import socket
-from collections.abc import Iterator
 from typing import Any
 
-from .errors import HostError, MissingLibrary
+from .rtnetlink import Rtnetlink, as_host_error
 from .state import Address
 
 _SCOPE_HOST = 254  # include/uapi/linux/rtnetlink.h: RT_SCOPE_HOST
@@ -31,39 +28,14 @@ _FOREVER = 0xFFFFFFFF  # seconds; include/net/addrconf.h: INFINITY_LIFE_TIME
 _DEPRECATED = {"preferred": 0, "valid": _FOREVER, "cacheinfo": {"preferred": 0, "valid": _FOREVER}}
 
 
-@contextlib.contextmanager
-def _as_host_error(what: str = "", harmless: int = 0) -> Iterator[None]:
-    """Turn the kernel's refusals into HostError, except for one errno that does no harm."""
-    try:
-        yield
-    except MissingLibrary:
-        raise
-    except Exception as error:
-        # pyroute2's NetlinkError is no OSError and its place has moved, but it has always had the errno as its code.
-        code = error.errno if isinstance(error, OSError) else getattr(error, "code", None)
-        if not isinstance(code, int):
-            raise
-        if code != harmless:
-            raise HostError(f"cannot {what}: {os.strerror(code)}" if what else os.strerror(code)) from error
-
-
-class Addresses:
-    """A connection to the kernel for addresses, opened when it is first used."""
-
-    def __init__(self) -> None:
-        self._socket: Any | None = None
-
-    def close(self) -> None:
-        """Close the connection."""
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
+class Addresses(Rtnetlink):
+    """A connection to the kernel for addresses."""
 
     def read(self) -> frozenset[Address]:
         """Every address of every interface. Raises HostError."""
         names = dict(socket.if_nameindex())
-        with _as_host_error("read the addresses"):
-            messages = tuple(self._open().get_addr())
+        with as_host_error("read the addresses"):
+            messages = tuple(self.open().get_addr())
         found = set()
         for message in messages:
             text = message.get_attr("IFA_LOCAL") or message.get_attr("IFA_ADDRESS")
@@ -81,8 +53,8 @@ class Addresses:
         self._change("del", address, errno.EADDRNOTAVAIL, {})
 
     def _change(self, command: str, address: Address, harmless: int, options: dict[str, Any]) -> None:
-        with _as_host_error(harmless=harmless):
-            self._open().addr(
+        with as_host_error(harmless=harmless):
+            self.open().addr(
                 command,
                 index=socket.if_nametoindex(address.interface),
                 address=address.address,
@@ -90,12 +62,3 @@ class Addresses:
                 family=socket.AF_INET6 if ":" in address.address else socket.AF_INET,
                 **options,
             )
-
-    def _open(self) -> Any:
-        if self._socket is None:
-            try:
-                from pyroute2 import IPRoute
-            except ImportError as error:
-                raise MissingLibrary("pyroute2", "python3-pyroute2") from error
-            self._socket = IPRoute()
-        return self._socket

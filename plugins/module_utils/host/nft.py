@@ -40,7 +40,11 @@ class Nftables:
         raise HostError(f"cannot list the nftables table inet {name}: {_last(errors)}")
 
     def would_list(self, name: str, rules: str) -> str:
-        """How nft would list a table with these rules. Raises HostError where nft or the kernel refuses them."""
+        """How nft would list a table with these rules. Raises HostError where nft or the kernel refuses them.
+
+        Some rules are listed in a way that nft then cannot read (a set of C(ct original proto-dst), for one). A table
+        of such rules could not be put back, so they are refused too.
+        """
         if not has_command("nft"):
             raise HostError("the command nft is missing (package nftables)")
         with _Script(script(name, rules)) as path:
@@ -48,6 +52,13 @@ class Nftables:
             status, output, errors = self._run(["unshare", "--net", "sh", "-c", command, path, name])
         if status != 0:
             raise HostError(f"rules: {_first(errors, path, LINES_BEFORE)}")
+        with _Script(output) as path:
+            status, again, errors = self._run(["unshare", "--net", "sh", "-c", command, path, name])
+        if status != 0 or again != output:
+            raise HostError(
+                "rules: nft lists them in a way that it does not read, so they could not be put back;"
+                f" say them in another way ({_first(errors, path)})"
+            )
         return output
 
     def swap(self, name: str, listing: str | None) -> None:

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 from typing import Union
 
 from .record import remembered_lines
+from .routing import Route, Rule
 from .sysctl import display, values_after_write
 from .unit import Unit
 
@@ -45,6 +46,7 @@ class HostState:
     files: path to text, None where there is no file. records: as files, for those that hold what has to be put back.
     units: name of a unit to the unit, None where we have installed none. directories: those that exist.
     tables: name of an nftables table of the family inet to how nft lists it, None where there is none.
+    routes, rules: those of the routing table that a planner asked for.
     """
 
     sysctls: Mapping[str, str | None] = field(default_factory=dict)
@@ -55,6 +57,8 @@ class HostState:
     units: Mapping[str, Unit | None] = field(default_factory=dict)
     directories: frozenset[str] = frozenset()
     tables: Mapping[str, str | None] = field(default_factory=dict)
+    routes: frozenset[Route] = frozenset()
+    rules: frozenset[Rule] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,28 @@ class ChangeTable:
 
 
 @dataclass(frozen=True)
+class ChangeRoute:
+    """Add, replace or remove the default route of a family. Replacing leaves no moment without one."""
+
+    before: Route | None
+    after: Route | None
+
+
+@dataclass(frozen=True)
+class AddRule:
+    """Add a routing rule."""
+
+    rule: Rule
+
+
+@dataclass(frozen=True)
+class RemoveRule:
+    """Remove a routing rule."""
+
+    rule: Rule
+
+
+@dataclass(frozen=True)
 class MakeDirectory:
     """Make a directory whose parent exists."""
 
@@ -142,6 +168,9 @@ Operation = Union[
     ChangeRecord,
     ChangeUnit,
     ChangeTable,
+    ChangeRoute,
+    AddRule,
+    RemoveRule,
     MakeDirectory,
     RemoveDirectory,
 ]
@@ -185,6 +214,13 @@ def _after(state: HostState, operation: Operation) -> HostState:
         return replace(state, units={**state.units, operation.name: operation.after})
     if isinstance(operation, ChangeTable):
         return replace(state, tables={**state.tables, operation.name: operation.after})
+    if isinstance(operation, ChangeRoute):
+        without = state.routes - {operation.before} if operation.before else state.routes
+        return replace(state, routes=without | {operation.after} if operation.after else without)
+    if isinstance(operation, AddRule):
+        return replace(state, rules=state.rules | {operation.rule})
+    if isinstance(operation, RemoveRule):
+        return replace(state, rules=state.rules - {operation.rule})
     if isinstance(operation, MakeDirectory):
         return replace(state, directories=state.directories | {operation.path})
     return replace(state, directories=state.directories - {operation.path})
@@ -206,6 +242,12 @@ def inverse(operation: Operation) -> Operation | None:
         return ChangeUnit(operation.name, operation.after, operation.before)
     if isinstance(operation, ChangeTable):
         return ChangeTable(operation.name, operation.after, operation.before)
+    if isinstance(operation, ChangeRoute):
+        return ChangeRoute(operation.after, operation.before)
+    if isinstance(operation, AddRule):
+        return RemoveRule(operation.rule)
+    if isinstance(operation, RemoveRule):
+        return AddRule(operation.rule)
     if isinstance(operation, MakeDirectory):
         return RemoveDirectory(operation.path)
     if isinstance(operation, RemoveDirectory):
@@ -229,6 +271,12 @@ def describe(operation: Operation) -> str:
         return f"{'remove' if operation.after is None else 'install'} the unit {operation.name}"
     if isinstance(operation, ChangeTable):
         return f"{'remove' if operation.after is None else 'swap in'} the nftables table inet {operation.name}"
+    if isinstance(operation, ChangeRoute):
+        return f"remove the route {operation.before}" if operation.after is None else f"set the route {operation.after}"
+    if isinstance(operation, AddRule):
+        return f"add the routing rule {operation.rule}"
+    if isinstance(operation, RemoveRule):
+        return f"remove the routing rule {operation.rule}"
     if isinstance(operation, MakeDirectory):
         return f"make the directory {operation.path}"
     return f"remove the directory {operation.path}"
@@ -259,6 +307,8 @@ def render(state: HostState, plan: Plan) -> str:
     lines = [f"kernel module {name}" for name, loaded in sorted(state.modules.items()) if loaded]
     lines += [f"{display(key)} = {value}" for key, value in _shown(state, plan) if value is not None]
     lines += [f"address {address}" for address in sorted(plan.shown_addresses & state.addresses)]
+    lines += [f"route {route}" for route in sorted(state.routes)]
+    lines += [f"rule {rule}" for rule in sorted(state.rules)]
     for name, text in sorted(state.tables.items()):
         lines += _file_lines(f"nftables {name}", text)
     for path, text in sorted(state.files.items()):

@@ -15,12 +15,15 @@ from dataclasses import dataclass
 from .addresses import Addresses
 from .files import make_directories, read_text, remove_empty_directories, remove_file, write_text
 from .kmod import KernelModules
+from .netlink_routes import Routes
 from .nft import Nftables
 from .procsys import read_interfaces, read_sysctl_files, read_sysctls, write_sysctl
 from .state import (
     AddAddress,
+    AddRule,
     ChangeFile,
     ChangeRecord,
+    ChangeRoute,
     ChangeTable,
     ChangeUnit,
     HostState,
@@ -28,6 +31,7 @@ from .state import (
     MakeDirectory,
     Operation,
     RemoveAddress,
+    RemoveRule,
     SetSysctl,
     parents_of,
 )
@@ -36,7 +40,10 @@ from .systemd import RunCommand, Systemd, run_command
 
 @dataclass(frozen=True)
 class Query:
-    """What a planner needs to know. Paths are the host's, below the target's root."""
+    """What a planner needs to know. Paths are the host's, below the target's root.
+
+    table is a table of nftables, routes the number of a routing table.
+    """
 
     sysctls: Iterable[str] = ()
     modules: tuple[str, ...] = ()
@@ -45,24 +52,32 @@ class Query:
     unit: str | None = None
     addresses: bool = False
     table: str | None = None
+    routes: int | None = None
 
 
 class Target:
     """A host: its files below root, its /proc, /sys and /lib/modules below kernel. Tests give their own directories."""
 
     def __init__(
-        self, root: str = "/", kernel: str = "/", run: RunCommand = run_command, addresses: Addresses | None = None
+        self,
+        root: str = "/",
+        kernel: str = "/",
+        run: RunCommand = run_command,
+        addresses: Addresses | None = None,
+        routes: Routes | None = None,
     ) -> None:
         self.root = root
         self.proc = os.path.join(kernel, "proc")
         self.modules = KernelModules(kernel, run)
         self.systemd = Systemd(root, run)
         self.addresses = addresses or Addresses()
+        self.routes = routes or Routes()
         self.nftables = Nftables(run)
 
     def close(self) -> None:
         """Close what was opened."""
         self.addresses.close()
+        self.routes.close()
 
     def path(self, path: str) -> str:
         """Where a file of the host is."""
@@ -93,6 +108,8 @@ class Target:
             units={} if query.unit is None else {query.unit: self.systemd.read(query.unit)},
             directories=frozenset(directories),
             tables={} if query.table is None else {query.table: self.nftables.listing(query.table)},
+            routes=frozenset() if query.routes is None else self.routes.read_routes(query.routes),
+            rules=frozenset() if query.routes is None else self.routes.read_rules(query.routes),
         )
 
     def apply(self, operation: Operation) -> None:
@@ -111,6 +128,12 @@ class Target:
             self.systemd.change(operation.name, operation.before, operation.after)
         elif isinstance(operation, ChangeTable):
             self.nftables.swap(operation.name, operation.after)
+        elif isinstance(operation, ChangeRoute):
+            self.routes.change(operation.before, operation.after)
+        elif isinstance(operation, AddRule):
+            self.routes.add_rule(operation.rule)
+        elif isinstance(operation, RemoveRule):
+            self.routes.remove_rule(operation.rule)
         elif isinstance(operation, MakeDirectory):
             make_directories(self.path(operation.path))
         else:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A unit of systemd as a value, and the units that put VIPs and nftables rules back at boot.
+"""A unit of systemd as a value, and the units that put VIPs, routes and nftables rules back at boot.
 
 PRIVATE to the collection lvs.cluster: may change without notice.
 """
@@ -12,7 +12,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from .routing import Route, Rule
+
 VIPS_UNIT = "lvs-cluster-vips.service"
+ROUTES_UNIT = "lvs-cluster-routes.service"
 
 # lo is there from the start, so its VIPs come on before any link is up. Another interface has to appear first.
 _ORDER_LO = """\
@@ -65,6 +68,28 @@ WantedBy=multi-user.target
 """
 
 
+_ROUTES_UNIT = """\
+# {header}
+[Unit]
+Description=Replies of LVS services go by the directors
+DefaultDependencies=no
+Requires={devices}
+After=systemd-sysctl.service {devices}
+Before=network.target network-online.target shutdown.target
+Conflicts=shutdown.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+# Whoever sets up the network may be later, and a route needs its interface to be up.
+{links}# A batch is of one family.
+{commands}StandardInput=data
+{batch}
+[Install]
+WantedBy=multi-user.target
+"""
+
+
 @dataclass(frozen=True)
 class Unit:
     """A unit file's text, and whether C(multi-user.target) wants the unit."""
@@ -79,7 +104,7 @@ def vips_unit(header: str, interface: str, vips: Sequence[str]) -> Unit:
     It runs before the network is brought up (for an interface other than lo: as soon as that is there), so that
     services which bind to a VIP find it. It has no ExecStop: stopping it must not take a VIP from live connections.
     """
-    device = f"sys-subsystem-net-devices-{escape(interface)}.device"
+    device = _device(interface)
     order = _ORDER_LO if interface == "lo" else _ORDER_DEVICE.format(device=device)
     addresses = "".join(f"StandardInputText=address replace {batch_words(vip, interface)}\n" for vip in vips)
     return Unit(_UNIT.format(header=header, interface=interface, order=order, addresses=addresses))
@@ -91,6 +116,37 @@ def table_unit(header: str, name: str, path: str) -> Unit:
     It has no ExecStop: stopping it must not open what the table closes.
     """
     return Unit(_TABLE_UNIT.format(header=header, name=name, path=path))
+
+
+def routes_unit(header: str, routes: Sequence[Route], rules: Sequence[Rule]) -> Unit:
+    """The unit that sets routes and rules as soon as the interfaces are there.
+
+    It has no ExecStop: stopping it must not turn replies of live connections away.
+    """
+    interfaces = sorted({route.interface for route in routes})
+    lines = [
+        f"{route.family[-1]} route replace default via {route.gateway} dev {route.interface} onlink table {route.table}"
+        for route in routes
+    ]
+    lines += [f"{6 if ':' in rule.address else 4} rule add {rule}" for rule in rules]
+    commands = [
+        f"ExecStart=/bin/sh -ec 'sed -n \"s/^{family} //p\" | ip -{family} -force -batch -'\n"
+        for family in sorted({line[0] for line in lines})
+    ]
+    return Unit(
+        _ROUTES_UNIT.format(
+            header=header,
+            devices=" ".join(map(_device, interfaces)),
+            links="".join(f"ExecStart=ip link set dev {interface} up\n" for interface in interfaces),
+            commands="".join(commands),
+            batch="".join(f"StandardInputText={line}\n" for line in lines),
+        )
+    )
+
+
+def _device(interface: str) -> str:
+    """The unit by which systemd knows an interface."""
+    return f"sys-subsystem-net-devices-{escape(interface)}.device"
 
 
 def batch_words(vip: str, interface: str) -> str:

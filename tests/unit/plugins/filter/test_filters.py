@@ -107,7 +107,10 @@ def test_director(found: dict[str, Any]) -> None:
 
 
 def test_real_server(found: dict[str, Any]) -> None:
-    assert found["real_server"] == {"vips": ["192.0.2.10"]}
+    assert found["real_server"] == {
+        "vips": ["192.0.2.10"],
+        "return_route": {"gateways": [], "services": []},
+    }
 
 
 def test_cluster(found: dict[str, Any]) -> None:

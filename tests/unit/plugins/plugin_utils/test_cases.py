@@ -18,7 +18,7 @@ import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.lvs.cluster.plugins.module_utils.host import arp_plan
+from ansible_collections.lvs.cluster.plugins.module_utils.host import arp_plan, route_plan
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import argspec
 from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import build_cluster
 from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import ModelError
@@ -38,10 +38,11 @@ def expand(folder: Path) -> dict[str, Any]:
     inventory = yaml.safe_load((own if own.exists() else CASES / "inventory.yml").read_text())
     groups, hostvars = inventory["groups"], inventory["hostvars"]
     settings = inventory.get("settings", {"interface": "eth1"})
+    shared = {"nat_gateway": settings.get("nat_gateway")}
     cluster = build_cluster(yaml.safe_load((folder / "description.yml").read_text()), groups, hostvars)
     return {
         "directors": {host: cluster.director(host, **settings) for host in groups["directors"]},
-        "real_servers": {host: cluster.real_server(host) for host in groups["real_servers"]},
+        "real_servers": {host: cluster.real_server(host, **shared) for host in groups["real_servers"]},
     }
 
 
@@ -66,3 +67,4 @@ def test_case(folder: Path, takes: Callable[[dict[str, Any]], None]) -> None:
             assert not TABLE_OPTIONS.validate({option: value}).error_messages
     for real_server in expanded["real_servers"].values():
         arp_plan.parse_silence(True, real_server["vips"], "lo", [], True)
+        route_plan.parse_return_route(True, **real_server["return_route"], table=5151, priority=5151, persist=True)

@@ -16,11 +16,13 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ansible_collections.lvs.cluster.plugins.module_utils.host import route_plan
 from ansible_collections.lvs.cluster.plugins.plugin_utils import services
 from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import build_cluster
 from ansible_collections.lvs.cluster.plugins.plugin_utils.description import KEYS
 from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import ModelError
 
+GATEWAYS = ["192.0.2.1", "2001:db8::1"]
 Takes = Callable[[dict[str, Any]], None]
 FEW = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -97,6 +99,11 @@ def sound_services(draw: st.DrawFn, index: int) -> dict[str, Any]:
         service["persistence"] = draw(persistence)
     if draw(st.booleans()):
         service |= {"fwmark": 2 * index + 1, "family": family}
+        vip = "192.0.2.20" if family == "ipv4" else "2001:DB8::20"
+        traffic = some(protocol=st.sampled_from(services.PROTOCOLS), ports=st.sampled_from([[80], [443, "8080"]]))
+        service["marks"] = [
+            {"address": vip, **draw(traffic)} for _number in range(draw(st.integers(method == "nat", 2)))
+        ]
     else:
         ports = [80 + index] + ([0] if "persistence" in service and index == 0 else [])
         service |= {"address": "192.0.2.10" if family == "ipv4" else "2001:DB8::10", "protocol": protocol}
@@ -136,8 +143,9 @@ def check(description: object, inventory: dict[str, Any], takes: Takes) -> None:
     except ModelError as error:
         refused(error, "service ", "lvs_virtual_services")
         return
-    takes(cluster.director("lb1", "eth1"))
-    json.dumps([cluster.as_dict(), [cluster.real_server(host) for host in inventory["groups"]["real_servers"]]])
+    takes(cluster.director("lb1", "eth1", nat_gateway=GATEWAYS))
+    servers = [cluster.real_server(host, GATEWAYS) for host in inventory["groups"]["real_servers"]]
+    json.dumps([cluster.as_dict(), servers])
 
 
 def refused(error: ModelError, *beginnings: str) -> None:
@@ -162,7 +170,10 @@ def test_anything(description: object, inventory: dict[str, Any], takes: Takes) 
 @pytest.mark.usefixtures("whole_language")
 def test_sound(description: object, inventory: dict[str, Any], takes: Takes) -> None:
     cluster = build_cluster(description, inventory["groups"], inventory["hostvars"])
-    takes(cluster.director("lb1", "eth1"))
+    takes(cluster.director("lb1", "eth1", nat_gateway=GATEWAYS))
+    for host in ("rs1", "rs2", "rs9"):
+        route: Any = cluster.real_server(host, GATEWAYS)["return_route"]
+        route_plan.parse_return_route(True, route["gateways"], route["services"], 5151, 5151, True)
 
 
 @FEW

@@ -37,7 +37,14 @@ class TestForwarding:
         assert model["sysctls"]["net.ipv4.ip_forward"] == 1
         assert model["sysctls"]["net.ipv4.conf.all.send_redirects"] == 0
         assert "net.ipv4.vs.conntrack" not in model["sysctls"]
-        assert cluster.real_server("rs9") == {"vips": []}, "with nat the VIP is the director's alone"
+        assert model["sysctls"]["net.ipv4.conf.eth1.send_redirects"] == 0, "the greater of all and the interface counts"
+        assert cluster.real_server("rs9") == {
+            "vips": [],  # with nat the VIP is the director's alone
+            "return_route": {
+                "gateways": ["192.0.2.2"],
+                "services": [{"address": "192.0.2.9", "protocol": "tcp", "port": port} for port in (80, 81)],
+            },
+        }
 
     def test_fullnat_is_nat_to_the_kernel(self, build: Build, takes: Takes) -> None:
         service = {"name": "a", "address": "2001:db8::10", "port": 80, "forward_method": "fullnat"}
@@ -62,7 +69,7 @@ class TestForwarding:
         assert model["services"][0]["real_servers"][0]["tunnel_port"] == 6080
         assert model["services"][0]["real_servers"][0]["tunnel_checksum"] == "csum"
         assert "net.ipv4.ip_forward" not in model["sysctls"]
-        assert cluster.real_server("rs1") == {"vips": ["2001:db8::10"]}
+        assert cluster.real_server("rs1")["vips"] == ["2001:db8::10"]
 
     def test_fwmark(self, build: Build, takes: Takes) -> None:
         servers = [{"group": "web"}]
@@ -108,7 +115,9 @@ def test_the_whole_cluster(build: Build) -> None:
         "rs2": {"vips": ["192.0.2.10"]},
         "rs1": {"vips": ["192.0.2.10"]},
     }
-    assert whole["real_servers"] == {host: cluster.real_server(host) for host in ("rs1", "rs2", "rs9")}
+    assert whole["real_servers"] == {
+        host: {"vips": cluster.real_server(host)["vips"]} for host in ("rs1", "rs2", "rs9")
+    }
 
 
 def test_expanding_leaves_the_description_alone(build: Build) -> None:

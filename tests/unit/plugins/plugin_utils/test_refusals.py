@@ -87,6 +87,34 @@ REFUSALS: list[tuple[object, str]] = [
         "service web: family: is missing: a fwmark needs one of ipv4 ipv6",
     ),
     (
+        [service(marks=[{"address": "192.0.2.10"}])],
+        "service web: marks: needs a fwmark: it says which traffic gets the mark",
+    ),
+    (
+        [service(fwmark=21, address=..., port=..., family="ipv4", marks=[{"address": "2001:db8::1"}])],
+        "service web: marks[0].address: '2001:db8::1' is ipv6, and the service is ipv4",
+    ),
+    (
+        [service(fwmark=21, address=..., port=..., family="ipv4", marks=[{"ports": [80]}])],
+        "service web: marks[0].address: is missing (the VIP whose traffic gets the mark)",
+    ),
+    (
+        [service(fwmark=21, address=..., port=..., family="ipv4", marks=[{"address": "192.0.2.10", "port": 0}])],
+        "service web: marks[0].port: 0 is not between 1 and 65535",
+    ),
+    (
+        [service(fwmark=21, address=..., port=..., family="ipv4", marks=["192.0.2.10"])],
+        "service web: marks[0]: '192.0.2.10' is not a mapping such as {address: 192.0.2.10, ports: [80, 443]}",
+    ),
+    (
+        [service(fwmark=21, address=..., port=..., family="ipv4", marks=[{"address": "192.0.2.101"}])],
+        "service web: marks: 192.0.2.101 cannot be a VIP: it is the own address of host rs1",
+    ),
+    (
+        [service(fwmark=21, address=..., port=..., family="ipv4", forward_method="fullnat", synproxy=True)],
+        "service web: synproxy: is for tcp only, and marks names other traffic (or none)",
+    ),
+    (
         [service(fwmark=0, address=..., port=..., family="ipv4")],
         "service web: fwmark: 0 is not between 1 and 4294967295",
     ),
@@ -311,13 +339,12 @@ def test_a_director_is_no_real_server() -> None:
 
 def test_all_problems_come_together_first_one_first(build: Build) -> None:
     with pytest.raises(ModelError) as caught:
-        build([service(scheduler="rrr", port=70000), service(name="b", address=...), nat(name="c", port=81)])
+        build([service(scheduler="rrr", port=70000), service(name="b", address=...), tun(name="c", port=81)])
     assert str(caught.value).splitlines() == [
         "service web: scheduler: 'rrr' is not a scheduler (did you mean 'rr'?)",
         "service web: port: 70000 is not between 0 and 65535",
         "service b: address: is missing (the VIP; or give fwmark and family)",
-        "service c: forward_method: 'nat' is not supported in this version: "
-        "the roles do not set the real servers' gateway yet",
+        "service c: forward_method: 'tun' is not supported in this version: the roles do not set up tunnels yet",
     ]
 
 

@@ -1,0 +1,43 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Teardown leaves the hosts as they were, and all the while nobody but the director answered for a VIP."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+
+import cluster
+import pytest
+import watch
+from testinfra.host import Host
+
+VIPS = ("192.0.2.21", "192.0.2.22", "192.0.2.23", "192.0.2.24", "192.0.2.26")
+
+
+@pytest.mark.parametrize("name", watch.MACHINES)
+def test_the_host_is_as_it_was(name: str) -> None:
+    before = watch.snapshot_file(name).read_text().splitlines()
+    after = watch.snapshot(name).splitlines()
+    assert list(difflib.unified_diff(before, after, lineterm="", n=0)) == []
+
+
+def test_the_table_is_empty_and_the_kernel_has_its_own_settings_again(machine: Callable[[str], Host]) -> None:
+    director = machine(cluster.DIRECTOR)
+    assert cluster.table(director) == []
+    # The kernel's own values (ipvs-sysctl.rst and nf_conntrack-sysctl.rst in Documentation/networking).
+    assert director.check_output("cat /proc/sys/net/ipv4/vs/conntrack") == "0"
+    assert director.check_output("cat /proc/sys/net/netfilter/nf_conntrack_tcp_loose") == "1"
+
+
+def test_nobody_but_the_director_ever_answered_for_a_vip(machine: Callable[[str], Host]) -> None:
+    director = machine(cluster.DIRECTOR).check_output("cat /sys/class/net/cluster/address")
+    requests, claims = watch.heard()
+    for vip in VIPS:
+        right = claims.pop((vip, director, director), 0)
+        wrong = sum(times for (address, _sender, _claimed), times in claims.items() if address == vip)
+        print(f"{requests[vip]} requests for {vip}: {right} answers by the director, {wrong} by others")
+        assert not wrong
+        assert requests[vip] > 500
+        assert right > 100

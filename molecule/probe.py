@@ -1,0 +1,49 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Asks responders through the balancer. Runs on a client.
+
+`probe.py TIMES PROTOCOL ADDRESS PORT [PROTOCOL ADDRESS PORT]...` prints one line of JSON for each: the answers, which
+are [hostname, address seen], or an error as text.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+
+SECONDS = 10.0
+KINDS = {
+    "tcp": (socket.SOCK_STREAM, socket.IPPROTO_TCP),
+    "udp": (socket.SOCK_DGRAM, socket.IPPROTO_UDP),
+    "sctp": (socket.SOCK_STREAM, 132),
+}
+
+
+def ask(protocol: str, address: str, port: int) -> list[str] | str:
+    """One question from a port of its own, so that it is balanced by itself."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, *KINDS[protocol]) as one:
+            one.settimeout(SECONDS)
+            one.connect((address, port))
+            one.sendall(b"who\n")
+            return one.recv(200).decode().split()
+    except OSError as error:
+        return str(error)
+
+
+def main() -> None:
+    times, words = int(sys.argv[1]), sys.argv[2:]
+    for protocol, address, port in zip(words[::3], words[1::3], words[2::3], strict=True):
+        answers: list[list[str] | str] = []
+        for _number in range(times):
+            answers.append(ask(protocol, address, int(port)))
+            if isinstance(answers[-1], str) and len(answers) > 2:
+                break  # nobody is there: no need to wait for every one
+        print(json.dumps(answers), flush=True)
+
+
+if __name__ == "__main__":
+    main()

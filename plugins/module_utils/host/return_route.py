@@ -1,0 +1,36 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""return_route without Ansible: reads what its planner needs, and carries the plan out.
+
+PRIVATE to the collection lvs.cluster: may change without notice.
+"""
+
+from __future__ import annotations
+
+from .errors import HostError
+from .route_plan import NETWORKD_FILE, RECORD_FILE, ReturnRoute, plan_return_route
+from .settle import Outcome, settle
+from .state import HostState
+from .systemd import booted, has_command
+from .target import Query, Target
+from .unit import ROUTES_UNIT
+
+
+def converge_return_route(target: Target, wanted: ReturnRoute, check_mode: bool) -> Outcome:
+    """Give a host the wanted routes and rules, or predict it. Raises HostError."""
+    if wanted.present and wanted.persist and wanted.services:
+        if not booted(target.root):
+            raise HostError(
+                "persist: systemd does not run on this host (a container?), so nothing would set the routes at boot;"
+                " set persist to false to have them until then"
+            )
+        if not has_command("ip"):
+            raise HostError("persist: the command ip is missing, which sets the routes at boot (package iproute2)")
+
+    def read() -> HostState:
+        return target.read(
+            Query(files=(NETWORKD_FILE,), record=RECORD_FILE, unit=ROUTES_UNIT, addresses=True, routes=wanted.table)
+        )
+
+    return settle(read, lambda state: plan_return_route(state, wanted), target.apply, check_mode)

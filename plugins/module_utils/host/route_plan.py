@@ -1,0 +1,155 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The plan of return_route: replies of services go out by the directors, and nothing else does.
+
+A reply of a real server behind NAT has to pass the director, which translates it back. A rule for the replies' source
+(address, protocol, port) leads to a routing table of its own, with nothing but a default route in it. So a client on
+the same link is answered through the director too, and logins, updates and the like keep their way.
+
+PRIVATE to the collection lvs.cluster: may change without notice.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from .bookkeeping import change_files, plan_bookkeeping
+from .errors import HostError
+from .record import Record, parse_record
+from .routing import Route, Rule
+from .state import AddRule, ChangeRoute, ChangeUnit, HostState, Operation, Plan, RemoveRule, predict
+from .unit import ROUTES_UNIT, routes_unit
+
+NETWORKD_FILE = "/etc/systemd/networkd.conf.d/91-lvs-cluster.conf"
+RECORD_FILE = "/var/lib/lvs-cluster/return_route.json"
+HEADER = "Written by the Ansible module lvs.cluster.return_route, which overwrites changes."
+PROTOCOLS = ("tcp", "udp", "sctp")
+# Tables and priorities of the kernel's own, and of what is used by hand most (ip-rule(8)).
+_TABLES = range(256, 2**32)
+_PRIORITIES = range(1, 32766)
+# At its start networkd would remove routes and rules of others (networkd.conf(5)).
+_NETWORKD = "# {header}\n[Network]\nManageForeignRoutes=no\nManageForeignRoutingPolicyRules=no\n"
+
+
+@dataclass(frozen=True)
+class Source:
+    """What replies come from: protocol "" is every, port 0 is every."""
+
+    address: str
+    protocol: str = ""
+    port: int = 0
+
+
+@dataclass(frozen=True)
+class ReturnRoute:
+    """What a task wants; gateways by family."""
+
+    present: bool
+    gateways: Mapping[str, str]
+    services: tuple[Source, ...]
+    table: int
+    priority: int
+    persist: bool
+
+
+def parse_return_route(
+    present: bool,
+    gateways: Sequence[str],
+    services: Sequence[Mapping[str, object]],
+    table: int,
+    priority: int,
+    persist: bool,
+) -> ReturnRoute:
+    """Check what a task gives. Raises HostError with a sentence that names the option and the value."""
+    if table not in _TABLES:
+        raise HostError(f"table: {table} is not between {_TABLES[0]} and {_TABLES[-1]}")
+    if priority not in _PRIORITIES:
+        raise HostError(f"priority: {priority} is not between {_PRIORITIES[0]} and {_PRIORITIES[-1]}")
+    by_family: dict[str, str] = {}
+    for text in gateways:
+        address = _parse("gateways", text)
+        family = f"ipv{address.version}"
+        if family in by_family:
+            raise HostError(f"gateways: {by_family[family]} and {address} are both {family}, and one is possible")
+        by_family[family] = str(address)
+    found = []
+    for number, service in enumerate(services):
+        where = f"services[{number}]"
+        address = _parse(f"{where}.address", str(service["address"]))
+        if f"ipv{address.version}" not in by_family:
+            raise HostError(f"{where}.address: {address} needs a gateway of its family, and gateways has none")
+        protocol, port = str(service.get("protocol") or ""), service.get("port") or 0
+        if not isinstance(port, int) or not 0 <= port <= 65535:
+            raise HostError(f"{where}.port: {port} is not between 0 and 65535")
+        if port and not protocol:
+            raise HostError(f"{where}.port: {port} needs a protocol")
+        found.append(Source(str(address), protocol, port))
+    return ReturnRoute(present, by_family, tuple(found), table, priority, persist)
+
+
+def _parse(where: str, text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        raise HostError(f"{where}: {text!r} is no IP address") from None
+    if address.is_unspecified or address.is_multicast or address.is_loopback or "%" in text:
+        raise HostError(f"{where}: {text} cannot be the address of a host on the link")
+    return address
+
+
+def plan_return_route(state: HostState, wanted: ReturnRoute) -> Plan:
+    """Operations that bring a host to what is wanted. Raises HostError where that cannot be had.
+
+    state holds every address of the host, the routing table's routes and rules, RECORD_FILE, ROUTES_UNIT,
+    NETWORKD_FILE and which directories of these exist.
+    """
+    old = parse_record(RECORD_FILE, state.records.get(RECORD_FILE))
+    present = wanted.present and bool(wanted.services)
+    routes = _routes(state, wanted) if present else {}
+    rules = frozenset(
+        Rule(wanted.table, wanted.priority, source.address, source.protocol, source.port)
+        for source in wanted.services
+        if present
+    )
+    keep = present and wanted.persist
+    files = {NETWORKD_FILE: _NETWORKD.format(header=HEADER) if keep else None}
+    unit = routes_unit(HEADER, sorted(routes.values()), sorted(rules)) if keep else None
+    books = plan_bookkeeping(state, RECORD_FILE, old, Record(), [NETWORKD_FILE] if keep else [])
+    # A rule without its route would send replies by the next rule, which is the main table: so routes come first and
+    # go last.
+    had = {route.family: route for route in state.routes}
+    set_routes = [ChangeRoute(had.get(family), route) for family, route in routes.items() if had.get(family) != route]
+    gone = [ChangeRoute(route, None) for family, route in sorted(had.items()) if family not in routes]
+    operations: list[Operation] = [*change_files(state, files), *set_routes]
+    operations += map(AddRule, sorted(rules - state.rules))
+    operations += map(RemoveRule, sorted(state.rules - rules))
+    operations += gone
+    installed = state.units.get(ROUTES_UNIT)
+    if installed != unit:
+        operations.append(ChangeUnit(ROUTES_UNIT, installed, unit))
+    everything = (*books.opening, *operations, *books.closing)
+    return Plan(everything, predict(state, everything))
+
+
+def _routes(state: HostState, wanted: ReturnRoute) -> dict[str, Route]:
+    """The default route of each family, by the interface that has the services' addresses."""
+    interfaces = {address.address: address.interface for address in state.addresses}
+    found: dict[str, Route] = {}
+    for source in wanted.services:
+        interface = interfaces.get(source.address)
+        if interface is None:
+            raise HostError(f"services: this host has no address {source.address}")
+        family = "ipv6" if ":" in source.address else "ipv4"
+        gateway = wanted.gateways[family]
+        if gateway in interfaces:
+            raise HostError(f"gateways: {gateway} is an address of this host itself")
+        route = Route(wanted.table, family, gateway, interface)
+        if found.setdefault(family, route) != route:
+            raise HostError(
+                f"services: {source.address} is on {interface}, another address of its family on"
+                f" {found[family].interface}, and both are to go by {gateway}"
+            )
+    return found

@@ -1,0 +1,163 @@
+#!/usr/bin/python
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: return_route
+short_description: Send a real server's replies back through the directors
+version_added: 0.1.0
+description:
+  - Behind NAT, a real server's replies have to pass the director, which translates them back. This module sends the
+    replies of the listed services there and leaves every other route of the host alone.
+  - A routing rule for each service's address, protocol and port leads to a routing table of its own, which has nothing
+    in it but a default route. So clients on the real server's own network are answered through the director too, which
+    is what one-armed NAT needs.
+  - The list is the desired state. A rule that leads to the table and is not listed is removed.
+author:
+  - The lvs.cluster authors (@lvs-cluster)
+extends_documentation_fragment:
+  - lvs.cluster.attributes
+  - lvs.cluster.attributes.actiongroup_lvs
+requirements:
+  - pyroute2 0.7.2 or newer (python3-pyroute2)
+options:
+  gateways:
+    description:
+      - The directors' address on the real server's network, one for each address family that is needed. With several
+        directors it has to be one that fails over with the VIPs.
+      - Required if O(state=present).
+    type: list
+    elements: str
+  services:
+    description:
+      - What the replies come from.
+      - Required if O(state=present). An empty list is as good as O(state=absent).
+    type: list
+    elements: dict
+    suboptions:
+      address:
+        description: An address of this host, to which the director sends requests. It must be on an interface.
+        type: str
+        required: true
+      protocol:
+        description: The protocol. By default every protocol.
+        type: str
+        choices: [tcp, udp, sctp]
+      port:
+        description: The port that answers. By default, or if V(0), every port.
+        type: int
+        default: 0
+  table:
+    description: The number of the routing table. All of it belongs to the task, and so do the rules that lead to it.
+    type: int
+    default: 5151
+  priority:
+    description: The priority of the rules. The main table's has V(32766).
+    type: int
+    default: 5151
+  persist:
+    description:
+      - Also set routes and rules at every boot, which needs systemd.
+      - V(false) removes what an earlier task installed for that.
+    type: bool
+    default: true
+  state:
+    description:
+      - V(present) sends the listed replies through the gateways.
+      - V(absent) empties the table and removes the rules and the module's files.
+    type: str
+    choices: [present, absent]
+    default: present
+notes:
+  - The rules are found before the kernel knows a reply's destination, so they hold for every client.
+  - ICMP errors about a service, such as "port unreachable", do not carry its port and take the usual way.
+  - Files are C(/etc/systemd/system/lvs-cluster-routes.service), C(/var/lib/lvs-cluster/return_route.json) and
+    C(/etc/systemd/networkd.conf.d/91-lvs-cluster.conf). The last one keeps systemd-networkd from removing routes and
+    rules that it did not set, which it would do whenever it starts.
+  - An interface that is set down loses its routes, as all do. Start C(lvs-cluster-routes.service) again, or run the
+    task.
+seealso:
+  - module: lvs.cluster.arp_silence
+"""
+
+EXAMPLES = r"""
+- name: Answer web requests through the directors
+  lvs.cluster.return_route:
+    gateways: [192.0.2.1]
+    services:
+      - address: 192.0.2.11
+        protocol: tcp
+        port: 8080
+
+- name: Put the host back as it was
+  lvs.cluster.return_route:
+    state: absent
+"""
+
+RETURN = r"""
+diff:
+  description: The host before and after, as far as this module has to do with it. Both are equal when nothing changed.
+  returned: always
+  type: dict
+  contains:
+    before:
+      description: One line for each route, rule and line of a file.
+      type: str
+    after:
+      description: The same after the task, or, in check mode, as it would be.
+      type: str
+  sample:
+    before: ""
+    after: |
+      route default (ipv4) via 192.0.2.1 dev eth0 onlink table 5151
+      rule from 192.0.2.11 ipproto tcp sport 8080 lookup 5151 priority 5151
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.lvs.cluster.plugins.module_utils.host.module import run
+from ansible_collections.lvs.cluster.plugins.module_utils.host.return_route import converge_return_route
+from ansible_collections.lvs.cluster.plugins.module_utils.host.route_plan import parse_return_route
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "gateways": {"type": "list", "elements": "str"},
+            "services": {
+                "type": "list",
+                "elements": "dict",
+                "options": {
+                    "address": {"type": "str", "required": True},
+                    "protocol": {"type": "str", "choices": ["tcp", "udp", "sctp"]},
+                    "port": {"type": "int", "default": 0},
+                },
+            },
+            "table": {"type": "int", "default": 5151},
+            "priority": {"type": "int", "default": 5151},
+            "persist": {"type": "bool", "default": True},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        },
+        required_if=[("state", "present", ["gateways", "services"])],
+        supports_check_mode=True,
+    )
+    wanted = module.params
+    run(
+        module,
+        lambda: parse_return_route(
+            wanted["state"] == "present",
+            wanted["gateways"] or [],
+            wanted["services"] or [],
+            wanted["table"],
+            wanted["priority"],
+            wanted["persist"],
+        ),
+        converge_return_route,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The way back with nat: through which address of the directors, and for which replies. Private to the collection.
+
+The director translates addresses of requests, and so has to see the replies. A real server sends them to an address
+that is always at the director which balances: it moves with the VIPs, or is the only director's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import (
+    IPAddress,
+    address_fault,
+    family_of,
+    to_address,
+)
+from ansible_collections.lvs.cluster.plugins.plugin_utils.inventory import Inventory, InventoryError
+from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import Problems, show
+from ansible_collections.lvs.cluster.plugins.plugin_utils.resolve import ResolvedService
+
+VARIABLE = "lvs_nat_gateway"
+
+
+def check_marks(resolved: Iterable[ResolvedService], problems: Problems) -> None:
+    """Note the nat services whose replies cannot be told from everything else that a real server sends."""
+    for item in resolved:
+        if item.service.forward_method == "nat" and not item.service.traffic:
+            text = "is missing: with nat, real servers have to know which of their packets are replies"
+            problems.add(item.service.where, "marks", text)
+
+
+def read_gateways(
+    value: object, resolved: Iterable[ResolvedService], inventory: Inventory, problems: Problems
+) -> dict[str, IPAddress]:
+    """The gateway of each family in which a host that Ansible manages is behind nat: family -> address."""
+    needed: dict[str, str] = {}
+    for item in resolved:
+        if item.service.forward_method == "nat" and any(server.host is not None for server in item.servers):
+            needed.setdefault(item.service.family, item.service.name)
+    given = _read(value, problems)
+    found: dict[str, IPAddress] = {}
+    for family, service in needed.items():
+        if family in given:
+            found[family] = given[family]
+        elif len(inventory.directors) > 1:
+            text = f"has no {family} address, which service {service} (nat) needs: one that fails over with the VIPs"
+            problems.add(VARIABLE, "", text)
+        elif inventory.directors:
+            try:
+                found[family] = inventory.address(inventory.directors[0], family)
+            except InventoryError as error:
+                problems.add(VARIABLE, "", f"is not given, and the director's own address cannot be had: {error}")
+    return found
+
+
+def _read(value: object, problems: Problems) -> dict[str, IPAddress]:
+    """One address, or a list with one per family."""
+    if value is None or value == "":
+        return {}
+    found: dict[str, IPAddress] = {}
+    for element in value if isinstance(value, (list, tuple)) else [value]:
+        address = to_address(element)
+        if address is None:
+            problems.add(VARIABLE, "", f"{show(element)} is not an IP address")
+        elif address_fault(address):
+            problems.add(VARIABLE, "", f"{show(str(address))} {address_fault(address)}")
+        elif family_of(address) in found:
+            problems.add(VARIABLE, "", f"{found[family_of(address)]} and {address} are both {family_of(address)}")
+        else:
+            found[family_of(address)] = address
+    return found
+
+
+def floating(gateways: Iterable[IPAddress], vips: Sequence[IPAddress], inventory: Inventory) -> list[IPAddress]:
+    """Those gateways that the directors pass on to each other: no VIP, which is passed on anyway, and nobody's own."""
+    own: set[IPAddress] = set()
+    for director in inventory.directors:
+        try:
+            own.update(inventory.addresses(director).values())
+        except InventoryError:
+            continue
+    return [address for address in gateways if address not in own and address not in vips]
+
+
+def replies(host: str, resolved: Iterable[ResolvedService]) -> list[dict[str, object]]:
+    """What the host's replies of nat services come from, as the module ``return_route`` takes it, each once.
+
+    ``{"address": "192.0.2.11", "protocol": "tcp", "port": 8080}``; a port of 0 is every port, and a missing protocol
+    every protocol.
+    """
+    found: dict[tuple[str, str, int], dict[str, object]] = {}
+    for item in resolved:
+        if item.service.forward_method != "nat":
+            continue
+        for server in item.servers:
+            if server.host != host:
+                continue
+            for traffic in item.service.traffic:
+                for port in (server.port,) if server.port else traffic.ports or (0,):
+                    reply: dict[str, object] = {"address": str(server.address)}
+                    if traffic.protocol:
+                        reply["protocol"] = traffic.protocol
+                    found[str(server.address), traffic.protocol or "", port] = {**reply, "port": port}
+    return list(found.values())

@@ -1,0 +1,124 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""return_route on a real kernel: C(ip route get) says which way a reply takes."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+
+import pytest
+
+GATEWAYS = ["10.9.0.254", "2001:db8:9::fe"]
+SERVICES = [
+    {"address": "10.9.0.1", "protocol": "tcp", "port": 8080},
+    {"address": "10.9.0.1", "protocol": "udp"},
+    {"address": "2001:db8:9::1", "protocol": "udp", "port": 53},
+]
+CLIENTS = ("10.9.0.2", "2001:db8:9::2")  # on the link itself, which the main table knows a way to
+
+
+def way(lab, client, protocol, port):
+    """The next hop of a reply to a client: a gateway, or "direct"."""
+    source = "2001:db8:9::1" if ":" in client else "10.9.0.1"
+    text = lab.ip(lab.host, "route", "get", client, "from", source, "ipproto", protocol, "sport", str(port))
+    found = re.search(r"via (\S+)", text)
+    return found[1] if found else "direct"
+
+
+def now(lab):
+    rules = [lab.ip(lab.host, family, "rule", "show") for family in ("-4", "-6")]
+    # not the other tables: IPv6's change by themselves for a while
+    texts = [lab.ip(lab.host, family, "route", "show", "table", "all") for family in ("-4", "-6")]
+    return rules, [sorted(line for line in text.splitlines() if "table 5151" in line) for text in texts], lab.tree()
+
+
+def test_replies_of_services_go_by_the_gateway_and_nothing_else_does(lab):
+    before = now(lab)
+    checked = lab.module("return_route", gateways=GATEWAYS, services=SERVICES, check_mode=True)
+    assert checked.changed, checked.message
+    assert now(lab) == before
+    done = lab.module("return_route", gateways=GATEWAYS, services=SERVICES)
+    assert done.changed, done.message
+    assert (checked.before, checked.after) == (done.before, done.after)
+    assert way(lab, CLIENTS[0], "tcp", 8080) == GATEWAYS[0]
+    assert way(lab, CLIENTS[0], "udp", 9) == GATEWAYS[0]
+    assert way(lab, CLIENTS[1], "udp", 53) == GATEWAYS[1]
+    for client, protocol, port in ((CLIENTS[0], "tcp", 22), (CLIENTS[1], "tcp", 53)):
+        assert way(lab, client, protocol, port) == "direct"
+    again = lab.module("return_route", gateways=GATEWAYS, services=SERVICES)
+    assert not again.changed, again.diff()
+    assert lab.module("return_route", state="absent").changed
+    assert now(lab) == before
+    assert not lab.module("return_route", state="absent").changed
+
+
+def test_the_list_is_the_desired_state_and_a_gateway_is_replaced(lab):
+    lab.module("return_route", gateways=GATEWAYS, services=SERVICES)
+    result = lab.module("return_route", gateways=["10.9.0.253"], services=SERVICES[:1])
+    assert result.changed, result.message
+    assert way(lab, CLIENTS[0], "tcp", 8080) == "10.9.0.253"
+    assert way(lab, CLIENTS[0], "udp", 9) == "direct"
+    assert way(lab, CLIENTS[1], "udp", 53) == "direct"
+    assert lab.ip(lab.host, "-6", "route", "show", "table", "5151") == ""
+
+
+def test_what_the_boot_unit_does_is_what_the_module_did(lab):
+    lab.module("return_route", gateways=GATEWAYS, services=SERVICES)
+    held = now(lab)
+    unit = (lab.scratch / "etc/systemd/system/lvs-cluster-routes.service").read_text()
+    lab.module("return_route", state="absent")
+    words = "".join(f"{line}\n" for line in re.findall(r"^StandardInputText=(.*)$", unit, re.M))
+    for command in re.findall(r"^ExecStart=(.*)$", unit, re.M):
+        subprocess.run(
+            ["ip", "netns", "exec", lab.host, *shlex.split(command)],
+            input=words,
+            text=True,
+            check=True,
+            capture_output=True,
+        )
+    rules, routes, _tree = now(lab)
+    assert [set(text.splitlines()) for text in rules] == [set(text.splitlines()) for text in held[0]]
+    # ip names itself (boot) as who set a route, and pyroute2 an administrator (static)
+    said = re.compile(r" proto \w+")
+    assert [[said.sub("", line) for line in lines] for lines in routes] == [
+        [said.sub("", line) for line in lines] for lines in held[1]
+    ]
+    assert way(lab, CLIENTS[0], "tcp", 8080) == GATEWAYS[0]
+    assert way(lab, CLIENTS[1], "udp", 53) == GATEWAYS[1]
+
+
+def test_what_somebody_removed_is_put_back(lab):
+    lab.module("return_route", gateways=GATEWAYS, services=SERVICES)
+    held = now(lab)
+    lab.ip(lab.host, "rule", "del", "from", "10.9.0.1", "ipproto", "tcp", "sport", "8080", "table", "5151")
+    lab.ip(lab.host, "-6", "route", "flush", "table", "5151")
+    assert lab.module("return_route", gateways=GATEWAYS, services=SERVICES).changed
+    assert now(lab)[1:] == held[1:]
+    assert way(lab, CLIENTS[0], "tcp", 8080) == GATEWAYS[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"gateways": ["10.9.0.300"]}, "gateways: '10.9.0.300' is no IP address"),
+        ({"gateways": ["10.9.0.254", "10.9.0.253"]}, "are both ipv4"),
+        ({"gateways": ["10.9.0.254"]}, "services[2].address: 2001:db8:9::1 needs a gateway of its family"),
+        ({"gateways": ["10.9.0.1", "2001:db8:9::fe"]}, "gateways: 10.9.0.1 is an address of this host itself"),
+        ({"services": [{"address": "10.9.0.7"}]}, "services: this host has no address 10.9.0.7"),
+        ({"services": [{"address": "10.9.0.1", "port": 80}]}, "services[0].port: 80 needs a protocol"),
+        ({"table": 254}, "table: 254 is not between 256 and 4294967295"),
+        ({"priority": 0}, "priority: 0 is not between 1 and 32765"),
+    ],
+)
+def test_errors_are_told_before_anything_is_touched(lab, arguments, says):
+    before = now(lab)
+    for check_mode in (True, False):
+        refused = lab.module(
+            "return_route", **{"gateways": GATEWAYS, "services": SERVICES, **arguments}, check_mode=check_mode
+        )
+        assert refused.failed
+        assert says in refused.message
+        assert now(lab) == before

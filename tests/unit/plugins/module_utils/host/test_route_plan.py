@@ -1,0 +1,99 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The plan of return_route: a reply that is to go by a director never meets a rule without its route."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from ansible_collections.lvs.cluster.plugins.module_utils.host.errors import HostError
+from ansible_collections.lvs.cluster.plugins.module_utils.host.route_plan import (
+    NETWORKD_FILE,
+    ReturnRoute,
+    parse_return_route,
+    plan_return_route,
+)
+from ansible_collections.lvs.cluster.plugins.module_utils.host.settle import settle
+from ansible_collections.lvs.cluster.plugins.module_utils.host.state import Address, HostState
+from ansible_collections.lvs.cluster.plugins.module_utils.host.unit import ROUTES_UNIT
+from ansible_collections.lvs.cluster.tests.unit.plugins.module_utils.host.simulated import SimulatedHost
+
+SERVICES: list[dict[str, object]] = [
+    {"address": "192.0.2.11", "protocol": "tcp", "port": 80},
+    {"address": "2001:DB8::11", "protocol": "udp", "port": 53},
+]
+FRESH = HostState(
+    addresses=frozenset({Address("192.0.2.11", 24, "eth0"), Address("2001:db8::11", 64, "eth0.7")}),
+    directories=frozenset({"/etc", "/etc/systemd", "/var", "/var/lib"}),
+)
+
+
+def wanted(present: bool = True, gateways: tuple[str, ...] = ("192.0.2.1", "2001:db8::1")) -> ReturnRoute:
+    return parse_return_route(present, gateways, SERVICES, 5151, 5151, True)
+
+
+def run(host: SimulatedHost, want: ReturnRoute) -> bool:
+    return settle(host.read, lambda state: plan_return_route(state, want), host.apply, False).changed
+
+
+def no_rule_without_route(host: SimulatedHost) -> bool:
+    return all(
+        {":" in rule.address for rule in state.rules} <= {route.family == "ipv6" for route in state.routes}
+        for state in host.passed
+    )
+
+
+def test_routes_and_rules_come_and_go() -> None:
+    host = SimulatedHost(FRESH)
+    assert run(host, wanted())
+    assert {(route.gateway, route.interface) for route in host.state.routes} == {
+        ("192.0.2.1", "eth0"),
+        ("2001:db8::1", "eth0.7"),
+    }
+    assert len(host.state.rules) == 2
+    assert host.state.files[NETWORKD_FILE]
+    assert host.state.units[ROUTES_UNIT]
+    assert not run(host, wanted())
+    assert run(host, wanted(present=False))
+    assert not host.state.routes
+    assert not host.state.rules
+    assert host.state.directories == FRESH.directories
+    assert no_rule_without_route(host)
+
+
+@pytest.mark.parametrize("fail_at", range(12))
+def test_a_failure_half_way_leaves_what_was(fail_at: int) -> None:
+    start = SimulatedHost(FRESH)
+    run(start, wanted(gateways=("192.0.2.9", "2001:db8::9")))
+    host = SimulatedHost(start.state, fail_at=fail_at)
+    try:
+        run(host, wanted())
+    except HostError:
+        assert host.state == start.state
+    assert no_rule_without_route(host)
+
+
+def test_no_service_is_as_good_as_absent() -> None:
+    host = SimulatedHost(FRESH)
+    assert not run(host, replace(wanted(), services=()))
+
+
+def test_two_interfaces_of_one_family_are_refused() -> None:
+    both = replace(FRESH, addresses=FRESH.addresses | {Address("192.0.2.12", 24, "eth1")})
+    services: list[dict[str, object]] = [*SERVICES, {"address": "192.0.2.12"}]
+    want = parse_return_route(True, ["192.0.2.1", "2001:db8::1"], services, 5151, 5151, True)
+    with pytest.raises(HostError, match=r"192\.0\.2\.12 is on eth1, another address of its family on eth0"):
+        plan_return_route(both, want)
+
+
+def test_the_unit_waits_for_every_interface_and_knows_both_families() -> None:
+    host = SimulatedHost(FRESH)
+    run(host, wanted())
+    unit = host.state.units[ROUTES_UNIT]
+    assert unit is not None
+    assert "Requires=sys-subsystem-net-devices-eth0.device sys-subsystem-net-devices-eth0.7.device\n" in unit.text
+    assert "StandardInputText=4 rule add from 192.0.2.11 ipproto tcp sport 80 lookup 5151 priority 5151\n" in unit.text
+    assert "StandardInputText=6 route replace default via 2001:db8::1 dev eth0.7 onlink table 5151\n" in unit.text
