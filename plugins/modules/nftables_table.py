@@ -54,8 +54,8 @@ notes:
     C(oifname), not by C(iif) and C(oif), which need the interface to be there.
   - Files are C(/etc/lvs-cluster/nftables-NAME.nft), C(/etc/systemd/system/lvs-cluster-nftables-NAME.service) and
     C(/var/lib/lvs-cluster/nftables-NAME.json).
-  - The unit runs after C(nftables.service), and again whenever that is restarted, since C(/etc/nftables.conf) usually
-    begins with C(flush ruleset). A reload of C(nftables.service) takes the table away, unless that file includes ours.
+  - The unit runs at boot and whenever C(nftables.service) is started, since C(/etc/nftables.conf) usually begins with
+    C(flush ruleset). A reload of C(nftables.service) takes the table away, unless that file includes ours.
 seealso:
   - module: lvs.cluster.ipvs_kernel
 """

@@ -77,8 +77,10 @@ notes:
   - Files are C(/etc/systemd/system/lvs-cluster-routes.service), C(/var/lib/lvs-cluster/return_route.json) and
     C(/etc/systemd/networkd.conf.d/91-lvs-cluster.conf). The last one keeps systemd-networkd from removing routes and
     rules that it did not set, which it would do whenever it starts.
-  - An interface that is set down loses its routes, as all do. Start C(lvs-cluster-routes.service) again, or run the
-    task.
+  - An interface that is set down, or that loses its last address for a moment, loses its routes, as the kernel has it.
+    A restart of systemd-networkd does that to IPv4. Restart C(lvs-cluster-routes.service) then, or run the task.
+  - A UDP server that is bound to no address and does not say from which one it answers (C(IP_PKTINFO)) has the kernel
+    find the route before the address is known. No rule holds for its replies, so bind it to the address.
 seealso:
   - module: lvs.cluster.arp_silence
 """

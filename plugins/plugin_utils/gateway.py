@@ -9,7 +9,7 @@ that is always at the director which balances: it moves with the VIPs, or is the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import (
     IPAddress,
@@ -25,15 +25,19 @@ VARIABLE = "lvs_nat_gateway"
 
 
 def check_marks(resolved: Iterable[ResolvedService], problems: Problems) -> None:
-    """Note the nat services whose replies cannot be told from everything else that a real server sends."""
+    """Note the services by mark whose traffic has to be known, and is not."""
+    reasons = {
+        "nat": "with nat, real servers have to know which of their packets are replies",
+        "fullnat": "with fullnat, the directors have to know whose addresses to translate",
+    }
     for item in resolved:
-        if item.service.forward_method == "nat" and not item.service.traffic:
-            text = "is missing: with nat, real servers have to know which of their packets are replies"
-            problems.add(item.service.where, "marks", text)
+        reason = reasons.get(item.service.forward_method)
+        if reason and not item.service.traffic:
+            problems.add(item.service.where, "marks", f"is missing: {reason}")
 
 
 def read_gateways(
-    value: object, resolved: Iterable[ResolvedService], inventory: Inventory, problems: Problems
+    value: object, resolved: Sequence[ResolvedService], inventory: Inventory, problems: Problems
 ) -> dict[str, IPAddress]:
     """The gateway of each family in which a host that Ansible manages is behind nat: family -> address."""
     needed: dict[str, str] = {}
@@ -41,6 +45,7 @@ def read_gateways(
         if item.service.forward_method == "nat" and any(server.host is not None for server in item.servers):
             needed.setdefault(item.service.family, item.service.name)
     given = _read(value, problems)
+    _check_owners(given, resolved, inventory, problems)
     found: dict[str, IPAddress] = {}
     for family, service in needed.items():
         if family in given:
@@ -53,6 +58,30 @@ def read_gateways(
                 found[family] = inventory.address(inventory.directors[0], family)
             except InventoryError as error:
                 problems.add(VARIABLE, "", f"is not given, and the director's own address cannot be had: {error}")
+    return found
+
+
+def _check_owners(
+    given: Mapping[str, IPAddress], resolved: Iterable[ResolvedService], inventory: Inventory, problems: Problems
+) -> None:
+    """Note a gateway that stays with one host while the VIPs move on."""
+    servers = {server.address: server.host or "a real server" for item in resolved for server in item.servers}
+    owners = _own_addresses(inventory) if len(inventory.directors) > 1 else {}
+    for address in given.values():
+        owner = owners.get(address) or servers.get(address)
+        if owner:
+            text = f"{address} is the own address of {owner}, and does not move with the VIPs"
+            problems.add(VARIABLE, "", text)
+
+
+def _own_addresses(inventory: Inventory) -> dict[IPAddress, str]:
+    """The directors' own addresses, as far as the inventory has them, and whose they are."""
+    found: dict[IPAddress, str] = {}
+    for director in inventory.directors:
+        try:
+            found.update((address, director) for address in inventory.addresses(director).values())
+        except InventoryError:
+            continue
     return found
 
 
@@ -76,12 +105,7 @@ def _read(value: object, problems: Problems) -> dict[str, IPAddress]:
 
 def floating(gateways: Iterable[IPAddress], vips: Sequence[IPAddress], inventory: Inventory) -> list[IPAddress]:
     """Those gateways that the directors pass on to each other: no VIP, which is passed on anyway, and nobody's own."""
-    own: set[IPAddress] = set()
-    for director in inventory.directors:
-        try:
-            own.update(inventory.addresses(director).values())
-        except InventoryError:
-            continue
+    own = _own_addresses(inventory)
     return [address for address in gateways if address not in own and address not in vips]
 
 

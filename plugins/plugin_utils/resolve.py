@@ -17,6 +17,12 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.inventory import Inven
 from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import Problems
 from ansible_collections.lvs.cluster.plugins.plugin_utils.services import UNREWRITTEN, ServerEntry, Service
 
+#: Why a director cannot be a real server: by forwarding method.
+_NOT_ON_DIRECTORS = {
+    **dict.fromkeys(UNREWRITTEN, "as a backup it would balance requests again, not answer them"),
+    "nat": "its replies would not pass the director that balances, unless that is itself",
+}
+
 
 @dataclass(frozen=True)
 class RealServer:
@@ -142,8 +148,8 @@ class _Resolver:
             self._problems.add(service.where, f"{entry.path}.lower_threshold", f"{lower} {rule}")
         address = entry.address
         if host is not None:
-            if host in self._directors and service.forward_method in UNREWRITTEN:
-                text = f"host {host} is a director too: as a backup it would balance requests again, not answer them"
+            if host in self._directors and service.forward_method in _NOT_ON_DIRECTORS:
+                text = f"host {host} is a director too: {_NOT_ON_DIRECTORS[service.forward_method]}"
                 self._problems.add(service.where, entry.path, text)
                 return None
             address = self._host_address(service, host, entry)

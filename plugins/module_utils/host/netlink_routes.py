@@ -12,12 +12,11 @@ import errno
 import socket
 from typing import Any
 
-from .routing import Route, Rule
+from .routing import NUMBERS, Route, Rule
 from .rtnetlink import Rtnetlink, as_host_error
 
 _ONLINK = 4  # include/uapi/linux/rtnetlink.h: RTNH_F_ONLINK
 _FAMILIES = {"ipv4": socket.AF_INET, "ipv6": socket.AF_INET6}
-_PROTOCOLS = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP, "sctp": socket.IPPROTO_SCTP}
 
 
 class Routes(Rtnetlink):
@@ -39,7 +38,7 @@ class Routes(Rtnetlink):
 
     def read_rules(self, table: int) -> frozenset[Rule]:
         """The rules that lead to a table. Raises HostError."""
-        names = {number: name for name, number in _PROTOCOLS.items()}
+        names = {number: name for name, number in NUMBERS.items()}
         found = set()
         for number in _FAMILIES.values():
             with as_host_error("read the routing rules"):
@@ -100,7 +99,7 @@ def _rule(rule: Rule) -> dict[str, Any]:
     if rule.address:
         words.update(src=rule.address, src_len=128 if ":" in rule.address else 32)
     if rule.protocol:
-        words["ip_proto"] = _PROTOCOLS.get(rule.protocol) or int(rule.protocol)
+        words["ip_proto"] = NUMBERS.get(rule.protocol) or int(rule.protocol)
     if rule.port:
         words["sport_range"] = f"{rule.port}:{rule.port}"
     return words

@@ -10,6 +10,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+#: Of the protocols that IPVS balances (RFC 9293, RFC 768, RFC 9260).
+NUMBERS = {"tcp": 6, "udp": 17, "sctp": 132}
+
 
 @dataclass(frozen=True, order=True)
 class Route:
@@ -35,6 +38,13 @@ class Rule:
     port: int
 
     def __str__(self) -> str:
-        protocol = f" ipproto {self.protocol}" if self.protocol else ""
+        return self._words(self.protocol)
+
+    def batch_words(self) -> str:
+        """The same for ip itself, which knows a protocol by name only where /etc/protocols has it (package netbase)."""
+        return self._words(str(NUMBERS.get(self.protocol, self.protocol)))
+
+    def _words(self, protocol: str) -> str:
+        which = f" ipproto {protocol}" if protocol else ""
         port = f" sport {self.port}" if self.port else ""
-        return f"from {self.address}{protocol}{port} lookup {self.table} priority {self.priority}"
+        return f"from {self.address}{which}{port} lookup {self.table} priority {self.priority}"

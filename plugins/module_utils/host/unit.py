@@ -46,7 +46,8 @@ StandardInput=data
 [Install]
 WantedBy=multi-user.target
 """
-# Debian's and Red Hat's nftables.service begin with "flush ruleset", so a start of them must bring ours back.
+# Debian's and Red Hat's nftables.service begin with "flush ruleset", so each of their starts must bring ours back: they
+# want this unit, which for that does not stay active.
 _TABLE_UNIT = """\
 # {header}
 [Unit]
@@ -55,16 +56,14 @@ DefaultDependencies=no
 Wants=network-pre.target
 Before=network-pre.target shutdown.target
 After=systemd-modules-load.service local-fs.target nftables.service
-PartOf=nftables.service
 Conflicts=shutdown.target
 
 [Service]
 Type=oneshot
-RemainAfterExit=yes
 ExecStart=nft --file {path}
 
 [Install]
-WantedBy=multi-user.target
+WantedBy=multi-user.target nftables.service
 """
 
 
@@ -128,7 +127,9 @@ def routes_unit(header: str, routes: Sequence[Route], rules: Sequence[Rule]) -> 
         f"{route.family[-1]} route replace default via {route.gateway} dev {route.interface} onlink table {route.table}"
         for route in routes
     ]
-    lines += [f"{6 if ':' in rule.address else 4} rule add {rule}" for rule in rules]
+    # so that it can run again
+    lines += [f"{family} rule flush table {table}" for table, family in sorted({_of(rule) for rule in rules})]
+    lines += [f"{_of(rule)[1]} rule add {rule.batch_words()}" for rule in rules]
     commands = [
         f"ExecStart=/bin/sh -ec 'sed -n \"s/^{family} //p\" | ip -{family} -force -batch -'\n"
         for family in sorted({line[0] for line in lines})
@@ -142,6 +143,11 @@ def routes_unit(header: str, routes: Sequence[Route], rules: Sequence[Rule]) -> 
             batch="".join(f"StandardInputText={line}\n" for line in lines),
         )
     )
+
+
+def _of(rule: Rule) -> tuple[int, int]:
+    """The table that a rule leads to, and the version of IP that it is for."""
+    return rule.table, 6 if ":" in rule.address else 4
 
 
 def _device(interface: str) -> str:

@@ -102,7 +102,7 @@ def sound_services(draw: st.DrawFn, index: int) -> dict[str, Any]:
         vip = "192.0.2.20" if family == "ipv4" else "2001:DB8::20"
         traffic = some(protocol=st.sampled_from(services.PROTOCOLS), ports=st.sampled_from([[80], [443, "8080"]]))
         service["marks"] = [
-            {"address": vip, **draw(traffic)} for _number in range(draw(st.integers(method == "nat", 2)))
+            {"address": vip, **draw(traffic)} for _number in range(draw(st.integers(method in {"nat", "fullnat"}, 2)))
         ]
     else:
         ports = [80 + index] + ([0] if "persistence" in service and index == 0 else [])

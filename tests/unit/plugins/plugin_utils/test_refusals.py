@@ -115,6 +115,14 @@ REFUSALS: list[tuple[object, str]] = [
         "service web: synproxy: is for tcp only, and marks names other traffic (or none)",
     ),
     (
+        [service(fwmark=21, address=..., port=..., family="ipv4", forward_method="fullnat")],
+        "service web: marks: is missing: with fullnat, the directors have to know whose addresses to translate",
+    ),
+    (
+        [service(fwmark=21, address=..., port=..., family="ipv4", forward_method="nat")],
+        "service web: marks: is missing: with nat, real servers have to know which of their packets are replies",
+    ),
+    (
         [service(fwmark=0, address=..., port=..., family="ipv4")],
         "service web: fwmark: 0 is not between 1 and 4294967295",
     ),
@@ -335,6 +343,48 @@ def test_a_director_is_no_real_server() -> None:
         "service web: real_servers[0]: host lb1 is a director too: "
         "as a backup it would balance requests again, not answer them"
     )
+
+
+def test_a_director_is_no_real_server_behind_nat() -> None:
+    groups = {"all": ["lb1"], "directors": ["lb1"], "real_servers": ["lb1"]}
+    with pytest.raises(ModelError) as caught:
+        build_cluster([nat(real_servers=[{"host": "lb1"}])], groups, {"lb1": {"lvs_address": "192.0.2.2"}})
+    assert str(caught.value) == (
+        "service web: real_servers[0]: host lb1 is a director too: "
+        "its replies would not pass the director that balances, unless that is itself"
+    )
+
+
+@pytest.mark.parametrize(
+    ("gateway", "says"),
+    [
+        (
+            None,
+            "lvs_nat_gateway: has no ipv4 address, which service web (nat) needs: one that fails over with the VIPs",
+        ),
+        (
+            "2001:db8::1",
+            "lvs_nat_gateway: has no ipv4 address, which service web (nat) needs: one that fails over with",
+        ),
+        ("192.0.2.3", "lvs_nat_gateway: 192.0.2.3 is the own address of lb2, and does not move with the VIPs"),
+        ("192.0.2.101", "lvs_nat_gateway: 192.0.2.101 is the own address of rs1, and does not move with the VIPs"),
+        ("gateway", "lvs_nat_gateway: 'gateway' is not an IP address"),
+        (["192.0.2.1", "192.0.2.4"], "lvs_nat_gateway: 192.0.2.1 and 192.0.2.4 are both ipv4"),
+        ("224.0.0.1", "lvs_nat_gateway: '224.0.0.1' is a multicast address"),
+    ],
+)
+def test_gateways_that_are_none(gateway: object, says: str) -> None:
+    groups = {"directors": ["lb1", "lb2"], "real_servers": ["rs1"], "web": ["rs1"]}
+    addresses = {"lb1": "192.0.2.2", "lb2": "192.0.2.3", "rs1": "192.0.2.101"}
+    hostvars = {host: {"lvs_address": address} for host, address in addresses.items()}
+    cluster = build_cluster([nat()], groups, hostvars)
+    for expand in (
+        lambda: cluster.director("lb1", "eth1", nat_gateway=gateway),
+        lambda: cluster.real_server("rs1", gateway),
+    ):
+        with pytest.raises(ModelError) as caught:
+            expand()
+        assert caught.value.problems[0].startswith(says)
 
 
 def test_all_problems_come_together_first_one_first(build: Build) -> None:

@@ -95,5 +95,5 @@ def test_the_unit_waits_for_every_interface_and_knows_both_families() -> None:
     unit = host.state.units[ROUTES_UNIT]
     assert unit is not None
     assert "Requires=sys-subsystem-net-devices-eth0.device sys-subsystem-net-devices-eth0.7.device\n" in unit.text
-    assert "StandardInputText=4 rule add from 192.0.2.11 ipproto tcp sport 80 lookup 5151 priority 5151\n" in unit.text
+    assert "StandardInputText=4 rule add from 192.0.2.11 ipproto 6 sport 80 lookup 5151 priority 5151\n" in unit.text
     assert "StandardInputText=6 route replace default via 2001:db8::1 dev eth0.7 onlink table 5151\n" in unit.text
