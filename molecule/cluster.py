@@ -38,9 +38,9 @@ def machine() -> Callable[[str], Host]:
     return get
 
 
-def on_client(*command: str, seconds: float = 120) -> str:
-    """What a command prints that runs in the client's namespace."""
-    words = [str(LAB / "client.sh"), "-c", 'exec "$@"', "client", *command]
+def on_client(*command: str, seconds: float = 120, client: str = "client") -> str:
+    """What a command prints that runs in the client's namespace, or in another."""
+    words = [str(LAB / f"{client}.sh"), "-c", 'exec "$@"', "client", *command]
     return subprocess.run(words, capture_output=True, text=True, check=True, timeout=seconds).stdout
 
 
@@ -56,11 +56,11 @@ def ask(times: int, url: str = f"http://{VIP}/") -> collections.Counter[str]:
     return collections.Counter(done.stdout.split())
 
 
-def wait_for_service(seconds: float = 120, vip: str = VIP) -> float:
+def wait_for_service(seconds: float = 120, vip: str = VIP, client: str = "client") -> float:
     """Until the VIP has somebody who owns it: there a port without a service is refused. Returns the seconds waited."""
     begun = time.monotonic()
     while time.monotonic() - begun < seconds:
-        words = [str(LAB / "client.sh"), "-c", f"exec curl --silent --max-time 1 http://{vip}:9/"]
+        words = [str(LAB / f"{client}.sh"), "-c", f"exec curl --silent --max-time 1 http://{vip}:9/"]
         if subprocess.run(words, capture_output=True, check=False).returncode == 7:  # could not connect: refused
             return time.monotonic() - begun
     raise AssertionError(f"nobody owned {vip} within {seconds} s")

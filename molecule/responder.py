@@ -1,10 +1,11 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Answers on one port, over TCP, UDP and SCTP, both families: who answers, and whom it saw asking. Runs on a machine.
+"""Answers on some ports, over TCP, UDP and SCTP, both families: who answers, and whom it saw asking. Runs on a machine.
 
-`responder.py PORT ADDRESS...`; an answer is "hostname address". SCTP tells its peer every address that it is bound to,
-so it is bound to the given addresses one by one; they need not be there yet.
+`responder.py PORT,... ADDRESS...`; an answer is "hostname address". "give N" is answered with N octets, and
+"take N" with "go" and, when N octets have come, the answer. SCTP tells its peer every address that it is
+bound to, so it is bound to the given addresses one by one; they need not be there yet.
 """
 
 from __future__ import annotations
@@ -28,8 +29,18 @@ def converse(connection: socket.socket, peer: str) -> None:
     with connection:
         connection.settimeout(60)
         # a client that stays says so once more for every answer that it wants
-        while connection.recv(100):
-            connection.sendall(answer(peer))
+        while request := connection.recv(100):
+            words = request.split()
+            if words[0] == b"give":
+                connection.sendall(bytes(int(words[1])))
+            elif words[0] == b"take":
+                left = int(words[1])
+                connection.sendall(b"go\n")
+                while left > 0 and (data := connection.recv(65536)):
+                    left -= len(data)
+                connection.sendall(answer(peer))
+            else:
+                connection.sendall(answer(peer))
 
 
 def accept(listening: socket.socket) -> None:
@@ -49,8 +60,7 @@ def datagrams(open_socket: socket.socket) -> None:
         open_socket.sendmsg([answer(peer[0])], back, 0, peer)
 
 
-def main() -> None:
-    port, addresses = int(sys.argv[1]), sys.argv[2:]
+def listen(port: int, addresses: list[str]) -> list[threading.Thread]:
     tcp = socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True)
     udp = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
     udp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
@@ -62,8 +72,13 @@ def main() -> None:
         sctp.setsockopt(socket.IPPROTO_IP, IP_FREEBIND, 1)
         sctp.bind((address, port))
         work.append(threading.Thread(target=accept, args=(sctp,)))
-    for thread in work:
-        thread.start()
+    return work
+
+
+def main() -> None:
+    for port in sys.argv[1].split(","):
+        for thread in listen(int(port), sys.argv[2:]):
+            thread.start()
 
 
 if __name__ == "__main__":

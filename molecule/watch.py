@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Watches the scenario from outside, and remembers what the hosts were like before it.
 
-`watch.py start VIP...` writes a snapshot of every machine, then leaves two processes on the client: one that asks for
-the VIPs by ARP, ten times a second, and a tcpdump that records every answer. `watch.py stop` ends them. Both end by
-themselves after an hour.
+`watch.py start LINK VIP...` writes a snapshot of every machine, then leaves two processes on a namespace of that link:
+one that asks for the VIPs by ARP and neighbour solicitations, ten times a second, and a tcpdump that records every
+answer. `watch.py stop` ends them. Both end by themselves after an hour.
 """
 
 from __future__ import annotations
@@ -13,10 +13,8 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
-import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,13 +23,19 @@ LAB = Path(os.environ.get("LVS_LAB_HOME", "/var/lib/lvs-lab")) / "labs" / "molec
 FOLDER = LAB / "watch"
 CAPTURE = FOLDER / "arp.pcap"
 PROCESSES = FOLDER / "processes"
-INTERFACE = "cluster"
-CLIENT = "192.0.2.100"
+# Where the watch stands, by link: a namespace and its addresses.
+POSTS = {
+    "cluster": ("client", "192.0.2.100", "2001:db8::100"),
+    "far": ("router", "198.51.100.254", "2001:db8:3::254"),
+}
 MACHINES = ("director1", "rs1", "rs2")
-EVERY = 0.1
 LIFETIME = 3600
 CLAIM = re.compile(r"^\S+ (?P<sender>\S+) > .*Reply (?P<address>\S+) is-at (?P<claimed>[0-9a-f:]+)", re.MULTILINE)
-REQUEST = re.compile(rf"Request who-has (\S+) .*tell {re.escape(CLIENT)},")
+# Whoever answers may leave its link-layer address out; the sender is on the frame.
+ADVERTISEMENT = re.compile(
+    r"^\S+ (?P<sender>\S+) > .*neighbor advertisement, length \d+, tgt is (?P<address>[0-9a-f:]+)", re.MULTILINE
+)
+REQUEST = re.compile(r"Request who-has (\S+) .*tell (\S+),|> ff02::1:ff.*neighbor solicitation, .*who has ([0-9a-f:]+)")
 
 # Everything that the collection changes, and the places where it might leave something. Not what only exists once ip_vs
 # is loaded, which happens in between: its sysctls and its table are looked at by themselves.
@@ -71,43 +75,51 @@ def boot(host: str) -> str:
     return on(host, "cat /proc/sys/kernel/random/boot_id")
 
 
-def ask(vips: list[str]) -> None:
-    """Broadcast who-has (RFC 826) again and again. Runs on the client."""
-    wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
-    wire.bind((INTERFACE, 0))
-    mac = wire.getsockname()[4]
-    frame = b"\xff" * 6 + mac + bytes.fromhex("08060001080006040001")
-    frame += mac + socket.inet_aton(CLIENT) + b"\0" * 6
-    end = time.monotonic() + LIFETIME
-    while time.monotonic() < end:
-        for vip in vips:
-            wire.send(frame + socket.inet_aton(vip))
-        time.sleep(EVERY)
-
-
-def start(vips: list[str]) -> None:
+def start(link: str, vips: list[str]) -> None:
     stop()
     FOLDER.mkdir(exist_ok=True)
     with ThreadPoolExecutor() as threads:
         for host, text in zip(MACHINES, threads.map(snapshot, MACHINES), strict=True):
             snapshot_file(host).write_text(text)
             boot_file(host).write_text(boot(host))
-    shell = [str(LAB / "client.sh"), "-c"]
+    namespace, *sources = POSTS[link]
+    shell = [str(LAB / f"{namespace}.sh"), "-c"]
+    asking = Path(__file__).resolve().with_name("asking.py")
     commands = [
-        f"exec timeout {LIFETIME} tcpdump -i {INTERFACE} -U -w {CAPTURE} arp",
-        f"exec {sys.executable} {Path(__file__).resolve()} ask {' '.join(vips)}",
+        f"exec timeout {LIFETIME} tcpdump -i {link} -U -w {CAPTURE} 'arp or icmp6'",
+        f"exec {sys.executable} {asking} {LIFETIME} {link} {' '.join([*sources, *vips])}",
     ]
     quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     started = [subprocess.Popen([*shell, command], start_new_session=True, **quiet) for command in commands]  # type: ignore[call-overload]
     PROCESSES.write_text(" ".join(str(process.pid) for process in started))
 
 
-def heard() -> tuple[Counter[str], Counter[tuple[str, str, str]]]:
-    """What the watch has recorded: requests for each address, and answers by (address, sender's MAC, MAC claimed)."""
-    words = ["tcpdump", "-nn", "-e", "-r", str(CAPTURE), "arp"]
+def heard() -> tuple[Counter[str], Counter[tuple[str, str]]]:
+    """What the watch has recorded: requests for each address, and answers by (address, MAC).
+
+    A MAC is that of the sender; one that claims another's address appears as both.
+    """
+    words = ["tcpdump", "-nn", "-e", "-r", str(CAPTURE)]
     text = subprocess.run(words, capture_output=True, text=True, check=True).stdout
-    claims = Counter((found["address"], found["sender"], found["claimed"]) for found in CLAIM.finditer(text))
-    return Counter(REQUEST.findall(text)), claims
+    claims: Counter[tuple[str, str]] = Counter()
+    for found in CLAIM.finditer(text):
+        sender, claimed = found["sender"], found["claimed"]
+        claims[found["address"], sender if sender == claimed else f"{sender} for {claimed}"] += 1
+    claims.update((found["address"], found["sender"]) for found in ADVERTISEMENT.finditer(text))
+    senders = {source for _namespace, *sources in POSTS.values() for source in sources}
+    requests = Counter(
+        found[1] or found[3] for found in REQUEST.finditer(text) if found[2] is None or found[2] in senders
+    )
+    return requests, claims
+
+
+def answers(vip: str, mac: str | None) -> tuple[int, int, int]:
+    """How often was asked for an address, answered with this MAC, and by anybody else."""
+    requests, claims = heard()
+    right = claims.pop((vip, mac), 0) if mac else 0
+    wrong = sum(times for (address, _mac), times in claims.items() if address == vip)
+    print(f"{requests[vip]} requests for {vip}: {right} answers by the director, {wrong} by others")
+    return requests[vip], right, wrong
 
 
 def stop() -> None:
@@ -125,4 +137,4 @@ if __name__ == "__main__":
     if sys.argv[1] == "stop":
         stop()
     else:
-        {"start": start, "ask": ask}[sys.argv[1]](sys.argv[2:])
+        start(sys.argv[2], sys.argv[3:])

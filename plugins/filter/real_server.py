@@ -11,7 +11,7 @@ version_added: 0.1.0
 short_description: What one real server of an LVS cluster needs
 description:
   - Expands the description of a cluster (the variable C(lvs_virtual_services)) into what one real server needs, which
-    is the list of VIPs that it holds silently, and the way that its replies take with NAT.
+    is the list of VIPs that it holds silently, the way that its replies take with NAT, and the tunnels that end there.
   - The VIPs are those of the services that name this host and forward by direct routing or through a tunnel, since
     packets then reach the real server with the VIP as their destination.
   - The whole description is validated first, against the inventory too, whichever host is asked for. Everything that
@@ -41,6 +41,10 @@ options:
     description:
       - The directors' address on the network of the real servers, as for the filter P(lvs.cluster.director#filter).
     type: raw
+  tunnel_mtu:
+    description: The largest packet that gets from the directors to this host, in octets.
+    type: int
+    default: 1500
 seealso:
   - plugin: lvs.cluster.director
     plugin_type: filter
@@ -77,11 +81,24 @@ _value:
           description: What replies come from.
           type: list
           elements: dict
+    tunnels:
+      description:
+        - What the module M(lvs.cluster.ipvs_tunnel) takes.
+        - Empty when no service forwards to this host through a tunnel.
+      type: list
+      elements: dict
+    nftables:
+      description:
+        - The rules of an nftables table that make TCP segments small enough for the tunnels, as the module
+          M(lvs.cluster.nftables_table) takes them. Empty when there are no tunnels.
+      type: str
   sample:
     vips: [192.0.2.10, "2001:db8::10"]
     return_route:
       gateways: [192.0.2.1]
       services: [{"address": "192.0.2.11", "protocol": "tcp", "port": 8080}]
+    tunnels: []
+    nftables: ""
 """
 
 from typing import Any
@@ -89,9 +106,11 @@ from typing import Any
 from ansible_collections.lvs.cluster.plugins.plugin_utils.filtering import expand
 
 
-def real_server(description: Any, host: str, groups: Any, hostvars: Any, nat_gateway: Any = None) -> dict[str, object]:
+def real_server(
+    description: Any, host: str, groups: Any, hostvars: Any, nat_gateway: Any = None, tunnel_mtu: Any = 1500
+) -> dict[str, object]:
     """`Cluster.real_server` as a filter."""
-    return expand(description, groups, hostvars, lambda cluster: cluster.real_server(host, nat_gateway))
+    return expand(description, groups, hostvars, lambda cluster: cluster.real_server(host, nat_gateway, tunnel_mtu))
 
 
 class FilterModule:

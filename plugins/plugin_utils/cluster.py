@@ -30,6 +30,12 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.resolve import Resolve
 from ansible_collections.lvs.cluster.plugins.plugin_utils.services import UNREWRITTEN
 from ansible_collections.lvs.cluster.plugins.plugin_utils.supported import refuse_unsupported
 from ansible_collections.lvs.cluster.plugins.plugin_utils.table import table_entries
+from ansible_collections.lvs.cluster.plugins.plugin_utils.tunnels import (
+    check_tunnels,
+    read_mtu,
+    segment_rules,
+    tunnel_ends,
+)
 from ansible_collections.lvs.cluster.plugins.plugin_utils.vrrp import director_addresses, instances, read_settings
 
 
@@ -44,6 +50,7 @@ def build_cluster(description: object, groups: object, hostvars: object) -> Clus
     services = read_services(description, problems)
     resolved = resolve(services, inventory, problems)
     check_marks(resolved, problems)
+    check_tunnels(resolved, problems)
     refuse_unsupported(services, problems)
     problems.raise_any()
     return Cluster(tuple(resolved), inventory)
@@ -98,16 +105,19 @@ class Cluster:
             "vrrp": {"instances": [instance.as_dict() for instance in vrrp]},
         }
 
-    def real_server(self, host: str, nat_gateway: object = None) -> dict[str, object]:
+    def real_server(self, host: str, nat_gateway: object = None, tunnel_mtu: object = 1500) -> dict[str, object]:
         """What one real server needs; `ModelError` for a host of another group.
 
         - ``vips``: ``["192.0.2.10", "2001:db8::10"]``, those that it must hold silently: of its services that forward
           by dr or tun, IPv4 first, then by number. Empty for a host that no such service names.
         - ``return_route``: ``{"gateways": ["192.0.2.1"], "services": [...]}``, what the module of that name takes, for
           its services that forward by nat. Both are empty for a host that has none.
+        - ``tunnels``: what the module ``ipvs_tunnel`` takes (`tunnels.tunnel_ends`)
+        - ``nftables``: the rules of the table lvs_real_server (`tunnels.segment_rules`), empty for no table
         """
         problems = Problems()
         _members(REAL_SERVERS, host, self.inventory, problems)
+        mtu = read_mtu(tunnel_mtu, problems)
         gateways = read_gateways(nat_gateway, self.resolved, self.inventory, problems)
         problems.raise_any()
         services = replies(host, self.resolved)
@@ -118,6 +128,8 @@ class Cluster:
                 "gateways": [str(address) for family, address in sorted(gateways.items()) if family in used],
                 "services": services,
             },
+            "tunnels": tunnel_ends(host, self.resolved),
+            "nftables": segment_rules(host, self.resolved, mtu),
         }
 
     def as_dict(self) -> dict[str, object]:

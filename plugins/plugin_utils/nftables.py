@@ -49,11 +49,17 @@ def director_rules(services: Iterable[Service], interfaces: Sequence[str]) -> st
     return "\n".join(chain for chain in chains if chain)
 
 
-def _chain(name: str, hook: str, services: list[Service], rules: Callable[[Service, Traffic], list[str]]) -> str:
-    lines = [f"    {rule}" for service in services for traffic in service.traffic for rule in rules(service, traffic)]
+def base_chain(name: str, hook: str, rules: Iterable[str]) -> str:
+    """A chain with a hook of its own, that accepts by default; empty without rules."""
+    lines = [f"    {rule}" for rule in rules]
     if not lines:
         return ""
     return "\n".join([f"chain {name} {{", f"    type {hook}; policy accept;", *lines, "}", ""])
+
+
+def _chain(name: str, hook: str, services: list[Service], rules: Callable[[Service, Traffic], list[str]]) -> str:
+    found = (rule for service in services for traffic in service.traffic for rule in rules(service, traffic))
+    return base_chain(name, hook, found)
 
 
 def _routes_ipv6(service: Service) -> bool:
@@ -62,9 +68,8 @@ def _routes_ipv6(service: Service) -> bool:
 
 def _no_redirects(interfaces: Sequence[str]) -> str:
     names = ", ".join(f'"{name}"' for name in interfaces)
-    rules = ["type filter hook output priority filter; policy accept;"]
-    rules.append(f"oifname {{ {names} }} icmpv6 type nd-redirect drop")
-    return "\n".join(["chain no_redirects {", *(f"    {rule}" for rule in rules), "}", ""])
+    rule = f"oifname {{ {names} }} icmpv6 type nd-redirect drop"
+    return base_chain("no_redirects", "filter hook output priority filter", [rule])
 
 
 def _to(traffic: Traffic) -> str:
@@ -72,11 +77,12 @@ def _to(traffic: Traffic) -> str:
     family = "ip" if traffic.address.version == 4 else "ip6"
     match = f"{family} daddr {traffic.address}"
     if traffic.ports:
-        return f"{match} {traffic.protocol} dport {_ports(traffic)}"
+        return f"{match} {traffic.protocol} dport {ports_of(traffic)}"
     return f"{match} meta l4proto {traffic.protocol}" if traffic.protocol else match
 
 
-def _ports(traffic: Traffic) -> str:
+def ports_of(traffic: Traffic) -> str:
+    """Its ports, as nft takes them behind C(dport) and C(sport)."""
     ports = [str(port) for port in sorted(traffic.ports)]
     return ports[0] if len(ports) == 1 else f"{{ {', '.join(ports)} }}"
 

@@ -152,7 +152,7 @@ class _Resolver:
                 text = f"host {host} is a director too: {_NOT_ON_DIRECTORS[service.forward_method]}"
                 self._problems.add(service.where, entry.path, text)
                 return None
-            address = self._host_address(service, host, entry)
+            address = address or self._host_address(service, host, entry)
         if address is None:
             return None
         # where only the packet's own port counts, 0 and "not given" are the same

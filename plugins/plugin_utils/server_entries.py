@@ -40,15 +40,16 @@ def read_server_entries(fields: Fields) -> tuple[ServerEntry, ...]:
 def _read_entry(fields: Fields) -> ServerEntry | None:
     fields.refuse_unknown(KEYS, "a real server")
     kinds = fields.present(KINDS)
+    if kinds == ["host", "address"]:
+        kinds = ["host"]  # at an address of its own for this service
     if len(kinds) != 1:
         found = " and ".join(kinds) or "none"
         fields.fault("", f"needs exactly one of {', '.join(KINDS)}; it has {found}")
         return None
     kind = kinds[0]
-    address = None
+    address = fields.address("address") if fields.given("address") else None
     name: str | None
     if kind == "address":
-        address = fields.address("address")
         name = None if address is None else str(address)
     else:
         name = fields.text(kind, _INVENTORY_NAME, f"the name of an inventory {kind}")

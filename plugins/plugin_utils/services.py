@@ -61,7 +61,8 @@ class ServerEntry:
     """One element of ``real_servers``: ``kind`` is group, host or address, ``name`` what it is called there.
 
     ``path`` is where it stands (``real_servers[2]``). What is None was not given: the weight is then left as the
-    kernel has it, the port is the service's, and for a host that also comes in by a group, the group's value counts.
+    kernel has it, the port is the service's, and for a host that also comes in by a group, the group's value counts. A
+    host's ``address`` is the one that this service uses, in the place of the inventory's.
     """
 
     path: str

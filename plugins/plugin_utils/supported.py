@@ -14,10 +14,6 @@ from collections.abc import Iterable
 from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import Problems
 from ansible_collections.lvs.cluster.plugins.plugin_utils.services import Service
 
-#: Forwarding methods that wait for the real servers' side.
-METHODS = {
-    "tun": "the roles do not set up tunnels yet",
-}
 #: Keys that wait: the attribute of `Service`, and why.
 KEYS = {
     "health_check": "the roles do not configure health checks yet",
@@ -28,11 +24,6 @@ KEYS = {
 def refuse_unsupported(services: Iterable[Service], problems: Problems) -> None:
     """Note every part of the description that this version validates but does not build."""
     for service in services:
-        method = service.forward_method
-        if method in METHODS:
-            problems.add(
-                service.where, "forward_method", f"{method!r} is not supported in this version: {METHODS[method]}"
-            )
         for key, reason in KEYS.items():
             if getattr(service, key):
                 problems.add(service.where, key, f"is not supported in this version: {reason}")

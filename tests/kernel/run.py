@@ -36,12 +36,13 @@ from tests.machines import COLLECTION, NEWEST, THERE, luggage, on, unpack
 TOPOLOGY = ROOT / "molecule" / "lab" / "topologies" / "kernel.yml"
 # The same tests, with nothing from the repository's own pytest settings: those are for newer versions.
 PYTEST = "python3 -m pytest -c /dev/null -p no:cacheprovider -q -ra --durations=8"
-NEED_IP_VS = [
+NEED_MODULES = [
+    "tests/kernel_host/test_ipvs_tunnel.py",
     "tests/kernel_host/test_ipvs_kernel.py::test_ip_vs_and_its_sysctls",
     "tests/kernel_host/test_ipvs_kernel.py::test_a_sysctl_of_ip_vs_that_is_none",
 ]
-# Of the host side only what needs ip_vs: native() runs the rest, where it takes no tenth of the time.
-SUITES = " ".join(f"{COLLECTION}/{path}" for path in ("tests/kernel", *NEED_IP_VS))
+# Of the host side only what needs kernel modules: native() runs the rest, where it takes no tenth of the time.
+SUITES = " ".join(f"{COLLECTION}/{path}" for path in ("tests/kernel", *NEED_MODULES))
 # What depends on the library: the table as ipvsadm wrote it and read it, by random tables.
 ORACLE = f"{COLLECTION}/tests/kernel/test_oracle.py"
 
@@ -58,9 +59,11 @@ class Ring:
 
 def rings(only: str | None = None) -> list[list[Ring]]:
     """What runs on each machine, one after another; the machines work side by side."""
+    newest = Ring("debian12", f"newest, {metadata.version('pyroute2')}", ORACLE, NEWEST)
+    if only == "newest":
+        return [[newest]]
     if only:
         return [[Ring(only, f"{only}'s")]]
-    newest = Ring("debian12", f"newest, {metadata.version('pyroute2')}", ORACLE, NEWEST)
     return [[Ring("debian12", "Debian 12's"), newest], [Ring("debian13", "Debian 13's")]]
 
 
@@ -102,7 +105,7 @@ def examples() -> bytes:
 def native() -> bool:
     """The host side's tests, in namespaces of this machine and with the environment's pyroute2.
 
-    But for those that need ip_vs, which this machine's kernel may lack: they run in the machines.
+    But for those that need modules which this machine's kernel may lack: they run in the machines.
     """
     print("\n--- this machine's namespaces", flush=True)
     path = f"{ROOT}/.build/collections"
@@ -118,7 +121,7 @@ def native() -> bool:
         "-p",
         "no:cacheprovider",
     ]
-    suite = [*(f"--deselect={test}" for test in NEED_IP_VS), "tests/kernel_host"]
+    suite = [*(f"--deselect={test}" for test in NEED_MODULES), "tests/kernel_host"]
     environment = {"PYTHONPATH": path, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
     return subprocess.run([*command, *suite], cwd=ROOT, env=environment, check=False).returncode == 0
 
@@ -128,7 +131,7 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="leave the machines up")
     parser.add_argument("--tables", type=int, default=8, help="how many random tables each random test builds")
     parser.add_argument("--fuzz", type=int, default=40, help="how many inputs each fuzz test makes up")
-    parser.add_argument("--machine", help="only this one, with the pyroute2 of its Debian")
+    parser.add_argument("--machine", help="only this one, with its pyroute2; newest: Debian 12 with the newest")
     parser.add_argument("arguments", nargs="*", help="for pytest, after --, with paths as they are in the machine")
     options = parser.parse_args()
     lab = topology.load(TOPOLOGY)

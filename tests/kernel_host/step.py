@@ -14,7 +14,6 @@ import sys
 from ansible_collections.lvs.cluster.plugins.module_utils.host.arp_plan import parse_silence
 from ansible_collections.lvs.cluster.plugins.module_utils.host.errors import HostError
 from ansible_collections.lvs.cluster.plugins.module_utils.host.silence import converge_silence
-from ansible_collections.lvs.cluster.plugins.module_utils.host.state import describe
 from ansible_collections.lvs.cluster.plugins.module_utils.host.target import Target
 
 
@@ -33,7 +32,7 @@ class SteppedTarget(Target):
         if self.fail_at == -1:
             raise HostError("injected")
         super().apply(operation)
-        say(describe(operation))
+        say(str(operation))
 
 
 def run(present, fail_at):

@@ -31,11 +31,7 @@ def test_the_table_is_empty_and_ipvs_has_its_own_settings_again(machine: Callabl
 
 def test_nobody_but_the_director_ever_answered_for_the_vip(machine: Callable[[str], Host]) -> None:
     director = machine(cluster.DIRECTOR).check_output("cat /sys/class/net/cluster/address")
-    requests, claims = watch.heard()
-    asked = requests[cluster.VIP]
-    right = claims.pop((cluster.VIP, director, director), 0)
-    wrong = sum(times for (address, _sender, _claimed), times in claims.items() if address == cluster.VIP)
-    print(f"{asked} requests for {cluster.VIP}: {right} answers by the director, {wrong} by others")
+    asked, right, wrong = watch.answers(cluster.VIP, director)
     assert not wrong
     # The watch ran all along, and what it waited for is seen by it.
     assert asked > 1000

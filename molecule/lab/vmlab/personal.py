@@ -9,9 +9,10 @@ from __future__ import annotations
 import shlex
 import time
 import uuid
+from collections.abc import Iterable
 
 from .network import Card
-from .topology import Host
+from .topology import Host, on_link
 
 NETWORKD = "/etc/systemd/network"
 
@@ -28,10 +29,10 @@ def script(host: Host, cards: list[Card], authorized_key: str, host_key: str) ->
     files["/etc/machine-id"] = f"{uuid.uuid4().hex}\n"
     files["/root/.ssh/authorized_keys"] = authorized_key
     files["/etc/ssh/ssh_host_ed25519_key"] = host_key
-    for number, card in enumerate(cards):
+    for card in cards:
         files[f"{NETWORKD}/10-{card.name}.link"] = f"[Match]\nMACAddress={card.mac}\n\n[Link]\nName={card.name}\n"
-        # The first card is the management link, which carries no route.
-        files[f"{NETWORKD}/10-{card.name}.network"] = _network(card, host.routes if number == 1 else ())
+        routes = [route for route in host.routes if on_link(route[1], card.addresses)]
+        files[f"{NETWORKD}/10-{card.name}.network"] = _network(card, routes)
     if host.forward:
         files["/etc/sysctl.d/10-forward.conf"] = "net.ipv4.ip_forward=1\nnet.ipv6.conf.all.forwarding=1\n"
         lines.append("sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1")
@@ -46,9 +47,10 @@ def script(host: Host, cards: list[Card], authorized_key: str, host_key: str) ->
     return "\n".join(lines) + "\n"
 
 
-def _network(card: Card, routes: tuple[tuple[str, str], ...]) -> str:
+def _network(card: Card, routes: Iterable[tuple[str, str]]) -> str:
     text = f"[Match]\nMACAddress={card.mac}\n\n[Network]\nIPv6AcceptRA=no\n"
     text += "".join(f"Address={address}\n" for address in card.addresses)
     for to, via in routes:
-        text += f"\n[Route]\nDestination={'0.0.0.0/0' if to == 'default' else to}\nGateway={via}\n"
+        everything = "::/0" if ":" in via else "0.0.0.0/0"
+        text += f"\n[Route]\nDestination={everything if to == 'default' else to}\nGateway={via}\n"
     return text

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -127,9 +127,17 @@ def _host(name: str, data: Any, links: tuple[str, ...]) -> Host:
     routes = []
     for route in _list(keys.get("routes", []), f"{where}.routes"):
         entry = _mapping(route, f"{where}.routes", {"to", "via"})
-        routes.append((str(entry.get("to")), _address(entry.get("via"), f"{where}.routes.via")))
+        via = _address(entry.get("via"), f"{where}.routes.via")
+        if not any(on_link(via, port.addresses) for port in ports):
+            raise LabError(f"{where}.routes.via: {via} is on none of the host's links")
+        routes.append((str(entry.get("to")), via))
     services = tuple(str(item) for item in _list(keys.get("services", []), f"{where}.services"))
     return Host(name, image, tuple(ports), tuple(routes), services, bool(keys.get("forward", False)))
+
+
+def on_link(address: str, own: Iterable[str]) -> bool:
+    """Whether an address is in the network of one of a host's own, which are `address/prefix` texts."""
+    return any(ipaddress.ip_address(address) in ipaddress.ip_interface(one).network for one in own)
 
 
 def _mapping(value: Any, where: str, allowed: set[str] | None) -> Mapping[str, Any]:

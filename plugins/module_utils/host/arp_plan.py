@@ -22,18 +22,9 @@ from dataclasses import dataclass
 
 from .bookkeeping import change_files, plan_bookkeeping
 from .errors import HostError
+from .operations import Add, ChangeUnit, Operation, Plan, Remove, SetSysctl, predict
 from .record import KnownVip, Record, parse_record
-from .state import (
-    AddAddress,
-    Address,
-    ChangeUnit,
-    HostState,
-    Operation,
-    Plan,
-    RemoveAddress,
-    SetSysctl,
-    predict,
-)
+from .state import Address, HostState
 from .sysctl import display, overridden, render_file
 from .unit import VIPS_UNIT, vips_unit
 
@@ -125,7 +116,7 @@ def plan_silence(state: HostState, silence: ArpSilence, sysctl_files: Sequence[t
     books = plan_bookkeeping(state, RECORD_FILE, old, new, [path for path, text in files.items() if text is not None])
 
     silencing = _writes(state, listed)
-    addresses: list[Operation] = [*map(AddAddress, missing), *map(RemoveAddress, surplus)]
+    addresses: list[Operation] = [*map(Add, missing), *map(Remove, surplus)]
     before = state.units.get(VIPS_UNIT)
     units: list[Operation] = [] if before == boot_unit else [ChangeUnit(VIPS_UNIT, before, boot_unit)]
     keeping = change_files(state, files)

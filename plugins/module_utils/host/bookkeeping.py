@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from .operations import ChangeFile, ChangeRecord, MakeDirectory, Operation, RemoveDirectory
 from .record import Record, render_record
-from .state import ChangeFile, ChangeRecord, HostState, MakeDirectory, Operation, RemoveDirectory, directories_for
+from .state import HostState, directories_for
 
 OWN_DIRECTORY = "/var/lib/lvs-cluster"
 
@@ -69,6 +70,7 @@ def _covering(old: Record, new: Record) -> Record:
         side_effects={**new.side_effects, **old.side_effects},
         directories=tuple(dict.fromkeys((*old.directories, *new.directories))),
         vips={**new.vips, **old.vips},
+        gue=tuple(dict.fromkeys((*old.gue, *new.gue))),
     )
 
 

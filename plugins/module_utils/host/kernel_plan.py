@@ -17,8 +17,9 @@ from dataclasses import dataclass
 
 from .bookkeeping import change_files, plan_bookkeeping
 from .errors import HostError
+from .operations import LoadModule, Operation, Plan, SetSysctl, predict
 from .record import Record, parse_record
-from .state import HostState, LoadModule, Operation, Plan, SetSysctl, predict
+from .state import HostState
 from .sysctl import (
     brought_by,
     display,

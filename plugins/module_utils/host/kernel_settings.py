@@ -19,10 +19,11 @@ from .kernel_plan import (
     listed_sysctls,
     plan_kernel,
 )
+from .operations import LoadModule, Plan, SetSysctl
 from .procsys import require_writable
 from .record import parse_record
 from .settle import Outcome, settle
-from .state import HostState, LoadModule, Plan, SetSysctl
+from .state import HostState
 from .target import Query, Target
 
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 from .bookkeeping import change_files, plan_bookkeeping
 from .errors import HostError
+from .operations import ChangeTable, ChangeUnit, Operation, Plan, RemoveDirectory, predict
 from .record import Record, parse_record
-from .state import ChangeTable, ChangeUnit, HostState, Operation, Plan, RemoveDirectory, predict
+from .state import HostState
 from .unit import table_unit
 
 CONFIG_DIRECTORY = "/etc/lvs-cluster"

@@ -8,11 +8,10 @@ PRIVATE to the collection lvs.cluster: may change without notice.
 
 from __future__ import annotations
 
-from .errors import HostError
 from .nft_plan import NftTable, plan_table
 from .settle import Outcome, settle
 from .state import HostState
-from .systemd import booted
+from .systemd import require_boot
 from .target import Query, Target
 
 
@@ -20,11 +19,8 @@ def converge_table(target: Target, table: NftTable, check_mode: bool) -> Outcome
     """Give a host the wanted table of nftables, or predict it. Raises HostError."""
     wanted = None
     if table.present:
-        if table.persist and not booted(target.root):
-            raise HostError(
-                "persist: systemd does not run on this host (a container?), so nothing would load the table at boot;"
-                " set persist to false to have it until then"
-            )
+        if table.persist:
+            require_boot(target.root, "load the table")
         wanted = target.nftables.would_list(table.name, table.rules)
 
     def read() -> HostState:

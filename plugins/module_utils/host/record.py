@@ -6,7 +6,8 @@
 One file a module, in /var/lib/lvs-cluster. Every record holds: "format", 1; "sysctls", the keys that the task lists,
 with the values found before the first change (null while the kernel module that brings the key is not loaded);
 "side_effects", the same for keys that the kernel changed along with them; "directories", those that had to be made.
-The record of arp_silence also holds "vips": address to {"interface": name, "added": whether the module added it}.
+The record of arp_silence also holds "vips": address to {"interface": name, "added": whether the module added it}; that
+of ipvs_tunnel holds "gue", the ports that it added.
 
 PRIVATE to the collection lvs.cluster: may change without notice.
 """
@@ -40,6 +41,7 @@ class Record:
     side_effects: Mapping[str, str] = field(default_factory=dict)
     directories: tuple[str, ...] = ()
     vips: Mapping[str, KnownVip] = field(default_factory=dict)
+    gue: tuple[str, ...] = ()
 
     def originals(self) -> dict[str, str]:
         """Every remembered value, of listed keys and of side effects."""
@@ -47,7 +49,7 @@ class Record:
         return {**self.side_effects, **known}
 
     def __bool__(self) -> bool:
-        return bool(self.sysctls or self.side_effects or self.directories or self.vips)
+        return bool(self.sysctls or self.side_effects or self.directories or self.vips or self.gue)
 
 
 def parse_record(path: str, text: str | None) -> Record:
@@ -66,6 +68,7 @@ def parse_record(path: str, text: str | None) -> Record:
             side_effects={_text(key): _text(value) for key, value in raw["side_effects"].items()},
             directories=tuple(_text(item) for item in raw["directories"]),
             vips={_text(key): _vip(value) for key, value in raw.get("vips", {}).items()},
+            gue=tuple(_text(item) for item in raw.get("gue", [])),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise HostError(
@@ -88,6 +91,8 @@ def render_record(record: Record) -> str | None:
         raw["vips"] = {
             address: {"interface": vip.interface, "added": vip.added} for address, vip in record.vips.items()
         }
+    if record.gue:
+        raw["gue"] = list(record.gue)
     return json.dumps(raw, indent=2, sort_keys=True) + "\n"
 
 
@@ -99,6 +104,7 @@ def remembered_lines(path: str, text: str | None) -> list[str]:
         f"the address {address} dev {vip.interface}{'' if vip.added else ', which was there before'}"
         for address, vip in sorted(record.vips.items())
     ]
+    lines += [f"adding {port}" for port in record.gue]
     return lines + [f"making {directory}" for directory in record.directories]
 
 

@@ -8,11 +8,10 @@ PRIVATE to the collection lvs.cluster: may change without notice.
 
 from __future__ import annotations
 
-from .errors import HostError
 from .route_plan import NETWORKD_FILE, RECORD_FILE, ReturnRoute, plan_return_route
 from .settle import Outcome, settle
 from .state import HostState
-from .systemd import booted, has_command
+from .systemd import require_boot
 from .target import Query, Target
 from .unit import ROUTES_UNIT
 
@@ -20,13 +19,7 @@ from .unit import ROUTES_UNIT
 def converge_return_route(target: Target, wanted: ReturnRoute, check_mode: bool) -> Outcome:
     """Give a host the wanted routes and rules, or predict it. Raises HostError."""
     if wanted.present and wanted.persist and wanted.services:
-        if not booted(target.root):
-            raise HostError(
-                "persist: systemd does not run on this host (a container?), so nothing would set the routes at boot;"
-                " set persist to false to have them until then"
-            )
-        if not has_command("ip"):
-            raise HostError("persist: the command ip is missing, which sets the routes at boot (package iproute2)")
+        require_boot(target.root, "set the routes", needs_ip=True)
 
     def read() -> HostState:
         return target.read(

@@ -18,9 +18,10 @@ from dataclasses import dataclass
 
 from .bookkeeping import change_files, plan_bookkeeping
 from .errors import HostError
+from .operations import Add, ChangeRoute, ChangeUnit, Operation, Plan, Remove, predict
 from .record import Record, parse_record
 from .routing import Route, Rule
-from .state import AddRule, ChangeRoute, ChangeUnit, HostState, Operation, Plan, RemoveRule, predict
+from .state import HostState
 from .unit import ROUTES_UNIT, routes_unit
 
 NETWORKD_FILE = "/etc/systemd/networkd.conf.d/91-lvs-cluster.conf"
@@ -124,8 +125,8 @@ def plan_return_route(state: HostState, wanted: ReturnRoute) -> Plan:
     set_routes = [ChangeRoute(had.get(family), route) for family, route in routes.items() if had.get(family) != route]
     gone = [ChangeRoute(route, None) for family, route in sorted(had.items()) if family not in routes]
     operations: list[Operation] = [*change_files(state, files), *set_routes]
-    operations += map(AddRule, sorted(rules - state.rules))
-    operations += map(RemoveRule, sorted(state.rules - rules))
+    operations += map(Add, sorted(rules - state.rules))
+    operations += map(Remove, sorted(state.rules - rules))
     operations += gone
     installed = state.units.get(ROUTES_UNIT)
     if installed != unit:

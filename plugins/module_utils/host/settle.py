@@ -15,16 +15,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from .errors import HostError
-from .state import (
-    HostState,
-    LoadModule,
-    Operation,
-    Plan,
-    SetSysctl,
-    describe,
-    inverse,
-    render,
-)
+from .operations import LoadModule, Operation, Plan, SetSysctl
+from .state import HostState, render
 from .sysctl import display, in_writing_order, influenced, interfaces_in
 
 # Loading modules, applying, following up on what the kernel changed along with it, and finding nothing left to do.
@@ -56,7 +48,7 @@ def settle(
     state = read()
     first = plan(state)
     check(first)
-    outcome = Outcome(bool(first.operations), render(state, first), render(first.predicted, first), first.warnings)
+    outcome = Outcome(bool(first.operations), _shown(state, first), _shown(first.predicted, first), first.warnings)
     if check_mode or not first.operations:
         return outcome
     done: list[Operation] = []
@@ -78,6 +70,10 @@ def settle(
         if isinstance(error, HostError):
             raise HostError(f"{error}; {fate}") from error
         raise
+
+
+def _shown(state: HostState, plan: Plan) -> str:
+    return render(state, plan.shown_sysctls, plan.shown_addresses)
 
 
 class _Found:
@@ -114,13 +110,13 @@ def _apply(apply: Callable[[Operation], None], operation: Operation) -> None:
     try:
         apply(operation)
     except HostError as error:
-        raise HostError(f"cannot {describe(operation)}: {error}") from error
+        raise HostError(f"cannot {operation!s}: {error}") from error
 
 
 def _unsettled(operation: Operation) -> str:
     if isinstance(operation, SetSysctl):
         return f"{display(operation.key)} was set to {operation.after}, but the kernel says {operation.before}"
-    return f"the change does not last: there is still need to {describe(operation)}"
+    return f"the change does not last: there is still need to {operation!s}"
 
 
 def _undo(
@@ -134,7 +130,7 @@ def _undo(
     undone = 0
     try:
         while left:
-            back = inverse(left[-1])
+            back = left[-1].inverse()
             if back is not None:
                 _apply(apply, back)
                 undone += 1
@@ -142,7 +138,7 @@ def _undo(
         for operation in side_effects():
             _apply(apply, operation)
     except HostError as error:
-        rest = f", so this stays done: {', '.join(map(describe, left))}" if left else ""
+        rest = f", so this stays done: {', '.join(map(str, left))}" if left else ""
         return f"putting back failed too ({error}){rest}"
     loaded = [operation.name for operation in done if isinstance(operation, LoadModule)]
     fate = "everything else was put back" if undone else "nothing was changed"

@@ -9,12 +9,12 @@ PRIVATE to the collection lvs.cluster: may change without notice.
 from __future__ import annotations
 
 from .arp_plan import RECORD_FILE, SYSCTL_FILE, ArpSilence, keys_of_interest, plan_silence
-from .errors import HostError
+from .operations import Plan, SetSysctl
 from .procsys import require_writable
 from .record import parse_record
 from .settle import Outcome, settle
-from .state import HostState, Plan, SetSysctl
-from .systemd import booted, has_command
+from .state import HostState
+from .systemd import require_boot
 from .target import Query, Target
 from .unit import VIPS_UNIT
 
@@ -22,7 +22,7 @@ from .unit import VIPS_UNIT
 def converge_silence(target: Target, silence: ArpSilence, check_mode: bool) -> Outcome:
     """Give a host the wanted VIPs and silence about them, or predict it. Raises HostError."""
     if silence.present and silence.persist:
-        _require_boot(target)
+        require_boot(target.root, "put the VIPs back", needs_ip=True)
     sysctl_files = target.sysctl_files()
 
     def read() -> HostState:
@@ -34,14 +34,3 @@ def converge_silence(target: Target, silence: ArpSilence, check_mode: bool) -> O
         require_writable((item.key for item in plan.operations if isinstance(item, SetSysctl)), target.proc)
 
     return settle(read, lambda state: plan_silence(state, silence, sysctl_files), target.apply, check_mode, check)
-
-
-def _require_boot(target: Target) -> None:
-    """Raises HostError where a unit cannot keep VIPs across reboots, before anything is touched."""
-    if not booted(target.root):
-        raise HostError(
-            "persist: systemd does not run on this host (a container?), so nothing would put the VIPs back at boot;"
-            " set persist to false to hold them until then"
-        )
-    if not has_command("ip"):
-        raise HostError("persist: the command ip is missing, which puts VIPs back at boot (package iproute2)")

@@ -58,6 +58,17 @@ def booted(root: str = "/") -> bool:
     return os.path.isdir(os.path.join(root, "run/systemd/system"))
 
 
+def require_boot(root: str, use: str, needs_ip: bool = False) -> None:
+    """Refuse to persist where no unit of ours would do `use` at boot, before anything is touched. Raises HostError."""
+    if not booted(root):
+        raise HostError(
+            f"persist: systemd does not run on this host (a container?), so nothing would {use} at boot;"
+            " set persist to false to have it until then"
+        )
+    if needs_ip and not has_command("ip"):
+        raise HostError(f"persist: the command ip is missing, which would {use} at boot (package iproute2)")
+
+
 class Systemd:
     """Units below a root directory ("/" but in tests), driven through a command runner."""
 

@@ -14,35 +14,38 @@ from dataclasses import dataclass
 
 from .addresses import Addresses
 from .files import make_directories, read_text, remove_empty_directories, remove_file, write_text
+from .iproute import Tunnels
 from .kmod import KernelModules
 from .netlink_routes import Routes
 from .nft import Nftables
-from .procsys import read_interfaces, read_sysctl_files, read_sysctls, write_sysctl
-from .state import (
-    AddAddress,
-    AddRule,
+from .operations import (
+    Add,
     ChangeFile,
     ChangeRecord,
     ChangeRoute,
     ChangeTable,
     ChangeUnit,
-    HostState,
+    Item,
     LoadModule,
     MakeDirectory,
     Operation,
-    RemoveAddress,
-    RemoveRule,
+    Remove,
+    RemoveDirectory,
     SetSysctl,
-    parents_of,
 )
+from .procsys import read_interfaces, read_sysctl_files, read_sysctls, write_sysctl
+from .routing import Rule
+from .state import Address, HostState, parents_of
 from .systemd import RunCommand, Systemd, run_command
+from .tunnels import TunnelDevice
 
 
 @dataclass(frozen=True)
 class Query:
     """What a planner needs to know. Paths are the host's, below the target's root.
 
-    table is a table of nftables, routes the number of a routing table.
+    table is a table of nftables, routes the number of a routing table. Whoever asks for tunnels asks for the modules
+    that GUE needs as well.
     """
 
     sysctls: Iterable[str] = ()
@@ -53,6 +56,7 @@ class Query:
     addresses: bool = False
     table: str | None = None
     routes: int | None = None
+    tunnels: bool = False
 
 
 class Target:
@@ -73,6 +77,7 @@ class Target:
         self.addresses = addresses or Addresses()
         self.routes = routes or Routes()
         self.nftables = Nftables(run)
+        self.tunnels = Tunnels(run)
 
     def close(self) -> None:
         """Close what was opened."""
@@ -98,11 +103,12 @@ class Target:
     def read(self, query: Query) -> HostState:
         """The state that a query asks for. Raises HostError."""
         records = () if query.record is None else (query.record,)
+        modules = {name: self.modules.available(name) for name in query.modules}
         directories = (path for path in parents_of((*query.files, *records)) if os.path.isdir(self.path(path)))
         return HostState(
             sysctls=read_sysctls(query.sysctls, self.proc),
             addresses=self.addresses.read() if query.addresses else frozenset(),
-            modules={name: self.modules.available(name) for name in query.modules},
+            modules=modules,
             files={path: self.text(path) for path in query.files},
             records={path: self.text(path) for path in records},
             units={} if query.unit is None else {query.unit: self.systemd.read(query.unit)},
@@ -110,18 +116,20 @@ class Target:
             tables={} if query.table is None else {query.table: self.nftables.listing(query.table)},
             routes=frozenset() if query.routes is None else self.routes.read_routes(query.routes),
             rules=frozenset() if query.routes is None else self.routes.read_rules(query.routes),
+            tunnels=self.tunnels.read_devices() if query.tunnels else frozenset(),
+            gue_ports=self.tunnels.read_gue_ports() if query.tunnels and modules.get("fou") else frozenset(),
         )
 
     def apply(self, operation: Operation) -> None:
-        """Carry out one operation. Raises HostError with the reason alone: describe() has the rest of the sentence."""
+        """Carry out one operation. Raises HostError with the reason alone: its text has the rest."""
         if isinstance(operation, LoadModule):
             self.modules.load(operation.name)
         elif isinstance(operation, SetSysctl):
             write_sysctl(operation.key, operation.after, self.proc)
-        elif isinstance(operation, AddAddress):
-            self.addresses.add(operation.address)
-        elif isinstance(operation, RemoveAddress):
-            self.addresses.remove(operation.address)
+        elif isinstance(operation, Add):
+            self._add(operation.item)
+        elif isinstance(operation, Remove):
+            self._remove(operation.item)
         elif isinstance(operation, ChangeFile):
             self._write(operation.path, operation.after, 0o600 if isinstance(operation, ChangeRecord) else 0o644)
         elif isinstance(operation, ChangeUnit):
@@ -130,14 +138,32 @@ class Target:
             self.nftables.swap(operation.name, operation.after)
         elif isinstance(operation, ChangeRoute):
             self.routes.change(operation.before, operation.after)
-        elif isinstance(operation, AddRule):
-            self.routes.add_rule(operation.rule)
-        elif isinstance(operation, RemoveRule):
-            self.routes.remove_rule(operation.rule)
         elif isinstance(operation, MakeDirectory):
             make_directories(self.path(operation.path))
-        else:
+        elif isinstance(operation, RemoveDirectory):
             remove_empty_directories([self.path(operation.path)])
+        else:
+            raise NotImplementedError(operation)
+
+    def _add(self, item: Item) -> None:
+        if isinstance(item, Address):
+            self.addresses.add(item)
+        elif isinstance(item, Rule):
+            self.routes.add_rule(item)
+        elif isinstance(item, TunnelDevice):
+            self.tunnels.add(item)
+        else:
+            self.tunnels.add_gue_port(item)
+
+    def _remove(self, item: Item) -> None:
+        if isinstance(item, Address):
+            self.addresses.remove(item)
+        elif isinstance(item, Rule):
+            self.routes.remove_rule(item)
+        elif isinstance(item, TunnelDevice):
+            self.tunnels.remove(item)
+        else:
+            self.tunnels.remove_gue_port(item)
 
     def _write(self, path: str, text: str | None, mode: int) -> None:
         if text is None:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A unit of systemd as a value, and the units that put VIPs, routes and nftables rules back at boot.
+"""A unit of systemd as a value, and the units that put VIPs, routes, tunnels and nftables rules back at boot.
 
 PRIVATE to the collection lvs.cluster: may change without notice.
 """
@@ -13,9 +13,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .routing import Route, Rule
+from .tunnels import GUE_MODULES, GuePort, TunnelDevice
 
 VIPS_UNIT = "lvs-cluster-vips.service"
 ROUTES_UNIT = "lvs-cluster-routes.service"
+TUNNELS_UNIT = "lvs-cluster-tunnels.service"
 
 # lo is there from the start, so its VIPs come on before any link is up. Another interface has to appear first.
 _ORDER_LO = """\
@@ -87,6 +89,24 @@ RemainAfterExit=yes
 [Install]
 WantedBy=multi-user.target
 """
+_TUNNELS_UNIT = """\
+# {header}
+[Unit]
+Description=Receiving ends of the tunnels of LVS
+DefaultDependencies=no
+Wants=network-pre.target
+Before=network-pre.target shutdown.target
+After=systemd-modules-load.service systemd-sysctl.service
+Conflicts=shutdown.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+# What is there already is refused, and does no harm.
+{commands}
+[Install]
+WantedBy=multi-user.target
+"""
 
 
 @dataclass(frozen=True)
@@ -143,6 +163,29 @@ def routes_unit(header: str, routes: Sequence[Route], rules: Sequence[Rule]) -> 
             batch="".join(f"StandardInputText={line}\n" for line in lines),
         )
     )
+
+
+def tunnels_unit(
+    header: str, devices: Sequence[TunnelDevice], ports: Sequence[GuePort], unfiltered: Sequence[str]
+) -> Unit:
+    """The unit that sets tunnel devices and GUE ports up before the network is.
+
+    unfiltered: devices whose packets must not be dropped by reverse path filtering. It has no ExecStop: stopping it
+    must not end live connections.
+    """
+    lines = []
+    modules = sorted({GUE_MODULES[port.family] for port in ports})
+    if modules:
+        lines.append(f"modprobe --all {' '.join(modules)}")
+    lines += [f"-ip -{port.family[-1]} fou add port {port.port} gue" for port in ports]
+    for device in devices:
+        lines.append(f"-ip link add name {device.name} type {device.words()}")
+        lines.append(f"ip link set dev {device.name} addrgenmode none")
+        lines.append(f"ip link set dev {device.name} up")
+    if unfiltered:
+        echoes = (f"echo 0 >/proc/sys/net/ipv4/conf/{name}/rp_filter" for name in ("all", *unfiltered))
+        lines.append(f"/bin/sh -ec '{'; '.join(echoes)}'")
+    return Unit(_TUNNELS_UNIT.format(header=header, commands="".join(f"ExecStart={line}\n" for line in lines)))
 
 
 def _of(rule: Rule) -> tuple[int, int]:

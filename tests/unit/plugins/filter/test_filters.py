@@ -109,6 +109,8 @@ def test_director(found: dict[str, Any]) -> None:
 def test_real_server(found: dict[str, Any]) -> None:
     assert found["real_server"] == {
         "vips": ["192.0.2.10"],
+        "tunnels": [],
+        "nftables": "",
         "return_route": {"gateways": [], "services": []},
     }
 

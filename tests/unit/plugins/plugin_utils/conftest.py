@@ -37,7 +37,6 @@ def build(inventory: dict[str, Any]) -> Callable[[object], Cluster]:
 @pytest.fixture
 def whole_language(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the model expand what the roles do not build yet."""
-    monkeypatch.setattr(supported, "METHODS", {})
     monkeypatch.setattr(supported, "KEYS", {})
 
 

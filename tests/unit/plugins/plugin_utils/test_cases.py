@@ -18,7 +18,7 @@ import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.lvs.cluster.plugins.module_utils.host import arp_plan, route_plan
+from ansible_collections.lvs.cluster.plugins.module_utils.host import arp_plan, route_plan, tunnel_plan
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import argspec
 from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import build_cluster
 from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import ModelError
@@ -68,3 +68,4 @@ def test_case(folder: Path, takes: Callable[[dict[str, Any]], None]) -> None:
     for real_server in expanded["real_servers"].values():
         arp_plan.parse_silence(True, real_server["vips"], "lo", [], True)
         route_plan.parse_return_route(True, **real_server["return_route"], table=5151, priority=5151, persist=True)
+        tunnel_plan.parse_tunnels(True, real_server["tunnels"], persist=True)

@@ -13,7 +13,7 @@ import pytest
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils import supported
 from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import Cluster, build_cluster
-from ansible_collections.lvs.cluster.plugins.plugin_utils.services import FORWARD_METHODS, Service
+from ansible_collections.lvs.cluster.plugins.plugin_utils.services import Service
 
 Build = Callable[[object], Cluster]
 Takes = Callable[[dict[str, Any]], None]
@@ -100,7 +100,6 @@ class TestForwarding:
 
 
 def test_refusals_name_parts_of_the_language() -> None:
-    assert set(supported.METHODS) < set(FORWARD_METHODS)
     assert set(supported.KEYS) <= set(Service.__dataclass_fields__)
 
 

@@ -389,12 +389,18 @@ def test_gateways_that_are_none(gateway: object, says: str) -> None:
 
 def test_all_problems_come_together_first_one_first(build: Build) -> None:
     with pytest.raises(ModelError) as caught:
-        build([service(scheduler="rrr", port=70000), service(name="b", address=...), tun(name="c", port=81)])
+        build(
+            [
+                service(scheduler="rrr", port=70000),
+                service(name="b", address=...),
+                service(name="c", port=81, sorry_server={"address": "198.51.100.9"}),
+            ]
+        )
     assert str(caught.value).splitlines() == [
         "service web: scheduler: 'rrr' is not a scheduler (did you mean 'rr'?)",
         "service web: port: 70000 is not between 0 and 65535",
         "service b: address: is missing (the VIP; or give fwmark and family)",
-        "service c: forward_method: 'tun' is not supported in this version: the roles do not set up tunnels yet",
+        "service c: sorry_server: is not supported in this version: the roles do not configure sorry servers yet",
     ]
 
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ansible_collections.lvs.cluster.plugins.module_utils.host.errors import HostError
-from ansible_collections.lvs.cluster.plugins.module_utils.host.state import (
-    HostState,
+from ansible_collections.lvs.cluster.plugins.module_utils.host.operations import (
     LoadModule,
     Operation,
     RemoveDirectory,
     SetSysctl,
     predict,
 )
+from ansible_collections.lvs.cluster.plugins.module_utils.host.state import HostState
 from ansible_collections.lvs.cluster.plugins.module_utils.host.sysctl import influenced, interfaces_in
 
 

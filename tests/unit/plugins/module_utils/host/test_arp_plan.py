@@ -22,15 +22,10 @@ from ansible_collections.lvs.cluster.plugins.module_utils.host.arp_plan import (
     plan_silence,
 )
 from ansible_collections.lvs.cluster.plugins.module_utils.host.errors import HostError
+from ansible_collections.lvs.cluster.plugins.module_utils.host.operations import Add, Remove, SetSysctl
 from ansible_collections.lvs.cluster.plugins.module_utils.host.record import parse_record
 from ansible_collections.lvs.cluster.plugins.module_utils.host.settle import Outcome, settle
-from ansible_collections.lvs.cluster.plugins.module_utils.host.state import (
-    AddAddress,
-    Address,
-    HostState,
-    RemoveAddress,
-    SetSysctl,
-)
+from ansible_collections.lvs.cluster.plugins.module_utils.host.state import Address, HostState
 from ansible_collections.lvs.cluster.plugins.module_utils.host.unit import VIPS_UNIT
 from ansible_collections.lvs.cluster.tests.unit.plugins.module_utils.host.simulated import SimulatedHost
 
@@ -82,15 +77,15 @@ def done(state: HostState, silence: ArpSilence) -> HostState:
 
 def test_silence_comes_before_the_first_vip() -> None:
     operations = plan_silence(host(), present("192.0.2.10")).operations
-    order = [type(operation) for operation in operations if isinstance(operation, (SetSysctl, AddAddress))]
-    assert order == [SetSysctl, SetSysctl, AddAddress]
+    order = [type(operation) for operation in operations if isinstance(operation, (SetSysctl, Add))]
+    assert order == [SetSysctl, SetSysctl, Add]
 
 
 def test_silence_goes_after_the_last_vip() -> None:
     held = done(host(), present("192.0.2.10", "192.0.2.11"))
     operations = plan_silence(held, absent()).operations
-    order = [type(operation) for operation in operations if isinstance(operation, (SetSysctl, RemoveAddress))]
-    assert order == [RemoveAddress, RemoveAddress, SetSysctl, SetSysctl]
+    order = [type(operation) for operation in operations if isinstance(operation, (SetSysctl, Remove))]
+    assert order == [Remove, Remove, SetSysctl, SetSysctl]
 
 
 def test_absent_leaves_a_host_as_it_was() -> None:
@@ -125,10 +120,10 @@ def test_the_user_hears_of_a_vip_that_loses_its_silence() -> None:
 def test_moving_to_another_interface_leaves_no_gap() -> None:
     held = done(host(dummy0_arp_ignore="0", dummy0_arp_announce="0"), present("192.0.2.10"))
     plan = plan_silence(held, present("192.0.2.10", interface="dummy0"))
-    moves = [operation for operation in plan.operations if isinstance(operation, (AddAddress, RemoveAddress))]
+    moves = [operation for operation in plan.operations if isinstance(operation, (Add, Remove))]
     assert moves == [
-        AddAddress(Address("192.0.2.10", 32, "dummy0")),
-        RemoveAddress(Address("192.0.2.10", 32, "lo")),
+        Add(Address("192.0.2.10", 32, "dummy0")),
+        Remove(Address("192.0.2.10", 32, "lo")),
     ]
 
 

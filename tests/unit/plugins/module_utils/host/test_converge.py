@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.module_utils.host import silence
+from ansible_collections.lvs.cluster.plugins.module_utils.host import systemd
 from ansible_collections.lvs.cluster.plugins.module_utils.host.addresses import Addresses
 from ansible_collections.lvs.cluster.plugins.module_utils.host.arp_plan import parse_silence
 from ansible_collections.lvs.cluster.plugins.module_utils.host.errors import HostError
@@ -201,7 +201,7 @@ def test_the_two_modules_share_a_directory(machine: Machine) -> None:
 
 
 def test_persist_needs_systemd_and_ip(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(silence, "has_command", lambda name: False)
+    monkeypatch.setattr(systemd, "has_command", lambda name: False)
     with pytest.raises(HostError, match=r"^persist: the command ip is missing"):
         machine.silence("192.0.2.10", check_mode=True)
     (machine.root / "run/systemd/system").rmdir()

@@ -26,9 +26,10 @@ from ansible_collections.lvs.cluster.plugins.module_utils.host.kernel_plan impor
     parse_settings,
     plan_kernel,
 )
+from ansible_collections.lvs.cluster.plugins.module_utils.host.operations import ChangeFile, LoadModule, SetSysctl
 from ansible_collections.lvs.cluster.plugins.module_utils.host.record import parse_record
 from ansible_collections.lvs.cluster.plugins.module_utils.host.settle import Outcome, settle
-from ansible_collections.lvs.cluster.plugins.module_utils.host.state import ChangeFile, HostState, LoadModule, SetSysctl
+from ansible_collections.lvs.cluster.plugins.module_utils.host.state import HostState
 from ansible_collections.lvs.cluster.tests.unit.plugins.module_utils.host.simulated import SimulatedHost
 
 CONF = "net/ipv4/conf"

@@ -17,8 +17,9 @@ from ansible_collections.lvs.cluster.plugins.module_utils.host.nft_plan import (
     plan_table,
     script,
 )
+from ansible_collections.lvs.cluster.plugins.module_utils.host.operations import ChangeTable
 from ansible_collections.lvs.cluster.plugins.module_utils.host.settle import settle
-from ansible_collections.lvs.cluster.plugins.module_utils.host.state import ChangeTable, HostState
+from ansible_collections.lvs.cluster.plugins.module_utils.host.state import HostState
 from ansible_collections.lvs.cluster.tests.unit.plugins.module_utils.host.simulated import SimulatedHost
 
 WANTED = parse_table(True, "lvs_cluster", "chain c { }", True)

@@ -5,22 +5,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from ansible_collections.lvs.cluster.plugins.module_utils.host.errors import HostError
-from ansible_collections.lvs.cluster.plugins.module_utils.host.settle import settle
-from ansible_collections.lvs.cluster.plugins.module_utils.host.state import (
+from ansible_collections.lvs.cluster.plugins.module_utils.host.operations import (
     ChangeFile,
-    HostState,
     LoadModule,
     Operation,
     Plan,
     SetSysctl,
-    describe,
-    inverse,
     predict,
-    render,
 )
+from ansible_collections.lvs.cluster.plugins.module_utils.host.settle import settle
+from ansible_collections.lvs.cluster.plugins.module_utils.host.state import HostState, render
 from ansible_collections.lvs.cluster.plugins.module_utils.host.unit import Unit
 
 STATE = HostState(sysctls={"net/a": "0", "net/b": "0"}, files={"/f": None}, units={"u": Unit("[Unit]\n")})
@@ -69,7 +68,7 @@ def test_what_fails_is_named_and_the_rest_undone_backwards() -> None:
     with pytest.raises(HostError) as error:
         settle(host.read, plan, host.apply, check_mode=False)
     assert str(error.value) == "cannot set net.b to 1: no; everything else was put back"
-    assert host.applied[2:] == [inverse(TO_DO[1]), inverse(TO_DO[0])]
+    assert host.applied[2:] == [TO_DO[1].inverse(), TO_DO[0].inverse()]
     assert host.state == STATE
 
 
@@ -121,11 +120,11 @@ def test_a_check_can_refuse_before_anything_is_touched() -> None:
 
 
 def test_a_loaded_module_is_not_undone_and_read_again_before_the_rest() -> None:
-    assert inverse(LoadModule("ip_vs")) is None
-    assert describe(LoadModule("ip_vs")) == "load the kernel module ip_vs"
+    assert LoadModule("ip_vs").inverse() is None
+    assert str(LoadModule("ip_vs")) == "load the kernel module ip_vs"
 
 
 def test_an_empty_file_is_seen_in_a_diff() -> None:
-    nothing = Plan((), STATE)
-    assert render(HostState(files={"/f": ""}), nothing) == "/f:\n"
-    assert render(HostState(files={"/f": "a\n\nb\n"}), nothing) == "/f: a\n/f:\n/f: b\n"
+    nothing: frozenset[Any] = frozenset()
+    assert render(HostState(files={"/f": ""}), nothing, nothing) == "/f:\n"
+    assert render(HostState(files={"/f": "a\n\nb\n"}), nothing, nothing) == "/f: a\n/f:\n/f: b\n"

@@ -1,0 +1,234 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The plan of ipvs_tunnel: what a director wraps for this host is unwrapped, and not dropped for where it came in.
+
+A director wraps a client's packet as it is (net/netfilter/ipvs/ip_vs_xmit.c: ip_vs_tunnel_xmit). Here a device with the
+address that the director sends to takes the outer header off, and the packet for the VIP comes in on that device. The
+way back to the client is never that device, so reverse path filtering (rp_filter) would drop every packet: it has to be
+off there, and the larger of the values of "all" and of the device counts (include/linux/inetdevice.h: IN_DEV_RPFILTER).
+
+PRIVATE to the collection lvs.cluster: may change without notice.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from .bookkeeping import change_files, plan_bookkeeping
+from .errors import HostError
+from .operations import Add, ChangeUnit, LoadModule, Operation, Plan, Remove, SetSysctl, predict
+from .record import Record, parse_record
+from .state import HostState
+from .sysctl import interfaces_in, overridden, render_file
+from .tunnels import GUE_MODULES, KINDS, GuePort, TunnelDevice, is_ours
+from .unit import TUNNELS_UNIT, tunnels_unit
+
+SYSCTL_FILE = "/etc/sysctl.d/91-lvs-cluster-tunnel.conf"
+RECORD_FILE = "/var/lib/lvs-cluster/ipvs_tunnel.json"
+HEADER = "Written by the Ansible module lvs.cluster.ipvs_tunnel, which overwrites changes."
+TYPES = ("ipip", "gue", "gre")
+FAMILIES = ("ipv4", "ipv6")
+CHECKSUMS = ("none", "csum", "remcsum")
+#: Those that the kernel makes when it loads a module. They are down, and nobody's to be strict about.
+_FALLBACK = frozenset({"tunl0", "sit0", "gre0", "gretap0", "erspan0", "ip6tnl0", "ip6gre0"})
+#: What takes the packet of an inner family out of one of an outer family; GUE's UDP header is gone by then.
+_PLAIN = {
+    ("ipv4", "ipv4"): "ipip",
+    ("ipv4", "ipv6"): "sit",
+    ("ipv6", "ipv4"): "ip6tnl",
+    ("ipv6", "ipv6"): "ip6tnl",
+}
+_GRE = {"ipv4": "gre", "ipv6": "ip6gre"}
+MODULES = (*(module for module, _mode in KINDS.values()), *GUE_MODULES.values())
+
+
+@dataclass(frozen=True)
+class End:
+    """One end: what kind of device with which address, and whether IPv4 comes out of it."""
+
+    kind: str
+    local: str
+    checksum: bool
+    ipv4: bool
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a task wants: ends, each once, and ports of GUE."""
+
+    present: bool
+    ends: tuple[End, ...]
+    ports: tuple[GuePort, ...]
+    persist: bool
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """The kernel modules that this needs."""
+        return tuple(
+            dict.fromkeys(
+                (*(KINDS[end.kind][0] for end in self.ends), *(GUE_MODULES[port.family] for port in self.ports))
+            )
+        )
+
+
+def parse_tunnels(present: bool, tunnels: Sequence[Mapping[str, object]], persist: bool) -> Wanted:
+    """Check what a task gives. Raises HostError with a sentence that names the option and the value."""
+    ends: dict[tuple[str, str], End] = {}
+    ports: set[GuePort] = set()
+    for number, given in enumerate(tunnels):
+        where = f"tunnels[{number}]"
+        address = _address(f"{where}.address", str(given["address"]))
+        outer, kind = f"ipv{address.version}", str(given.get("type") or "ipip")
+        checksum, port = str(given.get("checksum") or "none"), given.get("port")
+        inner = given.get("families") or [outer]
+        if not isinstance(inner, (list, tuple)):
+            raise HostError(f"{where}.families: {inner!r} is no list")
+        _check(where, kind, port, checksum)
+        if kind == "gue":
+            ports.add(GuePort(outer, int(str(port))))
+        for family in inner:
+            device = _GRE[outer] if kind == "gre" else _PLAIN[outer, str(family)]
+            end = End(device, str(address), kind == "gre" and checksum == "csum", family == "ipv4")
+            other = ends.setdefault((device, end.local), end)
+            if other.checksum != end.checksum:
+                raise HostError(
+                    f"{where}.checksum: gre at {address} is wanted with checksums and without, and a kernel's device"
+                    " takes either the ones or the others"
+                )
+            ends[device, end.local] = replace(end, ipv4=end.ipv4 or other.ipv4)
+    return Wanted(present, tuple(ends[key] for key in sorted(ends)), tuple(sorted(ports)), persist)
+
+
+def _check(where: str, kind: str, port: object, checksum: str) -> None:
+    if kind == "gue" and (not isinstance(port, int) or not 1 <= port <= 65535):
+        raise HostError(f"{where}.port: {port!r} is no UDP port, and gue needs one (1 to 65535)")
+    if kind != "gue" and port:
+        raise HostError(f"{where}.port: {port!r} is for gue only, and the type is {kind}")
+    if checksum == "remcsum" and kind != "gue":
+        raise HostError(f"{where}.checksum: remcsum is for gue only, and the type is {kind}")
+    if checksum == "csum" and kind == "ipip":
+        raise HostError(f"{where}.checksum: ipip has no checksum")
+
+
+def _address(where: str, text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        raise HostError(f"{where}: {text!r} is no IP address") from None
+    if address.is_unspecified or address.is_multicast or address.is_loopback or "%" in text:
+        raise HostError(f"{where}: {text} cannot be the address that a director sends to")
+    return address
+
+
+def keys_of_interest(record: Record, interfaces: Iterable[str]) -> frozenset[str]:
+    """The sysctls whose values a plan needs; interfaces are the host's."""
+    return frozenset({*map(_rp_filter, ("all", "default", *interfaces)), *record.sysctls})
+
+
+def plan_tunnels(state: HostState, wanted: Wanted, sysctl_files: Sequence[tuple[str, str]] = ()) -> Plan:
+    """Operations that bring a host to what is wanted. Raises HostError where that cannot be had.
+
+    state holds keys_of_interest, every address of the host, our tunnel devices, all GUE ports, MODULES, RECORD_FILE,
+    SYSCTL_FILE, TUNNELS_UNIT and which directories of these exist; sysctl_files are the host's, see sysctl.overridden.
+    """
+    old = parse_record(RECORD_FILE, state.records.get(RECORD_FILE))
+    present = wanted.present and bool(wanted.ends)
+    ends = wanted.ends if present else ()
+    devices = _devices(state, ends)
+    ports = frozenset(wanted.ports) if present else frozenset()
+    ipv4 = {device.name for device, end in zip(devices, ends) if end.ipv4}
+
+    listed = _reverse_path(state, old) if ipv4 else {}
+    own = {_rp_filter(name): "0" for name in sorted(ipv4)}
+    keep = present and wanted.persist
+    files = {SYSCTL_FILE: render_file(HEADER, {**listed, **own}) if keep else None}
+    ours = {text for text in old.gue if any(str(port) == text for port in state.gue_ports)}
+    ours |= {str(port) for port in ports - state.gue_ports}
+    new = Record(
+        sysctls={key: old.sysctls.get(key) or state.sysctls.get(key) for key in listed},
+        gue=tuple(sorted(ours & {str(port) for port in ports})),
+    )
+    paths = [path for path, text in files.items() if text is not None]
+    books = plan_bookkeeping(state, RECORD_FILE, old, new, paths)
+
+    modules = [LoadModule(name) for name in wanted.modules if present and not state.modules.get(name)]
+    missing = [device for device in devices if device not in state.tunnels]
+    surplus = sorted(state.tunnels - set(devices))
+    operations: list[Operation] = [*modules, *change_files(state, files), *_writes(state, listed)]
+    operations += map(Remove, surplus)
+    for device in missing:
+        operations.append(Add(device))
+        if device.name in ipv4:
+            # its value is not known before it is there: it takes over that of "default"
+            operations.append(SetSysctl(_rp_filter(device.name), None, "0"))
+    there = {key: value for key, value in own.items() if key not in {_rp_filter(device.name) for device in missing}}
+    operations += _writes(state, there)
+    operations += map(Add, sorted(ports - state.gue_ports))
+    operations += [Remove(port) for port in sorted(state.gue_ports - ports) if str(port) in old.gue]
+    unit = tunnels_unit(HEADER, devices, sorted(ports), sorted(ipv4)) if keep else None
+    installed = state.units.get(TUNNELS_UNIT)
+    if installed != unit:
+        operations.append(ChangeUnit(TUNNELS_UNIT, installed, unit))
+    # What is no longer listed is put back last, when nothing comes out of a tunnel any more.
+    back = {key: value for key, value in old.sysctls.items() if key not in listed and value is not None}
+    everything = (*books.opening, *operations, *_writes(state, back), *books.closing)
+    conflicts = overridden(SYSCTL_FILE.rsplit("/", 1)[-1], {**listed, **own}, sysctl_files) if keep else []
+    return Plan(
+        everything,
+        predict(state, everything),
+        warnings=tuple(conflicts),
+        shown_sysctls=frozenset({*listed, *own, *old.sysctls}),
+    )
+
+
+def _rp_filter(interface: str) -> str:
+    return f"net/ipv4/conf/{interface}/rp_filter"
+
+
+def _devices(state: HostState, ends: Sequence[End]) -> list[TunnelDevice]:
+    """A device for each end: the one that is there keeps its name, another gets one that is free."""
+    addresses = {address.address for address in state.addresses}
+    taken = {device.name for device in state.tunnels}
+    found = []
+    for end in ends:
+        if end.local not in addresses:
+            raise HostError(f"tunnels: this host has no address {end.local}")
+        same = [device for device in state.tunnels if (device.kind, device.local) == (end.kind, end.local)]
+        if same:
+            name = min(same).name
+        else:
+            name = next(name for name in (f"lvs-{end.kind}{number}" for number in range(1000)) if name not in taken)
+            taken.add(name)
+        found.append(TunnelDevice(end.kind, end.local, end.checksum, name))
+    return found
+
+
+def _reverse_path(state: HostState, old: Record) -> dict[str, str]:
+    """The values with which "all" asks for nothing, and every other interface is as strict as it was."""
+    overall = _original(state, old, "all")
+    listed = {}
+    if overall != "0":
+        names = sorted(name for name in interfaces_in(state.sysctls) - _FALLBACK if not is_ours(name))
+        for name in ("default", *names):
+            own = _original(state, old, name)
+            if own is not None:
+                listed[_rp_filter(name)] = max(own, overall or "0", key=_number)
+    return {**listed, _rp_filter("all"): "0"}
+
+
+def _original(state: HostState, old: Record, interface: str) -> str | None:
+    key = _rp_filter(interface)
+    return old.sysctls.get(key) or state.sysctls.get(key)
+
+
+def _number(value: str) -> int:
+    return int(value) if value.isdigit() else 0
+
+
+def _writes(state: HostState, targets: Mapping[str, str]) -> list[Operation]:
+    """Writes of what differs; a key without a value is that of an interface that is gone by now."""
+    current = {key: state.sysctls.get(key) for key in targets}
+    return [SetSysctl(key, current[key], value) for key, value in targets.items() if current[key] not in (None, value)]

@@ -1,0 +1,167 @@
+#!/usr/bin/python
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: ipvs_tunnel
+short_description: The receiving end of LVS tunnels on a real server
+version_added: 0.1.0
+description:
+  - With the forwarding method C(tun), a director wraps a client's packet into another and sends that to the real
+    server. This module has the real server take the wrapping off, for every kind of tunnel that IPVS has.
+  - Each tunnel gets a device of its own (C(lvs-ipip0), C(lvs-gre0) and so on) with the address that the directors
+    send to. The kernel's own C(tunl0), C(gre0) and the like are left to whoever uses them.
+  - Reverse path filtering (C(rp_filter)) is off on these devices, since the way back to a client is another. The value
+    of C(all) holds for every interface, so it is set to V(0), and each other interface gets the strictness that it had
+    by C(all) for itself.
+  - The list is the desired state. A device of this module that is not listed is removed.
+author:
+  - The lvs.cluster authors (@lvs-cluster)
+extends_documentation_fragment:
+  - lvs.cluster.attributes
+  - lvs.cluster.attributes.actiongroup_lvs
+requirements:
+  - pyroute2 0.7.2 or newer (python3-pyroute2)
+  - iproute2 4.19 or newer
+options:
+  tunnels:
+    description:
+      - What the directors send.
+      - Required if O(state=present). An empty list is as good as O(state=absent).
+    type: list
+    elements: dict
+    suboptions:
+      address:
+        description:
+          - The address of this host that the directors send to. It must be on an interface.
+          - Its family is that of the outer packets.
+        type: str
+        required: true
+      type:
+        description: The kind of tunnel, as O(lvs.cluster.ipvs_real_server#module:tunnel_type).
+        type: str
+        choices: [ipip, gue, gre]
+        default: ipip
+      families:
+        description:
+          - The families of the VIPs, which are those of the inner packets.
+          - By default that of O(tunnels[].address).
+        type: list
+        elements: str
+        choices: [ipv4, ipv6]
+      port:
+        description: The UDP port of O(tunnels[].type=gue), on every address of this host.
+        type: int
+      checksum:
+        description:
+          - As O(lvs.cluster.ipvs_real_server#module:tunnel_checksum).
+          - It matters with O(tunnels[].type=gre) only, where a device takes packets with checksums or those without.
+            For GUE the kernel takes either.
+        type: str
+        choices: [none, csum, remcsum]
+        default: none
+  persist:
+    description:
+      - Also set the tunnels up at every boot, which needs systemd.
+      - V(false) removes what an earlier task installed for that.
+    type: bool
+    default: true
+  state:
+    description:
+      - V(present) has the listed tunnels, and no others of this module.
+      - V(absent) removes them, and puts sysctls back as they were before the first task.
+    type: str
+    choices: [present, absent]
+    default: present
+notes:
+  - The VIPs themselves are put on C(lo) by M(lvs.cluster.arp_silence).
+  - Packets must fit into the path between director and real server with the wrapping. Have the real server's SYN and
+    ACK packets name a smaller segment size, as the role P(lvs.cluster.real_server#role) does; for UDP there is no such
+    thing.
+  - Kernel modules that were loaded stay loaded, and so do the devices that the kernel makes with them (C(tunl0) for
+    one, which is down).
+  - Files are C(/etc/systemd/system/lvs-cluster-tunnels.service), C(/etc/sysctl.d/91-lvs-cluster-tunnel.conf) and
+    C(/var/lib/lvs-cluster/ipvs_tunnel.json).
+seealso:
+  - module: lvs.cluster.arp_silence
+  - module: lvs.cluster.ipvs_real_server
+"""
+
+EXAMPLES = r"""
+- name: Take IPv4 packets in IPv4 packets (IP in IP)
+  lvs.cluster.ipvs_tunnel:
+    tunnels:
+      - address: 198.51.100.11
+
+- name: Take GUE on one port, for VIPs of both families
+  lvs.cluster.ipvs_tunnel:
+    tunnels:
+      - address: 198.51.100.11
+        type: gue
+        port: 6080
+        families: [ipv4, ipv6]
+
+- name: Put the host back as it was
+  lvs.cluster.ipvs_tunnel:
+    state: absent
+"""
+
+RETURN = r"""
+diff:
+  description: The host before and after, as far as this module has to do with it. Both are equal when nothing changed.
+  returned: always
+  type: dict
+  contains:
+    before:
+      description: One line for each tunnel, sysctl and line of a file.
+      type: str
+    after:
+      description: The same after the task, or, in check mode, as it would be.
+      type: str
+  sample:
+    before: ""
+    after: |
+      net.ipv4.conf.all.rp_filter = 0
+      tunnel lvs-ipip0 type ipip mode ipip local 198.51.100.11
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.lvs.cluster.plugins.module_utils.host.module import run
+from ansible_collections.lvs.cluster.plugins.module_utils.host.tunnel import converge_tunnels
+from ansible_collections.lvs.cluster.plugins.module_utils.host.tunnel_plan import parse_tunnels
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "tunnels": {
+                "type": "list",
+                "elements": "dict",
+                "options": {
+                    "address": {"type": "str", "required": True},
+                    "type": {"type": "str", "choices": ["ipip", "gue", "gre"], "default": "ipip"},
+                    "families": {"type": "list", "elements": "str", "choices": ["ipv4", "ipv6"]},
+                    "port": {"type": "int"},
+                    "checksum": {"type": "str", "choices": ["none", "csum", "remcsum"], "default": "none"},
+                },
+            },
+            "persist": {"type": "bool", "default": True},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        },
+        required_if=[("state", "present", ["tunnels"])],
+        supports_check_mode=True,
+    )
+    wanted = module.params
+    run(
+        module,
+        lambda: parse_tunnels(wanted["state"] == "present", wanted["tunnels"] or [], wanted["persist"]),
+        converge_tunnels,
+    )
+
+
+if __name__ == "__main__":
+    main()
