@@ -33,16 +33,20 @@ LIFETIME = 3600
 CLAIM = re.compile(r"^\S+ (?P<sender>\S+) > .*Reply (?P<address>\S+) is-at (?P<claimed>[0-9a-f:]+)", re.MULTILINE)
 # Whoever answers may leave its link-layer address out; the sender is on the frame.
 ADVERTISEMENT = re.compile(
-    r"^\S+ (?P<sender>\S+) > .*neighbor advertisement, length \d+, tgt is (?P<address>[0-9a-f:]+)", re.MULTILINE
+    r"^\S+ (?P<sender>\S+) > .*neighbor advertisement, tgt is (?P<address>[0-9a-f:]+)", re.MULTILINE
 )
 REQUEST = re.compile(r"Request who-has (\S+) .*tell (\S+),|> ff02::1:ff.*neighbor solicitation, .*who has ([0-9a-f:]+)")
 
 # Everything that the collection changes, and the places where it might leave something. Not what only exists once ip_vs
-# is loaded, which happens in between: its sysctls and its table are looked at by themselves.
+# is loaded, which happens in between: its sysctls and its table are looked at by themselves. Nor the devices that the
+# kernel makes when it loads a tunnel's module, and the numbers of the others, which these change.
 SNAPSHOT = r"""
-ip -oneline address | sed -E 's/ +valid_lft.*//'
-ip -oneline link show | cut -d' ' -f2
-sysctl --all --pattern '^net\.ipv[46]\.(ip_forward|tcp_(syncookies|timestamps)$|conf\.)' 2>/dev/null | sort
+fallback='tunl0|sit0|gre0|gretap0|erspan0|ip6tnl0|ip6gre0'
+ip -oneline address | sed -E 's/^[0-9]+: //; s/ +valid_lft.*//' | sort
+ip -oneline link show | cut -d' ' -f2 | sort | grep -vE "^($fallback)@"
+ip fou show 2>/dev/null
+sysctl --all --pattern '^net\.ipv[46]\.(ip_forward|tcp_(syncookies|timestamps)$|conf\.)' 2>/dev/null | sort \
+    | grep -vE "^net\.ipv[46]\.conf\.($fallback)\."
 find /etc /usr/local /var/lib -maxdepth 1 | sort
 find /etc/systemd /etc/sysctl.d /etc/modules-load.d /etc/modprobe.d /etc/keepalived /usr/local/lib | sort
 cat /etc/sysctl.conf /etc/sysctl.d/* /etc/modules-load.d/* /etc/modprobe.d/* 2>/dev/null

@@ -32,8 +32,8 @@ def test_no_real_server_ever_answered_for_a_vip(machine: Callable[[str], Host]) 
         asked, _right, wrong = watch.answers(vip, None)
         assert not wrong
         assert asked > 500
-    # The watch hears answers: somebody asked for a real server's own address now and then.
+    # The watch hears answers: the router asks for a real server's own address now and then.
     _requests, claims = watch.heard()
-    real_server = machine("rs1").check_output("cat /sys/class/net/far/address")
-    assert claims["198.51.100.11", real_server]
-    assert claims["2001:db8:3::11", real_server]
+    real_server = machine("rs2").check_output("cat /sys/class/net/far/address")
+    assert claims["198.51.100.12", real_server]
+    assert claims["2001:db8:3::12", real_server]

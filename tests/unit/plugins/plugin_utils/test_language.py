@@ -44,6 +44,8 @@ class TestForwarding:
                 "gateways": ["192.0.2.2"],
                 "services": [{"address": "192.0.2.9", "protocol": "tcp", "port": port} for port in (80, 81)],
             },
+            "tunnels": [],
+            "nftables": "",
         }
 
     def test_fullnat_is_nat_to_the_kernel(self, build: Build, takes: Takes) -> None:
