@@ -25,6 +25,14 @@ LAB = Path(os.environ.get("LVS_LAB_HOME", "/var/lib/lvs-lab")) / "labs" / "molec
 VIP = "192.0.2.10"
 CLIENT = "192.0.2.100"
 DIRECTOR = "director1"
+#: The entries of kube_proxy.sh, which nobody described.
+KUBE_PROXY = [
+    "-A -t 10.96.0.1:443 -s rr",
+    "-A -u 10.96.0.10:53 -s rr -p 10800",
+    "-a -t 10.96.0.1:443 -r 192.0.2.11:6443 -m -w 1",
+    "-a -u 10.96.0.10:53 -r 10.244.0.2:53 -m -w 1",
+    "-a -u 10.96.0.10:53 -r 10.244.0.3:53 -m -w 0",
+]
 REAL_SERVERS = {"rs1": "192.0.2.11", "rs2": "192.0.2.12"}
 
 
@@ -113,3 +121,8 @@ def module(host: str, name: str, arguments: object, *options: str) -> Run:
 def table(director: Host) -> Sequence[str]:
     """The kernel's table as ipvsadm shows it."""
     return str(director.check_output("ipvsadm -Sn")).splitlines()
+
+
+def anothers(director: Host) -> Sequence[str]:
+    """The entries of the table that kube_proxy.sh has made, as they are now."""
+    return sorted(line for line in table(director) if " 10.96.0." in line)

@@ -4,7 +4,8 @@
 """Asks responders through the balancer. Runs on a client.
 
 `probe.py TIMES PROTOCOL ADDRESS PORT [PROTOCOL ADDRESS PORT]...` prints one line of JSON for each: the answers, which
-are [hostname, address seen], or an error as text.
+are [hostname, address seen], or an error as text. PROTOCOL@SOURCE asks from that address. "udp-one" asks all questions
+from one port, which are one connection to the balancer; the others take a port each.
 """
 
 from __future__ import annotations
@@ -21,25 +22,33 @@ KINDS = {
 }
 
 
-def ask(protocol: str, address: str, port: int) -> list[str] | str:
-    """One question from a port of its own, so that it is balanced by itself."""
+def ask(protocol: str, address: str, port: int, times: int = 1) -> list[list[str] | str]:
+    """Questions from one port of this host."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    name, _at, source = protocol.partition("@")
     try:
-        with socket.socket(family, *KINDS[protocol]) as one:
+        with socket.socket(family, *KINDS[name.removesuffix("-one")]) as one:
             one.settimeout(SECONDS)
+            if source:
+                one.bind((source, 0))
             one.connect((address, port))
-            one.sendall(b"who\n")
-            return one.recv(200).decode().split()
+            found: list[list[str] | str] = []
+            for _number in range(times):
+                one.sendall(b"who\n")
+                found.append(one.recv(200).decode().split())
+            return found
     except OSError as error:
-        return str(error)
+        return [str(error)]
 
 
 def main() -> None:
     times, words = int(sys.argv[1]), sys.argv[2:]
     for protocol, address, port in zip(words[::3], words[1::3], words[2::3], strict=True):
         answers: list[list[str] | str] = []
-        for _number in range(times):
-            answers.append(ask(protocol, address, int(port)))
+        if protocol.endswith("-one"):
+            answers = ask(protocol, address, int(port), times)
+        for _number in range(times - len(answers)):
+            answers += ask(protocol, address, int(port))
             if isinstance(answers[-1], str) and len(answers) > 2:
                 break  # nobody is there: no need to wait for every one
         print(json.dumps(answers), flush=True)

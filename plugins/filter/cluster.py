@@ -73,6 +73,24 @@ _value:
       description:
         - What each host of the group C(real_servers) needs, as the filter P(lvs.cluster.real_server#filter) returns it.
       type: dict
+    direct_vips:
+      description: The VIPs of services with direct routing, which are on the link of their real servers.
+      type: list
+      elements: str
+    connections:
+      description: What accepts TCP connections, services by mark too. It has not those for every port.
+      type: list
+      elements: dict
+      contains:
+        name:
+          description: The service.
+          type: str
+        address:
+          description: The VIP.
+          type: str
+        port:
+          description: The port.
+          type: int
   sample:
     vips: [{"address": "192.0.2.10", "family": "ipv4", "prefix": 32}]
     services: []
@@ -80,6 +98,8 @@ _value:
     directors: [lb1]
     real_servers:
       rs1: {"vips": ["192.0.2.10"]}
+    direct_vips: [192.0.2.10]
+    connections: [{"name": "web", "address": "192.0.2.10", "port": 80}]
 """
 
 from typing import Any

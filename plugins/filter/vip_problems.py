@@ -11,11 +11,11 @@ version_added: 0.1.0
 short_description: What is wrong with the VIPs as the link sees them
 description:
   - Puts together what several hosts saw with the module M(lvs.cluster.arp_probe).
-  - Each VIP must be held by exactly one director, and nobody else may answer ARP for it.
-positional: _input, directors, probes
+  - Each VIP must be held by exactly one director, and nobody else may answer ARP or neighbour solicitations for it.
+positional: _input, directors, probes, on_link
 options:
   _input:
-    description: The VIPs. Those that are not IPv4 addresses are left out, since ARP does not know them.
+    description: The VIPs.
     type: list
     elements: str
     required: true
@@ -28,6 +28,11 @@ options:
     description: The results of M(lvs.cluster.arp_probe) by the inventory name of the host.
     type: dict
     required: true
+  on_link:
+    description: Those VIPs that are on the link on which all these hosts asked, so that each must hear an answer.
+    type: list
+    elements: str
+    default: []
 seealso:
   - module: lvs.cluster.arp_probe
 """
@@ -44,7 +49,7 @@ _value:
   description: One sentence for each thing that is wrong.
   type: list
   elements: str
-  sample: ["rs2 answers ARP for 192.0.2.10, as seen by director1"]
+  sample: ["rs2 answers ARP for 192.0.2.10 on eth1: arp_ignore is 0 on all and eth1"]
 """
 
 from typing import Any
@@ -55,16 +60,24 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.outside import Probe
 from ansible_collections.lvs.cluster.plugins.plugin_utils.outside import vip_problems as problems
 
 
-def vip_problems(vips: Any, directors: Any, probes: Any) -> list[str]:
+def vip_problems(vips: Any, directors: Any, probes: Any, on_link: Any = ()) -> list[str]:
     """`outside.vip_problems` as a filter."""
     try:
         seen = {
-            str(host): Probe(str(probe["hardware_address"]), frozenset(probe["holds"]), dict(probe["answers"]))
+            str(host): Probe(
+                str(probe["hardware_address"]),
+                frozenset(probe["holds"]),
+                dict(probe["answers"]),
+                str(probe["interface"]),
+                dict(probe["arp_ignore"]),
+            )
             for host, probe in probes.items()
         }
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise AnsibleFilterError(f"probes: not results of lvs.cluster.arp_probe: {error!r}") from error
-    return problems([str(vip) for vip in vips if ":" not in str(vip)], [str(host) for host in directors], seen)
+    texts = ([str(vip) for vip in some] for some in (vips, directors, on_link))
+    wanted, holders, heard = texts
+    return problems(wanted, holders, seen, heard)
 
 
 class FilterModule:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: arp_probe
-short_description: Ask a link who answers ARP for an address
+short_description: Ask a link who answers for an address
 version_added: 0.1.0
 description:
-  - Sends ARP requests for IPv4 addresses on one of the host's links and returns the hardware addresses that answered.
+  - Sends ARP requests for IPv4 addresses and neighbour solicitations for IPv6 addresses on one of the host's links, and
+    returns the hardware addresses that answered.
   - With direct routing every VIP must be answered by one director and by no real server, which this shows from
     outside. A host does not hear itself, so what it answers is seen by the others.
 author:
@@ -20,14 +21,14 @@ extends_documentation_fragment:
   - lvs.cluster.attributes.actiongroup_lvs
 options:
   addresses:
-    description: The IPv4 addresses to ask for.
+    description: The addresses to ask for. Those of a family in which O(source) has none are not asked for.
     type: list
     elements: str
     required: true
   source:
     description:
-      - The host's own addresses on the link. The first IPv4 address among them finds the interface and is the sender
-        of the requests.
+      - The host's own addresses on the link. The first one of each family is the sender of the requests, and the first
+        one of all finds the interface.
     type: list
     elements: str
     required: true
@@ -51,10 +52,15 @@ EXAMPLES = r"""
 
 RETURN = r"""
 answers:
-  description: For each address the hardware addresses that answered for it.
+  description: For each address that was asked for, the hardware addresses that answered for it.
   returned: success
   type: dict
   sample: {"192.0.2.10": ["52:54:00:12:34:56"]}
+arp_ignore:
+  description: The sysctl C(arp_ignore) of this host, for C(all) and for the interface. The larger one counts.
+  returned: success
+  type: dict
+  sample: {"all": 0, "eth1": 0}
 hardware_address:
   description: The hardware address of this host on the link.
   returned: success
@@ -77,23 +83,30 @@ import ipaddress
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.lvs.cluster.plugins.module_utils.host import nd_ask
 from ansible_collections.lvs.cluster.plugins.module_utils.host.arp_ask import ask, find_link, holders
 from ansible_collections.lvs.cluster.plugins.module_utils.host.arp_frame import mac
 from ansible_collections.lvs.cluster.plugins.module_utils.host.capability import require_root
 from ansible_collections.lvs.cluster.plugins.module_utils.host.errors import HostError
+from ansible_collections.lvs.cluster.plugins.module_utils.host.procsys import read_sysctls
 
 
-def ipv4_addresses(option: str, texts: list[str]) -> list[str]:
-    """The IPv4 ones among addresses. Raises HostError for what is no address."""
-    found = []
+def by_version(option: str, texts: list[str]) -> dict[int, list[str]]:
+    """Addresses in normal form by version of IP. Raises HostError for what is none."""
+    found: dict[int, list[str]] = {4: [], 6: []}
     for text in texts:
         try:
             address = ipaddress.ip_address(text)
         except ValueError:
             raise HostError(f"{option}: {text!r} is not an IP address") from None
-        if address.version == 4:
-            found.append(str(address))
+        found[address.version].append(str(address))
     return found
+
+
+def ignoring(interface: str) -> dict[str, int]:
+    """The sysctl arp_ignore of "all" and of an interface."""
+    values = read_sysctls(f"net/ipv4/conf/{name}/arp_ignore" for name in ("all", interface))
+    return {name: int(value or 0) for name, value in zip(("all", interface), values.values())}
 
 
 def main() -> None:
@@ -106,19 +119,25 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        addresses = ipv4_addresses("addresses", module.params["addresses"])
-        source = ipv4_addresses("source", module.params["source"])
-        if not source:
-            raise HostError("source: there is no IPv4 address to ask from")
+        addresses = by_version("addresses", module.params["addresses"])
+        source = by_version("source", module.params["source"])
+        own = [*source[4], *source[6]]
+        if not own:
+            raise HostError("source: there is no address to ask from")
         require_root()
-        link = find_link(source[0])
-        answers = ask(link, addresses, module.params["seconds"])
+        link, seconds = find_link(own[0]), module.params["seconds"]
+        answers = {}
+        if source[4] and addresses[4]:
+            answers.update(ask(link, source[4][0], addresses[4], seconds))
+        if source[6] and addresses[6]:
+            answers.update(nd_ask.ask(link.interface, link.hardware, source[6][0], addresses[6], seconds))
     except HostError as error:
         module.fail_json(msg=str(error))
     module.exit_json(
         changed=False,
         answers=answers,
-        holds=holders(addresses),
+        holds=holders([*addresses[4], *addresses[6]]),
+        arp_ignore=ignoring(link.interface),
         interface=link.interface,
         hardware_address=mac(link.hardware),
     )

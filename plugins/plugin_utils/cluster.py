@@ -136,8 +136,12 @@ class Cluster:
         """The whole cluster, for checks from outside and for reports.
 
         ``{"vips": [as for a director], "services": [...], "owned_elsewhere": [...], "directors": ["lb1"],
-        "real_servers": {"rs1": {"vips": ["192.0.2.10"]}}}``; ``real_servers`` has every host of the group. Raises
-        `ModelError` also for what any director would be refused, its own settings apart.
+        "real_servers": {"rs1": {"vips": ["192.0.2.10"]}}, "direct_vips": ["192.0.2.10"],
+        "connections": [{"name": "web", "address": "192.0.2.10", "port": 80}]}``
+
+        ``real_servers`` has every host of the group, ``direct_vips`` are on the real servers' link (those of dr), and
+        ``connections`` what accepts TCP. Raises `ModelError` also for what any director would be refused, its own
+        settings apart.
         """
         problems = Problems()
         try:
@@ -161,6 +165,19 @@ class Cluster:
             "owned_elsewhere": self.owned_elsewhere(),
             "directors": list(self.inventory.directors),
             "real_servers": {host: {"vips": [str(vip) for vip in _sorted(vips)]} for host, vips in serving.items()},
+            "direct_vips": [
+                str(vip)
+                for vip in _sorted(
+                    {vip for item in self.resolved if item.service.forward_method == "dr" for vip in item.service.vips}
+                )
+            ],
+            "connections": [
+                {"name": item.service.name, "address": str(traffic.address), "port": port}
+                for item in self.resolved
+                for traffic in item.service.traffic
+                if traffic.protocol == "tcp"
+                for port in traffic.ports
+            ],
         }
 
     def vips(self, host: str | None = None) -> list[IPAddress]:

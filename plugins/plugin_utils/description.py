@@ -25,7 +25,9 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.services import (
     ENGINES,
     FAMILIES,
     FORWARD_METHODS,
+    FTP_PORT,
     HEALTH_CHECKS,
+    HELPERS,
     PROTOCOLS,
     SCHEDULER_FLAGS,
     SCHEDULERS,
@@ -60,6 +62,7 @@ KEYS = (
     "health_check",
     "sorry_server",
     "synproxy",
+    "helper",
 )
 MAX_PORT = 65535
 MAX_FWMARK = 2**32 - 1
@@ -120,6 +123,7 @@ def _read_service(fields: Fields) -> Service | None:
         fields.fault("synproxy", f"is for tcp only, and the protocol is {protocol}")
     elif synproxy and fields.given("fwmark") and not (marks and all(item.protocol == "tcp" for item in marks)):
         fields.fault("synproxy", "is for tcp only, and marks names other traffic (or none)")
+    helper = _helper(fields, method, protocol, ports)
     health_check = _health_check(fields)
     sorry_server = _sorry_server(fields)
     servers = read_server_entries(fields)
@@ -143,6 +147,7 @@ def _read_service(fields: Fields) -> Service | None:
         health_check=health_check,
         sorry_server=sorry_server,
         synproxy=synproxy,
+        helper=helper,
     )
     _check_against_servers(fields, service)
     return service
@@ -292,6 +297,22 @@ def _tunnel(fields: Fields, method: str) -> Tunnel:
     elif (tunnel.type, tunnel.checksum) in (("ipip", "csum"), ("ipip", "remcsum"), ("gre", "remcsum")):
         inner.fault("checksum", f"{tunnel.checksum!r} is not possible with {tunnel.type}")
     return tunnel
+
+
+def _helper(fields: Fields, method: str, protocol: str, ports: tuple[int, ...]) -> str | None:
+    """What translates addresses inside of a protocol; only nat needs that, and only nat's module does it."""
+    if not fields.given("helper"):
+        return None
+    helper = fields.choice("helper", "a helper", HELPERS, "")
+    if not helper:
+        return None
+    if method != "nat":
+        fields.fault("helper", f"{helper} is for nat only, and the forwarding method is {method}")
+    elif fields.given("fwmark") or protocol != "tcp":
+        fields.fault("helper", f"{helper} is for a service by address over tcp")
+    elif ports != (FTP_PORT,):
+        fields.fault("helper", f"{helper} is for the port {FTP_PORT} alone, on which the kernel listens in")
+    return helper
 
 
 def _health_check(fields: Fields) -> HealthCheck | None:

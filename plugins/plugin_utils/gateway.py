@@ -19,7 +19,8 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import (
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils.inventory import Inventory, InventoryError
 from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import Problems, show
-from ansible_collections.lvs.cluster.plugins.plugin_utils.resolve import ResolvedService
+from ansible_collections.lvs.cluster.plugins.plugin_utils.resolve import RealServer, ResolvedService
+from ansible_collections.lvs.cluster.plugins.plugin_utils.services import Service, Traffic
 
 VARIABLE = "lvs_nat_gateway"
 
@@ -109,6 +110,13 @@ def floating(gateways: Iterable[IPAddress], vips: Sequence[IPAddress], inventory
     return [address for address in gateways if address not in own and address not in vips]
 
 
+def _answering(service: Service, server: RealServer, traffic: Traffic) -> tuple[int, ...]:
+    """The ports that a real server answers from; 0 is every port."""
+    if service.helper:
+        return (0,)  # data connections of FTP come from its port 20, or go to one that the server chooses
+    return (server.port,) if server.port else traffic.ports or (0,)
+
+
 def replies(host: str, resolved: Iterable[ResolvedService]) -> list[dict[str, object]]:
     """What the host's replies of nat services come from, as the module ``return_route`` takes it, each once.
 
@@ -123,7 +131,7 @@ def replies(host: str, resolved: Iterable[ResolvedService]) -> list[dict[str, ob
             if server.host != host:
                 continue
             for traffic in item.service.traffic:
-                for port in (server.port,) if server.port else traffic.ports or (0,):
+                for port in _answering(item.service, server, traffic):
                     reply: dict[str, object] = {"address": str(server.address)}
                     if traffic.protocol:
                         reply["protocol"] = traffic.protocol

@@ -20,7 +20,7 @@ _ROUTED = ("nat", "fullnat")
 
 
 def kernel_modules(services: Sequence[Service]) -> list[str]:
-    """``ip_vs``, a module for each scheduler and persistence engine in use: sorted, ``ip_vs`` first.
+    """``ip_vs``, a module for each scheduler, persistence engine and helper in use: sorted, ``ip_vs`` first.
 
     And ``nf_conntrack`` where connection tracking is to be set, since that brings the sysctls.
 
@@ -33,6 +33,7 @@ def kernel_modules(services: Sequence[Service]) -> list[str]:
         for service in services
         if service.persistence and service.persistence.engine
     }
+    needed |= {f"ip_vs_{service.helper}" for service in services if service.helper}
     if any(service.synproxy for service in services):
         needed.add("nf_conntrack")
     return ["ip_vs", *sorted(needed)]

@@ -2,29 +2,36 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is wrong with the VIPs as the link sees them, in words.  Private to the collection.  Pure."""
+"""What is wrong with the VIPs as the link sees them, in words. Private to the collection. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What one host saw: its own hardware address, the VIPs it holds, and who answered ARP for each VIP."""
+    """What one host saw: its own hardware address, the VIPs it holds, and who answered for each VIP that it asked for.
+
+    ``interface`` is where it asked, and ``arp_ignore`` has its sysctl of that name, of "all" and of the interface.
+    """
 
     hardware_address: str
     holds: frozenset[str]
     answers: Mapping[str, Sequence[str]]
+    interface: str = ""
+    arp_ignore: Mapping[str, int] = field(default_factory=dict)
 
 
-def vip_problems(vips: Iterable[str], directors: Sequence[str], probes: Mapping[str, Probe]) -> list[str]:
+def vip_problems(
+    vips: Iterable[str], directors: Sequence[str], probes: Mapping[str, Probe], on_link: Sequence[str]
+) -> list[str]:
     """One sentence for each thing that is wrong; an empty list when every VIP has exactly one owner.
 
-    ``probes`` maps a host to what it saw.  Of each VIP exactly one of ``directors`` must be the holder, and nobody but
-    that one may have answered for it, whoever asked.  A VIP that only its holder asked for shows no answer, which is
-    no mistake.
+    ``probes`` maps a host to what it saw. Of each VIP exactly one of ``directors`` must be the holder, and nobody but
+    that one may have answered for it, whoever asked. Whoever asked for one of ``on_link`` must have heard an answer,
+    but for its holder, which does not hear itself; the other VIPs may be on another link.
     """
     owner_of = {probe.hardware_address: host for host, probe in probes.items()}
     problems = []
@@ -41,10 +48,30 @@ def vip_problems(vips: Iterable[str], directors: Sequence[str], probes: Mapping[
         for hardware, witnesses in sorted(seen.items()):
             who = owner_of.get(hardware, f"an unknown host ({hardware})")
             if who not in holding:
-                problems.append(f"{who} answers ARP for {vip}, as seen by {', '.join(witnesses)}")
+                problems.append(_answers(who, vip, probes.get(who), witnesses))
+        if vip not in on_link:
+            continue
         asked = [host for host, probe in probes.items() if vip in probe.answers and host not in holding]
         if len(holding) == 1 and asked and not seen:
             problems.append(
-                f"{holding[0]} holds {vip}, but nobody answers ARP for it on the link of {', '.join(asked)}"
+                f"{holding[0]} holds {vip}, but nobody answers {_asked(vip)} for it on the link of {', '.join(asked)}"
             )
     return problems
+
+
+def _asked(vip: str) -> str:
+    return "neighbour solicitations" if ":" in vip else "ARP"
+
+
+def _answers(who: str, vip: str, probe: Probe | None, witnesses: Sequence[str]) -> str:
+    """That somebody answers who must not, where, and why as far as that can be told."""
+    seen = f"{who} answers {_asked(vip)} for {vip}"
+    if probe is None:
+        return f"{seen}, as seen by {', '.join(witnesses)}"
+    if ":" in vip:
+        return f"{seen} on {probe.interface}: it has the address there, and not on lo"
+    names: dict[int, list[str]] = {}
+    for name, value in probe.arp_ignore.items():
+        names.setdefault(value, []).append(name)
+    values = " and ".join(f"{value} on {' and '.join(of)}" for value, of in names.items())
+    return f"{seen} on {probe.interface}: arp_ignore is {values}"

@@ -27,6 +27,9 @@ TUNNEL_TYPES = tuple(model.TUNNEL_TYPES)
 TUNNEL_CHECKSUMS = tuple(model.TUNNEL_CHECKSUMS)
 HEALTH_CHECKS = ("http", "https", "tcp", "udp", "dns", "smtp", "ping", "misc", "file")
 ENGINES = ("sip",)
+#: Protocols that name addresses in what they say: the kernel's ip_vs_<name>.c beside ip_vs_app.c.
+HELPERS = ("ftp",)
+FTP_PORT = 21  # on which ip_vs_ftp listens in, unless its module parameter says another (IPPORT_FTP)
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,7 @@ class Service:
     health_check: HealthCheck | None
     sorry_server: SorryServer | None
     synproxy: bool
+    helper: str | None
 
     @property
     def where(self) -> str:

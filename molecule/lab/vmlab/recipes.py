@@ -16,6 +16,7 @@ PACKAGES = (
     "ca-certificates",
     "curl",
     "dbus",
+    "haproxy",
     "ifupdown",
     "initramfs-tools",
     "iproute2",
@@ -29,14 +30,16 @@ PACKAGES = (
     "procps",
     "python3",
     "python3-apt",
-    "python3-pyroute2",
     "python3-hypothesis",
+    "python3-pyroute2",
     "python3-pytest",
     "qemu-guest-agent",
+    "sip-tester",
     "systemd",
     "systemd-sysv",
     "tcpdump",
     "udev",
+    "vsftpd",
 )
 
 # Each answer names the machine that gave it. nginx takes its own host name when it starts, so a clone has it started,
@@ -82,7 +85,8 @@ COMMANDS = (
     " echo 'deb [trusted=yes] file:/srv/packages ./' > /etc/apt/sources.list.d/lab.list",
     "rm -f /etc/ssh/ssh_host_* /etc/machine-id; : > /etc/machine-id",
     "systemctl enable systemd-networkd.service qemu-guest-agent.service ssh.service",
-    "systemctl disable nginx.service networking.service systemd-networkd-wait-online.service"
+    "systemctl disable nginx.service haproxy.service vsftpd.service networking.service"
+    " systemd-networkd-wait-online.service"
     " ipvsadm.service e2scrub_reap.service || test $? = 1",
     "systemctl mask apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer"
     " logrotate.timer man-db.timer systemd-tmpfiles-clean.timer getty.target serial-getty@ttyS0.service"

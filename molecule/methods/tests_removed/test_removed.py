@@ -26,9 +26,10 @@ def test_the_host_is_as_it_was(name: str) -> None:
     assert list(difflib.unified_diff(before, after, lineterm="", n=0)) == []
 
 
-def test_the_table_is_empty_and_the_kernel_has_its_own_settings_again(machine: Callable[[str], Host]) -> None:
+def test_the_table_is_anothers_alone_and_the_kernel_has_its_own_settings_again(machine: Callable[[str], Host]) -> None:
     director = machine(cluster.DIRECTOR)
-    assert cluster.table(director) == []
+    assert cluster.anothers(director) == cluster.KUBE_PROXY
+    assert sorted(cluster.table(director)) == cluster.KUBE_PROXY
     # The kernel's own values (ipvs-sysctl.rst and nf_conntrack-sysctl.rst in Documentation/networking).
     assert director.check_output("cat /proc/sys/net/ipv4/vs/conntrack") == "0"
     assert director.check_output("cat /proc/sys/net/netfilter/nf_conntrack_tcp_loose") == "1"

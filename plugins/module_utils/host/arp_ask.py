@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import array
 import fcntl
+import ipaddress
 import select
 import socket
 import struct
@@ -17,6 +18,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from . import nd_ask
 from .arp_frame import ETH_P_ARP, answer, mac, request
 from .errors import HostError
 
@@ -30,11 +32,10 @@ _REPEATS = 3
 
 @dataclass(frozen=True)
 class Link:
-    """An interface by name, with its hardware address (6 bytes) and its IPv4 address (4 bytes)."""
+    """An interface by name, with its hardware address (6 bytes)."""
 
     interface: str
     hardware: bytes
-    address: bytes
 
 
 def _own_addresses(probe: socket.socket) -> Iterator[tuple[str, bytes]]:
@@ -49,17 +50,22 @@ def _own_addresses(probe: socket.socket) -> Iterator[tuple[str, bytes]]:
 
 
 def find_link(address: str) -> Link:
-    """The interface that has this IPv4 address. Raises HostError."""
-    wanted = socket.inet_aton(address)
+    """The interface that has this address, of either family. Raises HostError."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        for interface, held in _own_addresses(probe):
-            if held == wanted:
-                reply = fcntl.ioctl(probe.fileno(), _SIOCGIFHWADDR, _IFREQ.pack(interface.encode(), 0, b""))
-                return Link(interface, _IFREQ.unpack(reply)[2][:6], held)
+        interface = nd_ask.find_interface(address) if ":" in address else _find_interface(probe, address)
+        reply = fcntl.ioctl(probe.fileno(), _SIOCGIFHWADDR, _IFREQ.pack(interface.encode(), 0, b""))
+    return Link(interface, _IFREQ.unpack(reply)[2][:6])
+
+
+def _find_interface(probe: socket.socket, address: str) -> str:
+    wanted = socket.inet_aton(address)
+    for interface, held in _own_addresses(probe):
+        if held == wanted:
+            return interface
     raise HostError(f"no interface of this host has the address {address}")
 
 
-def ask(link: Link, addresses: Sequence[str], seconds: float) -> dict[str, list[str]]:
+def ask(link: Link, source: str, addresses: Sequence[str], seconds: float) -> dict[str, list[str]]:
     """Who answers: each IPv4 address with the sorted hardware addresses that claimed it on the link in that time.
 
     Every address is asked for three times over the first half of the time, since a single frame may be lost.
@@ -75,7 +81,7 @@ def ask(link: Link, addresses: Sequence[str], seconds: float) -> dict[str, list[
             while (elapsed := time.monotonic() - begun) < seconds:
                 if sent < _REPEATS and elapsed >= sent * seconds / (2 * _REPEATS):
                     for target in wanted:
-                        wire.send(request(link.hardware, link.address, target))
+                        wire.send(request(link.hardware, socket.inet_aton(source), target))
                     sent += 1
                 if not select.select([wire], [], [], 0.05)[0]:
                     continue
@@ -88,7 +94,7 @@ def ask(link: Link, addresses: Sequence[str], seconds: float) -> dict[str, list[
 
 
 def holders(addresses: Sequence[str]) -> list[str]:
-    """Which of the IPv4 addresses this host has itself."""
+    """Which of the addresses this host has itself."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        own = {held for _interface, held in _own_addresses(probe)}
-    return [address for address in addresses if socket.inet_aton(address) in own]
+        own = {held for _interface, held in (*_own_addresses(probe), *nd_ask.own_addresses())}
+    return [address for address in addresses if ipaddress.ip_address(address).packed in own]

@@ -1,0 +1,99 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What verify says: where a host differs, and who answers for a VIP that is not its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.lvs.cluster.plugins.plugin_utils.deviations import deviations
+from ansible_collections.lvs.cluster.plugins.plugin_utils.outside import Probe, vip_problems
+
+VIP, VIP6 = "192.0.2.10", "2001:db8::10"
+QUIET = {"all": 1, "eth1": 0}
+
+
+def probe(mac: str, holds: tuple[str, ...] = (), answers: Any = None, ignoring: Any = None) -> Probe:
+    return Probe(mac, frozenset(holds), answers or {}, "eth1", ignoring or QUIET)
+
+
+def test_one_owner_is_well() -> None:
+    seen = {"lb1": probe("m1", (VIP,), {VIP: []}), "rs1": probe("m2", (VIP,), {VIP: ["m1"]})}
+    assert vip_problems([VIP], ["lb1"], seen, [VIP]) == []
+
+
+def test_a_real_server_that_answers_is_named_with_where_and_why() -> None:
+    seen = {
+        "lb1": probe("m1", (VIP, VIP6), {VIP: ["m2"], VIP6: ["m2"]}),
+        "rs2": probe("m2", (VIP,), {}, {"all": 0, "eth1": 0}),
+        "rs3": probe("m3", (VIP,), {VIP: ["m1", "m9"]}),
+    }
+    assert vip_problems([VIP, VIP6], ["lb1"], seen, []) == [
+        "rs2 answers ARP for 192.0.2.10 on eth1: arp_ignore is 0 on all and eth1",
+        "an unknown host (m9) answers ARP for 192.0.2.10, as seen by rs3",
+        "rs2 answers neighbour solicitations for 2001:db8::10 on eth1: it has the address there, and not on lo",
+    ]
+
+
+def test_two_owners_none_and_a_silent_one() -> None:
+    seen = {"lb1": probe("m1", (VIP,)), "lb2": probe("m2", (VIP,)), "rs1": probe("m3", (), {VIP6: []})}
+    assert vip_problems([VIP, VIP6], ["lb1", "lb2"], seen, []) == [
+        "lb1 and lb2 all hold 192.0.2.10, which one director only may",
+        "no director holds 2001:db8::10",
+    ]
+    silent = {"lb1": probe("m1", (VIP,)), "rs1": probe("m3", (), {VIP: []})}
+    says = "lb1 holds 192.0.2.10, but nobody answers ARP for it on the link of rs1"
+    assert vip_problems([VIP], ["lb1"], silent, [VIP]) == [says]
+    assert vip_problems([VIP], ["lb1"], silent, []) == []
+
+
+def result(before: str, after: str) -> dict[str, Any]:
+    return {"changed": True, "diff": {"before": before, "after": after}}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "says"),
+    [
+        (
+            "net.ipv4.conf.all.arp_ignore = 0\n",
+            "net.ipv4.conf.all.arp_ignore = 1\n",
+            ["net.ipv4.conf.all.arp_ignore is 0, and should be 1"],
+        ),
+        ("", "net.ipv4.vs.conntrack = 1\n", ["net.ipv4.vs.conntrack is not there, and should be 1"]),
+        ("", "address 192.0.2.10/32 dev lo\n", ["the VIP 192.0.2.10 is not on lo"]),
+        ("address 192.0.2.10/32 dev lo\n", "", ["192.0.2.10 is on lo, and no service asks for it"]),
+        ("", "tunnel lvs-ipip0 type ipip\n", ["there is no tunnel lvs-ipip0 type ipip"]),
+        ("rule from 192.0.2.9\n", "", ["there is the rule from 192.0.2.9, which nothing asks for"]),
+        ("", "kernel module fou\n", ["the kernel module fou is not loaded"]),
+        ("a.service: x\na.service: y\n", "a.service: z\n", ["a.service is not as the role writes it"]),
+        ("", "/var/lib/x.json: remembers making /etc\n", []),
+        (
+            "nftables lvs_cluster: a\n",
+            "nftables lvs_cluster: b\n",
+            ["the nftables table inet lvs_cluster is not as described"],
+        ),
+        (
+            "-a -t 192.0.2.10:80 -r 192.0.2.11:80 -g -w 5\n",
+            "-a -t 192.0.2.10:80 -r 192.0.2.11:80 -g -w 1\n",
+            ["the weight of -a -t 192.0.2.10:80 -r 192.0.2.11:80 -g is 5, and should be 1"],
+        ),
+        ("", "-A -t 192.0.2.10:80 -s rr\n", ["the IPVS table has no virtual service -t 192.0.2.10:80 -s rr"]),
+        (
+            "-a -t 192.0.2.10:80 -r 192.0.2.11:80 -m -w 1\n",
+            "",
+            ["the IPVS table has the real server -t 192.0.2.10:80 -r 192.0.2.11:80 -m -w 1, which is not described so"],
+        ),
+    ],
+)
+def test_a_difference_in_words(before: str, after: str, says: list[str]) -> None:
+    sentences = deviations("rs1", {"it": result(before, after)})
+    assert sentences == ([f"rs1: {one}" for one in says] or ["rs1: it is not as described"])
+
+
+def test_what_is_as_described_says_nothing() -> None:
+    results = {"a": {"changed": False}, "b": {"skipped": True, "changed": False}, "c": None}
+    assert deviations("rs1", results) == []
+    assert deviations("rs1", {"keepalived.conf": {"changed": True}}) == ["rs1: keepalived.conf is not as described"]
