@@ -368,7 +368,7 @@ def main() -> None:
 
     def work() -> module.Result:
         service = ansible.params["service"]
-        key = None if service is None else arguments.service_key(service)
+        key = None if service is None else arguments.service_key(service, "service.")
         wanted = None if key is None else key.__eq__
         return module.read(lambda ipvs: info.gather(ipvs, wanted, ansible.params["connections"]))
 

@@ -102,7 +102,10 @@ def test_local_delivery_is_kept_in_a_comment() -> None:
     ("text", "message"),
     [
         ("-C", "rules line 1: command must be -A or -a: what ipvsadm-save -n writes (got '-C')"),
-        ("\n-A -t 192.0.2.10:http -s rr", "rules line 2: -t must be a whole number from 0 to 65535 (got 'http')"),
+        (
+            "\n-A -t 192.0.2.10:http -s rr",
+            "rules line 2: the port of -t must be a whole number from 0 to 65535 (got 'http')",
+        ),
         ("-A -t web:80", "rules line 1: -t must be a numeric address and port (ipvsadm-save -n) (got 'web:80')"),
         ("-A -t [2001:db8::1:80", "rules line 1: -t must be [address]:port (got '[2001:db8::1:80')"),
         ("-A -t 224.0.0.1:80", "rules line 1: address must not be a multicast address (got '224.0.0.1')"),
