@@ -19,6 +19,7 @@ extends_documentation_fragment:
   - lvs.cluster.attributes
   - lvs.cluster.attributes.actiongroup_lvs
   - lvs.cluster.ipvs
+  - lvs.cluster.ipvs.loading
   - lvs.cluster.ipvs.one_service
 attributes:
   idempotent:
