@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from types import FrameType
 
-from vmlab import golden, images, labs, network, topology
+from vmlab import access, golden, images, labs, topology
 from vmlab.base import LabError, Progress, need_root, need_this_kind_of_machine, need_tools
 from vmlab.recipes import RECIPES
 
@@ -42,14 +42,9 @@ def arguments(words: list[str]) -> argparse.Namespace:
 def shell(name: str, host_name: str, command: list[str]) -> int:
     need_root()
     lab = labs.read(name)
-    host = lab.host(host_name)
     if command[:1] == ["--"]:
         command = command[1:]
-    if host.image:
-        words = ["ssh", "-F", str(labs.folder_of(name) / "ssh_config"), host.name, *command]
-    else:
-        inside = ["nsenter", f"--net={network.namespace_path(lab, host)}", "--"]
-        words = [*inside, *(command or [os.environ.get("SHELL", "/bin/sh")])]
+    words = access.shell_command(lab, lab.host(host_name), labs.folder_of(name), command)
     os.execvp(words[0], words)
 
 

@@ -20,9 +20,15 @@ requirements:
     C(lvs_install_packages) is V(false))
 notes:
   - The module talks to the kernel directly and needs no C(ipvsadm).
-  - In check mode a kernel module C(ip_vs) that is not loaded yet stays that way and reads as an empty table.
-    Otherwise it is loaded on first use, and schedulers are loaded when a service asks for them.
   - The table is that of the network namespace that the module runs in.
+"""
+
+    # Every module that changes something in the kernel; ipvs_info never loads what it reads.
+    LOADING = r"""
+options: {}
+notes:
+  - A kernel module C(ip_vs) that is not loaded yet is loaded on first use. In check mode it stays that way and reads as
+    an empty table.
 """
 
     # What identifies a virtual service.
@@ -89,6 +95,9 @@ options:
     description:
       - How connections are spread, for instance V(rr), V(wrr), V(lc), V(wlc), V(lblc), V(lblcr), V(dh), V(sh),
         V(sed), V(nq), V(fo), V(ovf), V(mh), or any other scheduler that the kernel has.
+      - The kernel loads it as a module when a service asks for it. So a name that it does not have fails in a real run,
+        which puts everything back, but not in check mode. RV(lvs.cluster.ipvs_info#module:schedulers) lists those that
+        it has.
       - A new virtual service gets V(wlc) where it is not given; an existing one keeps its scheduler.
     type: str
   scheduler_flags:

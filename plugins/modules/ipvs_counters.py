@@ -19,6 +19,7 @@ extends_documentation_fragment:
   - lvs.cluster.attributes
   - lvs.cluster.attributes.actiongroup_lvs
   - lvs.cluster.ipvs
+  - lvs.cluster.ipvs.loading
   - lvs.cluster.ipvs.one_service
 attributes:
   idempotent:
@@ -91,7 +92,7 @@ def main() -> None:
 
     def work() -> module.Result:
         service = ansible.params["service"]
-        key = None if service is None else arguments.service_key(service)
+        key = None if service is None else arguments.service_key(service, "service.")
         with Ipvs(load=not ansible.check_mode) as ipvs:
             change, before = settings.zero_counters(ipvs, key, ansible.check_mode)
         return module.change("IPVS counters", change, **before)

@@ -27,7 +27,8 @@ options:
     default: false
 notes:
   - Counters lag up to two seconds behind the traffic, since the kernel adds its processors' counters up that often.
-  - This module never loads C(ip_vs); RV(loaded) tells whether it is there.
+  - This module never loads C(ip_vs); RV(loaded) tells whether it is there. One that is not loaded reads as an empty
+    table.
 seealso:
   - module: lvs.cluster.ipvs_table
 """
@@ -55,6 +56,8 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: "{{ item.1.address }} has {{ item.1.connections.active }}"
   loop: "{{ ipvs.services | subelements('real_servers') }}"
+  loop_control:
+    label: "{{ item.1.address }} port {{ item.1.port }}"
 """
 
 RETURN = r"""
@@ -219,7 +222,7 @@ timeouts:
 rules:
   description:
     - The table in the form of C(ipvsadm-save -n), sorted, with thresholds.
-    - Fit for O(lvs.cluster.ipvs_table#module:rules).
+    - Fit for O(lvs.cluster.ipvs_table#module:rules), and without what stands behind C(#) for C(ipvsadm --restore).
   returned: success
   type: str
   sample: |
@@ -368,7 +371,7 @@ def main() -> None:
 
     def work() -> module.Result:
         service = ansible.params["service"]
-        key = None if service is None else arguments.service_key(service)
+        key = None if service is None else arguments.service_key(service, "service.")
         wanted = None if key is None else key.__eq__
         return module.read(lambda ipvs: info.gather(ipvs, wanted, ansible.params["connections"]))
 

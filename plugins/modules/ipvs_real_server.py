@@ -12,7 +12,7 @@ version_added: 0.1.0
 description:
   - Makes one real server of a virtual service of the Linux Virtual Server what is described.
   - What is not given is left as it is. A real server that exists is edited in place, so its connections live on.
-  - The virtual service has to exist; it and its other real servers are not touched.
+  - The virtual service has to exist, unless O(state=absent); it and its other real servers are not touched.
   - It can take a real server out of service gently. O(state=drained) sets its weight to 0 and waits until its
     connections are gone; O(state=absent) with O(drain_timeout) does the same and then removes it.
 author:
@@ -21,6 +21,7 @@ extends_documentation_fragment:
   - lvs.cluster.attributes
   - lvs.cluster.attributes.actiongroup_lvs
   - lvs.cluster.ipvs
+  - lvs.cluster.ipvs.loading
   - lvs.cluster.ipvs.real_server
 options:
   state:
@@ -28,7 +29,8 @@ options:
       - V(present) makes it what is described, V(absent) removes it.
       - V(drained) gives an existing real server weight 0, so that it gets no new connections, and waits for those that
         it has to end. It stays so until a task gives it another weight. A real server that is not there is not added;
-        a warning says so.
+        a warning says so. Without the virtual service the task fails.
+      - V(absent) without the virtual service is fine.
     type: str
     choices: [present, absent, drained]
     default: present
@@ -193,7 +195,9 @@ diff:
     - The virtual service with its real servers before and after, in the form of C(ipvsadm-save -n), sorted, with
       thresholds.
     - Both are empty exactly when nothing changes.
-  returned: success
+    - A task that fails because connections are left when O(drain_timeout) is over has set the weight to 0 if it was
+      above. It returns C(changed) and this too.
+  returned: success, and when waiting fails
   type: dict
   contains:
     before:

@@ -19,6 +19,7 @@ extends_documentation_fragment:
   - lvs.cluster.attributes
   - lvs.cluster.attributes.actiongroup_lvs
   - lvs.cluster.ipvs
+  - lvs.cluster.ipvs.loading
   - lvs.cluster.ipvs.identity
   - lvs.cluster.ipvs.service
   - lvs.cluster.ipvs.state
@@ -63,6 +64,8 @@ options:
   purge:
     description:
       - Remove real servers that O(real_servers) does not list. Without O(real_servers) nothing is removed.
+      - This is a boolean. O(lvs.cluster.ipvs_table#module:purge) is a choice, whose V(real_servers) does what V(true)
+        does here.
     type: bool
     default: false
 seealso:

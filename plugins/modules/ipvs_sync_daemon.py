@@ -21,6 +21,7 @@ extends_documentation_fragment:
   - lvs.cluster.attributes
   - lvs.cluster.attributes.actiongroup_lvs
   - lvs.cluster.ipvs
+  - lvs.cluster.ipvs.loading
 options:
   role:
     description: Which daemon, or which two; both then get the same options.

@@ -21,6 +21,7 @@ extends_documentation_fragment:
   - lvs.cluster.attributes
   - lvs.cluster.attributes.actiongroup_lvs
   - lvs.cluster.ipvs
+  - lvs.cluster.ipvs.loading
 options:
   services:
     description:
@@ -107,9 +108,19 @@ options:
             choices: [none, csum, remcsum]
   rules:
     description:
-      - The virtual services as text, in the form of C(ipvsadm-save -n); comments and empty lines are fine.
-      - It may hold what C(ipvsadm) leaves out when it saves, the thresholds C(-x) and C(-y). Where they are missing
-        they are left as they are.
+      - The virtual services as text, in the form of C(ipvsadm-save -n). Long options, comments, empty lines, and the
+        word C(ipvsadm) at the beginning of a line are fine. Addresses and ports are numbers.
+      - It may hold what C(ipvsadm) leaves out when it saves, the thresholds C(-x) and C(-y).
+      - Of a service (C(-A)) a missing C(-p) makes it not persistent, a missing C(-M) tells every client apart, a
+        missing C(--pe) leaves no persistence engine, a missing C(-b) (C(--sched-flags)) clears the flags of the
+        scheduler, and a missing C(-o) ends one-packet scheduling. A missing C(-s) keeps the scheduler.
+      - Of a real server (C(-a)) what is missing of the forwarding method (C(-g), C(-m), C(-i)), C(-w), C(-x) and C(-y)
+        is left as it is. With C(-i), a missing C(--tun-type) stands for C(ipip), a missing C(--tun-port) for no port,
+        and a missing C(--tun-csum) or C(--tun-remcsum) for no checksum.
+      - New entries get V(wlc), direct routing and weight 1 where these are missing, and no thresholds.
+      - C(-p) without a number stands for 360 seconds. An address of a service without a port stands for every port,
+        that of a real server for the port of its service, or V(0) with a firewall mark. The comment C(# local) behind
+        C(-g) stands for O(services[].real_servers[].forward_method=local).
     type: str
   purge:
     description:
@@ -117,6 +128,10 @@ options:
       - V(none) removes nothing. V(real_servers) removes real servers that a described service does not list, of
         services that list any or list none explicitly (C([])). V(all) also removes services that are not described,
         except those that O(exclude) names.
+      - With O(persist=true) also the services go that are on record and no longer described, whatever is said here,
+        V(none) included.
+      - This is a choice. The option of the same name in M(lvs.cluster.ipvs_service) is a boolean, whose V(true) does
+        what V(real_servers) does here.
     type: str
     choices: [none, real_servers, all]
     default: none
@@ -155,8 +170,13 @@ options:
       - Keep the described services across reboots, as they are when the task ends.
       - They are written to C(/etc/lvs-cluster/ipvs.rules), which a systemd unit C(lvs-cluster-ipvs.service) restores
         at boot through C(/usr/local/lib/lvs-cluster/ipvs-restore.pyz). Neither ever removes anything from the table.
+        C(ipvsadm --restore) takes the file too, without what stands behind C(#).
       - The file is also the record of what belongs to this module; services in it that are no longer described are
         removed from the table and from the file. Services that are neither in it nor described are not touched.
+      - B(Warning:) there is one record for each host, so only one task for each host may keep services with
+        O(persist=true), and it has to describe all of them. A second one with other services removes those of the
+        first, from the table and from the file, with O(purge=none) too. The role P(lvs.cluster.director#role) is such
+        a task. On its hosts use O(persist=false), or put the services into C(lvs_virtual_services).
       - With O(state=absent) and O(services=[]) everything recorded is removed, and then the files.
     type: bool
     default: false

@@ -19,6 +19,7 @@ extends_documentation_fragment:
   - lvs.cluster.attributes
   - lvs.cluster.attributes.actiongroup_lvs
   - lvs.cluster.ipvs
+  - lvs.cluster.ipvs.loading
 options:
   tcp:
     description: Seconds for an established TCP connection, V(1) to V(2147483). The kernel starts with V(900).

@@ -72,11 +72,14 @@ def test_the_time_is_over(host: Host, client: traffic.Client) -> None:
     result = host.module("ipvs_real_server", **first(state="drained", drain_timeout=0.5))
     assert result["msg"] == (
         f"real server {FIRST}:80 of virtual service tcp {traffic.VIP}:80 is not drained after 0.5 seconds: it has 1"
-        " active connections. Its weight stays 0; drain_expired=force would go on all the same"
+        " active connection. Its weight stays 0; drain_expired=force would go on all the same"
     )
     assert (result["failed"], result["drained"], result["connections"]["active"]) == (True, False, 1)
+    assert (result["changed"], result["diff"]["before"], result["diff"]["after"]) == (True, RULES, QUIESCED)
     assert host.save() == QUIESCED
-    assert "is not drained" in host.failure("ipvs_real_server", **first(state="absent", drain_timeout=0))
+    again = host.module("ipvs_real_server", **first(state="absent", drain_timeout=0))
+    assert "is not drained" in again["msg"]
+    assert (again["failed"], again["changed"], again["diff"]["after"]) == (True, False, "")
     assert host.save() == QUIESCED
     forced = host.ok("ipvs_real_server", **first(state="absent", drain_timeout=0.2, drain_expired="force"))
     assert (forced["changed"], forced["drained"], len(forced["warnings"])) == (True, False, 1)
@@ -126,7 +129,7 @@ def test_another_process_gives_it_weight_meanwhile(host: Host, client: traffic.C
     meddling.start()
     message = host.failure("ipvs_real_server", **first(state="drained", drain_timeout=60, drain_expired="force"))
     meddling.join()
-    assert "another process has given it weight 3 meanwhile; it has 1 active connections" in message
+    assert "another process has given it weight 3 meanwhile; it has 1 active connection" in message
 
 
 def test_what_is_not_there_needs_no_draining(host: Host) -> None:
@@ -135,8 +138,14 @@ def test_what_is_not_there_needs_no_draining(host: Host) -> None:
     result = host.ok("ipvs_real_server", **missing)
     assert (result["changed"], result["drained"]) == (False, True)
     assert "there is no real server" in str(result["warnings"])
-    result = host.ok("ipvs_real_server", **{**missing, "service": {"fwmark": 9}})
-    assert not result["changed"]
+    nowhere = {**missing, "service": {"fwmark": 9}}
+    message = "fwmark 9 ipv4: there is no such virtual service, so it cannot have real servers"
+    assert host.failure("ipvs_real_server", **nowhere) == message
+    predicted = host.ok("ipvs_real_server", check=True, **nowhere)
+    assert not predicted["changed"]
+    assert message in str(predicted["warnings"])
+    for gone in ({"state": "absent"}, {"state": "absent", "drain_timeout": 1}):
+        assert not host.ok("ipvs_real_server", **{**nowhere, **gone})["changed"]
     assert host.save() == RULES
 
 
@@ -148,8 +157,8 @@ def test_a_floor(host: Host, options: dict[str, Any]) -> None:
     for check in (True, False):
         message = host.failure("ipvs_real_server", check, **first(**options, minimum_in_service=2))
         assert message == (
-            f"tcp {traffic.VIP}:80: minimum_in_service would be undercut: of 2 real servers in service 1 would be left"
-            " (got 2)"
+            f"tcp {traffic.VIP}:80: minimum_in_service 2 would be undercut: without real server {FIRST}:80, 1 of 2 real"
+            " servers in service would be left"
         )
     assert host.save() == RULES
     assert host.ok("ipvs_real_server", **first(**options, minimum_in_service=1))["changed"]

@@ -184,6 +184,6 @@ def test_the_service_itself_goes_while_its_real_servers_change(host: Host, meddl
     rebuild(host, SERVICE + OLD)
     meddler.arm(host, ["ipvsadm", "-D", "-t", f"{VIP}:80"])
     message = host.failure("ipvs_real_server", service=WEB, address="198.51.100.21", weight=9)
-    assert "does not exist, so it cannot have real servers" in message
+    assert "no such virtual service, so it cannot have real servers" in message
     assert message.endswith("nothing was changed")
     assert host.save() == ""

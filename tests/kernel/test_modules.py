@@ -173,7 +173,7 @@ def test_values_that_the_kernel_would_take_are_refused(host: Host) -> None:
 
 def test_a_real_server_of_a_service_that_is_not_there(host: Host) -> None:
     server: dict[str, Any] = {"service": WEB, "address": "198.51.100.11"}
-    assert "does not exist, so it cannot have real servers" in host.failure("ipvs_real_server", **server)
+    assert "no such virtual service, so it cannot have real servers" in host.failure("ipvs_real_server", **server)
     predicted = host.ok("ipvs_real_server", check=True, **server)
     assert predicted["diff"]["after"] == "-a -t 192.0.2.10:80 -r 198.51.100.11:80 -g -w 1\n"
     assert predicted["warnings"]

@@ -186,7 +186,7 @@ def test_counters(host: Host) -> None:
     assert everything["statistics"] == info["statistics"]
     assert everything["services"][1]["real_servers"] == info["services"][1]["real_servers"]
     assert not host.ok("ipvs_counters")["changed"]
-    assert "does not exist, so it has no counters" in host.failure("ipvs_counters", service={"fwmark": 1})
+    assert "no such virtual service, so it has no counters" in host.failure("ipvs_counters", service={"fwmark": 1})
 
 
 def test_info_shows_connections_as_ipvsadm_does(host: Host) -> None:

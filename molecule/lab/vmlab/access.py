@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import yaml
 from . import fdpass
 from .base import run
 from .network import namespace_path
-from .topology import Topology
+from .topology import Host, Topology
 
 CONFIGURATION = """\
 Host {names}
@@ -66,6 +67,17 @@ def write(topology: Topology, folder: Path, host_keys: dict[str, str]) -> None:
         shell.write_text(f'#!/bin/sh\nexec nsenter --net={namespace_path(topology, host)} -- /bin/sh "$@"\n')
         shell.chmod(0o755)
     (folder / "inventory.yml").write_text(inventory(topology, folder))
+
+
+def shell_command(topology: Topology, host: Host, folder: Path, words: list[str]) -> list[str]:
+    """What opens a shell on a host, or with `words` runs a command there.
+
+    On both kinds of host the words are joined by blanks and read by the host's shell. For a machine ssh does that.
+    """
+    if host.image:
+        return ["ssh", "-F", str(folder / "ssh_config"), host.name, *words]
+    inside = ["nsenter", f"--net={namespace_path(topology, host)}", "--", os.environ.get("SHELL", "/bin/sh")]
+    return [*inside, "-c", " ".join(words)] if words else inside
 
 
 def inventory(topology: Topology, folder: Path) -> str:

@@ -77,35 +77,36 @@ def _hint(arguments: Arguments) -> str:
     if arguments.get("fwmark") is not None:
         return _one_line(f"fwmark {arguments['fwmark']}")
     if arguments.get("address") is not None:
-        return _one_line(f"{arguments.get('protocol') or 'tcp'} {arguments['address']} port {arguments.get('port')}")
+        port = "" if arguments.get("port") is None else f" port {arguments['port']}"
+        return _one_line(f"{arguments.get('protocol') or 'tcp'} {arguments['address']}{port}")
     return "virtual service"
 
 
-def service_key(arguments: Arguments) -> ServiceKey:
-    """The identity of a service."""
+def service_key(arguments: Arguments, within: str = "") -> ServiceKey:
+    """The identity of a service. ``within``: the option that holds it, with a dot, for messages (``service.``)."""
     label = _hint(arguments)
     fwmark, address, port = arguments.get("fwmark"), arguments.get("address"), arguments.get("port")
     protocol, family = arguments.get("protocol"), arguments.get("family")
     if fwmark is not None:
         for option in ("address", "port", "protocol"):
             if arguments.get(option) is not None:
-                raise InvalidValue(label, option, arguments[option], "does not go with fwmark")
-        fwmark = _number(label, "fwmark", fwmark, 1, 2**32 - 1)
-        number = _choice(label, "family", "ipv4" if family is None else family, model.FAMILIES)
+                raise InvalidValue(label, within + option, arguments[option], "does not go with fwmark")
+        fwmark = _number(label, f"{within}fwmark", fwmark, 1, 2**32 - 1)
+        number = _choice(label, f"{within}family", "ipv4" if family is None else family, model.FAMILIES)
         return ServiceKey(fwmark, number, 0, b"", 0)
     if address is None:
-        raise InvalidValue(label, "address", None, "or fwmark is needed to identify the service")
-    packed = _address(label, "address", address)
+        raise InvalidValue(label, f"{within}address", None, "or fwmark is needed to identify the service")
+    packed = _address(label, f"{within}address", address)
     number = model.family_of(packed)
-    if family is not None and _choice(label, "family", family, model.FAMILIES) != number:
-        raise InvalidValue(label, "family", family, f"does not match address {address}")
+    if family is not None and _choice(label, f"{within}family", family, model.FAMILIES) != number:
+        raise InvalidValue(label, f"{within}family", family, f"does not match address {address}")
     if port is None:
-        raise InvalidValue(label, "port", None, "is needed with address (0: every port, of a persistent service)")
-    port = _number(label, "port", port, 0, 65535)
-    key = ServiceKey(
-        0, number, _choice(label, "protocol", "tcp" if protocol is None else protocol, model.PROTOCOLS), packed, port
-    )
-    checks.check_service_key(label, key)
+        reason = f"is needed with {within}address (0: every port, of a persistent service)"
+        raise InvalidValue(label, f"{within}port", None, reason)
+    port = _number(label, f"{within}port", port, 0, 65535)
+    protocol = _choice(label, f"{within}protocol", "tcp" if protocol is None else protocol, model.PROTOCOLS)
+    key = ServiceKey(0, number, protocol, packed, port)
+    checks.check_service_key(label, key, f"{within}address")
     return key
 
 
@@ -221,7 +222,7 @@ def service(arguments: Arguments) -> ServicePatch:
 
 def only_real_server(arguments: Arguments) -> ServicePatch:
     """A real server dict with its ``service`` (a dict of the identity) and ``state`` as a patch of that service."""
-    key = service_key(arguments["service"])
+    key = service_key(arguments["service"], "service.")
     patch = ServicePatch(key, settings=None)
     server_key = real_server_key(patch.label, key, arguments)
     return patch._replace(real_servers={server_key: _real_server(patch.label, server_key, arguments)})
@@ -241,5 +242,5 @@ def refuse_duplicates(patches: Iterable[ServicePatch]) -> None:
         if patch.key in seen:
             other = seen[patch.key]
             what = f"is described twice, also as {other.name}" if other.name else "is described twice"
-            raise InvalidValue(patch.label, "services", str(patch.key), what)
+            raise InvalidValue(patch.label, "services", str(patch.key), what, whole=True)
         seen[patch.key] = patch

@@ -30,13 +30,13 @@ def _unusable(address: bytes) -> str:
     return "must be written as an IPv4 address" if address.startswith(_V4_MAPPED) else ""
 
 
-def check_service_key(label: str, key: ServiceKey) -> None:
-    """Refuse identities that the kernel takes and then serves wrongly or not at all."""
+def check_service_key(label: str, key: ServiceKey, option: str = "address") -> None:
+    """Refuse identities that the kernel takes and then serves wrongly or not at all. ``option``: what held it."""
     if key.fwmark:
         return
     reason = _unusable(key.address)
     if reason:
-        raise InvalidValue(label, "address", model.address_text(key.address), reason)
+        raise InvalidValue(label, option, model.address_text(key.address), reason)
 
 
 def check_settings(label: str, key: ServiceKey, settings: Settings) -> None:

@@ -29,9 +29,13 @@ LOCK = "/run/lvs-cluster-ipvs.lock"
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0  # seconds
 
 
-def in_service(service: VirtualService | None) -> int:
-    """How many real servers get new connections by their weight."""
-    return sum(server.weight > 0 for server in service.real_servers.values()) if service else 0
+def in_service(service: VirtualService | None) -> set[RealServerKey]:
+    """The real servers that get new connections by their weight."""
+    return {key for key, server in service.real_servers.items() if server.weight > 0} if service else set()
+
+
+def _plural(number: int) -> str:
+    return "" if number == 1 else "s"
 
 
 def floor(patch: ServicePatch, minimum: int) -> Callable[[Plan], None]:
@@ -40,12 +44,15 @@ def floor(patch: ServicePatch, minimum: int) -> Callable[[Plan], None]:
     def guard(plan: Plan) -> None:
         before = in_service(plan.current.get(patch.key))
         after = in_service(plan.predicted.get(patch.key))
-        if after < before and after < minimum:
+        if len(after) < len(before) and len(after) < minimum:
+            out = ", ".join(str(key) for key in sorted(before - after))
             raise InvalidValue(
                 patch.label,
                 "minimum_in_service",
                 minimum,
-                f"would be undercut: of {before} real servers in service {after} would be left",
+                f"minimum_in_service {minimum} would be undercut: without real server {out},"
+                f" {len(after)} of {len(before)} real server{_plural(len(before))} in service would be left",
+                whole=True,
             )
 
     return guard
@@ -67,9 +74,11 @@ class Drained(NamedTuple):
 
     @property
     def remaining(self) -> str:
-        """The connections that are left, in words."""
+        """The connections that are left, in words: ``2 active, 1 inactive connections``."""
         counts = self.facts["connections"] if self.facts else {}
-        return ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "no"
+        left = {name: number for name, number in counts.items() if number}
+        words = ", ".join(f"{number} {name}" for name, number in left.items()) or "no"
+        return f"{words} connection{_plural(sum(left.values()))}"
 
 
 def wait(

@@ -60,6 +60,7 @@ MAX_THRESHOLD = 2**31 - 1  # more is EINVAL (measured, Linux 6.1 and 6.12), alth
 # The kernel multiplies seconds by HZ (at most 1000) in 32 bits: more wraps around. ipvsadm stops at 31 days too.
 MAX_PERSISTENCE_TIMEOUT = 86400 * 31
 
+_PREFIX_LENGTH = re.compile(r"[0-9A-Fa-f:.]+/[0-9.]+")  # as in the addresses of an interface
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,15}")  # IP_VS_SCHEDNAME_MAXLEN and IP_VS_PENAME_MAXLEN are 16 with the NUL
 
 
@@ -67,15 +68,17 @@ class InvalidValue(ValueError):
     """One value that cannot be: says which service, which key, why, and what was given.
 
     Attributes: ``service`` (label of the virtual service), ``key`` (option name, with the real server in front where it
-    is one of its options), ``value`` (as given), ``reason`` (a clause that follows the key).
+    is one of its options), ``value`` (as given; None: not given), ``reason`` (a clause that follows the key; with
+    ``whole`` one that needs neither key nor value around it).
     """
 
-    def __init__(self, service: object, key: str, value: object, reason: str) -> None:
+    def __init__(self, service: object, key: str, value: object, reason: str, whole: bool = False) -> None:
         self.service = str(service)
         self.key = key
         self.value = value
         self.reason = reason
-        super().__init__(f"{self.service}: {key} {reason} (got {value!r})")
+        given = "" if value is None else f" (got {value!r})"
+        super().__init__(f"{self.service}: {reason}" if whole else f"{self.service}: {key} {reason}{given}")
 
 
 class ServiceKey(NamedTuple):
@@ -205,7 +208,8 @@ def pack_address(text: str) -> bytes:
     try:
         return inet_pton(AF_INET6 if ":" in text else AF_INET, text)
     except (OSError, TypeError, UnicodeError, ValueError):
-        raise ValueError("is not an IPv4 or IPv6 address") from None
+        hint = ": leave out the prefix length" if _PREFIX_LENGTH.fullmatch(str(text)) else ""
+        raise ValueError(f"is not an IPv4 or IPv6 address{hint}") from None
 
 
 def family_of(address: bytes) -> int:

@@ -94,10 +94,15 @@ def table_diff(outcome: Outcome) -> Result:
 
 def would_be_added(module: AnsibleModule, patches: list[ServicePatch], error: MissingService) -> Result:
     """Check mode: the task before may be the one that makes the service, and it has not done so."""
-    module.warn(f"{error}. A real run fails here unless an earlier task adds the service.")
+    warn_of_missing(module, error)
     as_if = {patch.key: VirtualService(Settings(), {}) for patch in patches}
     lines = rules.render(plan(as_if, patches).predicted).splitlines(keepends=True)
     return {"changed": True, "diff": {"before": "", "after": "".join(line for line in lines if line.startswith("-a "))}}
+
+
+def warn_of_missing(module: AnsibleModule, error: MissingService) -> None:
+    """Check mode: what a real run fails with, unless the task before makes the service."""
+    module.warn(f"{error}. A real run fails here unless an earlier task adds the service.")
 
 
 def change(header: str, changed: Change, **result: Any) -> Result:

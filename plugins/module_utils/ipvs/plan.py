@@ -81,7 +81,8 @@ class MissingService(InvalidValue):
     """Real servers are described for a service that does not exist."""
 
     def __init__(self, patch: ServicePatch) -> None:
-        super().__init__(patch.label, "service", str(patch.key), "does not exist, so it cannot have real servers")
+        reason = "there is no such virtual service, so it cannot have real servers"
+        super().__init__(patch.label, "service", str(patch.key), reason, whole=True)
 
 
 def merge_settings(patch: ServicePatch, current: Settings | None) -> Settings:

@@ -8,13 +8,15 @@ PRIVATE to the collection lvs.cluster: may change without notice.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
 from . import arguments, drain, module
 from .converge import ConvergeError, Guard, Outcome, converge
-from .kernel import Ipvs
+from .kernel import Ipvs, KernelError
 from .model import InvalidValue, RealServerKey, RealServerPatch, ServicePatch
 from .plan import MissingService
 
@@ -38,6 +40,18 @@ def _refuse_what_does_not_go_together(patch: ServicePatch, params: dict[str, Any
         raise InvalidValue(patch.label, "drain_timeout", timeout, f"must be from 0 to {MAX_SECONDS} seconds")
     if timeout is not None and state == "present":
         raise InvalidValue(patch.label, "drain_timeout", timeout, "goes with state drained or absent only")
+
+
+@contextlib.contextmanager
+def _with_failure(done: module.Result) -> Iterator[None]:
+    """Return what has been done with a failure too: the weight is 0 by then, whatever comes after it."""
+    try:
+        yield
+    except ConvergeError as error:
+        error.result = {**done, **error.result}
+        raise
+    except KernelError as error:
+        raise ConvergeError(str(error), done) from error
 
 
 class _Run:
@@ -77,17 +91,24 @@ class _Run:
     def _drain(self, ipvs: Ipvs, timeout: float) -> module.Result:
         outcome = self._converge(ipvs, self._patch)
         service = outcome.table.get(self._patch.key)
-        if service is None or self._key not in service.real_servers:
+        if service is None:
+            missing = MissingService(self._patch)
+            if not self._module.check_mode:
+                raise missing
+            module.warn_of_missing(self._module, missing)
+        elif self._key not in service.real_servers:
             self._module.warn(f"{self._patch.label}: there is no real server {self._key}, so there is nothing to drain")
         result = module.table_result(self._module, outcome)
         if not self._module.check_mode:
-            result.update(self._wait(ipvs, timeout))
+            with _with_failure(result):
+                result.update(self._wait(ipvs, timeout))
         return result
 
     def _drain_and_remove(self, ipvs: Ipvs, timeout: float) -> module.Result:
         quiesced = self._converge(ipvs, self._only(RealServerPatch(weight=0, only_existing=True)))
-        waited = self._wait(ipvs, timeout)
-        removed = self._converge(ipvs, self._only(RealServerPatch(absent=True)))
+        with _with_failure(module.table_result(self._module, quiesced)):
+            waited = self._wait(ipvs, timeout)
+            removed = self._converge(ipvs, self._only(RealServerPatch(absent=True)))
         diff = module.table_diff(removed)
         if quiesced.changed:
             diff["before"] = quiesced.before
@@ -109,10 +130,10 @@ class _Run:
         if drained.facts and drained.facts["weight"]:
             raise ConvergeError(
                 f"{who} is not drained: another process has given it weight {drained.facts['weight']} meanwhile;"
-                f" it has {drained.remaining} connections",
+                f" it has {drained.remaining}",
                 result,
             )
-        text = f"{who} is not drained after {timeout:g} seconds: it has {drained.remaining} connections"
+        text = f"{who} is not drained after {timeout:g} seconds: it has {drained.remaining}"
         if self._params["drain_expired"] == drain.FAIL:
             raise ConvergeError(f"{text}. Its weight stays 0; drain_expired=force would go on all the same", result)
         self._module.warn(text)

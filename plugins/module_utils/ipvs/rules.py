@@ -5,10 +5,10 @@
 
 PRIVATE to the collection lvs.cluster: may change without notice. Pure.
 
-The text that ``render`` makes can be fed to ``ipvsadm --restore``. It also holds what ipvsadm itself leaves out when it
-saves: the thresholds (``-x``, ``-y``). ``parse`` reads everything that ipvsadm writes, long options, empty lines and
-comments; what a line does not mention is unset for numbers of a real server and off for flags and persistence of a
-service, as ipvsadm means it.
+The text that ``render`` makes can be fed to ``ipvsadm --restore``, which takes no comments, without what stands behind
+``#``. It also holds what ipvsadm itself leaves out when it saves: the thresholds (``-x``, ``-y``). ``parse`` reads
+everything that ipvsadm writes, long options, empty lines and comments. What a line does not mention is off where it is
+flags or persistence of a service or an option of a tunnel, as ipvsadm means it, and unset where it is anything else.
 """
 
 from __future__ import annotations
@@ -301,7 +301,7 @@ def _endpoint(where: str, option: str, text: str) -> tuple[bytes, int | None]:
         address = model.pack_address(host)
     except ValueError:
         raise InvalidValue(where, option, text, "must be a numeric address and port (ipvsadm-save -n)") from None
-    return address, _integer(where, option, port, 0, 65535) if port else None
+    return address, _integer(where, f"the port of {option}", port, 0, 65535) if port else None
 
 
 def _service_key(

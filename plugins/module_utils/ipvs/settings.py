@@ -122,7 +122,8 @@ def zero_counters(ipvs: Ipvs, service: ServiceKey | None, check_mode: bool) -> t
         return NO_CHANGE, {"services": [], **({} if service else {"statistics": dict.fromkeys(wire.COUNTERS, 0)})}
     services, _table = info.services(ipvs, None if service is None else (lambda key: key == service))
     if service is not None and not services:
-        raise InvalidValue(service, "service", str(service), "does not exist, so it has no counters")
+        reason = "there is no such virtual service, so it has no counters"
+        raise InvalidValue(service, "service", str(service), reason, whole=True)
     before: dict[str, Any] = {"services": services}
     entries = [entry for one in services for entry in (one, *one["real_servers"])]
     if service is None:

@@ -91,14 +91,35 @@ def test_a_real_server_alone() -> None:
 @pytest.mark.parametrize(
     ("service", "message"),
     [
-        ({}, "virtual service: address or fwmark is needed to identify the service (got None)"),
+        ({"address": "192.0.2.10"}, "tcp 192.0.2.10: service.port is needed with service.address (0: every port, of a"),
+        ({}, "virtual service: service.address or fwmark is needed to identify the service"),
+        ({"fwmark": 1, "port": 80}, "fwmark 1: service.port does not go with fwmark (got 80)"),
+        ({"address": "ff02::1", "port": 80}, "service.address must not be a multicast address (got 'ff02::1')"),
+    ],
+)
+def test_a_service_within_another_option_is_called_so(service: dict[str, Any], message: str) -> None:
+    real_server = {"service": service, "address": "198.51.100.11"}
+    assert message in support.refused(lambda: arguments.only_real_server(real_server))
+
+
+@pytest.mark.parametrize(
+    ("service", "message"),
+    [
+        ({}, "virtual service: address or fwmark is needed to identify the service"),
         ({"name": "web"}, "web: address or fwmark is needed to identify the service"),
         ({"address": "web.example", "port": 80}, "tcp web.example port 80: address is not an IPv4 or IPv6 address"),
         ({"address": "192.0.2.300", "port": 80}, "address is not an IPv4 or IPv6 address (got '192.0.2.300')"),
         ({"address": "0.0.0.0", "port": 80}, "tcp 0.0.0.0 port 80: address must not be the unspecified address"),
         ({"address": "ff02::1", "port": 80}, "address must not be a multicast address"),
         ({"address": "::ffff:192.0.2.1", "port": 80}, "address must be written as an IPv4 address"),
-        ({"address": "192.0.2.10"}, "port is needed with address (0: every port, of a persistent service)"),
+        (
+            {"address": "192.0.2.10"},
+            "tcp 192.0.2.10: port is needed with address (0: every port, of a persistent service)",
+        ),
+        (
+            {"address": "192.0.2.10/24", "port": 80},
+            "address is not an IPv4 or IPv6 address: leave out the prefix length (got '192.0.2.10/24')",
+        ),
         ({"address": "192.0.2.10", "port": 65536}, "port must be a whole number from 0 to 65535 (got 65536)"),
         ({"address": "192.0.2.10", "port": True}, "port must be a whole number from 0 to 65535 (got True)"),
         ({"address": "192.0.2.10", "port": 0}, "tcp 192.0.2.10:0: port (every port) needs a persistent service"),
@@ -161,7 +182,7 @@ def test_refused(service: dict[str, Any], message: str) -> None:
 def test_a_service_that_is_described_twice() -> None:
     entries = [{"name": "a", **WEB}, {"name": "b", **WEB, "protocol": "tcp"}]
     assert support.refused(lambda: arguments.services(entries)) == (
-        "b (tcp 192.0.2.10:80): services is described twice, also as a (got 'tcp 192.0.2.10:80')"
+        "b (tcp 192.0.2.10:80): is described twice, also as a"
     )
 
 

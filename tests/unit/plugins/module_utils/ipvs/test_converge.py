@@ -115,7 +115,9 @@ def test_a_service_that_goes_while_its_real_servers_come() -> None:
     kernel = support.FakeKernel(table_of("-A -f 1 -s rr\n"))
     kernel.before_apply = dict.clear
     patch = arguments.only_real_server({"service": {"fwmark": 1}, "address": "192.0.2.1"})
-    with pytest.raises(ConvergeError, match=r"does not exist, so it cannot have real servers .*; nothing was changed"):
+    with pytest.raises(
+        ConvergeError, match=r"no such virtual service, so it cannot have real servers; nothing was changed"
+    ):
         converge(kernel, [patch])
 
 
@@ -207,7 +209,7 @@ def test_a_guard_sees_the_plan_after_a_lost_race_too() -> None:
             raise InvalidValue("anything", "key", None, "must not be")
 
     kernel.before_apply = somebody_else
-    with pytest.raises(ConvergeError, match=r"key must not be \(got None\); the table was put back as it was"):
+    with pytest.raises(ConvergeError, match=r"key must not be; the table was put back as it was"):
         converge(kernel, rules.parse("-A -f 1 -s wlc\n-A -f 2 -s wlc\n"), guard=refuse_the_second)
     assert [len(planned.operations) for planned in seen] == [2, 1]
     assert rules.render(kernel.table) == theirs
@@ -224,7 +226,7 @@ def test_a_floor_counts_what_somebody_who_was_quicker_has_left() -> None:
     kernel.before_apply = somebody_else
     converge(kernel, [patch], guard=drain.floor(patch, 1))
     other = arguments.only_real_server({"service": {"fwmark": 1}, "address": "192.0.2.2", "state": "drained"})
-    with pytest.raises(InvalidValue, match="of 1 real servers in service 0 would be left"):
+    with pytest.raises(InvalidValue, match="0 of 1 real server in service would be left"):
         converge(kernel, [other], guard=drain.floor(other, 1))
     assert rules.render(kernel.table) == "-A -f 1 -s rr\n-a -f 1 -r 192.0.2.2:0 -g -w 1\n"
 

@@ -106,7 +106,7 @@ def test_a_message_size_ends_with_the_link_it_was_for(patch: DaemonPatch, size: 
 
 def test_a_daemon_needs_an_interface_to_start_but_not_to_change() -> None:
     message = support.refused(lambda: daemon.plan({MASTER: SyncDaemon("eth1")}, BOTH, DaemonPatch(sync_id=1)))
-    assert message == "sync daemon backup: interface is needed to start it (got None)"
+    assert message == "sync daemon backup: interface is needed to start it"
     steps, _predicted = daemon.plan({MASTER: SyncDaemon("eth1")}, [MASTER], DaemonPatch(sync_id=1))
     assert steps == [daemon.Step(MASTER), daemon.Step(MASTER, SyncDaemon("eth1", 1))]
 

@@ -86,8 +86,8 @@ def test_draining_any_servers_changes_their_weight_alone(current: Table, listed:
 
 def test_servers_in_service_are_those_with_a_weight() -> None:
     (service,) = TABLE.values()
-    assert drain.in_service(service) == 2
-    assert drain.in_service(None) == 0
+    assert sorted(map(str, drain.in_service(service))) == ["192.0.2.1:0", "192.0.2.2:0"]
+    assert drain.in_service(None) == set()
 
 
 @pytest.mark.parametrize("options", [{"state": "drained"}, {"state": "absent"}, {"weight": 0}])
@@ -96,7 +96,8 @@ def test_the_floor_must_not_be_undercut(options: dict[str, Any]) -> None:
     planned = plan.plan(TABLE, [patch])
     drain.floor(patch, 1)(planned)
     assert support.refused(lambda: drain.floor(patch, 2)(planned)) == (
-        "fwmark 1 ipv4: minimum_in_service would be undercut: of 2 real servers in service 1 would be left (got 2)"
+        "fwmark 1 ipv4: minimum_in_service 2 would be undercut: without real server 192.0.2.1:0, 1 of 2 real servers"
+        " in service would be left"
     )
 
 
@@ -194,13 +195,13 @@ def test_other_connections_count_where_that_is_asked_for(kind: str, sight: Sight
 
 def test_a_real_server_that_goes_meanwhile_is_drained() -> None:
     drained = wait(Clock(), [Sight(1), None])
-    assert (drained.done, drained.facts, drained.remaining) == (True, None, "no")
+    assert (drained.done, drained.facts, drained.remaining) == (True, None, "no connections")
 
 
 def test_waiting_ends_where_another_process_gives_it_weight_again() -> None:
     clock = Clock()
     drained = wait(clock, [Sight(3), Sight(3, 1, 0, weight=7), Sight()])
-    assert (drained.done, len(clock.slept), drained.remaining) == (False, 1, "3 active, 1 inactive")
+    assert (drained.done, len(clock.slept), drained.remaining) == (False, 1, "3 active, 1 inactive connections")
     assert drained.facts is not None
     assert drained.facts["weight"] == 7
 
@@ -208,7 +209,7 @@ def test_waiting_ends_where_another_process_gives_it_weight_again() -> None:
 def test_the_time_is_over_after_the_timeout_and_not_before() -> None:
     clock = Clock()
     drained = wait(clock, [Sight(1, 2, 3)], 10)
-    assert (drained.done, drained.remaining) == (False, "1 active, 2 inactive, 3 persistent")
+    assert (drained.done, drained.remaining) == (False, "1 active, 2 inactive, 3 persistent connections")
     assert drained.waited == pytest.approx(10, abs=0.001)
     assert clock.slept[0] == pytest.approx(0.1)
     assert max(clock.slept) == 1.0
@@ -216,7 +217,8 @@ def test_the_time_is_over_after_the_timeout_and_not_before() -> None:
 
 def test_a_timeout_of_nothing_is_one_look() -> None:
     clock = Clock()
-    assert not wait(clock, [Sight(1), Sight()], 0).done
+    drained = wait(clock, [Sight(1), Sight()], 0)
+    assert (drained.done, drained.remaining) == (False, "1 active connection")
     assert clock.slept == []
 
 

@@ -81,6 +81,24 @@ def test_what_is_not_written_is_unset() -> None:
     assert list(patch.real_servers.values()) == [RealServerPatch()]
 
 
+def test_what_is_missing_is_reset_or_kept_as_documented() -> None:
+    current = table_of(
+        "-A -u 192.0.2.10:53 -s sh -p 300 -M 255.255.255.0 --pe sip -o -b sh-port\n"
+        "-a -u 192.0.2.10:53 -r 198.51.100.11:8053 -m -w 5 -x 9 -y 3\n"
+        "-a -u 192.0.2.10:53 -r 198.51.100.12:53 -i -w 5 --tun-type gue --tun-port 6080 --tun-csum\n"
+    )
+    text = (
+        "ipvsadm -A -u 192.0.2.10:53\n"
+        "ipvsadm -a -u 192.0.2.10:53 -r 198.51.100.11:8053\n"
+        "ipvsadm -a -u 192.0.2.10:53 -r 198.51.100.12 -i\n"
+    )
+    assert rules.render(plan.plan(current, rules.parse(text)).predicted) == (
+        "-A -u 192.0.2.10:53 -s sh\n"
+        "-a -u 192.0.2.10:53 -r 198.51.100.11:8053 -m -w 5 -x 9 -y 3\n"
+        "-a -u 192.0.2.10:53 -r 198.51.100.12:53 -i -w 5 --tun-type ipip\n"
+    )
+
+
 def test_marks_that_ipvsadm_prints_as_negative_numbers() -> None:
     assert rules.render(table_of("-A -f -1 -s rr\n")) == "-A -f 4294967295 -s rr\n"
 
@@ -102,7 +120,10 @@ def test_local_delivery_is_kept_in_a_comment() -> None:
     ("text", "message"),
     [
         ("-C", "rules line 1: command must be -A or -a: what ipvsadm-save -n writes (got '-C')"),
-        ("\n-A -t 192.0.2.10:http -s rr", "rules line 2: -t must be a whole number from 0 to 65535 (got 'http')"),
+        (
+            "\n-A -t 192.0.2.10:http -s rr",
+            "rules line 2: the port of -t must be a whole number from 0 to 65535 (got 'http')",
+        ),
         ("-A -t web:80", "rules line 1: -t must be a numeric address and port (ipvsadm-save -n) (got 'web:80')"),
         ("-A -t [2001:db8::1:80", "rules line 1: -t must be [address]:port (got '[2001:db8::1:80')"),
         ("-A -t 224.0.0.1:80", "rules line 1: address must not be a multicast address (got '224.0.0.1')"),

@@ -305,7 +305,7 @@ def test_counters_that_are_zero_are_left_alone() -> None:
 def test_counters_of_a_service_that_is_not_there() -> None:
     key = ServiceKey(2, model.AF_INET, 0, b"", 0)
     message = support.refused(lambda: settings.zero_counters(Kernel(), key, check_mode=False))
-    assert message == "fwmark 2 ipv4: service does not exist, so it has no counters (got 'fwmark 2 ipv4')"
+    assert message == "fwmark 2 ipv4: there is no such virtual service, so it has no counters"
 
 
 def test_counters_that_the_kernel_does_not_zero() -> None:
