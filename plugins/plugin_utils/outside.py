@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+#: Values of arp_ignore with which a host answers for no address of another interface (net/ipv4/arp.c: arp_ignore).
+SILENT = (1, 2, 8)
+
 
 @dataclass(frozen=True)
 class Probe:
@@ -74,4 +77,7 @@ def _answers(who: str, vip: str, probe: Probe | None, witnesses: Sequence[str]) 
     for name, value in probe.arp_ignore.items():
         names.setdefault(value, []).append(name)
     values = " and ".join(f"{value} on {' and '.join(of)}" for value, of in names.items())
-    return f"{seen} on {probe.interface}: arp_ignore is {values}"
+    why = f"arp_ignore is {values}"
+    if max(probe.arp_ignore.values(), default=0) in SILENT:
+        why = f"it has the address on that interface, so that {why} does not help"
+    return f"{seen} on {probe.interface}: {why}"

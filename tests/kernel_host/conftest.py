@@ -81,6 +81,9 @@ class Lab:
             (scratch / directory).mkdir(parents=True)
         for directory in ("bin", "new", "work"):
             (scratch / directory).mkdir()
+        for directory in SCRATCH:  # where this machine has nothing to mount over
+            if directory.startswith("etc/") and not Path("/", directory).is_dir():
+                (scratch / "new" / directory.removeprefix("etc/")).mkdir(parents=True)
         (scratch / "bin/systemctl").write_text(SYSTEMCTL)
         (scratch / "bin/systemctl").chmod(0o755)
 

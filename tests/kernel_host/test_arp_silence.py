@@ -227,3 +227,35 @@ def test_missing_pyroute2_is_told_with_its_package_after_what_is_wrong_with_the_
     assert "python3-pyroute2" in result.message
     assert "lvs_install_packages" in result.message
     assert "is no IP address" in lab.module("arp_silence", vips=["web"], prepare=prepare).message
+
+
+def test_an_interface_with_a_dot_in_its_name(lab, neighbour):
+    """As VLANs have it; a name with dots in place of slashes would be about another interface."""
+    lab.ip(lab.host, "link", "set", "dev", "link0", "down")
+    lab.ip(lab.host, "link", "set", "dev", "link0", "name", "link0.7", "up")
+    lab.sysctl("net/ipv4/conf/link0.7/arp_ignore", "4")
+    result = lab.module("arp_silence", vips=VIPS, ingress=["link0.7"])
+    assert result.changed, result.message
+    assert not any(neighbour.hears(vip) for vip in VIPS)
+    assert lab.sysctl("net/ipv4/conf/link0.7/arp_ignore") == "1"
+    text = lab.run("cat", "/etc/sysctl.d/91-lvs-cluster-arp.conf")
+    assert "net/ipv4/conf/link0.7/arp_ignore = 1\n" in text
+    assert not lab.module("arp_silence", vips=VIPS, ingress=["link0.7"]).changed
+    lab.module("arp_silence", state="absent")
+    assert lab.sysctl("net/ipv4/conf/link0.7/arp_ignore") == "4"
+
+
+def test_vips_on_another_interface_than_lo(lab, watch, before):
+    lab.ip(lab.host, "link", "add", "vips.1", "type", "veth", "peer", "name", "vips-end")
+    lab.ip(lab.host, "link", "set", "dev", "vips.1", "up")
+    with watch(*VIPS) as seen:
+        result = lab.module("arp_silence", vips=VIPS, interface="vips.1")
+        assert result.changed, result.message
+        assert lab.addresses() - before[0] == {held.replace(" lo", " vips.1") for held in HELD}
+        text = lab.run("cat", "/etc/systemd/system/lvs-cluster-vips.service")
+        assert "Requires=sys-subsystem-net-devices-vips.1.device\n" in text
+        assert not lab.module("arp_silence", vips=VIPS, interface="vips.1").changed
+        lab.module("arp_silence", state="absent", interface="vips.1")
+    assert seen.wrong == []
+    lab.ip(lab.host, "link", "delete", "dev", "vips.1")
+    assert now(lab) == before

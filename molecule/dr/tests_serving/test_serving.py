@@ -82,4 +82,4 @@ def test_verify_names_a_real_server_that_answers_arp(machine: Machines, tmp_path
         for host in hosts:
             host.check_output("ip address del %s/32 dev cluster", vip)
     assert run.status != 0
-    assert f"rs2 answers ARP for {vip}" in " ".join(run.text.split())
+    assert f"rs2 answers ARP for {vip} on cluster: it has the address on that interface" in " ".join(run.text.split())

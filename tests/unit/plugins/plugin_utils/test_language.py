@@ -48,6 +48,15 @@ class TestForwarding:
             "nftables": "",
         }
 
+    def test_ftp_has_its_module_and_every_reply_goes_back(self, build: Build, takes: Takes) -> None:
+        service = {"name": "a", "address": "192.0.2.10", "port": 21, "forward_method": "nat", "helper": "ftp"}
+        cluster = build([{**service, "real_servers": [{"host": "rs9"}]}])
+        model = director(cluster)
+        takes(model)
+        assert "ip_vs_ftp" in model["kernel_modules"]
+        routes: Any = cluster.real_server("rs9")["return_route"]
+        assert routes["services"] == [{"address": "192.0.2.9", "protocol": "tcp", "port": 0}]
+
     def test_fullnat_is_nat_to_the_kernel(self, build: Build, takes: Takes) -> None:
         service = {"name": "a", "address": "2001:db8::10", "port": 80, "forward_method": "fullnat"}
         model = director(build([{**service, "real_servers": [{"host": "rs2"}]}]))

@@ -199,6 +199,22 @@ REFUSALS: list[tuple[object, str]] = [
         "service web: tunnel.checksum: 'remcsum' is not possible with gre",
     ),
     (
+        [service(port=21, helper="ftp")],
+        "service web: helper: ftp is for nat only, and the forwarding method is dr",
+    ),
+    (
+        [nat(port=21, helper="ftp", protocol="udp")],
+        "service web: helper: ftp is for a service by address over tcp",
+    ),
+    (
+        [nat(port=2121, helper="ftp")],
+        "service web: helper: ftp is for the port 21 alone, on which the kernel listens in",
+    ),
+    (
+        [nat(port=21, helper="tfp")],
+        "service web: helper: 'tfp' is not a helper (did you mean 'ftp'?)",
+    ),
+    (
         [service(synproxy=True)],
         "service web: synproxy: is for nat and fullnat only, and the forwarding method is dr",
     ),
