@@ -25,6 +25,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.inventory import (
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils.kernel_settings import kernel_modules, read_sysctls, sysctls
 from ansible_collections.lvs.cluster.plugins.plugin_utils.nftables import director_rules
+from ansible_collections.lvs.cluster.plugins.plugin_utils.openings import forward_rules, input_rules
 from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import ModelError, Problems, show
 from ansible_collections.lvs.cluster.plugins.plugin_utils.resolve import ResolvedService, resolve
 from ansible_collections.lvs.cluster.plugins.plugin_utils.services import UNREWRITTEN
@@ -83,6 +84,7 @@ class Cluster:
         - ``sysctls``: key -> value (`kernel_settings.sysctls`), with ``extra_sysctls`` over them
         - ``nftables``: the rules of the table lvs_cluster (`nftables.director_rules`), empty for no table
         - ``vrrp``: ``{"instances": [...]}`` (`vrrp.Instance.as_dict`)
+        - ``openings``: rules for the host's own firewall, by hook: ``{"input": [...], "forward": [...]}`` (`openings`)
         """
         problems = Problems()
         members = _members(DIRECTORS, host, self.inventory, problems)
@@ -103,6 +105,10 @@ class Cluster:
             "sysctls": {**sysctls(services, len(members), settings.interfaces), **extra},
             "nftables": director_rules(services, settings.interfaces),
             "vrrp": {"instances": [instance.as_dict() for instance in vrrp]},
+            "openings": {
+                "input": input_rules(self.resolved, [peer for instance in vrrp for peer in instance.peers]),
+                "forward": forward_rules(self.resolved),
+            },
         }
 
     def real_server(self, host: str, nat_gateway: object = None, tunnel_mtu: object = 1500) -> dict[str, object]:

@@ -110,7 +110,7 @@ def floating(gateways: Iterable[IPAddress], vips: Sequence[IPAddress], inventory
     return [address for address in gateways if address not in own and address not in vips]
 
 
-def _answering(service: Service, server: RealServer, traffic: Traffic) -> tuple[int, ...]:
+def answering(service: Service, server: RealServer, traffic: Traffic) -> tuple[int, ...]:
     """The ports that a real server answers from; 0 is every port."""
     if service.helper:
         return (0,)  # data connections of FTP come from its port 20, or go to one that the server chooses
@@ -131,7 +131,7 @@ def replies(host: str, resolved: Iterable[ResolvedService]) -> list[dict[str, ob
             if server.host != host:
                 continue
             for traffic in item.service.traffic:
-                for port in _answering(item.service, server, traffic):
+                for port in answering(item.service, server, traffic):
                     reply: dict[str, object] = {"address": str(server.address)}
                     if traffic.protocol:
                         reply["protocol"] = traffic.protocol

@@ -72,7 +72,7 @@ def _no_redirects(interfaces: Sequence[str]) -> str:
     return base_chain("no_redirects", "filter hook output priority filter", [rule])
 
 
-def _to(traffic: Traffic) -> str:
+def to_vip(traffic: Traffic) -> str:
     """The packets of clients to a VIP, as a match."""
     family = "ip" if traffic.address.version == 4 else "ip6"
     match = f"{family} daddr {traffic.address}"
@@ -88,18 +88,18 @@ def ports_of(traffic: Traffic) -> str:
 
 
 def _mark(service: Service, traffic: Traffic) -> list[str]:
-    return [f"{_to(traffic)} meta mark set {service.fwmark}"]
+    return [f"{to_vip(traffic)} meta mark set {service.fwmark}"]
 
 
 def _untracked(_service: Service, traffic: Traffic) -> list[str]:
-    return [f"{_to(traffic)} tcp flags & (fin | syn | rst | ack) == syn notrack"]
+    return [f"{to_vip(traffic)} tcp flags & (fin | syn | rst | ack) == syn notrack"]
 
 
 def _proxy(service: Service, traffic: Traffic) -> list[str]:
     options = f"mss {_MSS[service.family]} wscale {_WINDOW_SCALE} timestamp sack-perm"
     return [
-        f"{_to(traffic)} ct state invalid,untracked synproxy {options}",
-        f"{_to(traffic)} ct state invalid drop",
+        f"{to_vip(traffic)} ct state invalid,untracked synproxy {options}",
+        f"{to_vip(traffic)} ct state invalid drop",
     ]
 
 

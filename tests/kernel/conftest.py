@@ -207,16 +207,16 @@ class RandomTable:
         if chosen:
             line += f" -b {','.join(chosen)}"
         yield line
-        for address in sorted({self._address(ipv6) for _server in range(self.random.randint(0, 6))}):
-            yield self._server(service, address, ipv6, 0 if mark else port)
+        addresses = sorted({self._address(ipv6) for _server in range(self.random.randint(0, 6))})
+        for place, address in enumerate(addresses, 1):
+            yield self._server(service, address, place, ipv6, 0 if mark else port)
 
-    def _server(self, service: str, address: str, ipv6: bool, port: int) -> str:
+    def _server(self, service: str, address: str, place: int, ipv6: bool, port: int) -> str:
         choose = self.random.choice
         method = choose(["-m", "-g", "-i"])
         if method == "-i" and choose([False, True]):
             # The other family, and an address that no other real server has.
-            host = address.replace(":", "").replace(".", "")[-4:]
-            address = f"198.51.101.{int(host, 16) % 256}" if ipv6 else f"2001:db8:ffff::{host}"
+            address = f"198.51.101.{place}" if ipv6 else f"2001:db8:ffff::{place:x}"
         if method == "-m":
             port = choose([port, 8080])
         line = f"-a {service} -r {f'[{address}]' if ':' in address else address}:{port} {method}"
