@@ -10,13 +10,13 @@ start)
     ip link add kube-ipvs0 type dummy
     ip address add 10.96.0.1/32 dev kube-ipvs0
     ip address add 10.96.0.10/32 dev kube-ipvs0
-    ipvsadm --restore <<-RULES
-	-A -t 10.96.0.1:443 -s rr
-	-a -t 10.96.0.1:443 -r 192.0.2.11:6443 -m -w 1
-	-A -u 10.96.0.10:53 -s rr -p 10800
-	-a -u 10.96.0.10:53 -r 10.244.0.2:53 -m -w 1
-	-a -u 10.96.0.10:53 -r 10.244.0.3:53 -m -w 0
-	RULES
+    ipvsadm --restore <<RULES
+-A -t 10.96.0.1:443 -s rr
+-a -t 10.96.0.1:443 -r 192.0.2.11:6443 -m -w 1
+-A -u 10.96.0.10:53 -s rr -p 10800
+-a -u 10.96.0.10:53 -r 10.244.0.2:53 -m -w 1
+-a -u 10.96.0.10:53 -r 10.244.0.3:53 -m -w 0
+RULES
     ;;
 stop)
     ipvsadm --delete-service --tcp-service 10.96.0.1:443

@@ -47,7 +47,7 @@ STAGES = (
     Stage(
         "molecule",
         "scenarios on clusters of machines",
-        30,
+        35,
         ("sh", "-c", "molecule reset --all >/dev/null 2>&1; exec molecule test --all"),
     ),
 )
