@@ -62,22 +62,25 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.outside import vip_pro
 
 def vip_problems(vips: Any, directors: Any, probes: Any, on_link: Any = ()) -> list[str]:
     """`outside.vip_problems` as a filter."""
+    failed = []
     try:
-        seen = {
-            str(host): Probe(
-                str(probe["hardware_address"]),
+        seen = {}
+        for host, probe in probes.items():
+            if probe.get("failed"):
+                failed.append(f"{host}: {probe.get('msg')}")
+                continue
+            seen[str(host)] = Probe(
+                tuple(probe["hardware_addresses"]),
                 frozenset(probe["holds"]),
                 dict(probe["answers"]),
                 str(probe["interface"]),
                 dict(probe["arp_ignore"]),
             )
-            for host, probe in probes.items()
-        }
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise AnsibleFilterError(f"probes: not results of lvs.cluster.arp_probe: {error!r}") from error
     texts = ([str(vip) for vip in some] for some in (vips, directors, on_link))
     wanted, holders, heard = texts
-    return problems(wanted, holders, seen, heard)
+    return [*failed, *problems(wanted, holders, seen, heard)]
 
 
 class FilterModule:

@@ -66,6 +66,12 @@ hardware_address:
   returned: success
   type: str
   sample: 52:54:00:12:34:56
+hardware_addresses:
+  description: The hardware addresses of all interfaces of this host.
+  returned: success
+  type: list
+  elements: str
+  sample: ["52:54:00:12:34:56"]
 holds:
   description: Which of the addresses this host has itself, on whichever interface.
   returned: success
@@ -84,7 +90,12 @@ import ipaddress
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.lvs.cluster.plugins.module_utils.host import nd_ask
-from ansible_collections.lvs.cluster.plugins.module_utils.host.arp_ask import ask, find_link, holders
+from ansible_collections.lvs.cluster.plugins.module_utils.host.arp_ask import (
+    ask,
+    find_link,
+    hardware_addresses,
+    holders,
+)
 from ansible_collections.lvs.cluster.plugins.module_utils.host.arp_frame import mac
 from ansible_collections.lvs.cluster.plugins.module_utils.host.capability import require_root
 from ansible_collections.lvs.cluster.plugins.module_utils.host.errors import HostError
@@ -140,6 +151,7 @@ def main() -> None:
         arp_ignore=ignoring(link.interface),
         interface=link.interface,
         hardware_address=mac(link.hardware),
+        hardware_addresses=hardware_addresses(),
     )
 
 

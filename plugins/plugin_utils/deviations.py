@@ -18,6 +18,7 @@ _FILE = re.compile(r"(/\S+|\S+\.service): ?.*")
 _TABLE = re.compile(r"nftables (\S+): ?.*")
 _REMEMBERS = re.compile(r"/\S+: remembers .*")
 _ENTRY = re.compile(r"-([Aa]) (.*)")
+_WEIGHTS = re.compile(r" -w \d+")
 _WEIGHT = re.compile(r"(-a .*) -w (\d+)( .*)?")
 
 
@@ -29,15 +30,38 @@ def deviations(host: str, results: Mapping[str, object]) -> list[str]:
     found = []
     for what, result in results.items():
         if isinstance(result, Mapping) and result.get("changed"):
-            sentences = list(dict.fromkeys(_explained(result.get("diff"))))
+            diffs = result.get("diff")
+            parts = [part for part in (diffs if isinstance(diffs, list) else [diffs]) if isinstance(part, Mapping)]
+            if parts and all(_of_weights(part) for part in parts):
+                continue  # weights change at run time, and the kernel has what it should
+            sentences = list(dict.fromkeys(sentence for part in parts for sentence in _explained(part)))
             found += [f"{host}: {sentence}" for sentence in sentences or [f"{what} is not as described"]]
     return found
 
 
-def _explained(diff: object) -> Iterator[str]:
-    if not isinstance(diff, Mapping):
+def _of_weights(part: Mapping[str, object]) -> bool:
+    """Whether this is about the file that brings the table back, and only weights in it are others."""
+    before, after = ([_WEIGHTS.sub("", line) for line in _lines(part, key)] for key in ("before", "after"))
+    return before == after and (_path(part) is not None or part.get("before") == part.get("after"))
+
+
+def _path(part: Mapping[str, object]) -> str | None:
+    header = str(part.get("after_header") or part.get("before_header") or "")
+    return header.split(maxsplit=1)[0] if header.startswith("/") else None
+
+
+def _lines(part: Mapping[str, object], key: str) -> list[str]:
+    return str(part.get(key) or "").splitlines()
+
+
+def _explained(part: Mapping[str, object]) -> Iterator[str]:
+    """The sentences of one part of a diff: a file's says by its header which it is, as others have no names in it."""
+    path = _path(part)
+    if path is not None:
+        if part.get("before") != part.get("after") and not _of_weights(part):
+            yield f"{path} is not as the role writes it"
         return
-    before, after = (str(diff.get(key) or "").splitlines() for key in ("before", "after"))
+    before, after = (_lines(part, key) for key in ("before", "after"))
     gone = [line for line in before if line not in after]
     new = [line for line in after if line not in before]
     yield from _changed_values(gone, new)

@@ -10,6 +10,7 @@ much as it likes: what another table drops stays dropped. The rules have to stan
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import family_of
 from ansible_collections.lvs.cluster.plugins.plugin_utils.gateway import answering
@@ -22,7 +23,10 @@ _WORD = {"ipv4": "ip", "ipv6": "ip6"}
 def input_rules(resolved: Iterable[ResolvedService], peers: Sequence[str]) -> list[str]:
     """For a chain of the input hook: VRRP of the other directors, and clients' packets to the services."""
     rules = [f"{'ip6' if ':' in peer else 'ip'} saddr {peer} meta l4proto vrrp accept" for peer in peers]
-    rules += [f"{to_vip(traffic)} accept" for item in resolved for traffic in item.service.traffic]
+    for item in resolved:
+        for traffic in item.service.traffic:
+            # data connections of FTP go to ports that nobody knows before
+            rules.append(f"{to_vip(replace(traffic, ports=()) if item.service.helper else traffic)} accept")
     return list(dict.fromkeys(rules))
 
 

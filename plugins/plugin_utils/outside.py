@@ -15,12 +15,12 @@ SILENT = (1, 2, 8)
 
 @dataclass(frozen=True)
 class Probe:
-    """What one host saw: its own hardware address, the VIPs it holds, and who answered for each VIP that it asked for.
+    """What one host saw: its hardware addresses, the VIPs it holds, and who answered for each VIP that it asked for.
 
     ``interface`` is where it asked, and ``arp_ignore`` has its sysctl of that name, of "all" and of the interface.
     """
 
-    hardware_address: str
+    hardware_addresses: tuple[str, ...]
     holds: frozenset[str]
     answers: Mapping[str, Sequence[str]]
     interface: str = ""
@@ -36,11 +36,12 @@ def vip_problems(
     that one may have answered for it, whoever asked. Whoever asked for one of ``on_link`` must have heard an answer,
     but for its holder, which does not hear itself; the other VIPs may be on another link.
     """
-    owner_of = {probe.hardware_address: host for host, probe in probes.items()}
-    problems = []
+    owner_of = {address: host for host, probe in probes.items() for address in probe.hardware_addresses}
+    unseen = [host for host in directors if host not in probes]
+    problems = [f"{host} was not asked, so its VIPs and answers are not known" for host in unseen]
     for vip in vips:
         holding = [host for host in directors if host in probes and vip in probes[host].holds]
-        if not holding:
+        if not holding and not unseen:
             problems.append(f"no director holds {vip}")
         elif len(holding) > 1:
             problems.append(f"{' and '.join(holding)} all hold {vip}, which one director only may")
@@ -50,7 +51,7 @@ def vip_problems(
                 seen.setdefault(hardware, []).append(host)
         for hardware, witnesses in sorted(seen.items()):
             who = owner_of.get(hardware, f"an unknown host ({hardware})")
-            if who not in holding:
+            if who not in holding and (hardware in owner_of or not unseen):
                 problems.append(_answers(who, vip, probes.get(who), witnesses))
         if vip not in on_link:
             continue

@@ -11,6 +11,7 @@ from __future__ import annotations
 import array
 import fcntl
 import ipaddress
+import os
 import select
 import socket
 import struct
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 from . import nd_ask
 from .arp_frame import ETH_P_ARP, answer, mac, request
 from .errors import HostError
+from .files import read_text
 
 _SIOCGIFCONF = 0x8912  # include/uapi/linux/sockios.h
 _SIOCGIFHWADDR = 0x8927
@@ -28,6 +30,7 @@ _SIOCGIFHWADDR = 0x8927
 _IFREQ = struct.Struct("16sH14s8x" if struct.calcsize("P") == 8 else "16sH14s")
 _ADDRESSES = 4096  # more than any host has; 160 KB
 _REPEATS = 3
+_INTERFACES = "/sys/class/net"
 
 
 @dataclass(frozen=True)
@@ -98,3 +101,13 @@ def holders(addresses: Sequence[str]) -> list[str]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         own = {held for _interface, held in (*_own_addresses(probe), *nd_ask.own_addresses())}
     return [address for address in addresses if ipaddress.ip_address(address).packed in own]
+
+
+def hardware_addresses() -> list[str]:
+    """Those of every interface of this host that has one."""
+    found = set()
+    for name in os.listdir(_INTERFACES):
+        text = read_text(os.path.join(_INTERFACES, name, "address")) or ""
+        if text.strip(" 0:\n"):
+            found.add(text.strip())
+    return sorted(found)

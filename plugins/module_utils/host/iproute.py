@@ -11,6 +11,7 @@ PRIVATE to the collection lvs.cluster: may change without notice.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
@@ -58,7 +59,8 @@ class Tunnels:
     def set_up(self, device: TunnelDevice) -> None:
         """Set it up, without an address of its own: nothing is sent through it. Raises HostError."""
         # one after the other: in one command the kernel sets it up first, and it gets its address
-        self._ip("link", "set", "dev", device.name, "addrgenmode", "none")
+        with contextlib.suppress(HostError):  # a kernel without IPv6 has nothing to generate
+            self._ip("link", "set", "dev", device.name, "addrgenmode", "none")
         self._ip("link", "set", "dev", device.name, "up")
 
     def remove(self, device: TunnelDevice) -> None:

@@ -148,7 +148,7 @@ def plan_tunnels(state: HostState, wanted: Wanted, sysctl_files: Sequence[tuple[
     ours = {text for text in old.gue if any(str(port) == text for port in state.gue_ports)}
     ours |= {str(port) for port in ports - state.gue_ports}
     new = Record(
-        sysctls={key: old.sysctls.get(key) or state.sysctls.get(key) for key in listed},
+        sysctls={key: _original(state, old, key) for key in listed},
         gue=tuple(sorted(ours & {str(port) for port in ports})),
     )
     paths = [path for path, text in files.items() if text is not None]
@@ -158,7 +158,10 @@ def plan_tunnels(state: HostState, wanted: Wanted, sysctl_files: Sequence[tuple[
     missing = [device for device in devices if device not in state.tunnels]
     surplus = sorted(state.tunnels - set(devices))
     operations: list[Operation] = [*modules, *change_files(state, files), *_writes(state, listed)]
-    operations += map(Remove, surplus)
+    for device in surplus:
+        # so that whoever undoes this finds the value to put back
+        operations += _writes(state, {_rp_filter(device.name): state.sysctls.get(_rp_filter("default")) or "0"})
+        operations.append(Remove(device))
     for device in missing:
         operations.append(Add(device))
         if device.name in ipv4:
@@ -207,21 +210,28 @@ def _devices(state: HostState, ends: Sequence[End]) -> list[TunnelDevice]:
 
 
 def _reverse_path(state: HostState, old: Record) -> dict[str, str]:
-    """The values with which "all" asks for nothing, and every other interface is as strict as it was."""
-    overall = _original(state, old, "all")
+    """The values with which "all" asks for nothing, and every other interface is as strict as it was.
+
+    Not for interfaces that are as strict by themselves, such as those that come later and take "default" over.
+    """
+    overall = _original(state, old, _rp_filter("all")) or "0"
     listed = {}
-    if overall != "0":
-        names = sorted(name for name in interfaces_in(state.sysctls) - _FALLBACK if not is_ours(name))
-        for name in ("default", *names):
-            own = _original(state, old, name)
-            if own is not None:
-                listed[_rp_filter(name)] = max(own, overall or "0", key=_number)
+    for name in ("default", *sorted(interfaces_in(state.sysctls) - _FALLBACK)):
+        key = _rp_filter(name)
+        now = state.sysctls.get(key)
+        if is_ours(name) or now is None:
+            continue
+        if key in old.sysctls or _number(now) < _number(overall):
+            listed[key] = max(_original(state, old, key) or "0", overall, key=_number)
     return {**listed, _rp_filter("all"): "0"}
 
 
-def _original(state: HostState, old: Record, interface: str) -> str | None:
-    key = _rp_filter(interface)
-    return old.sysctls.get(key) or state.sysctls.get(key)
+def _original(state: HostState, old: Record, key: str) -> str | None:
+    """The value from before the first task; of "all" a later one where somebody has set it since."""
+    now, first = state.sysctls.get(key), old.sysctls.get(key)
+    if key == _rp_filter("all") and now not in (None, "0"):
+        return now
+    return first or now
 
 
 def _number(value: str) -> int:

@@ -180,7 +180,7 @@ def tunnels_unit(
     lines += [f"-ip -{port.family[-1]} fou add port {port.port} gue" for port in ports]
     for device in devices:
         lines.append(f"-ip link add name {device.name} type {device.words()}")
-        lines.append(f"ip link set dev {device.name} addrgenmode none")
+        lines.append(f"-ip link set dev {device.name} addrgenmode none")
         lines.append(f"ip link set dev {device.name} up")
     if unfiltered:
         echoes = (f"echo 0 >/proc/sys/net/ipv4/conf/{name}/rp_filter" for name in ("all", *unfiltered))

@@ -17,7 +17,7 @@ QUIET = {"all": 1, "eth1": 0}
 
 
 def probe(mac: str, holds: tuple[str, ...] = (), answers: Any = None, ignoring: Any = None) -> Probe:
-    return Probe(mac, frozenset(holds), answers or {}, "eth1", ignoring or QUIET)
+    return Probe((mac, f"other {mac}"), frozenset(holds), answers or {}, "eth1", ignoring or QUIET)
 
 
 def test_one_owner_is_well() -> None:
@@ -97,3 +97,25 @@ def test_what_is_as_described_says_nothing() -> None:
     results = {"a": {"changed": False}, "b": {"skipped": True, "changed": False}, "c": None}
     assert deviations("rs1", results) == []
     assert deviations("rs1", {"keepalived.conf": {"changed": True}}) == ["rs1: keepalived.conf is not as described"]
+
+
+def test_parts_of_a_diff() -> None:
+    entry = "-a -t 192.0.2.10:80 -r 192.0.2.11:80 -g"
+    rules = {"before_header": "/etc/lvs-cluster/ipvs.rules", "after_header": "/etc/lvs-cluster/ipvs.rules"}
+    weights = {**rules, "before": f"{entry} -w 1\n", "after": f"{entry} -w 0\n"}
+    kernel = {
+        "before": "-A -t 192.0.2.10:80 -s wlc\n",
+        "after": "-A -t 192.0.2.10:80 -s rr\n",
+        "before_header": "IPVS table",
+    }
+    assert deviations("lb1", {"it": {"changed": True, "diff": [{"before": "x", "after": "x"}, weights]}}) == []
+    assert deviations("lb1", {"it": {"changed": True, "diff": [kernel, {**rules, "before": "", "after": entry}]}}) == [
+        "lb1: the IPVS table has no virtual service -t 192.0.2.10:80 -s rr",
+        "lb1: the IPVS table has the virtual service -t 192.0.2.10:80 -s wlc, which is not described so",
+        "lb1: /etc/lvs-cluster/ipvs.rules is not as the role writes it",
+    ]
+
+
+def test_a_director_that_was_not_asked_is_said() -> None:
+    seen = {"rs1": probe("m3", (), {VIP: ["m1"]})}
+    assert vip_problems([VIP], ["lb1"], seen, [VIP]) == ["lb1 was not asked, so its VIPs and answers are not known"]

@@ -92,6 +92,26 @@ def test_strictness_goes_from_all_to_each_interface_before_all_lets_go() -> None
     assert "lvs-sit0" not in text  # nothing of IPv4 comes out of it
 
 
+def test_what_comes_later_and_what_goes_is_not_written_down() -> None:
+    host = SimulatedHost(FRESH)
+    run(host, wanted(ALL[:1]))
+    later = {**host.state.sysctls, rp("veth1"): "1"}
+    assert not run(SimulatedHost(replace(host.state, sysctls=later)), wanted(ALL[:1]))
+    gone = SimulatedHost(replace(host.state, sysctls={**host.state.sysctls, rp("eth0"): None}))
+    assert run(gone, wanted(ALL[:1]))
+    assert "eth0" not in (gone.state.files[SYSCTL_FILE] or "")
+
+
+def test_strictness_that_somebody_asks_for_later_is_handed_down_too() -> None:
+    host = SimulatedHost(replace(FRESH, sysctls={**FRESH.sysctls, rp("all"): "0"}))
+    run(host, wanted(ALL[:1]))
+    later = SimulatedHost(replace(host.state, sysctls={**host.state.sysctls, rp("all"): "1"}))
+    assert run(later, wanted(ALL[:1]))
+    assert (later.state.sysctls[rp("all")], later.state.sysctls[rp("eth0")]) == ("0", "1")
+    run(later, wanted([], present=False))
+    assert (later.state.sysctls[rp("all")], later.state.sysctls[rp("eth0")]) == ("1", "0")
+
+
 def test_a_strict_host_keeps_what_no_ipv4_goes_through() -> None:
     host = SimulatedHost(FRESH)
     run(host, wanted([{"address": IPV6}]))
