@@ -112,7 +112,7 @@ EXAMPLES = r"""
 RETURN = r"""
 diff:
   description: The host before and after, as far as this module has to do with it. Both are equal when nothing changed.
-  returned: always
+  returned: success
   type: dict
   contains:
     before:
@@ -122,7 +122,8 @@ diff:
       description: The same after the task, or, in check mode, as it would be.
       type: str
   sample:
-    before: ""
+    before: |
+      net.ipv4.conf.all.rp_filter = 2
     after: |
       net.ipv4.conf.all.rp_filter = 0
       tunnel lvs-ipip0 type ipip mode ipip local 198.51.100.11
