@@ -52,6 +52,20 @@ def test_a_restart_of_networkd_leaves_vips_and_rules_and_the_unit_brings_the_rou
     assert served()
 
 
+def test_a_restart_of_ifupdown_leaves_vips_rules_and_route(machine: Machines) -> None:
+    real_server = machine("rs1")
+    show = "ip rule; ip -6 rule; ip route show table 5151; ip -6 route show table 5151; ip -brief address show lo"
+    before = real_server.check_output(show)
+    try:
+        for action in ("start", "restart"):
+            real_server.check_output(f"systemctl {action} networking.service")
+        assert real_server.check_output(show) == before
+    finally:
+        real_server.check_output("systemctl stop networking.service")
+    assert real_server.check_output(show) == before
+    assert served()
+
+
 def test_the_unit_that_sets_routes_at_boot_can_run_again(machine: Machines) -> None:
     real_server = machine("rs1")
     before = sorted(real_server.check_output("ip rule; ip -6 rule").splitlines())
