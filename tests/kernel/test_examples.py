@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 # run.py takes them out of the documentation.
 EXAMPLES: dict[str, list[dict[str, Any]]] = json.loads(Path(os.environ["LVS_EXAMPLES"]).read_text())
 PREFIX = "lvs.cluster."
-# ipvs_kernel is about the host, not about its table: kernel_host/ has its tests.
-MODULES = sorted(EXAMPLES.keys() - {"ipvs_kernel"})
+# These are about the host, not about its table: kernel_host/ has their tests.
+MODULES = sorted(EXAMPLES.keys() - {"ipvs_kernel", "ipvs_tunnel"})
 
 BEFORE = """\
 -A -t 192.0.2.10:80 -s rr
