@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -47,10 +48,19 @@ def first(**options: Any) -> dict[str, Any]:
     return {"service": WEB, "address": FIRST, **options}
 
 
+def close_once_quiesced(host: Host, client: traffic.Client) -> None:
+    """End the client's connections when the module has set the weight, and not before it has begun to wait."""
+    for _attempt in range(600):
+        if host.save() == QUIESCED:
+            break
+        time.sleep(0.1)
+    client.send("close", 4)
+
+
 def test_drained_waits_until_the_last_connection_ends(host: Host, client: traffic.Client) -> None:
     assert sorted(client.ask("open", 4)) == sorted([FIRST, SECOND] * 2)
     assert active(host, FIRST) == 2
-    closing = threading.Timer(1.0, client.send, ("close", 4))
+    closing = threading.Thread(target=close_once_quiesced, args=(host, client))
     closing.start()
     result = host.ok("ipvs_real_server", **first(state="drained", drain_timeout=60))
     closing.join()
