@@ -61,7 +61,7 @@ def test_a_restart_of_ifupdown_leaves_vips_rules_and_route(machine: Machines) ->
             real_server.check_output(f"systemctl {action} networking.service")
         assert real_server.check_output(show) == before
     finally:
-        real_server.check_output("systemctl stop networking.service")
+        real_server.check_output("systemctl stop networking.service ifupdown-pre.service")
     assert real_server.check_output(show) == before
     assert served()
 
