@@ -76,6 +76,7 @@ class Program:
         self.held: list[Flow] = []
         self.answered: dict[str, list[int]] = {}  # server -> source ports
         self.failed: list[str] = []
+        self.finished = 0  # short connections that were answered
         self.beats = 0
         self.running = False
         self.tasks: list[asyncio.Task[None]] = []
@@ -87,6 +88,7 @@ class Program:
                 flow = await Flow.open()
                 self.answered.setdefault(await flow.ask(), []).append(flow.port)
                 flow.writer.close()
+                self.finished += 1
             except (OSError, asyncio.TimeoutError) as error:
                 self.failed.append(repr(error))
             await asyncio.sleep(0.01)
@@ -122,6 +124,11 @@ class Program:
             self.tasks = [asyncio.ensure_future(self.stream()) for _one in range(count)]
             self.tasks += [asyncio.ensure_future(self.beat(flow)) for flow in self.held]
             return True
+        if command == "more":
+            before, end = self.finished, time.monotonic() + PATIENCE
+            while self.finished < before + count and time.monotonic() < end:
+                await asyncio.sleep(0.005)
+            return self.finished - before
         self.running = False
         await asyncio.gather(*self.tasks)
         held = [flow.port for flow in self.held]
@@ -247,8 +254,9 @@ class Client(Remote):
 
     def ask(self, command: str, count: int = 0) -> Any:
         """`open N` connections that stay: who answered each; `close N` or `reset N` of them; `start N` streams of short
-        connections, and a heartbeat on those that stay; `stop`: source ports by who answered them, failures,
-        heartbeats, and the source ports of those that stay."""
+        connections, and a heartbeat on those that stay; `more N`: wait for answers to N short ones, and how many there
+        were when they or patience had come to an end; `stop`: source ports by who answered them, failures, heartbeats,
+        and the source ports of those that stay."""
         self.send(command, count)
         return self.answer()
 
