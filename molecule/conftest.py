@@ -4,5 +4,6 @@
 """Fixtures of all scenarios' tests."""
 
 from cluster import machine
+from matrix import answers
 
-__all__ = ["machine"]
+__all__ = ["answers", "machine"]

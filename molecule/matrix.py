@@ -8,7 +8,7 @@ from __future__ import annotations
 import collections
 import json
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import cluster
@@ -21,55 +21,92 @@ PROBE = cluster.ROOT / "molecule" / "probe.py"
 
 Cell = dict[str, Any]
 Answers = list[Any]
-#: Where questions come from: the asker's name, and its addresses by version of IP.
-Askers = Mapping[str, Mapping[int, str]]
+#: A host's address by version of IP.
+Addresses = Mapping[int, str]
 
 
-def cells(inventory: Path) -> list[Cell]:
-    """The services of a scenario that are cells: those by address, but for what is named extra-."""
-    services: list[Cell] = yaml.safe_load(inventory.read_text())["all"]["vars"]["lvs_virtual_services"]
-    return [service for service in services if "address" in service and not service["name"].startswith("extra-")]
+@dataclass(frozen=True)
+class Matrix:
+    """A scenario's cells, and where questions come from.
 
+    asker is a namespace. prober asks by SCTP, which the kernel below the namespaces may lack: a machine. director is
+    whom the real servers of fullnat see.
+    """
 
-def version(cell: Cell) -> int:
-    return 6 if ":" in cell["address"] else 4
+    scenario: str
+    asker: str
+    addresses: Addresses
+    prober: Addresses
+    director: Addresses = field(default_factory=dict)
 
+    @property
+    def cells(self) -> list[Cell]:
+        """The services that are cells: those by address, but for what is named extra-."""
+        inventory = cluster.ROOT / "molecule" / self.scenario / "inventory.yml"
+        services: list[Cell] = yaml.safe_load(inventory.read_text())["all"]["vars"]["lvs_virtual_services"]
+        return [service for service in services if "address" in service and not service["name"].startswith("extra-")]
 
-def asker(cell: Cell, askers: Askers) -> str:
-    """A machine for SCTP, which the kernel below the namespaces may lack."""
-    return "prober" if cell.get("protocol") == "sctp" else next(name for name in askers if name != "prober")
+    def by_prober(self, cell: Cell) -> bool:
+        return cell.get("protocol") == "sctp"
 
+    def ask(self, machine: Callable[[str], Host]) -> dict[str, Answers]:
+        """The answers by cell: all cells of one asker are one program's work."""
+        cluster.wait_for_service(vip=self.cells[0]["address"], client=self.asker)
+        found: dict[str, Answers] = {}
+        for by_prober in (False, True):
+            some = [cell for cell in self.cells if self.by_prober(cell) == by_prober]
+            words = [
+                word for cell in some for word in (cell.get("protocol", "tcp"), cell["address"], str(cell["port"]))
+            ]
+            if by_prober:
+                text = machine("prober").check_output(" ".join(["python3 /opt/probe.py", str(TIMES), *words]))
+            else:
+                text = cluster.on_client("python3", str(PROBE), str(TIMES), *words, seconds=300, client=self.asker)
+            found.update((cell["name"], json.loads(line)) for cell, line in zip(some, text.splitlines(), strict=True))
+        return found
 
-def ask(all_cells: list[Cell], askers: Askers, machine: Callable[[str], Host]) -> dict[str, Answers]:
-    """The answers by cell: all cells of one asker are one program's work."""
-    found: dict[str, Answers] = {}
-    for name in askers:
-        some = [cell for cell in all_cells if asker(cell, askers) == name]
-        words = [word for cell in some for word in (cell.get("protocol", "tcp"), cell["address"], str(cell["port"]))]
-        if name == "prober":
-            text = machine(name).check_output(" ".join(["python3 /opt/probe.py", str(TIMES), *words]))
-        else:
-            text = cluster.on_client("python3", str(PROBE), str(TIMES), *words, seconds=300, client=name)
-        found.update((cell["name"], json.loads(line)) for cell, line in zip(some, text.splitlines(), strict=True))
-    return found
+    def expected(self, cell: Cell) -> dict[tuple[str, ...], int]:
+        """What a cell must find: half of the answers by each real server, and the right one seen asking."""
+        version = 6 if ":" in cell["address"] else 4
+        seen = self.prober if self.by_prober(cell) else self.addresses
+        peer = (self.director if cell["forward_method"] == "fullnat" else seen)[version]
+        return {("rs1", peer): TIMES // 2, ("rs2", peer): TIMES // 2}
 
-
-def shown(all_cells: list[Cell], answers: Mapping[str, Answers], pytestconfig: pytest.Config) -> Iterator[None]:
-    """Print the matrix when all is done: what a fixture yields from."""
-    yield
-    capture = pytestconfig.pluginmanager.getplugin("capturemanager")
-    width = max(len(cell["name"]) for cell in all_cells)
-    with capture.global_and_fixture_disabled():
+    def show(self, answers: Mapping[str, Answers]) -> None:
+        width = max(len(cell["name"]) for cell in self.cells)
         print(f"\n{'service':<{width}} answers of {TIMES}, and who was seen asking")
-        for cell in all_cells:
+        for cell in self.cells:
             told = collections.Counter(" ".join(one) if isinstance(one, list) else one for one in answers[cell["name"]])
             seen = ", ".join(f"{count} {what.replace(' ', ' saw ')}" for what, count in sorted(told.items()))
             print(f"{cell['name']:<{width}} {seen}")
 
 
-def evenly(peer: str) -> dict[tuple[str, str], int]:
-    """What every cell must find: half of the answers by each real server, and this asker seen."""
-    return {("rs1", peer): TIMES // 2, ("rs2", peer): TIMES // 2}
+METHODS = Matrix(
+    "methods",
+    "client",
+    {4: "192.0.2.100", 6: "2001:db8::100"},
+    {4: "192.0.2.101", 6: "2001:db8::101"},
+    {4: "192.0.2.2", 6: "2001:db8::2"},
+)
+ROUTED = Matrix(
+    "routed",
+    "outsider",
+    {4: "203.0.113.100", 6: "2001:db8:2::100"},
+    {4: "203.0.113.101", 6: "2001:db8:2::101"},
+)
+
+
+@pytest.fixture(scope="module")
+def answers(
+    request: pytest.FixtureRequest, machine: Callable[[str], Host], pytestconfig: pytest.Config
+) -> Iterator[dict[str, Answers]]:
+    """Every cell of a test file's MATRIX asked, once; the matrix is printed when all is done."""
+    matrix: Matrix = request.module.MATRIX
+    found = matrix.ask(machine)
+    yield found
+    capture = pytestconfig.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled():
+        matrix.show(found)
 
 
 def counted(answers: Answers) -> collections.Counter[tuple[str, ...]]:

@@ -205,10 +205,13 @@ def _remove(name: str) -> None:
     kill(folder.glob("*/process"))
     if (folder / "topology.json").exists():
         network.remove(read(name))
-    # A socket that its ssh removes at this very moment is no error; a folder that stays is one.
-    shutil.rmtree(folder, ignore_errors=True)
-    if folder.exists():
-        raise LabError(f"lab {name} is down, but {folder} could not be removed")
+    while folder.exists():
+        try:
+            shutil.rmtree(folder)
+        except FileNotFoundError:
+            continue  # a socket that its ssh has removed at this very moment: so there is less to remove each time
+        except OSError as error:
+            raise LabError(f"lab {name} is down, but {folder} could not be removed: {error}") from None
 
 
 def status(progress_say: Callable[[str], None]) -> None:

@@ -7,18 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import cluster
 import matrix
 import pytest
 from testinfra.host import Host
 
-CELLS = [
-    cell
-    for cell in matrix.cells(Path(__file__).parent.parent / "inventory.yml")
-    if cell.get("protocol", "tcp") == "tcp" and not cell.get("synproxy")
-]
+CELLS = [cell for cell in matrix.METHODS.cells if cell.get("protocol", "tcp") == "tcp" and not cell.get("synproxy")]
 FIREWALL = """
 table inet host_firewall {
     chain input {

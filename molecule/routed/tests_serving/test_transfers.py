@@ -19,11 +19,7 @@ from testinfra.host import Host
 Machines = Callable[[str], Host]
 
 OCTETS = 1_000_000
-CELLS = [
-    cell
-    for cell in matrix.cells(Path(__file__).parent.parent / "inventory.yml")
-    if cell["forward_method"] == "tun" and cell["protocol"] == "tcp"
-]
+CELLS = [cell for cell in matrix.ROUTED.cells if cell["forward_method"] == "tun" and cell["protocol"] == "tcp"]
 HOSTS = ("director1", "rs1", "rs2")
 #: Fragments that the kernel made, and those that it was sent (RFC 2011 ipFragCreates, ipReasmReqds; RFC 2465).
 COUNTERS = ("Ip FragCreates", "Ip ReasmReqds", "Ip6 Ip6FragCreates", "Ip6 Ip6ReasmReqds")

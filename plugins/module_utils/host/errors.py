@@ -16,7 +16,7 @@ class HostError(Exception):
 class MissingLibrary(HostError):
     """A Python library that the host lacks, and the distribution package that holds it."""
 
-    def __init__(self, library: str, package: str) -> None:
-        super().__init__(f"the Python library {library} is missing (package {package})")
-        self.library = library
+    def __init__(self, imported: str, package: str) -> None:
+        super().__init__(f"the Python library {imported} is missing (package {package})")
+        self.imported = imported
         self.package = package

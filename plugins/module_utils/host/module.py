@@ -34,7 +34,7 @@ def run(
     except MissingLibrary as error:
         module.fail_json(
             msg=missing_required_lib(
-                error.library,
+                error.imported,
                 reason=f"to read and change addresses. Debian and Ubuntu have it as {error.package};"
                 " the roles of lvs.cluster install it unless lvs_install_packages is false",
                 url="https://pypi.org/project/pyroute2/",

@@ -14,6 +14,7 @@ PRIVATE to the collection lvs.cluster: may change without notice.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Union
@@ -30,20 +31,20 @@ _PLACES = {Address: "addresses", Rule: "rules", TunnelDevice: "tunnels", GuePort
 _NAMES = {Address: "address", Rule: "routing rule", TunnelDevice: "tunnel", GuePort: "port"}
 
 
-class Operation:
+class Operation(ABC):
     """A step that is carried out or not as a whole."""
 
+    @abstractmethod
     def applied(self, state: HostState) -> HostState:
         """The state after it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def inverse(self) -> Operation | None:
         """The operation that undoes this one, or None where nothing is to be undone."""
-        raise NotImplementedError
 
+    @abstractmethod
     def __str__(self) -> str:
         """It in words, to follow "cannot"."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

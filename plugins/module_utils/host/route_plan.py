@@ -12,12 +12,12 @@ PRIVATE to the collection lvs.cluster: may change without notice.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .bookkeeping import change_files, plan_bookkeeping
 from .errors import HostError
+from .given import unicast_address
 from .operations import Add, ChangeRoute, ChangeUnit, Operation, Plan, Remove, predict
 from .record import Record, parse_record
 from .routing import Route, Rule
@@ -27,6 +27,7 @@ from .unit import ROUTES_UNIT, routes_unit
 NETWORKD_FILE = "/etc/systemd/networkd.conf.d/91-lvs-cluster.conf"
 RECORD_FILE = "/var/lib/lvs-cluster/return_route.json"
 HEADER = "Written by the Ansible module lvs.cluster.return_route, which overwrites changes."
+_USE = "the address of a host on the link"
 PROTOCOLS = ("tcp", "udp", "sctp")
 # Tables and priorities of the kernel's own, and of what is used by hand most (ip-rule(8)).
 _TABLES = range(256, 2**32)
@@ -71,7 +72,7 @@ def parse_return_route(
         raise HostError(f"priority: {priority} is not between {_PRIORITIES[0]} and {_PRIORITIES[-1]}")
     by_family: dict[str, str] = {}
     for text in gateways:
-        address = _parse("gateways", text)
+        address = unicast_address("gateways", text, _USE)
         family = f"ipv{address.version}"
         if family in by_family:
             raise HostError(f"gateways: {by_family[family]} and {address} are both {family}, and one is possible")
@@ -79,7 +80,7 @@ def parse_return_route(
     found = []
     for number, service in enumerate(services):
         where = f"services[{number}]"
-        address = _parse(f"{where}.address", str(service["address"]))
+        address = unicast_address(f"{where}.address", str(service["address"]), _USE)
         if f"ipv{address.version}" not in by_family:
             raise HostError(f"{where}.address: {address} needs a gateway of its family, and gateways has none")
         protocol, port = str(service.get("protocol") or ""), service.get("port") or 0
@@ -89,16 +90,6 @@ def parse_return_route(
             raise HostError(f"{where}.port: {port} needs a protocol")
         found.append(Source(str(address), protocol, port))
     return ReturnRoute(present, by_family, tuple(found), table, priority, persist)
-
-
-def _parse(where: str, text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        raise HostError(f"{where}: {text!r} is no IP address") from None
-    if address.is_unspecified or address.is_multicast or address.is_loopback or "%" in text:
-        raise HostError(f"{where}: {text} cannot be the address of a host on the link")
-    return address
 
 
 def plan_return_route(state: HostState, wanted: ReturnRoute) -> Plan:

@@ -143,7 +143,7 @@ class Target:
         elif isinstance(operation, RemoveDirectory):
             remove_empty_directories([self.path(operation.path)])
         else:
-            raise NotImplementedError(operation)
+            raise TypeError(f"{operation!r} is no operation on a host")
 
     def _add(self, item: Item) -> None:
         if isinstance(item, Address):

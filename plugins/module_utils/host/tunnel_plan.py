@@ -13,12 +13,12 @@ PRIVATE to the collection lvs.cluster: may change without notice.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from .bookkeeping import change_files, plan_bookkeeping
 from .errors import HostError
+from .given import unicast_address
 from .operations import Add, ChangeUnit, LoadModule, Operation, Plan, Remove, SetSysctl, predict
 from .record import Record, parse_record
 from .state import HostState
@@ -29,6 +29,7 @@ from .unit import TUNNELS_UNIT, tunnels_unit
 SYSCTL_FILE = "/etc/sysctl.d/91-lvs-cluster-tunnel.conf"
 RECORD_FILE = "/var/lib/lvs-cluster/ipvs_tunnel.json"
 HEADER = "Written by the Ansible module lvs.cluster.ipvs_tunnel, which overwrites changes."
+_USE = "the address that a director sends to"
 TYPES = ("ipip", "gue", "gre")
 FAMILIES = ("ipv4", "ipv6")
 CHECKSUMS = ("none", "csum", "remcsum")
@@ -80,7 +81,7 @@ def parse_tunnels(present: bool, tunnels: Sequence[Mapping[str, object]], persis
     ports: set[GuePort] = set()
     for number, given in enumerate(tunnels):
         where = f"tunnels[{number}]"
-        address = _address(f"{where}.address", str(given["address"]))
+        address = unicast_address(f"{where}.address", str(given["address"]), _USE)
         outer, kind = f"ipv{address.version}", str(given.get("type") or "ipip")
         checksum, port = str(given.get("checksum") or "none"), given.get("port")
         inner = given.get("families") or [outer]
@@ -111,16 +112,6 @@ def _check(where: str, kind: str, port: object, checksum: str) -> None:
         raise HostError(f"{where}.checksum: remcsum is for gue only, and the type is {kind}")
     if checksum == "csum" and kind == "ipip":
         raise HostError(f"{where}.checksum: ipip has no checksum")
-
-
-def _address(where: str, text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        raise HostError(f"{where}: {text!r} is no IP address") from None
-    if address.is_unspecified or address.is_multicast or address.is_loopback or "%" in text:
-        raise HostError(f"{where}: {text} cannot be the address that a director sends to")
-    return address
 
 
 def keys_of_interest(record: Record, interfaces: Iterable[str]) -> frozenset[str]:
