@@ -45,6 +45,13 @@ options:
     description: The largest packet that gets from the directors to this host, in octets.
     type: int
     default: 1500
+  return_traffic:
+    description:
+      - What this host is to send through the directors.
+      - It is checked against the description, and changes nothing in the result.
+    type: str
+    choices: [services, all]
+    default: services
 seealso:
   - plugin: lvs.cluster.director
     plugin_type: filter
@@ -107,10 +114,21 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.filtering import expan
 
 
 def real_server(
-    description: Any, host: str, groups: Any, hostvars: Any, nat_gateway: Any = None, tunnel_mtu: Any = 1500
+    description: Any,
+    host: str,
+    groups: Any,
+    hostvars: Any,
+    nat_gateway: Any = None,
+    tunnel_mtu: Any = 1500,
+    return_traffic: Any = "services",
 ) -> dict[str, object]:
     """`Cluster.real_server` as a filter."""
-    return expand(description, groups, hostvars, lambda cluster: cluster.real_server(host, nat_gateway, tunnel_mtu))
+    return expand(
+        description,
+        groups,
+        hostvars,
+        lambda cluster: cluster.real_server(host, nat_gateway, tunnel_mtu, return_traffic),
+    )
 
 
 class FilterModule:

@@ -50,12 +50,24 @@ options:
         description: The port that answers. By default, or if V(0), every port.
         type: int
         default: 0
+  traffic:
+    description:
+      - What goes by the gateways.
+      - V(services) is the replies of O(services).
+      - V(all) is everything that leaves the host's own networks besides, as if the gateways were the host's default
+        routes. Those that the main table has stay there and are passed over. The directors must forward and, where
+        nobody else knows the way back, translate it.
+    type: str
+    choices: [services, all]
+    default: services
   table:
     description: The number of the routing table. All of it belongs to the task, and so do the rules that lead to it.
     type: int
     default: 5151
   priority:
-    description: The priority of the rules. The main table's has V(32766).
+    description:
+      - The priority of the rules. With O(traffic=all) the two after it are used too.
+      - The main table's rule has V(32766).
     type: int
     default: 5151
   persist:
@@ -93,6 +105,13 @@ EXAMPLES = r"""
       - address: 192.0.2.11
         protocol: tcp
         port: 8080
+
+- name: Have the directors as the way to everywhere
+  lvs.cluster.return_route:
+    gateways: [192.0.2.1]
+    services:
+      - address: 192.0.2.11
+    traffic: all
 
 - name: Put the host back as it was
   lvs.cluster.return_route:
@@ -138,6 +157,7 @@ def main() -> None:
                     "port": {"type": "int", "default": 0},
                 },
             },
+            "traffic": {"type": "str", "choices": ["services", "all"], "default": "services"},
             "table": {"type": "int", "default": 5151},
             "priority": {"type": "int", "default": 5151},
             "persist": {"type": "bool", "default": True},
@@ -153,6 +173,7 @@ def main() -> None:
             wanted["state"] == "present",
             wanted["gateways"] or [],
             wanted["services"] or [],
+            wanted["traffic"] == "all",
             wanted["table"],
             wanted["priority"],
             wanted["persist"],

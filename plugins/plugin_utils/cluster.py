@@ -16,7 +16,13 @@ from dataclasses import dataclass
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils.description import read_services
 from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import IPAddress, family_of, to_address
-from ansible_collections.lvs.cluster.plugins.plugin_utils.gateway import check_marks, floating, read_gateways, replies
+from ansible_collections.lvs.cluster.plugins.plugin_utils.gateway import (
+    check_marks,
+    check_return_traffic,
+    floating,
+    read_gateways,
+    replies,
+)
 from ansible_collections.lvs.cluster.plugins.plugin_utils.inventory import (
     DIRECTORS,
     REAL_SERVERS,
@@ -26,6 +32,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.inventory import (
 from ansible_collections.lvs.cluster.plugins.plugin_utils.kernel_settings import kernel_modules, read_sysctls, sysctls
 from ansible_collections.lvs.cluster.plugins.plugin_utils.nftables import director_rules
 from ansible_collections.lvs.cluster.plugins.plugin_utils.openings import forward_rules, input_rules
+from ansible_collections.lvs.cluster.plugins.plugin_utils.overlaps import check_overlaps
 from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import ModelError, Problems, show
 from ansible_collections.lvs.cluster.plugins.plugin_utils.resolve import ResolvedService, resolve
 from ansible_collections.lvs.cluster.plugins.plugin_utils.services import UNREWRITTEN
@@ -51,6 +58,7 @@ def build_cluster(description: object, groups: object, hostvars: object) -> Clus
     services = read_services(description, problems)
     resolved = resolve(services, inventory, problems)
     check_marks(resolved, problems)
+    check_overlaps(services, problems)
     check_tunnels(resolved, problems)
     refuse_unsupported(services, problems)
     problems.raise_any()
@@ -111,13 +119,15 @@ class Cluster:
             },
         }
 
-    def real_server(self, host: str, nat_gateway: object = None, tunnel_mtu: object = 1500) -> dict[str, object]:
-        """What one real server needs; `ModelError` for a host of another group.
+    def real_server(
+        self, host: str, nat_gateway: object = None, tunnel_mtu: object = 1500, return_traffic: object = "services"
+    ) -> dict[str, object]:
+        """What one real server needs; raises `ModelError` for a host of another group, or when a setting is bad.
 
         - ``vips``: ``["192.0.2.10", "2001:db8::10"]``, those that it must hold silently: of its services that forward
           by dr or tun, IPv4 first, then by number. Empty for a host that no such service names.
         - ``return_route``: ``{"gateways": ["192.0.2.1"], "services": [...]}``, what the module of that name takes, for
-          its services that forward by nat. Both are empty for a host that has none.
+          its services that forward by nat. Both are empty for a host that has none. ``return_traffic`` is only checked.
         - ``tunnels``: what the module ``ipvs_tunnel`` takes (`tunnels.tunnel_ends`)
         - ``nftables``: the rules of the table lvs_real_server (`tunnels.segment_rules`), empty for no table
         """
@@ -125,6 +135,7 @@ class Cluster:
         _members(REAL_SERVERS, host, self.inventory, problems)
         mtu = read_mtu(tunnel_mtu, problems)
         gateways = read_gateways(nat_gateway, self.resolved, self.inventory, problems)
+        check_return_traffic(host, return_traffic, self.resolved, problems)
         problems.raise_any()
         services = replies(host, self.resolved)
         used = {family_of(address) for address in (to_address(one["address"]) for one in services) if address}

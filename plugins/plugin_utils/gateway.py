@@ -20,9 +20,11 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import (
 from ansible_collections.lvs.cluster.plugins.plugin_utils.inventory import Inventory, InventoryError
 from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import Problems, show
 from ansible_collections.lvs.cluster.plugins.plugin_utils.resolve import RealServer, ResolvedService
-from ansible_collections.lvs.cluster.plugins.plugin_utils.services import Service, Traffic
+from ansible_collections.lvs.cluster.plugins.plugin_utils.services import UNREWRITTEN, Service, Traffic
 
 VARIABLE = "lvs_nat_gateway"
+TRAFFIC_VARIABLE = "real_server_return_traffic"
+RETURN_TRAFFIC = ("services", "all")
 
 
 def check_marks(resolved: Iterable[ResolvedService], problems: Problems) -> None:
@@ -108,6 +110,20 @@ def floating(gateways: Iterable[IPAddress], vips: Sequence[IPAddress], inventory
     """Those gateways that the directors pass on to each other: no VIP, which is passed on anyway, and nobody's own."""
     own = _own_addresses(inventory)
     return [address for address in gateways if address not in own and address not in vips]
+
+
+def check_return_traffic(host: str, traffic: object, resolved: Iterable[ResolvedService], problems: Problems) -> None:
+    """Note a host whose replies would be led to the directors although they go straight to clients.
+
+    Such a reply has a VIP as its source, which is an address of the director's own: it would be dropped there.
+    """
+    if traffic not in RETURN_TRAFFIC:
+        problems.add(TRAFFIC_VARIABLE, "", f"{show(traffic)} is not one of {', '.join(RETURN_TRAFFIC)}")
+    for item in resolved if traffic == "all" else ():
+        method = item.service.forward_method
+        if method in UNREWRITTEN and any(server.host == host for server in item.servers):
+            text = f"'all' is not possible on {host}, which answers clients itself for service"
+            problems.add(TRAFFIC_VARIABLE, "", f"{text} {item.service.name} ({method})")
 
 
 def answering(service: Service, server: RealServer, traffic: Traffic) -> tuple[int, ...]:

@@ -65,8 +65,29 @@ def test_the_list_is_the_desired_state_and_a_gateway_is_replaced(lab):
     assert lab.ip(lab.host, "-6", "route", "show", "table", "5151") == ""
 
 
-def test_what_the_boot_unit_does_is_what_the_module_did(lab):
-    lab.module("return_route", gateways=GATEWAYS, services=SERVICES)
+def test_everything_that_leaves_the_link_goes_by_the_gateway_where_that_is_wanted(lab):
+    lab.ip(lab.host, "route", "add", "default", "via", "10.9.0.2")
+    lab.ip(lab.host, "route", "add", "203.0.113.0/24", "via", "10.9.0.2")
+    before = now(lab)
+    assert lab.module("return_route", gateways=GATEWAYS, services=SERVICES, traffic="all").changed
+    far = {way(lab, client, "tcp", 22) for client in ("192.0.2.7", "2001:db8:7::7")}
+    assert far == set(GATEWAYS)
+    # The link itself, and what the main table knows a way to.
+    for client in CLIENTS:
+        assert way(lab, client, "tcp", 22) == "direct"
+    assert way(lab, "203.0.113.7", "tcp", 22) == "10.9.0.2"
+    assert way(lab, CLIENTS[0], "tcp", 8080) == GATEWAYS[0]
+    again = lab.module("return_route", gateways=GATEWAYS, services=SERVICES, traffic="all")
+    assert not again.changed, again.diff()
+    assert lab.module("return_route", gateways=GATEWAYS, services=SERVICES).changed
+    assert way(lab, "192.0.2.7", "tcp", 22) == "10.9.0.2"
+    assert lab.module("return_route", state="absent").changed
+    assert now(lab) == before
+
+
+@pytest.mark.parametrize("traffic", ["services", "all"])
+def test_what_the_boot_unit_does_is_what_the_module_did(lab, traffic):
+    lab.module("return_route", gateways=GATEWAYS, services=SERVICES, traffic=traffic)
     held = now(lab)
     unit = (lab.scratch / "etc/systemd/system/lvs-cluster-routes.service").read_text()
     lab.module("return_route", state="absent")
@@ -110,7 +131,7 @@ def test_what_somebody_removed_is_put_back(lab):
         ({"services": [{"address": "10.9.0.7"}]}, "services: this host has no address 10.9.0.7"),
         ({"services": [{"address": "10.9.0.1", "port": 80}]}, "services[0].port: 80 needs a protocol"),
         ({"table": 254}, "table: 254 is not between 256 and 4294967295"),
-        ({"priority": 0}, "priority: 0 is not between 1 and 32765"),
+        ({"priority": 0}, "priority: 0 is not between 1 and 32763"),
     ],
 )
 def test_errors_are_told_before_anything_is_touched(lab, arguments, says):

@@ -12,7 +12,7 @@ import errno
 import socket
 from typing import Any
 
-from .routing import NUMBERS, Route, Rule
+from .routing import NUMBERS, OURS, Route, Rule
 from .rtnetlink import Rtnetlink, as_host_error
 
 _ONLINK = 4  # include/uapi/linux/rtnetlink.h: RTNH_F_ONLINK
@@ -37,24 +37,27 @@ class Routes(Rtnetlink):
         return frozenset(found)
 
     def read_rules(self, table: int) -> frozenset[Rule]:
-        """The rules that lead to a table. Raises HostError."""
+        """The rules that lead to a table, and those that have us as their protocol. Raises HostError."""
         names = {number: name for name, number in NUMBERS.items()}
         found = set()
-        for number in _FAMILIES.values():
+        for family, number in _FAMILIES.items():
             with as_host_error("read the routing rules"):
                 messages = tuple(self.open().get_rules(family=number))
             for message in messages:
-                if message.get_attr("FRA_TABLE") != table:
+                leads_to = message.get_attr("FRA_TABLE")
+                if leads_to != table and message.get_attr("FRA_PROTOCOL") != OURS:
                     continue
                 protocol = message.get_attr("FRA_IP_PROTO") or 0
                 ports = str(message.get_attr("FRA_SPORT_RANGE") or "0:0")
                 found.add(
                     Rule(
-                        table,
+                        leads_to,
                         message.get_attr("FRA_PRIORITY") or 0,
+                        family,
                         message.get_attr("FRA_SRC") or "",
                         names.get(protocol, str(protocol) if protocol else ""),
                         int(ports.partition(":")[0]),
+                        message.get_attr("FRA_SUPPRESS_PREFIXLEN") == 0,
                     )
                 )
         return frozenset(found)
@@ -92,7 +95,7 @@ def _route(route: Route) -> dict[str, Any]:
 
 def _rule(rule: Rule) -> dict[str, Any]:
     words: dict[str, Any] = {
-        "family": socket.AF_INET6 if ":" in rule.address else socket.AF_INET,
+        "family": _FAMILIES[rule.family],
         "table": rule.table,
         "priority": rule.priority,
     }
@@ -102,4 +105,7 @@ def _rule(rule: Rule) -> dict[str, Any]:
         words["ip_proto"] = NUMBERS.get(rule.protocol) or int(rule.protocol)
     if rule.port:
         words["sport_range"] = f"{rule.port}:{rule.port}"
+    if rule.more_than_default:
+        # names of attributes: pyroute2 0.7 takes "protocol" for that of the message's header
+        words.update(FRA_SUPPRESS_PREFIXLEN=0, FRA_PROTOCOL=OURS)
     return words

@@ -1,11 +1,14 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The plan of return_route: replies of services go out by the directors, and nothing else does.
+"""The plan of return_route: replies of services go out by the directors, and nothing else does, or all the rest too.
 
 A reply of a real server behind NAT has to pass the director, which translates it back. A rule for the replies' source
 (address, protocol, port) leads to a routing table of its own, with nothing but a default route in it. So a client on
 the same link is answered through the director too, and logins, updates and the like keep their way.
+
+Where they are not to, the last rule leads everything to that table, behind one that looks into the main table for more
+than a default route. So the main table's own default routes, which DHCP and others come to set, are left alone.
 
 PRIVATE to the collection lvs.cluster: may change without notice.
 """
@@ -20,7 +23,7 @@ from .errors import HostError
 from .given import unicast_address
 from .operations import Add, ChangeRoute, ChangeUnit, Operation, Plan, Remove, predict
 from .record import Record, parse_record
-from .routing import Route, Rule
+from .routing import MAIN, Route, Rule
 from .state import HostState
 from .unit import ROUTES_UNIT, routes_unit
 
@@ -31,7 +34,7 @@ _USE = "the address of a host on the link"
 PROTOCOLS = ("tcp", "udp", "sctp")
 # Tables and priorities of the kernel's own, and of what is used by hand most (ip-rule(8)).
 _TABLES = range(256, 2**32)
-_PRIORITIES = range(1, 32766)
+_PRIORITIES = range(1, 32764)  # three are used
 # At its start networkd would remove routes and rules of others (networkd.conf(5)).
 _NETWORKD = "# {header}\n[Network]\nManageForeignRoutes=no\nManageForeignRoutingPolicyRules=no\n"
 
@@ -47,11 +50,12 @@ class Source:
 
 @dataclass(frozen=True)
 class ReturnRoute:
-    """What a task wants; gateways by family."""
+    """What a task wants; gateways by family. everything: not replies alone go by them, but all that leaves the link."""
 
     present: bool
     gateways: Mapping[str, str]
     services: tuple[Source, ...]
+    everything: bool
     table: int
     priority: int
     persist: bool
@@ -61,6 +65,7 @@ def parse_return_route(
     present: bool,
     gateways: Sequence[str],
     services: Sequence[Mapping[str, object]],
+    everything: bool,
     table: int,
     priority: int,
     persist: bool,
@@ -89,7 +94,7 @@ def parse_return_route(
         if port and not protocol:
             raise HostError(f"{where}.port: {port} needs a protocol")
         found.append(Source(str(address), protocol, port))
-    return ReturnRoute(present, by_family, tuple(found), table, priority, persist)
+    return ReturnRoute(present, by_family, tuple(found), everything, table, priority, persist)
 
 
 def plan_return_route(state: HostState, wanted: ReturnRoute) -> Plan:
@@ -101,29 +106,37 @@ def plan_return_route(state: HostState, wanted: ReturnRoute) -> Plan:
     old = parse_record(RECORD_FILE, state.records.get(RECORD_FILE))
     present = wanted.present and bool(wanted.services)
     routes = _routes(state, wanted) if present else {}
-    rules = frozenset(
-        Rule(wanted.table, wanted.priority, source.address, source.protocol, source.port)
-        for source in wanted.services
-        if present
-    )
+    rules = _rules(wanted, routes)
     keep = present and wanted.persist
     files = {NETWORKD_FILE: _NETWORKD.format(header=HEADER) if keep else None}
     unit = routes_unit(HEADER, sorted(routes.values()), sorted(rules)) if keep else None
     books = plan_bookkeeping(state, RECORD_FILE, old, Record(), [NETWORKD_FILE] if keep else [])
     # A rule without its route would send replies by the next rule, which is the main table: so routes come first and
-    # go last.
+    # go last. Rules come in their order and go in the reverse, so that the one for everything is never alone.
     had = {route.family: route for route in state.routes}
     set_routes = [ChangeRoute(had.get(family), route) for family, route in routes.items() if had.get(family) != route]
     gone = [ChangeRoute(route, None) for family, route in sorted(had.items()) if family not in routes]
     operations: list[Operation] = [*change_files(state, files), *set_routes]
     operations += map(Add, sorted(rules - state.rules))
-    operations += map(Remove, sorted(state.rules - rules))
+    operations += map(Remove, sorted(state.rules - rules, reverse=True))
     operations += gone
     installed = state.units.get(ROUTES_UNIT)
     if installed != unit:
         operations.append(ChangeUnit(ROUTES_UNIT, installed, unit))
     everything = (*books.opening, *operations, *books.closing)
     return Plan(everything, predict(state, everything))
+
+
+def _rules(wanted: ReturnRoute, routes: Mapping[str, Route]) -> frozenset[Rule]:
+    """The rules of these routes' families; where everything goes by a gateway, the links of the host do not."""
+    found = set()
+    for source in wanted.services if routes else ():
+        family = "ipv6" if ":" in source.address else "ipv4"
+        found.add(Rule(wanted.table, wanted.priority, family, source.address, source.protocol, source.port))
+    for family in routes if wanted.everything else ():
+        found.add(Rule(MAIN, wanted.priority + 1, family, more_than_default=True))
+        found.add(Rule(wanted.table, wanted.priority + 2, family))
+    return frozenset(found)
 
 
 def _routes(state: HostState, wanted: ReturnRoute) -> dict[str, Route]:

@@ -12,6 +12,10 @@ from dataclasses import dataclass
 
 #: Of the protocols that IPVS balances (RFC 9293, RFC 768, RFC 9260).
 NUMBERS = {"tcp": 6, "udp": 17, "sctp": 132}
+MAIN = 254  # include/uapi/linux/rtnetlink.h: RT_TABLE_MAIN
+#: Who set a rule that leads to a table of others (FRA_PROTOCOL), so that it is known again: a number that nobody has in
+#: include/uapi/linux/rtnetlink.h (RTPROT_*) or etc/iproute2/rt_protos.
+OURS = 151
 
 
 @dataclass(frozen=True, order=True)
@@ -29,16 +33,22 @@ class Route:
 
 @dataclass(frozen=True, order=True)
 class Rule:
-    """A routing rule: packets from an address, of one protocol ("" is every), from one port (0 is every)."""
+    """A routing rule: packets from an address ("" is every), of one protocol ("" is every), from one port (0 is every).
+
+    more_than_default: a default route that is found in the table does not count (suppress_prefixlength 0).
+    """
 
     table: int
     priority: int
-    address: str
-    protocol: str
-    port: int
+    family: str
+    address: str = ""
+    protocol: str = ""
+    port: int = 0
+    more_than_default: bool = False
 
     def __str__(self) -> str:
-        return self._words(self.protocol)
+        words = self._words(self.protocol)
+        return words if self.address else f"{words} ({self.family})"
 
     def batch_words(self) -> str:
         """The same for ip itself, which knows a protocol by name only where /etc/protocols has it (package netbase)."""
@@ -47,4 +57,5 @@ class Rule:
     def _words(self, protocol: str) -> str:
         which = f" ipproto {protocol}" if protocol else ""
         port = f" sport {self.port}" if self.port else ""
-        return f"from {self.address}{which}{port} lookup {self.table} priority {self.priority}"
+        suppress = f" suppress_prefixlength 0 protocol {OURS}" if self.more_than_default else ""
+        return f"from {self.address or 'all'}{which}{port} lookup {self.table}{suppress} priority {self.priority}"

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .routing import Route, Rule
+from .routing import OURS, Route, Rule
 from .tunnels import GUE_MODULES, GuePort, TunnelDevice
 
 VIPS_UNIT = "lvs-cluster-vips.service"
@@ -148,8 +148,9 @@ def routes_unit(header: str, routes: Sequence[Route], rules: Sequence[Rule]) -> 
         for route in routes
     ]
     # so that it can run again
-    lines += [f"{family} rule flush table {table}" for table, family in sorted({_of(rule) for rule in rules})]
-    lines += [f"{_of(rule)[1]} rule add {rule.batch_words()}" for rule in rules]
+    flushed = {(rule.family, f"protocol {OURS}" if rule.more_than_default else f"table {rule.table}") for rule in rules}
+    lines += [f"{family[-1]} rule flush {which}" for family, which in sorted(flushed)]
+    lines += [f"{rule.family[-1]} rule add {rule.batch_words()}" for rule in rules]
     commands = [
         f"ExecStart=/bin/sh -ec 'sed -n \"s/^{family} //p\" | ip -{family} -force -batch -'\n"
         for family in sorted({line[0] for line in lines})
@@ -186,11 +187,6 @@ def tunnels_unit(
         echoes = (f"echo 0 >/proc/sys/net/ipv4/conf/{name}/rp_filter" for name in ("all", *unfiltered))
         lines.append(f"/bin/sh -ec '{'; '.join(echoes)}'")
     return Unit(_TUNNELS_UNIT.format(header=header, commands="".join(f"ExecStart={line}\n" for line in lines)))
-
-
-def _of(rule: Rule) -> tuple[int, int]:
-    """The table that a rule leads to, and the version of IP that it is for."""
-    return rule.table, 6 if ":" in rule.address else 4
 
 
 def _device(interface: str) -> str:

@@ -67,5 +67,7 @@ def test_case(folder: Path, takes: Callable[[dict[str, Any]], None]) -> None:
             assert not TABLE_OPTIONS.validate({option: value}).error_messages
     for real_server in expanded["real_servers"].values():
         arp_plan.parse_silence(True, real_server["vips"], "lo", [], True)
-        route_plan.parse_return_route(True, **real_server["return_route"], table=5151, priority=5151, persist=True)
+        route_plan.parse_return_route(
+            True, **real_server["return_route"], everything=False, table=5151, priority=5151, persist=True
+        )
         tunnel_plan.parse_tunnels(True, real_server["tunnels"], persist=True)

@@ -99,7 +99,7 @@ def sound_services(draw: st.DrawFn, index: int) -> dict[str, Any]:
         service["persistence"] = draw(persistence)
     if draw(st.booleans()):
         service |= {"fwmark": 2 * index + 1, "family": family}
-        vip = "192.0.2.20" if family == "ipv4" else "2001:DB8::20"
+        vip = f"192.0.2.{240 + index}" if family == "ipv4" else f"2001:DB8::{240 + index}"
         traffic = some(protocol=st.sampled_from(services.PROTOCOLS), ports=st.sampled_from([[80], [443, "8080"]]))
         service["marks"] = [
             {"address": vip, **draw(traffic)} for _number in range(draw(st.integers(method in {"nat", "fullnat"}, 2)))
@@ -173,7 +173,7 @@ def test_sound(description: object, inventory: dict[str, Any], takes: Takes) -> 
     takes(cluster.director("lb1", "eth1", nat_gateway=GATEWAYS))
     for host in ("rs1", "rs2", "rs9"):
         route: Any = cluster.real_server(host, GATEWAYS)["return_route"]
-        route_plan.parse_return_route(True, route["gateways"], route["services"], 5151, 5151, True)
+        route_plan.parse_return_route(True, route["gateways"], route["services"], False, 5151, 5151, True)
 
 
 @FEW

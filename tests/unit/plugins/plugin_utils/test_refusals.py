@@ -403,6 +403,57 @@ def test_gateways_that_are_none(gateway: object, says: str) -> None:
         assert caught.value.problems[0].startswith(says)
 
 
+def marked(name: str, fwmark: int, *traffic: dict[str, Any]) -> dict[str, Any]:
+    return service(name=name, address=..., port=..., fwmark=fwmark, family="ipv4", marks=list(traffic))
+
+
+@pytest.mark.parametrize(
+    ("other", "says"),
+    [
+        (
+            marked("b", 2, {"address": "192.0.2.10", "protocol": "tcp", "ports": [443, 8443]}),
+            "service b: marks: 192.0.2.10 tcp 443 has the mark of service a",
+        ),
+        (
+            marked("b", 2, {"address": "192.0.2.10"}),
+            "service b: marks: 192.0.2.10 tcp 80 443 has the mark of service a",
+        ),
+        (
+            service(name="b", address="192.0.2.10", port=443),
+            "service b: address: 192.0.2.10 tcp 443 has the mark of service a, which would get it all",
+        ),
+    ],
+)
+def test_packets_that_are_marked_for_another_service(build: Build, other: dict[str, Any], says: str) -> None:
+    with pytest.raises(ModelError) as caught:
+        build([marked("a", 1, {"address": "192.0.2.10", "protocol": "tcp", "ports": [80, 443]}), other])
+    assert str(caught.value) == says
+
+
+def test_marks_side_by_side(build: Build) -> None:
+    first = marked("a", 1, {"address": "192.0.2.10", "protocol": "tcp", "ports": [80, 443]})
+    second = marked("b", 2, {"address": "192.0.2.10", "protocol": "udp"})
+    third = marked("c", 3, {"address": "192.0.2.11"}, {"address": "192.0.2.11", "protocol": "tcp", "port": 80})
+    build([first, second, third, service(name="d", address="192.0.2.10", port=8080)])
+
+
+@pytest.mark.parametrize(
+    ("traffic", "method", "says"),
+    [
+        ("all", "dr", "real_server_return_traffic: 'all' is not possible on rs1, which answers clients itself for"),
+        ("some", "nat", "real_server_return_traffic: 'some' is not one of services, all"),
+    ],
+)
+def test_return_traffic_that_cannot_be(traffic: str, method: str, says: str) -> None:
+    groups = {"directors": ["lb1"], "real_servers": ["rs1"], "web": ["rs1"]}
+    hostvars = {"lb1": {"lvs_address": "192.0.2.2"}, "rs1": {"lvs_address": "192.0.2.101"}}
+    cluster = build_cluster([service(forward_method=method)], groups, hostvars)
+    cluster.real_server("rs1", None)
+    with pytest.raises(ModelError) as caught:
+        cluster.real_server("rs1", None, return_traffic=traffic)
+    assert str(caught.value).startswith(says)
+
+
 def test_all_problems_come_together_first_one_first(build: Build) -> None:
     with pytest.raises(ModelError) as caught:
         build(

@@ -31,8 +31,10 @@ FRESH = HostState(
 )
 
 
-def wanted(present: bool = True, gateways: tuple[str, ...] = ("192.0.2.1", "2001:db8::1")) -> ReturnRoute:
-    return parse_return_route(present, gateways, SERVICES, 5151, 5151, True)
+def wanted(
+    present: bool = True, gateways: tuple[str, ...] = ("192.0.2.1", "2001:db8::1"), everything: bool = False
+) -> ReturnRoute:
+    return parse_return_route(present, gateways, SERVICES, everything, 5151, 5151, True)
 
 
 def run(host: SimulatedHost, want: ReturnRoute) -> bool:
@@ -41,8 +43,7 @@ def run(host: SimulatedHost, want: ReturnRoute) -> bool:
 
 def no_rule_without_route(host: SimulatedHost) -> bool:
     return all(
-        {":" in rule.address for rule in state.rules} <= {route.family == "ipv6" for route in state.routes}
-        for state in host.passed
+        {rule.family for rule in state.rules} <= {route.family for route in state.routes} for state in host.passed
     )
 
 
@@ -64,16 +65,49 @@ def test_routes_and_rules_come_and_go() -> None:
     assert no_rule_without_route(host)
 
 
-@pytest.mark.parametrize("fail_at", range(12))
-def test_a_failure_half_way_leaves_what_was(fail_at: int) -> None:
+def links_come_first(host: SimulatedHost) -> bool:
+    """Whether what leads everything to the gateways was never without the rule that keeps the host's own networks."""
+    return all(
+        {(rule.family, rule.priority - 1) for rule in state.rules if not rule.address and not rule.more_than_default}
+        <= {(rule.family, rule.priority) for rule in state.rules if rule.more_than_default}
+        for state in host.passed
+    )
+
+
+def test_everything_by_the_gateways_comes_and_goes() -> None:
+    host = SimulatedHost(FRESH)
+    assert run(host, wanted(everything=True))
+    assert sorted(map(str, host.state.rules)) == [
+        "from 192.0.2.11 ipproto tcp sport 80 lookup 5151 priority 5151",
+        "from 2001:db8::11 ipproto udp sport 53 lookup 5151 priority 5151",
+        "from all lookup 254 suppress_prefixlength 0 protocol 151 priority 5152 (ipv4)",
+        "from all lookup 254 suppress_prefixlength 0 protocol 151 priority 5152 (ipv6)",
+        "from all lookup 5151 priority 5153 (ipv4)",
+        "from all lookup 5151 priority 5153 (ipv6)",
+    ]
+    assert not run(host, wanted(everything=True))
+    unit = host.state.units[ROUTES_UNIT]
+    assert unit is not None
+    added = [line.partition("=")[2] for line in unit.text.splitlines() if " rule " in line]
+    assert added.index("6 rule flush protocol 151") < added.index("6 rule add from all lookup 5151 priority 5153")
+    assert run(host, wanted())
+    assert len(host.state.rules) == 2
+    assert links_come_first(host)
+    assert no_rule_without_route(host)
+
+
+@pytest.mark.parametrize("everything", [False, True])
+@pytest.mark.parametrize("fail_at", range(16))
+def test_a_failure_half_way_leaves_what_was(fail_at: int, everything: bool) -> None:
     start = SimulatedHost(FRESH)
     run(start, wanted(gateways=("192.0.2.9", "2001:db8::9")))
     host = SimulatedHost(start.state, fail_at=fail_at)
     try:
-        run(host, wanted())
+        run(host, wanted(everything=everything))
     except HostError:
         assert host.state == start.state
     assert no_rule_without_route(host)
+    assert links_come_first(host)
 
 
 def test_no_service_is_as_good_as_absent() -> None:
@@ -84,7 +118,7 @@ def test_no_service_is_as_good_as_absent() -> None:
 def test_two_interfaces_of_one_family_are_refused() -> None:
     both = replace(FRESH, addresses=FRESH.addresses | {Address("192.0.2.12", 24, "eth1")})
     services: list[dict[str, object]] = [*SERVICES, {"address": "192.0.2.12"}]
-    want = parse_return_route(True, ["192.0.2.1", "2001:db8::1"], services, 5151, 5151, True)
+    want = parse_return_route(True, ["192.0.2.1", "2001:db8::1"], services, False, 5151, 5151, True)
     with pytest.raises(HostError, match=r"192\.0\.2\.12 is on eth1, another address of its family on eth0"):
         plan_return_route(both, want)
 

@@ -1,0 +1,66 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A real server that has the director as its way to everywhere, and not for the replies of its services alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+
+import cluster
+import pytest
+from testinfra.host import Host
+
+# An address behind the client that no real server knows a way to.
+BEYOND = "198.18.0.1"
+ROUTES = {
+    "director1": f"{BEYOND}/32 via 203.0.113.100",
+    "outsider": "192.0.2.0/24 via 203.0.113.2",
+}
+
+
+@pytest.fixture
+def beyond(machine: Callable[[str], Host]) -> Iterator[None]:
+    """The address, with a way to it from the director and back."""
+    director = machine(cluster.DIRECTOR)
+    cluster.on_client("ip", "address", "add", f"{BEYOND}/32", "dev", "lo", client="outsider")
+    cluster.on_client("ip", "route", "add", *ROUTES["outsider"].split(), client="outsider")
+    director.check_output(f"ip route add {ROUTES['director1']}")
+    yield
+    director.check_output(f"ip route del {ROUTES['director1']}")
+    cluster.on_client("ip", "route", "del", *ROUTES["outsider"].split(), client="outsider")
+    cluster.on_client("ip", "address", "del", f"{BEYOND}/32", "dev", "lo", client="outsider")
+
+
+def reached(real_server: Host) -> bool:
+    return bool(real_server.run(f"ping -c 2 -W 2 {BEYOND}").succeeded)
+
+
+@pytest.mark.parametrize("name", ["rs1", "rs2"])
+def test_everything_else_goes_by_the_director_too(name: str, machine: Callable[[str], Host], beyond: None) -> None:
+    real_server = machine(name)
+    before = real_server.check_output("ip rule show; ip -6 rule show")
+    service = {"address": cluster.REAL_SERVERS[name], "protocol": "tcp", "port": 7001}
+    wanted = {"gateways": ["192.0.2.2"], "services": [service], "traffic": "all"}
+    assert not reached(real_server)
+    try:
+        changed = cluster.module(name, "return_route", wanted)
+        assert changed.status == 0, changed.text
+        assert reached(real_server)
+        again = cluster.module(name, "return_route", wanted)
+        assert "SUCCESS" in again.text, again.text
+    finally:
+        site = cluster.playbook("site", "--limit", name, scenario="routed")
+        assert site.status == 0, site.text
+    assert not reached(real_server)
+    assert real_server.check_output("ip rule show; ip -6 rule show") == before
+
+
+def test_a_host_that_answers_clients_itself_cannot_have_it() -> None:
+    run = cluster.playbook(
+        "site", "--limit", "rs1", "--extra-vars", json.dumps({"real_server_return_traffic": "all"}), scenario="routed"
+    )
+    assert run.status
+    assert "real_server_return_traffic: 'all' is not possible on rs1, which answers clients itself" in run.text
+    assert run.recap("rs1")["changed"] == 0
