@@ -19,6 +19,9 @@ Draining without a reload: each real server has a FILE_CHECK of the file `drain_
 - On reload, the file counts before the table is touched (check/check_daemon.c: set_track_file_weights,
   set_effective_weights), so a drain outlasts it.
 
+- Its price: on reload, a real server whose only other check has changed counts as checked already, and one that had
+  failed is in until the new check fails too (check/ipwrapper.c: migrate_checkers, a_checker_has_run).
+
 So the weight here is the real server's own, negative, and at least 1: a 1 in the file makes 0 of its weight.
 """
 
