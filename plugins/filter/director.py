@@ -11,7 +11,7 @@ version_added: 0.1.0
 short_description: What one director of an LVS cluster needs
 description:
   - Expands the description of a cluster (the variable C(lvs_virtual_services)) into what one director needs, which is
-    its IPVS table, its VIPs, kernel modules, sysctls and VRRP instances.
+    its IPVS table, its VIPs, kernel modules, sysctls, and keepalived's configuration with VRRP and health checks.
   - The whole description is validated first, against the inventory too, whichever host is asked for. Everything that
     is wrong is reported at once, one line each, naming the service, the key and the value.
   - Nothing is read but the arguments, so the filter gives the same in check mode and on a fresh host.
@@ -67,6 +67,27 @@ options:
   gateway_interface:
     description: The network interface of that address. By default the one of the VIPs.
     type: str
+  preempt:
+    description: Whether a director takes the VIPs from one of a lower priority.
+    type: bool
+    default: true
+  garp_refresh:
+    description: Seconds after which the master tells the link again where the VIPs are. With V(0) it never does.
+    type: int
+    default: 60
+  sync_daemon:
+    description:
+      - Whether several directors tell each other of their connections. A dictionary switches that on too, and can have
+        the keys C(id), C(maxlen), C(port), C(ttl) and C(group).
+    type: raw
+    default: true
+  sync_interface:
+    description: The network interface for that. By default the one of the VIPs.
+    type: str
+  script_user:
+    description: The user that runs the commands of health checks.
+    type: str
+    default: keepalived_script
 seealso:
   - plugin: lvs.cluster.real_server
     plugin_type: filter
@@ -173,6 +194,29 @@ _value:
               description: The VIPs, and the gateway of NAT, with their prefix lengths.
               type: list
               elements: str
+    keepalived:
+      description: The whole of keepalived's configuration.
+      type: str
+    drain_files:
+      description:
+        - The files that drain real servers of services with a health check, by the real server's address. A C(1) in
+          the file makes the weight 0.
+      type: dict
+    script_user:
+      description: The user that runs the commands of health checks. Empty when there are none.
+      type: str
+    openings:
+      description: Rules of nftables for the director's own firewall.
+      type: dict
+      contains:
+        input:
+          description: The rules for a chain of the input hook.
+          type: list
+          elements: str
+        forward:
+          description: The rules for a chain of the forward hook.
+          type: list
+          elements: str
   sample:
     vips: [{"address": "192.0.2.10", "family": "ipv4", "prefix": 32}]
     services:
@@ -202,12 +246,19 @@ _value:
           source_address: null
           peers: []
           addresses: [192.0.2.10/32]
+    keepalived: "global_defs {...}"
+    drain_files: {}
+    script_user: ""
+    openings:
+      input: [ip daddr 192.0.2.10 tcp dport 80 accept]
+      forward: []
 """
 
 from typing import Any
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import Cluster
 from ansible_collections.lvs.cluster.plugins.plugin_utils.filtering import expand
+from ansible_collections.lvs.cluster.plugins.plugin_utils.keepalived import DEFAULT_SCRIPT_USER
 
 
 def director(
@@ -221,12 +272,28 @@ def director(
     sysctls: Any = None,
     nat_gateway: Any = None,
     gateway_interface: Any = None,
+    preempt: Any = True,
+    garp_refresh: Any = 60,
+    sync_daemon: Any = True,
+    sync_interface: Any = None,
+    script_user: Any = DEFAULT_SCRIPT_USER,
 ) -> dict[str, object]:
     """`Cluster.director` as a filter."""
 
     def wanted(cluster: Cluster) -> dict[str, object]:
         return cluster.director(
-            host, interface, virtual_router_id, advert_interval, sysctls, nat_gateway, gateway_interface
+            host,
+            interface,
+            virtual_router_id,
+            advert_interval,
+            sysctls,
+            nat_gateway,
+            gateway_interface,
+            preempt,
+            garp_refresh,
+            sync_daemon,
+            sync_interface,
+            script_user,
         )
 
     return expand(description, groups, hostvars, wanted)

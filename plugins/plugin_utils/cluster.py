@@ -23,11 +23,17 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.gateway import (
     read_gateways,
     replies,
 )
+from ansible_collections.lvs.cluster.plugins.plugin_utils.health import check_pools
 from ansible_collections.lvs.cluster.plugins.plugin_utils.inventory import (
     DIRECTORS,
     REAL_SERVERS,
     Inventory,
     InventoryError,
+)
+from ansible_collections.lvs.cluster.plugins.plugin_utils.keepalived import (
+    DEFAULT_SCRIPT_USER,
+    configuration,
+    read_user,
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils.kernel_settings import kernel_modules, read_sysctls, sysctls
 from ansible_collections.lvs.cluster.plugins.plugin_utils.nftables import director_rules
@@ -36,7 +42,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.overlaps import check_
 from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import ModelError, Problems, show
 from ansible_collections.lvs.cluster.plugins.plugin_utils.resolve import ResolvedService, resolve
 from ansible_collections.lvs.cluster.plugins.plugin_utils.services import UNREWRITTEN
-from ansible_collections.lvs.cluster.plugins.plugin_utils.supported import refuse_unsupported
+from ansible_collections.lvs.cluster.plugins.plugin_utils.sync_daemon import check_families, read_sync_daemon
 from ansible_collections.lvs.cluster.plugins.plugin_utils.table import table_entries
 from ansible_collections.lvs.cluster.plugins.plugin_utils.tunnels import (
     check_tunnels,
@@ -44,7 +50,13 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.tunnels import (
     segment_rules,
     tunnel_ends,
 )
-from ansible_collections.lvs.cluster.plugins.plugin_utils.vrrp import director_addresses, instances, read_settings
+from ansible_collections.lvs.cluster.plugins.plugin_utils.virtual_servers import drain_files, runs_commands
+from ansible_collections.lvs.cluster.plugins.plugin_utils.vrrp import (
+    director_addresses,
+    instances,
+    read_link,
+    read_settings,
+)
 
 
 def build_cluster(description: object, groups: object, hostvars: object) -> Cluster:
@@ -60,7 +72,7 @@ def build_cluster(description: object, groups: object, hostvars: object) -> Clus
     check_marks(resolved, problems)
     check_overlaps(services, problems)
     check_tunnels(resolved, problems)
-    refuse_unsupported(services, problems)
+    check_pools(resolved, problems)
     problems.raise_any()
     return Cluster(tuple(resolved), inventory)
 
@@ -81,6 +93,11 @@ class Cluster:
         extra_sysctls: object = None,
         nat_gateway: object = None,
         gateway_interface: object = None,
+        preempt: object = True,
+        garp_refresh: object = 60,
+        sync_daemon: object = True,
+        sync_interface: object = None,
+        script_user: object = DEFAULT_SCRIPT_USER,
     ) -> dict[str, object]:
         """What one director needs; raises `ModelError` when the host is none or a setting is bad.
 
@@ -92,17 +109,30 @@ class Cluster:
         - ``sysctls``: key -> value (`kernel_settings.sysctls`), with ``extra_sysctls`` over them
         - ``nftables``: the rules of the table lvs_cluster (`nftables.director_rules`), empty for no table
         - ``vrrp``: ``{"instances": [...]}`` (`vrrp.Instance.as_dict`)
+        - ``keepalived``: its whole configuration (`keepalived.configuration`)
+        - ``drain_files``: address -> path, the files that drain real servers of services that belong to the health
+          checker (`virtual_servers`); their directory has to be there before keepalived is
+        - ``script_user``: the user that keepalived runs programs as, empty where it runs none
         - ``openings``: rules for the host's own firewall, by hook: ``{"input": [...], "forward": [...]}`` (`openings`)
         """
         problems = Problems()
         members = _members(DIRECTORS, host, self.inventory, problems)
-        settings = read_settings(interface, virtual_router_id, advert_interval, gateway_interface, problems)
+        settings = read_settings(
+            interface, virtual_router_id, advert_interval, gateway_interface, problems, preempt, garp_refresh
+        )
+        link = read_link(sync_interface, "director_sync_interface", settings.interface, problems)
+        daemon = read_sync_daemon(sync_daemon, link, problems)
+        user = read_user(script_user, problems) if runs_commands(self.resolved) else ""
         gateways = read_gateways(nat_gateway, self.resolved, self.inventory, problems)
         extra = read_sysctls(extra_sysctls, "director_sysctls", problems)
         problems.raise_any()
         vips = self.vips()
         inside = floating(gateways.values(), vips, self.inventory)
         vrrp = instances(host, vips, inside, self.inventory, settings, problems)
+        if not any(instance.peers for instance in vrrp):
+            daemon = None
+        if daemon is not None:
+            check_families(self.resolved, problems)
         problems.raise_any()
         services = [item.service for item in self.resolved]
         return {
@@ -113,8 +143,11 @@ class Cluster:
             "sysctls": {**sysctls(services, len(members), settings.interfaces), **extra},
             "nftables": director_rules(services, settings.interfaces),
             "vrrp": {"instances": [instance.as_dict() for instance in vrrp]},
+            "keepalived": configuration(host, vrrp, self.resolved, daemon, user),
+            "drain_files": drain_files(self.resolved),
+            "script_user": user,
             "openings": {
-                "input": input_rules(self.resolved, [peer for instance in vrrp for peer in instance.peers]),
+                "input": input_rules(self.resolved, [peer for instance in vrrp for peer in instance.peers], daemon),
                 "forward": forward_rules(self.resolved),
             },
         }

@@ -18,7 +18,18 @@ from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import (
     DEFAULT_SCHEDULER,
     MAX_PERSISTENCE_TIMEOUT,
 )
-from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import Fields, IPAddress, family_of, to_integer
+from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import (
+    MAX_PORT,
+    Fields,
+    IPAddress,
+    family_of,
+    to_integer,
+)
+from ansible_collections.lvs.cluster.plugins.plugin_utils.health import (
+    check_health,
+    read_health_check,
+    read_sorry_server,
+)
 from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import Problems, plain, show
 from ansible_collections.lvs.cluster.plugins.plugin_utils.server_entries import read_server_entries
 from ansible_collections.lvs.cluster.plugins.plugin_utils.services import (
@@ -26,7 +37,6 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.services import (
     FAMILIES,
     FORWARD_METHODS,
     FTP_PORT,
-    HEALTH_CHECKS,
     HELPERS,
     PROTOCOLS,
     SCHEDULER_FLAGS,
@@ -34,10 +44,8 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.services import (
     TUNNEL_CHECKSUMS,
     TUNNEL_TYPES,
     UNREWRITTEN,
-    HealthCheck,
     Persistence,
     Service,
-    SorryServer,
     Traffic,
     Tunnel,
 )
@@ -64,11 +72,9 @@ KEYS = (
     "synproxy",
     "helper",
 )
-MAX_PORT = 65535
 MAX_FWMARK = 2**32 - 1
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-_CHECK_PATH = re.compile(r"/[!-~]{0,1023}")
 
 
 def read_services(description: object, problems: Problems) -> list[Service]:
@@ -124,8 +130,8 @@ def _read_service(fields: Fields) -> Service | None:
     elif synproxy and fields.given("fwmark") and not (marks and all(item.protocol == "tcp" for item in marks)):
         fields.fault("synproxy", "is for tcp only, and marks names other traffic (or none)")
     helper = _helper(fields, method, protocol, ports)
-    health_check = _health_check(fields)
-    sorry_server = _sorry_server(fields)
+    health_check = read_health_check(fields)
+    sorry_server = read_sorry_server(fields)
     servers = read_server_entries(fields)
     if name is None or family is None:
         return None
@@ -150,6 +156,7 @@ def _read_service(fields: Fields) -> Service | None:
         helper=helper,
     )
     _check_against_servers(fields, service)
+    check_health(fields, service)
     return service
 
 
@@ -315,41 +322,8 @@ def _helper(fields: Fields, method: str, protocol: str, ports: tuple[int, ...]) 
     return helper
 
 
-def _health_check(fields: Fields) -> HealthCheck | None:
-    inner = fields.mapping("health_check")
-    if inner is None:
-        return None
-    inner.refuse_unknown(("type", "path", "status", "interval", "timeout", "retries"), "health_check")
-    if not inner.given("type"):
-        inner.fault("type", f"is missing (one of {' '.join(HEALTH_CHECKS)})")
-    kind = inner.choice("type", "a health check", HEALTH_CHECKS, "")
-    if kind and not kind.startswith("http"):
-        for key in inner.present(("path", "status")):
-            inner.fault(key, f"is for http and https only, and the type is {kind}")
-    return HealthCheck(
-        type=kind,
-        path=inner.text("path", _CHECK_PATH, "a path that starts with '/'"),
-        status=inner.integer("status", 100, 599),
-        interval=inner.integer("interval", 1, 86400),
-        timeout=inner.integer("timeout", 1, 86400),
-        retries=inner.integer("retries", 0, 1000),
-    )
-
-
-def _sorry_server(fields: Fields) -> SorryServer | None:
-    inner = fields.mapping("sorry_server")
-    if inner is None:
-        return None
-    inner.refuse_unknown(("address", "port"), "sorry_server")
-    if not inner.given("address"):
-        inner.fault("address", "is missing")
-    address = inner.address("address")
-    port = inner.integer("port", 1, MAX_PORT)
-    return None if address is None else SorryServer(address, port)
-
-
 def _check_against_servers(fields: Fields, service: Service) -> None:
-    """What the service says against what its real servers (and its sorry server) say."""
+    """What the service says against what its real servers say."""
     method = service.forward_method
     for entry in service.real_servers:
         if entry.address is not None and not service.takes(entry.address):
@@ -371,6 +345,3 @@ def _check_against_servers(fields: Fields, service: Service) -> None:
                     fields.fault(key, f"{entry.port} is not the service's port {port}, and {method} rewrites no port")
         elif not entry.port:
             fields.fault(key, "0 is not a port to send requests to (leave it out for the service's own port)")
-    sorry = service.sorry_server
-    if sorry is not None and not service.takes(sorry.address):
-        fields.fault("sorry_server.address", f"{show(str(sorry.address))} is not {service.family} as the service is")

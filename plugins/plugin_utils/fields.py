@@ -18,6 +18,7 @@ from typing import Union
 from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import Problems, plain, show, suggestion
 
 IPAddress = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
+MAX_PORT = 65535
 
 # What ansible.module_utils.parsing.convert_bool takes; repeated because a pure file does not import Ansible.
 _TRUE = frozenset(("y", "yes", "on", "1", "true", "t"))
@@ -46,6 +47,16 @@ def to_boolean(value: object) -> bool | None:
         word = value.strip().lower()
         return True if word in _TRUE else False if word in _FALSE else None
     return None
+
+
+def to_seconds(value: object) -> float | None:
+    """A number of seconds, or text that looks like one, to the millisecond; None for everything else."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        return round(float(value), 3)
+    except (ValueError, OverflowError):
+        return None
 
 
 def to_address(value: object) -> IPAddress | None:
@@ -141,14 +152,29 @@ class Fields:
             return number
         return None
 
-    def boolean(self, name: str) -> bool:
-        """A boolean; False when not given or bad."""
+    def seconds(self, name: str, low: float, high: float) -> float | None:
+        """Seconds in a range, fractions too; None when not given or bad."""
         if not self.given(name):
-            return False
+            return None
+        value = self.values[name]
+        number = to_seconds(value)
+        if number is None:
+            self.fault(name, f"{show(value)} is not a number of seconds")
+        elif not low <= number <= high:  # not a number is not either
+            self.fault(name, f"{show(value)} is not between {low} and {high}")
+        else:
+            return number
+        return None
+
+    def boolean(self, name: str, default: bool = False) -> bool:
+        """A boolean; the default when not given or bad."""
+        if not self.given(name):
+            return default
         value = to_boolean(self.values[name])
         if value is None:
             self.fault(name, f"{show(self.values[name])} is neither true nor false")
-        return bool(value)
+            return default
+        return value
 
     def choice(self, name: str, what: str, known: Iterable[str], default: str) -> str:
         """One of some words; the default when not given or bad. ``what`` completes "'x' is not ..."."""

@@ -16,13 +16,18 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import family_o
 from ansible_collections.lvs.cluster.plugins.plugin_utils.gateway import answering
 from ansible_collections.lvs.cluster.plugins.plugin_utils.nftables import to_vip
 from ansible_collections.lvs.cluster.plugins.plugin_utils.resolve import ResolvedService
+from ansible_collections.lvs.cluster.plugins.plugin_utils.sync_daemon import SyncDaemon
 
 _WORD = {"ipv4": "ip", "ipv6": "ip6"}
 
 
-def input_rules(resolved: Iterable[ResolvedService], peers: Sequence[str]) -> list[str]:
-    """For a chain of the input hook: VRRP of the other directors, and clients' packets to the services."""
+def input_rules(
+    resolved: Iterable[ResolvedService], peers: Sequence[str], sync_daemon: SyncDaemon | None = None
+) -> list[str]:
+    """For a chain of the input hook: VRRP and connections of the other directors, and clients' packets to services."""
     rules = [f"{'ip6' if ':' in peer else 'ip'} saddr {peer} meta l4proto vrrp accept" for peer in peers]
+    if sync_daemon is not None:
+        rules.append(sync_daemon.opening())
     for item in resolved:
         for traffic in item.service.traffic:
             # data connections of FTP go to ports that nobody knows before

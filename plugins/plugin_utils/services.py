@@ -88,14 +88,30 @@ class SorryServer:
 
 @dataclass(frozen=True)
 class HealthCheck:
-    """What the health checker asks a real server: seconds for ``interval`` and ``timeout``."""
+    """What the health checker asks every real server, and what it makes of the answers.
+
+    ``interval``, ``timeout`` and ``delay_before_retry`` are in seconds. ``port`` None is the real server's own.
+    ``path`` is a URL's with http and https, and a file's on the director with file. Which of the others mean something
+    depends on ``type`` (`health.TYPES_OF`); the rest are None.
+    """
 
     type: str
-    path: str | None
-    status: int | None
-    interval: int | None
-    timeout: int | None
-    retries: int | None
+    port: int | None = None
+    interval: float = 2
+    timeout: float = 1
+    retries: int = 2
+    delay_before_retry: float = 1
+    path: str | None = None
+    status: int = 200
+    host: str | None = None
+    name: str | None = None
+    record: str = "A"
+    helo: str | None = None
+    command: str | None = None
+    quorum: int = 1
+    hysteresis: int = 0
+    alpha: bool = True
+    inhibit_on_failure: bool = False
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import IPAddress, family_of, to_integer
+from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import IPAddress, family_of, to_boolean, to_integer
 from ansible_collections.lvs.cluster.plugins.plugin_utils.inventory import DIRECTORS, Inventory, InventoryError
 from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import Problems, plain, show
 
 # dev_valid_name() in net/core/dev.c: 15 characters, no slash, colon or white space, not "." or ".."
-_LINK = re.compile(r"(?!\.\.?$)[^\s/:\x00-\x1f\x7f]{1,15}")
+# without what keepalived's parser gives a meaning
+_LINK = re.compile(r"(?!\.\.?$)[^\s/:!#$\"'\\{}\x00-\x1f\x7f]{1,15}")
+MAX_REFRESH = 86400
 
 
 @dataclass(frozen=True)
@@ -25,13 +27,17 @@ class Settings:
     """The director role's VRRP variables, checked.
 
     ``virtual_router_id`` is unique per link and family (1 to 255); ``advert_interval`` is in seconds.
-    ``gateway_interface`` is the link of the real servers, where it is another than that of the VIPs.
+    ``gateway_interface`` is the link of the real servers, where it is another than that of the VIPs. ``preempt`` is
+    whether a director takes the VIPs from one of a lower priority. Every ``garp_refresh`` seconds the master tells the
+    link again where the VIPs are; 0 is never.
     """
 
     interface: str
     virtual_router_id: int
     advert_interval: float
     gateway_interface: str = ""
+    preempt: bool = True
+    garp_refresh: int = 60
 
     @property
     def interfaces(self) -> tuple[str, ...]:
@@ -51,15 +57,21 @@ class Instance:
     peers: tuple[str, ...]
     addresses: tuple[str, ...]
 
+    @property
+    def name(self) -> str:
+        """What keepalived calls it."""
+        return f"lvs_{self.family}"
+
     def as_dict(self) -> dict[str, object]:
         """The values above, and ``name``, ``interface``, ``virtual_router_id`` and ``advert_interval`` (seconds).
 
-        ``state`` is where it starts: MASTER on the first director, BACKUP on the others. ``source_address`` is null
+        ``state`` is where it starts: MASTER on the first director, BACKUP on the others, and BACKUP on all where none
+        preempts: keepalived.conf(5) asks for that beside nopreempt. ``source_address`` is null
         and ``peers`` is empty when there is no other director. ``addresses`` are the VIPs, and the
         gateway of nat, as keepalived takes them: with their prefix length, and with their interface if it is another.
         """
         return {
-            "name": f"lvs_{self.family}",
+            "name": self.name,
             "family": self.family,
             "interface": self.settings.interface,
             "virtual_router_id": self.settings.virtual_router_id,
@@ -78,6 +90,8 @@ def read_settings(
     advert_interval: object,
     gateway_interface: object,
     problems: Problems,
+    preempt: object = True,
+    garp_refresh: object = 60,
 ) -> Settings:
     """Check the director role's variables. What is bad is noted, and only then the result is of no use."""
     name = plain(interface) if isinstance(interface, str) else ""
@@ -98,7 +112,24 @@ def read_settings(
     if gateway_interface is not None and gateway_interface != "" and not _LINK.fullmatch(inside):
         text = f"{show(gateway_interface)} is not the name of a network interface (the link of the real servers)"
         problems.add("director_gateway_interface", "", text)
-    return Settings(name, router or 0, interval or 0.0, inside)
+    preempts = to_boolean(preempt)
+    if preempts is None:
+        problems.add("director_preempt", "", f"{show(preempt)} is neither true nor false")
+    refresh = to_integer(garp_refresh)
+    if refresh is None or not 0 <= refresh <= MAX_REFRESH:
+        text = f"{show(garp_refresh)} is not a number of seconds from 0 to {MAX_REFRESH}"
+        problems.add("director_garp_refresh", "", text)
+    return Settings(name, router or 0, interval or 0.0, inside, bool(preempts), refresh or 0)
+
+
+def read_link(value: object, variable: str, default: str, problems: Problems) -> str:
+    """The name of a network interface in a variable that can be left out."""
+    if value is None or value == "":
+        return default
+    name = plain(value) if isinstance(value, str) else ""
+    if not _LINK.fullmatch(name):
+        problems.add(variable, "", f"{show(value)} is not the name of a network interface")
+    return name
 
 
 def _seconds(value: object) -> float | None:
@@ -148,7 +179,7 @@ def instances(
         Instance(
             family=family,
             settings=settings,
-            state="BACKUP" if position else "MASTER",
+            state="BACKUP" if position or (speakers and not settings.preempt) else "MASTER",
             priority=max(1, 200 - 10 * position),
             source_address=speakers.get(host),
             peers=tuple(address for director, address in speakers.items() if director != host),

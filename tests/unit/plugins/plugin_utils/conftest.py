@@ -15,7 +15,6 @@ import yaml
 
 from ansible_collections.lvs.cluster.plugins.module_utils.host import kernel_plan
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import arguments, plan
-from ansible_collections.lvs.cluster.plugins.plugin_utils import supported
 from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import Cluster, build_cluster
 
 CASES = Path(__file__).parent / "cases"
@@ -32,12 +31,6 @@ def inventory() -> dict[str, Any]:
 def build(inventory: dict[str, Any]) -> Callable[[object], Cluster]:
     """Build a cluster from a description and the common inventory."""
     return lambda description: build_cluster(description, inventory["groups"], inventory["hostvars"])
-
-
-@pytest.fixture
-def whole_language(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the model expand what the roles do not build yet."""
-    monkeypatch.setattr(supported, "KEYS", {})
 
 
 @pytest.fixture(scope="session")

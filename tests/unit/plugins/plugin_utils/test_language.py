@@ -9,11 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import pytest
-
-from ansible_collections.lvs.cluster.plugins.plugin_utils import supported
 from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import Cluster, build_cluster
-from ansible_collections.lvs.cluster.plugins.plugin_utils.services import Service
 
 Build = Callable[[object], Cluster]
 Takes = Callable[[dict[str, Any]], None]
@@ -23,7 +19,6 @@ def director(cluster: Cluster) -> dict[str, Any]:
     return cluster.director("lb1", "eth1")
 
 
-@pytest.mark.usefixtures("whole_language")
 class TestForwarding:
     def test_nat_rewrites_ports_and_routes(self, build: Build, takes: Takes) -> None:
         servers = [{"group": "web", "port": 8080}, {"host": "rs9"}, {"host": "rs9", "port": 81}]
@@ -108,10 +103,6 @@ class TestForwarding:
         ]
         assert [entry["name"] for entry in model["services"]] == ["b"]
         assert [vip["address"] for vip in model["vips"]] == ["192.0.2.10"]
-
-
-def test_refusals_name_parts_of_the_language() -> None:
-    assert set(supported.KEYS) <= set(Service.__dataclass_fields__)
 
 
 def test_the_whole_cluster(build: Build) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import Cluster, build_cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils.description import KEYS
 from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import ModelError
 
 Build = Callable[[object], Cluster]
@@ -32,6 +33,12 @@ def tun(**changes: Any) -> dict[str, Any]:
 
 def servers(*entries: object) -> dict[str, Any]:
     return service(real_servers=list(entries))
+
+
+def check(kind: str, service_port: object = 80, **given: Any) -> dict[str, Any]:
+    """A service with a health check; what is no key of a service goes into the check."""
+    own = {key: given.pop(key) for key in list(given) if key in KEYS and key not in {"name", "port"}}
+    return service(port=service_port, health_check={"type": kind, **given}, **own)
 
 
 REFUSALS: list[tuple[object, str]] = [
@@ -308,34 +315,106 @@ REFUSALS: list[tuple[object, str]] = [
         [service(), servers({"address": "192.0.2.10"}) | {"name": "loop", "port": 81}],
         "service web: address: 192.0.2.10 cannot be a VIP: it is the own address of a real server",
     ),
-    # health checks and sorry servers, although the roles do not build them yet
+    # health checks
     (
         [service(health_check={})],
         "service web: health_check.type: is missing (one of http https tcp udp dns smtp ping misc file)",
     ),
+    ([service(health_check="tcp")], "service web: health_check: 'tcp' is not a mapping of keys and values"),
     ([service(health_check={"type": "htp"})], "service web: health_check.type: 'htp' is not a health check (did you "),
     (
-        [service(health_check={"type": "tcp", "path": "/"})],
-        "service web: health_check.path: is for http and https only, and the type is tcp",
+        [check("tcp", pth="/")],
+        "service web: health_check.pth: is not a key of health_check (did you mean 'path'?)",
+    ),
+    ([check("tcp", path="/")], "service web: health_check.path: is for http, https and file only, and the type is tcp"),
+    ([check("dns", status=200)], "service web: health_check.status: is for http and https only, and the type is dns"),
+    ([check("http", command="/bin/true")], "service web: health_check.command: is for misc only, and the type is http"),
+    ([check("ping", port=80)], "service web: health_check.port: is for http, https, tcp, udp, dns and smtp only, and"),
+    (
+        [check("file", path="/etc/out", interval=5)],
+        "service web: health_check.interval: is for checks that ask at intervals, and the type is file",
+    ),
+    ([check("http", path="healthz")], "service web: health_check.path: 'healthz' is not a path that starts with '/'"),
+    ([check("http", path='/a"b')], "service web: health_check.path: '/a\"b' is not a path that starts with '/', with"),
+    ([check("http", path="/$a")], "service web: health_check.path: '/$a' is not a path that starts with '/', without"),
+    ([check("http", host="a b")], "service web: health_check.host: 'a b' is not the name of a host, with or without"),
+    ([check("http", status=99)], "service web: health_check.status: 99 is not between 100 and 599"),
+    ([check("http", port=0)], "service web: health_check.port: 0 is not between 1 and 65535"),
+    ([check("http", interval=0)], "service web: health_check.interval: 0 is not between 0.1 and 86400"),
+    ([check("http", interval="soon")], "service web: health_check.interval: 'soon' is not a number of seconds"),
+    ([check("http", interval=True)], "service web: health_check.interval: true is not a number of seconds"),
+    ([check("http", timeout="nan")], "service web: health_check.timeout: 'nan' is not between 0.1 and 86400"),
+    ([check("http", retries=-1)], "service web: health_check.retries: -1 is not between 0 and 1000"),
+    ([check("http", alpha="maybe")], "service web: health_check.alpha: 'maybe' is neither true nor false"),
+    ([check("dns")], "service web: health_check.name: is missing (the name to ask for)"),
+    ([check("dns", name="a..b")], "service web: health_check.name: 'a..b' is not a domain name"),
+    (
+        [check("dns", name="a", record="SRV")],
+        "service web: health_check.record: 'SRV' is not a type of records; known: A AAAA CNAME MX NS SOA TXT",
+    ),
+    ([check("smtp", helo="a b")], "service web: health_check.helo: 'a b' is not the name of a host"),
+    ([check("misc")], "service web: health_check.command: is missing (what to run on the director)"),
+    ([check("misc", command="true")], "service web: health_check.command: 'true' is not a command with its absolute"),
+    ([check("misc", command="/a $b")], "service web: health_check.command: '/a $b' is not a command with its absolu"),
+    (
+        [check("misc", command="/bin/true", timeout=0.5)],
+        "service web: health_check.timeout: 0.5 is not a whole number of seconds, and misc takes nothing else",
+    ),
+    ([check("file")], "service web: health_check.path: is missing (the file on the director)"),
+    ([check("file", path="out")], "service web: health_check.path: 'out' is not an absolute path of letters, digits"),
+    (
+        [check("http", service_port=0, persistence={})],
+        "service web: health_check.port: is missing: a service of every port does not say where to connect to",
     ),
     (
-        [service(health_check={"type": "http", "path": "healthz"})],
-        "service web: health_check.path: 'healthz' is not a path that starts with '/'",
+        [check("tcp", fwmark=21, family="ipv4", address=..., service_port=...)],
+        "service web: health_check.port: is missing: a fwmark service does not say where to connect to",
+    ),
+    # what the pool has to be for it
+    ([check("tcp", quorum=0)], "service web: health_check.quorum: 0 is not between 1 and 4294967295"),
+    ([check("tcp", quorum=3)], "service web: health_check.quorum: 3 is more than the weights of all real servers tog"),
+    (
+        [check("tcp", real_servers=[{"group": "web", "weight": 0}])],
+        "service web: health_check.quorum: 1 is more than the weights of all real servers together, 0",
     ),
     (
-        [service(health_check={"type": "http", "interval": 0})],
-        "service web: health_check.interval: 0 is not between 1 and 86400",
+        [check("tcp", real_servers=[{"group": "real_servers", "weight": 2**31 - 1}])],
+        "service web: real_servers: the weights of all real servers together, 6442450941, are more than keepalived",
     ),
-    ([service(sorry_server={})], "service web: sorry_server.address: is missing"),
     (
-        [service(sorry_server={"address": "2001:db8::9"})],
+        [check("tcp", quorum=2, hysteresis=2)],
+        "service web: health_check.hysteresis: 2 is not below the quorum 2",
+    ),
+    # sorry servers
+    (
+        [service(sorry_server={"address": "198.51.100.9"})],
+        "service web: sorry_server: needs a health_check, which is what tells that no real server is left",
+    ),
+    ([check("tcp", sorry_server={})], "service web: sorry_server.address: is missing"),
+    (
+        [check("tcp", sorry_server={"address": "2001:db8::9"})],
         "service web: sorry_server.address: '2001:db8::9' is not ipv4 as the service is",
+    ),
+    (
+        [check("tcp", sorry_server={"address": "198.51.100.9", "port": 81})],
+        "service web: sorry_server.port: 81 is not the service's port 80, and dr rewrites no port",
+    ),
+    (
+        [check("ping", service_port=0, persistence={}, sorry_server={"address": "198.51.100.9", "port": 80})],
+        "service web: sorry_server.port: 80 is not possible for a service of every port: the packet's port is kept",
+    ),
+    (
+        [check("tcp", sorry_server={"address": "192.0.2.101"})],
+        "service web: sorry_server.address: 192.0.2.101 is a real server of this service by real_servers[0]",
+    ),
+    (
+        [check("tcp", sorry_server={"address": "198.51.100.9"}), service(name="b", address="198.51.100.9")],
+        "service b: address: 198.51.100.9 cannot be a VIP: it is the own address of a sorry server",
     ),
 ]
 
 
 @pytest.mark.parametrize(("description", "message"), REFUSALS, ids=[message[:70] for dummy, message in REFUSALS])
-@pytest.mark.usefixtures("whole_language")
 def test_refusal(build: Build, description: object, message: str) -> None:
     with pytest.raises(ModelError) as caught:
         build(description)
@@ -467,7 +546,7 @@ def test_all_problems_come_together_first_one_first(build: Build) -> None:
         "service web: scheduler: 'rrr' is not a scheduler (did you mean 'rr'?)",
         "service web: port: 70000 is not between 0 and 65535",
         "service b: address: is missing (the VIP; or give fwmark and family)",
-        "service c: sorry_server: is not supported in this version: the roles do not configure sorry servers yet",
+        "service c: sorry_server: needs a health_check, which is what tells that no real server is left",
     ]
 
 
@@ -530,6 +609,22 @@ def test_host_addresses(inventory: dict[str, Any], variables: object, message: s
         ("lb1", {"advert_interval": "nan"}, "director_advert_interval: 'nan' is not a number of seconds"),
         ("lb1", {"advert_interval": "soon"}, "director_advert_interval: 'soon' is not a number of seconds"),
         ("lb1", {"advert_interval": True}, "director_advert_interval: true is not a number of seconds"),
+        ("lb1", {"preempt": "maybe"}, "director_preempt: 'maybe' is neither true nor false"),
+        ("lb1", {"garp_refresh": -1}, "director_garp_refresh: -1 is not a number of seconds from 0 to 86400"),
+        ("lb1", {"sync_daemon": 5}, "director_sync_daemon: 5 is neither true nor false, nor a mapping such as {id: 5}"),
+        (
+            "lb1",
+            {"sync_daemon": {"prot": 5}},
+            "director_sync_daemon: prot: is not a key of the sync daemon (did you me",
+        ),
+        ("lb1", {"sync_daemon": {"id": 256}}, "director_sync_daemon: id: 256 is not between 0 and 255"),
+        (
+            "lb1",
+            {"sync_daemon": {"group": "192.0.2.1"}},
+            "director_sync_daemon: group: '192.0.2.1' is not a multicast address",
+        ),
+        ("lb1", {"sync_interface": "a b"}, "director_sync_interface: 'a b' is not the name of a network interface"),
+        ("lb1", {"interface": "a#b"}, "director_interface: 'a#b' is not the name of a network interface"),
         ("lb1", {"extra_sysctls": "x=1"}, "director_sysctls: 'x=1' is not a mapping of sysctl keys and values"),
         ("lb1", {"extra_sysctls": {"ip_forward": 1}}, "director_sysctls: 'ip_forward' is not the name of a sysctl"),
         ("lb1", {"extra_sysctls": {5: 1}}, "director_sysctls: 5 is not the name of a sysctl"),
@@ -545,6 +640,35 @@ def test_director_settings(build: Build, host: str, settings: dict[str, object],
     with pytest.raises(ModelError) as caught:
         build([service()]).director(host, **{"interface": "eth1", **settings})
     assert caught.value.problems[0].startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("user", "message"),
+    [
+        ("a b", "director_script_user: 'a b' is not the name of a user"),
+        (None, "director_script_user: null is not the name of a user"),
+        ("root", "director_script_user: 'root' is not for the commands of health checks: name another user"),
+    ],
+)
+def test_script_users(build: Build, user: object, message: str) -> None:
+    with pytest.raises(ModelError) as caught:
+        build([check("misc", command="/bin/true")]).director("lb1", "eth1", script_user=user)
+    assert str(caught.value) == message
+    assert build([service()]).director("lb1", "eth1", script_user=user)["script_user"] == "", "nobody asks for one"
+
+
+def test_no_synchronisation_across_families() -> None:
+    groups = {"directors": ["lb1", "lb2"], "real_servers": ["rs1"], "web": ["rs1"]}
+    addresses = {"lb1": "192.0.2.2", "lb2": "192.0.2.3", "rs1": "2001:db8::1"}
+    hostvars = {host: {"lvs_address": address} for host, address in addresses.items()}
+    cluster = build_cluster([tun()], groups, hostvars)
+    with pytest.raises(ModelError) as caught:
+        cluster.director("lb1", "eth1")
+    assert str(caught.value) == (
+        "director_sync_daemon: cannot run while service web (ipv4) has the real server 2001:db8::1: "
+        "the kernel does not synchronise across families (set it to false)"
+    )
+    assert cluster.director("lb1", "eth1", sync_daemon=False)["vips"]
 
 
 def test_directors_with_peers_need_addresses() -> None:

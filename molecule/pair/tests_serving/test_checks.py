@@ -1,0 +1,106 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""keepalived has the services with health checks and the modules the others, on both directors, and neither minds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import clients
+import cluster
+import pytest
+from testinfra.host import Host
+
+Machines = Callable[[str], Host]
+
+VIP6 = "[2001:db8::10]"
+RULES = [
+    f"-A -t {cluster.VIP}:80 -s rr",
+    f"-A -t {cluster.VIP}:7001 -s rr",
+    f"-A -t {cluster.VIP}:7002 -s wrr",
+    f"-A -t {cluster.VIP}:7003 -s rr",
+    f"-A -t {VIP6}:80 -s rr",
+    *(f"-a -t {cluster.VIP}:{port} -r 192.0.2.1{one}:{port} -g -w 1" for port in (80, 7001, 7002) for one in (1, 2)),
+    f"-a -t {cluster.VIP}:7003 -r 192.0.2.11:7003 -g -w 1",
+    *(f"-a -t {VIP6}:80 -r [2001:db8::1{one}]:80 -g -w 1" for one in (1, 2)),
+]
+# The configured times of web: the check that is under way, one retry, and a second's time-out for each.
+WITHIN = 1 + 1 + 2 * 1
+
+
+def table(host: Host) -> list[str]:
+    return sorted(cluster.table(host))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def settled(machine: Machines) -> None:
+    """Every first check has been made."""
+    for name in clients.DIRECTORS:
+        clients.until(lambda host=machine(name): table(host) == sorted(RULES), 60)  # type: ignore[misc]
+
+
+def test_both_serve_both_kinds(machine: Machines) -> None:
+    for name in clients.DIRECTORS:
+        unchecked = machine(name).file("/etc/lvs-cluster/ipvs.rules").content_string
+        assert ":7002" in unchecked
+        assert ":80 " not in unchecked
+    assert len(clients.owners(machine)) == 1
+    assert cluster.ask(20) == {"rs1": 10, "rs2": 10}
+    assert cluster.ask(20, f"http://{VIP6}/") == {"rs1": 10, "rs2": 10}
+
+
+def test_neither_touches_the_other(machine: Machines) -> None:
+    for name in clients.DIRECTORS:
+        machine(name).check_output("systemctl reload keepalived")
+    # What the modules have is put right by them, and what keepalived has is left to it.
+    machine("director2").check_output(f"ipvsadm -d -t {cluster.VIP}:7002 -r 192.0.2.12:7002")
+    machine("director2").check_output(f"ipvsadm -e -t {cluster.VIP}:80 -r 192.0.2.12:80 -g -w 5")
+    run = cluster.playbook("site", "--limit", "directors", scenario="pair")
+    assert run.status == 0, run.text
+    assert (run.recap("director1")["changed"], run.recap("director2")["changed"]) == (0, 1)
+    found = table(machine("director2"))
+    assert f"-a -t {cluster.VIP}:80 -r 192.0.2.12:80 -g -w 5" in found
+    machine("director2").check_output(f"ipvsadm -e -t {cluster.VIP}:80 -r 192.0.2.12:80 -g -w 1")
+    for name in clients.DIRECTORS:
+        assert table(machine(name)) == sorted(RULES)
+
+
+def test_a_failed_application_is_out_in_time_and_back(machine: Machines) -> None:
+    directors = [machine(name) for name in clients.DIRECTORS]
+
+    def there(entry: str) -> Callable[[], bool]:
+        return lambda: all(entry in cluster.table(host) for host in directors)
+
+    def gone(entry: str) -> Callable[[], bool]:
+        return lambda: not any(entry in cluster.table(host) for host in directors)
+
+    web = f"-a -t {cluster.VIP}:80 -r 192.0.2.11:80 -g -w 1"
+    machine("rs1").check_output("systemctl stop nginx")
+    out = clients.until(gone(web), 30)
+    assert cluster.ask(10) == {"rs2": 10}
+    machine("rs1").check_output("systemctl start nginx")
+    back = clients.until(there(web), 30)
+    print(f"out of both tables after {out:.1f} s, back after {back:.1f} s; configured {WITHIN} s")
+    assert cluster.ask(10) == {"rs1": 5, "rs2": 5}
+
+
+def test_one_that_fails_keeps_its_connections_where_that_is_wanted_and_the_last_has_a_sorry_server(
+    machine: Machines,
+) -> None:
+    director = machine(clients.owners(machine)[0])
+    with clients.clients(rate=1, held=4) as held:
+        # Frozen: it accepts no more, and the connections that it has are there still.
+        machine("rs1").check_output("systemctl kill --signal=STOP responder")
+        try:
+            quiesced = f"-a -t {cluster.VIP}:7001 -r 192.0.2.11:7001 -g -w 0"
+            clients.until(lambda: quiesced in cluster.table(director), 30)
+            sorry = f"-a -t {cluster.VIP}:7003 -r 192.0.2.12:7003 -g -w 1"
+            clients.until(lambda: sorry in cluster.table(director), 30)
+            assert not [line for line in cluster.table(director) if ":7003 -r 192.0.2.11" in line]
+        finally:
+            machine("rs1").check_output("systemctl kill --signal=CONT responder")
+        clients.until(lambda: table(director) == sorted(RULES), 30)
+        report = held.report()
+        assert report["held"] == 4
+        assert not report["broken"]

@@ -1,0 +1,71 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A director hands over, loses its power, or cannot hear the other: what clients notice of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import clients
+import cluster
+from testinfra.host import Host
+
+Machines = Callable[[str], Host]
+
+
+def hand_over(to: str) -> None:
+    run = cluster.playbook("failover", "--extra-vars", f"lvs_failover_to={to}", scenario="pair")
+    assert run.status == 0, run.text
+
+
+def test_a_planned_failover_and_back_is_noticed_by_nobody(machine: Machines) -> None:
+    assert clients.owners(machine) == ["director1"]
+    with clients.clients() as load:
+        for to in ("director2", "director1"):
+            hand_over(to)
+            assert clients.owners(machine) == [to]
+            report = load.report()
+            assert report["requests"] > 100
+            assert not report["failures"], report["failed"]
+            assert not report["broken"]
+            assert clients.neighbour() == machine(to).check_output("cat /sys/class/net/cluster/address")
+
+
+def test_a_lost_director_is_replaced_and_connections_stay(machine: Machines) -> None:
+    assert clients.owners(machine) == ["director1"]
+    with clients.clients() as load:
+        # The kernel tells the other director of a connection with its third packet, and may keep that for two seconds.
+        for _beat in range(2):
+            load.report()
+            clients.until(lambda: load.report()["beats"] >= 100, 30)
+        clients.power("director1", "reset")
+        clients.until(lambda: " 192.0.2.10/" in machine("director2").check_output("ip -o address show dev cluster"), 30)
+        cluster.wait_for_service()
+        report = load.report()
+        assert not report["broken"]
+        print(f"VIP served again after {report['away'][0]:.2f} s")
+        # It comes back, and takes the VIP again.
+        machine("director1")
+        clients.until(lambda: clients.owners(machine) == ["director1"], 300)
+        report = load.report()
+        assert not report["failures"], report["failed"]
+        assert not report["broken"]
+
+
+def test_directors_that_do_not_hear_each_other_become_one_again(machine: Machines) -> None:
+    deaf = "table inet test_split { chain input { type filter hook input priority -300; ip protocol vrrp drop;"
+    machine("director2").check_output(f"nft -f - <<'END'\n{deaf} meta l4proto 112 drop; }} }}\nEND")
+    with clients.clients(held=10) as load:
+        try:
+            clients.until(lambda: clients.owners(machine) == list(clients.DIRECTORS), 30)
+        finally:
+            machine("director2").check_output("nft delete table inet test_split")
+        clients.until(lambda: clients.owners(machine) == ["director1"], 30)
+        load.report()
+        mac = machine("director1").check_output("cat /sys/class/net/cluster/address")
+        clients.until(lambda: clients.neighbour() == mac, 90)
+        load.report()
+        clients.until(lambda: load.report()["beats"] >= 10, 30)
+        report = load.report()
+        assert not report["failures"], report["failed"]

@@ -1,0 +1,85 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""keepalived.conf of one director, all of it, as text. Private to the collection.
+
+Sources: keepalived.conf(5), and the parsers in keepalived/core/global_parser.c and keepalived/vrrp/vrrp_parser.c. What
+is written here, the versions 2.2.7 and 2.3.3 take.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from ansible_collections.lvs.cluster.plugins.plugin_utils.blocks import block
+from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import Problems, plain, show
+from ansible_collections.lvs.cluster.plugins.plugin_utils.resolve import ResolvedService
+from ansible_collections.lvs.cluster.plugins.plugin_utils.sync_daemon import SyncDaemon
+from ansible_collections.lvs.cluster.plugins.plugin_utils.virtual_servers import virtual_servers
+from ansible_collections.lvs.cluster.plugins.plugin_utils.vrrp import Instance
+
+#: Whom keepalived itself takes where nobody is named and that user exists (keepalived.conf(5), script_user).
+DEFAULT_SCRIPT_USER = "keepalived_script"
+HEADER = "# Written by the role lvs.cluster.director: changes made here are lost."
+
+
+# what useradd of Debian and Red Hat take alike
+_USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+
+
+def read_user(value: object, problems: Problems) -> str:
+    """The user that runs the commands of health checks."""
+    name = plain(value) if isinstance(value, str) else ""
+    if not _USER.fullmatch(name):
+        problems.add("director_script_user", "", f"{show(value)} is not the name of a user")
+    elif name == "root":
+        problems.add("director_script_user", "", "'root' is not for the commands of health checks: name another user")
+    return name
+
+
+def configuration(
+    host: str,
+    instances: Sequence[Instance],
+    resolved: Sequence[ResolvedService],
+    sync_daemon: SyncDaemon | None,
+    script_user: str,
+) -> str:
+    """The whole file, ending in a newline; an empty ``script_user`` is none."""
+    text = "\n".join([HEADER, *_global(host, instances, sync_daemon, script_user), ""])
+    blocks = [_instance(instance) for instance in instances]
+    if len(instances) > 1 and any(instance.peers for instance in instances):
+        # both families move together, so that a director never has half of a cluster
+        blocks.insert(0, block("vrrp_sync_group lvs", block("group", [instance.name for instance in instances])))
+    blocks += virtual_servers(resolved)
+    return text + "".join("\n" + "\n".join(lines) + "\n" for lines in blocks)
+
+
+def _global(host: str, instances: Sequence[Instance], sync_daemon: SyncDaemon | None, script_user: str) -> list[str]:
+    lines = [f"router_id {host}", "vrrp_version 3", "enable_script_security"]
+    if script_user:
+        lines.append(f"script_user {script_user}")
+    if sync_daemon is not None and instances:
+        lines.append(sync_daemon.line(instances[0].name))
+    lines += ["# At boot keepalived may be there before the interface is.", "dynamic_interfaces"]
+    return block("global_defs", lines)
+
+
+def _instance(instance: Instance) -> list[str]:
+    settings = instance.settings
+    lines = [
+        f"state {instance.state}",
+        f"interface {settings.interface}",
+        f"virtual_router_id {settings.virtual_router_id}",
+        f"priority {instance.priority}",
+        f"advert_int {settings.advert_interval}",
+    ]
+    if instance.peers:
+        if not settings.preempt:
+            lines.append("nopreempt")
+        if settings.garp_refresh:
+            lines.append(f"garp_master_refresh {settings.garp_refresh}")
+        lines.append(f"unicast_src_ip {instance.source_address}")
+        lines += block("unicast_peer", instance.peers)
+    lines += block("virtual_ipaddress", instance.addresses)
+    return block(f"vrrp_instance {instance.name}", lines)

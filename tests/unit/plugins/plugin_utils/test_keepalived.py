@@ -1,0 +1,99 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""keepalived's configuration as text: the same for the same cluster however that is written, and sound in its form."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import build_cluster
+
+CASES = Path(__file__).parent / "cases"
+LINE = re.compile(r"(    )*(\S.*)?")
+
+
+def shuffled(draw: st.DrawFn, value: Any, ordered: bool = True) -> Any:
+    """The same with keys in another order, and what is no list by its meaning too."""
+    if isinstance(value, dict):
+        return {key: shuffled(draw, value[key], key != "real_servers") for key in draw(st.permutations(list(value)))}
+    if isinstance(value, list):
+        return [shuffled(draw, element) for element in (value if ordered else draw(st.permutations(value)))]
+    return value
+
+
+def texts(description: Any, inventory: dict[str, Any]) -> dict[str, Any]:
+    cluster = build_cluster(description, inventory["groups"], inventory["hostvars"])
+    own = inventory.get("settings", {"interface": "eth1"})
+    return {host: cluster.director(host, **own)["keepalived"] for host in inventory["groups"]["directors"]}
+
+
+def load(case: str) -> tuple[Any, dict[str, Any]]:
+    own = CASES / case / "inventory.yml"
+    inventory = yaml.safe_load((own if own.exists() else CASES / "inventory.yml").read_text())
+    return yaml.safe_load((CASES / case / "description.yml").read_text()), inventory
+
+
+@settings(max_examples=30, deadline=None)
+@given(data=st.data())
+@pytest.mark.parametrize("case", ["health_checks", "health_checks_pair"])
+def test_the_order_of_writing_does_not_matter(case: str, data: st.DataObject) -> None:
+    description, inventory = load(case)
+
+    @st.composite
+    def rewritten(draw: st.DrawFn) -> tuple[Any, dict[str, Any]]:
+        groups = {
+            name: hosts if name == "directors" else draw(st.permutations(hosts))
+            for name, hosts in inventory["groups"].items()
+        }
+        return shuffled(draw, description), {**inventory, "groups": groups}
+
+    assert texts(*data.draw(rewritten())) == texts(description, inventory)
+
+
+def generated() -> Iterator[tuple[str, str]]:
+    for expected in sorted(CASES.glob("*/expected.yml")):
+        for host, text in texts(*load(expected.parent.name)).items():
+            yield f"{expected.parent.name}-{host}", text
+
+
+@pytest.mark.parametrize("text", [pytest.param(text, id=name) for name, text in generated()])
+def test_the_form_is_sound(text: str) -> None:
+    assert text.endswith("}\n")
+    depth = 0
+    for line in text.splitlines():
+        assert LINE.fullmatch(line), line
+        assert len(line) < 1024, "keepalived reads no longer lines"
+        depth -= line.strip() == "}"
+        assert not line or len(line) - len(line.lstrip()) == 4 * depth, line
+        depth += line.endswith(" {")
+    assert depth == 0
+    known = re.findall(r"^track_file (\S+) {$", text, re.MULTILINE)
+    assert len(known) == len(set(known))
+    assert set(re.findall(r"^ +track_file (\S+)$", text, re.MULTILINE)) == set(known)
+
+
+def test_a_weight_that_is_drained_becomes_nothing() -> None:
+    description, inventory = load("health_checks")
+    (text,) = texts(description, inventory).values()
+    pairs = re.findall(r"real_server [^{]* {\n +weight (\d+)\n(?:.*\n)*?.*track_file drain_.*\n +weight -(\d+)\n", text)
+    assert len(pairs) == text.count("real_server ")
+    for weight, drain in pairs:
+        assert int(drain) >= 1, "0 would take the real server out"
+        assert int(weight) - int(drain) <= 0
+
+
+def test_one_director_has_nobody_to_synchronise_with() -> None:
+    description, inventory = load("dr_minimal")
+    cluster = build_cluster(description, inventory["groups"], inventory["hostvars"])
+    plain = cluster.director("lb1", "eth1")
+    wanted = cluster.director("lb1", "eth1", preempt=False, sync_daemon={"id": 5}, sync_interface="eth2")
+    assert wanted == plain
