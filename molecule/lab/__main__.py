@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The lab's command line: `lab up TOPOLOGY.yml`, `lab down NAME`, `lab status`, `lab ssh NAME HOST`, `lab build`."""
+"""The lab's command line: `lab up TOPOLOGY.yml`, `lab down NAME`, `lab status`, `lab ssh NAME HOST`, `lab power`,
+`lab build`."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ import sys
 from pathlib import Path
 from types import FrameType
 
-from vmlab import access, golden, images, labs, topology
+from vmlab import access, golden, images, labs, power, topology
 from vmlab.base import LabError, Progress, need_root, need_this_kind_of_machine, need_tools
 from vmlab.recipes import RECIPES
 
@@ -34,6 +35,10 @@ def arguments(words: list[str]) -> argparse.Namespace:
     ssh.add_argument("name", metavar="NAME")
     ssh.add_argument("host", metavar="HOST")
     ssh.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND")
+    power_verb = verbs.add_parser("power", help="reset a machine, pause it, or let it go on")
+    power_verb.add_argument("name", metavar="NAME")
+    power_verb.add_argument("host", metavar="HOST")
+    power_verb.add_argument("action", choices=power.ACTIONS)
     build = verbs.add_parser("build", help="build images and the machines that clones start from")
     build.add_argument("images", nargs="*", metavar="IMAGE", help=f"of {', '.join(sorted(RECIPES))}; default all")
     return parser.parse_args(words)
@@ -69,6 +74,8 @@ def carry_out(options: argparse.Namespace, progress: Progress) -> int:
             labs.down(name, progress)
     elif options.verb == "status":
         labs.status(print)
+    elif options.verb == "power":
+        power.power(options.name, options.host, options.action)
     elif options.verb == "ssh":
         return shell(options.name, options.host, options.command)
     else:

@@ -202,6 +202,9 @@ _value:
         - The files that drain real servers of services with a health check, by the real server's address. A C(1) in
           the file makes the weight 0.
       type: dict
+    handover_file:
+      description: A file. A C(1) in it hands the VIPs over to another director. Empty when there is none.
+      type: str
     script_user:
       description: The user that runs the commands of health checks. Empty when there are none.
       type: str
@@ -248,6 +251,7 @@ _value:
           addresses: [192.0.2.10/32]
     keepalived: "global_defs {...}"
     drain_files: {}
+    handover_file: ""
     script_user: ""
     openings:
       input: [ip daddr 192.0.2.10 tcp dport 80 accept]

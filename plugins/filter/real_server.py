@@ -94,6 +94,10 @@ _value:
         - Empty when no service forwards to this host through a tunnel.
       type: list
       elements: dict
+    kernel_modules:
+      description: The kernel modules that the tunnels need.
+      type: list
+      elements: str
     nftables:
       description:
         - The rules of an nftables table that make TCP segments small enough for the tunnels, as the module
@@ -105,6 +109,7 @@ _value:
       gateways: [192.0.2.1]
       services: [{"address": "192.0.2.11", "protocol": "tcp", "port": 8080}]
     tunnels: []
+    kernel_modules: []
     nftables: ""
 """
 

@@ -11,9 +11,10 @@ cluster, whichever host is asked for; what is wrong comes as one `ModelError` wi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ansible_collections.lvs.cluster.plugins.module_utils.host.tunnel_plan import parse_tunnels
 from ansible_collections.lvs.cluster.plugins.plugin_utils.description import read_services
 from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import IPAddress, family_of, to_address
 from ansible_collections.lvs.cluster.plugins.plugin_utils.gateway import (
@@ -32,7 +33,9 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.inventory import (
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils.keepalived import (
     DEFAULT_SCRIPT_USER,
+    HANDOVER_FILE,
     configuration,
+    hands_over,
     read_user,
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils.kernel_settings import kernel_modules, read_sysctls, sysctls
@@ -112,11 +115,12 @@ class Cluster:
         - ``keepalived``: its whole configuration (`keepalived.configuration`)
         - ``drain_files``: address -> path, the files that drain real servers of services that belong to the health
           checker (`virtual_servers`); their directory has to be there before keepalived is
+        - ``handover_file``: a path; a 1 in that file hands the VIPs over. Empty where there is no other director
         - ``script_user``: the user that keepalived runs programs as, empty where it runs none
         - ``openings``: rules for the host's own firewall, by hook: ``{"input": [...], "forward": [...]}`` (`openings`)
         """
         problems = Problems()
-        members = _members(DIRECTORS, host, self.inventory, problems)
+        _require_member(DIRECTORS, host, self.inventory, problems)
         settings = read_settings(
             interface, virtual_router_id, advert_interval, gateway_interface, problems, preempt, garp_refresh
         )
@@ -140,11 +144,12 @@ class Cluster:
             "services": table_entries(self.resolved),
             "owned_elsewhere": self.owned_elsewhere(),
             "kernel_modules": kernel_modules(services),
-            "sysctls": {**sysctls(services, len(members), settings.interfaces), **extra},
+            "sysctls": {**sysctls(services, len(self.inventory.directors), settings.interfaces), **extra},
             "nftables": director_rules(services, settings.interfaces),
             "vrrp": {"instances": [instance.as_dict() for instance in vrrp]},
             "keepalived": configuration(host, vrrp, self.resolved, daemon, user),
             "drain_files": drain_files(self.resolved),
+            "handover_file": HANDOVER_FILE if hands_over(vrrp) else "",
             "script_user": user,
             "openings": {
                 "input": input_rules(self.resolved, [peer for instance in vrrp for peer in instance.peers], daemon),
@@ -162,15 +167,17 @@ class Cluster:
         - ``return_route``: ``{"gateways": ["192.0.2.1"], "services": [...]}``, what the module of that name takes, for
           its services that forward by nat. Both are empty for a host that has none. ``return_traffic`` is only checked.
         - ``tunnels``: what the module ``ipvs_tunnel`` takes (`tunnels.tunnel_ends`)
+        - ``kernel_modules``: the kernel modules that those need
         - ``nftables``: the rules of the table lvs_real_server (`tunnels.segment_rules`), empty for no table
         """
         problems = Problems()
-        _members(REAL_SERVERS, host, self.inventory, problems)
+        _require_member(REAL_SERVERS, host, self.inventory, problems)
         mtu = read_mtu(tunnel_mtu, problems)
         gateways = read_gateways(nat_gateway, self.resolved, self.inventory, problems)
         check_return_traffic(host, return_traffic, self.resolved, problems)
         problems.raise_any()
         services = replies(host, self.resolved)
+        ends = tunnel_ends(host, self.resolved)
         used = {family_of(address) for address in (to_address(one["address"]) for one in services) if address}
         return {
             "vips": [str(vip) for vip in self.vips(host)],
@@ -178,7 +185,8 @@ class Cluster:
                 "gateways": [str(address) for family, address in sorted(gateways.items()) if family in used],
                 "services": services,
             },
-            "tunnels": tunnel_ends(host, self.resolved),
+            "tunnels": ends,
+            "kernel_modules": list(parse_tunnels(True, ends, True).modules),
             "nftables": segment_rules(host, self.resolved, mtu),
         }
 
@@ -186,6 +194,7 @@ class Cluster:
         """The whole cluster, for checks from outside and for reports.
 
         ``{"vips": [as for a director], "services": [...], "owned_elsewhere": [...], "directors": ["lb1"],
+        "handover_file": "",
         "real_servers": {"rs1": {"vips": ["192.0.2.10"]}}, "direct_vips": ["192.0.2.10"],
         "connections": [{"name": "web", "address": "192.0.2.10", "port": 80}]}``
 
@@ -214,6 +223,7 @@ class Cluster:
             "services": table_entries(self.resolved),
             "owned_elsewhere": self.owned_elsewhere(),
             "directors": list(self.inventory.directors),
+            "handover_file": HANDOVER_FILE if len(self.inventory.directors) > 1 else "",
             "real_servers": {host: {"vips": [str(vip) for vip in _sorted(vips)]} for host, vips in serving.items()},
             "direct_vips": [
                 str(vip)
@@ -255,13 +265,12 @@ def _sorted(vips: set[IPAddress]) -> list[IPAddress]:
     return sorted(vips, key=lambda vip: (vip.version, int(vip)))
 
 
-def _members(group: str, host: object, inventory: Inventory, problems: Problems) -> Sequence[str]:
-    """The hosts of a group; a problem is noted when there are none or the host is not one of them."""
+def _require_member(group: str, host: object, inventory: Inventory, problems: Problems) -> None:
+    """Note a group without hosts, or a host that is not one of them."""
     try:
         members = inventory.members(group)
     except InventoryError as error:
         problems.add(f"group {group}", "", str(error))
-        return ()
+        return
     if host not in members:
         problems.add(f"host {host}", "", f"is not in the inventory group {group!r}")
-    return members

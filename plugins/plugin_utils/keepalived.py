@@ -16,11 +16,18 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.blocks import block
 from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import Problems, plain, show
 from ansible_collections.lvs.cluster.plugins.plugin_utils.resolve import ResolvedService
 from ansible_collections.lvs.cluster.plugins.plugin_utils.sync_daemon import SyncDaemon
-from ansible_collections.lvs.cluster.plugins.plugin_utils.virtual_servers import virtual_servers
+from ansible_collections.lvs.cluster.plugins.plugin_utils.virtual_servers import (
+    DRAIN_DIRECTORY,
+    virtual_servers,
+)
 from ansible_collections.lvs.cluster.plugins.plugin_utils.vrrp import Instance
 
 #: Whom keepalived itself takes where nobody is named and that user exists (keepalived.conf(5), script_user).
 DEFAULT_SCRIPT_USER = "keepalived_script"
+#: A 1 in it hands the VIPs over to another director.
+HANDOVER_FILE = f"{DRAIN_DIRECTORY}/director"
+#: Further than any two priorities that follow each other, and not so far that the director would resign.
+_HANDOVER = 100
 HEADER = "# Written by the role lvs.cluster.director: changes made here are lost."
 
 
@@ -47,10 +54,13 @@ def configuration(
 ) -> str:
     """The whole file, ending in a newline; an empty ``script_user`` is none."""
     text = "\n".join([HEADER, *_global(host, instances, sync_daemon, script_user), ""])
-    blocks = [_instance(instance) for instance in instances]
-    if len(instances) > 1 and any(instance.peers for instance in instances):
+    group = len(instances) > 1 and any(instance.peers for instance in instances)
+    blocks = [block("track_file director", [f"file {HANDOVER_FILE}"])] if hands_over(instances) else []
+    if group:
         # both families move together, so that a director never has half of a cluster
-        blocks.insert(0, block("vrrp_sync_group lvs", block("group", [instance.name for instance in instances])))
+        members = block("group", [instance.name for instance in instances])
+        blocks.append(block("vrrp_sync_group lvs", [*members, *_handover(instances[0])]))
+    blocks += [_instance(instance, group) for instance in instances]
     blocks += virtual_servers(resolved)
     return text + "".join("\n" + "\n".join(lines) + "\n" for lines in blocks)
 
@@ -65,7 +75,21 @@ def _global(host: str, instances: Sequence[Instance], sync_daemon: SyncDaemon | 
     return block("global_defs", lines)
 
 
-def _instance(instance: Instance) -> list[str]:
+def hands_over(instances: Sequence[Instance]) -> bool:
+    """Whether there is anybody to hand over to."""
+    return any(instance.peers for instance in instances)
+
+
+def _handover(instance: Instance) -> list[str]:
+    """What a number in the file does: it lowers the priority, or, where that moves nothing, is a fault.
+
+    A backup that does not preempt stays one whatever the other's priority is (vrrp/vrrp.c, vrrp_state_backup). A weight
+    of 0 makes any number but 0 a fault: the director then has no VIP, even if no other is left.
+    """
+    return block("track_file", [f"director weight {-_HANDOVER if instance.settings.preempt else 0}"])
+
+
+def _instance(instance: Instance, in_group: bool) -> list[str]:
     settings = instance.settings
     lines = [
         f"state {instance.state}",
@@ -81,5 +105,7 @@ def _instance(instance: Instance) -> list[str]:
             lines.append(f"garp_master_refresh {settings.garp_refresh}")
         lines.append(f"unicast_src_ip {instance.source_address}")
         lines += block("unicast_peer", instance.peers)
+        if not in_group:  # a group has one for all of its members
+            lines += _handover(instance)
     lines += block("virtual_ipaddress", instance.addresses)
     return block(f"vrrp_instance {instance.name}", lines)

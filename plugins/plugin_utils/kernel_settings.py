@@ -39,6 +39,10 @@ def kernel_modules(services: Sequence[Service]) -> list[str]:
     return ["ip_vs", *sorted(needed)]
 
 
+#: Schedulers that know from a packet alone where it goes.
+_STATELESS = ("mh", "sh")
+
+
 def sysctls(services: Sequence[Service], directors: int, interfaces: Sequence[str] = ()) -> dict[str, int | str]:
     """The sysctls of one of ``directors`` directors: key with dots -> value.
 
@@ -51,10 +55,11 @@ def sysctls(services: Sequence[Service], directors: int, interfaces: Sequence[st
     - ``expire_quiescent_template=1``: persistent clients leave a real server of weight 0; with 0 they keep renewing
       their ticket, and a drain never ends.
 
-    With several directors:
+    With several directors and the scheduler mh or sh:
 
-    - ``backup_only=1``: a director whose sync daemon is in backup state does not balance, so that with dr or tun two
-      directors never pass one packet to and fro. Without a daemon it does nothing.
+    - ``sloppy_tcp=1`` and ``sloppy_sctp=1``: a packet in the middle of a connection that the director knows nothing of,
+      since the other one had it and it was too young to be synchronised, is scheduled as a SYN is. These schedulers
+      choose the same real server as the other director did, so not even such a connection breaks at a failover.
 
     With nat or fullnat only:
 
@@ -77,14 +82,19 @@ def sysctls(services: Sequence[Service], directors: int, interfaces: Sequence[st
     - ``nf_conntrack_tcp_loose=0``: a client's ACK to a cookie is then invalid, not a connection picked up half-way.
     - ``tcp_timestamps=1`` and ``tcp_syncookies=1``: cookies, which carry the client's TCP options in the timestamp.
 
-    Left at the kernel's own: ``conn_reuse_mode`` (its default reschedules a reused client port, which is right).
+    Left at the kernel's own: ``conn_reuse_mode`` (its default reschedules a reused client port, which is right), and
+    ``backup_only``. With 1, a director whose sync daemon is in backup state does not balance. keepalived moves VIPs and
+    switches the daemon one after the other (vrrp/vrrp.c: vrrp_state_become_master), so in between a director with the
+    VIP would answer clients with RST. What it is for cannot come about: two directors that are each other's real server
+    and pass a packet to and fro. The description refuses that.
     """
     found: dict[str, int | str] = {
         "net.ipv4.vs.expire_nodest_conn": 1,
         "net.ipv4.vs.expire_quiescent_template": 1,
     }
-    if directors > 1:
-        found["net.ipv4.vs.backup_only"] = 1
+    if directors > 1 and any(service.scheduler in _STATELESS for service in services):
+        found["net.ipv4.vs.sloppy_tcp"] = 1
+        found["net.ipv4.vs.sloppy_sctp"] = 1
     routed = {service.family for service in services if service.forward_method in _ROUTED}
     if "ipv4" in routed:
         found["net.ipv4.ip_forward"] = 1

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import clients
 import cluster
+import pytest
 from testinfra.host import Host
 
 Machines = Callable[[str], Host]
@@ -17,6 +18,13 @@ Machines = Callable[[str], Host]
 def hand_over(to: str) -> None:
     run = cluster.playbook("failover", "--extra-vars", f"lvs_failover_to={to}", scenario="pair")
     assert run.status == 0, run.text
+
+
+@pytest.fixture(scope="module", autouse=True)
+def settled(machine: Machines) -> None:
+    """The first director has the VIPs, whatever an earlier run left."""
+    if clients.owners(machine) != ["director1"]:
+        hand_over("director1")
 
 
 def test_a_planned_failover_and_back_is_noticed_by_nobody(machine: Machines) -> None:
@@ -36,9 +44,8 @@ def test_a_lost_director_is_replaced_and_connections_stay(machine: Machines) -> 
     assert clients.owners(machine) == ["director1"]
     with clients.clients() as load:
         # The kernel tells the other director of a connection with its third packet, and may keep that for two seconds.
-        for _beat in range(2):
-            load.report()
-            clients.until(lambda: load.report()["beats"] >= 100, 30)
+        load.beat()
+        load.beat()
         clients.power("director1", "reset")
         clients.until(lambda: " 192.0.2.10/" in machine("director2").check_output("ip -o address show dev cluster"), 30)
         cluster.wait_for_service()
@@ -65,7 +72,8 @@ def test_directors_that_do_not_hear_each_other_become_one_again(machine: Machine
         load.report()
         mac = machine("director1").check_output("cat /sys/class/net/cluster/address")
         clients.until(lambda: clients.neighbour() == mac, 90)
+        load.beat()
         load.report()
-        clients.until(lambda: load.report()["beats"] >= 10, 30)
+        load.beat()
         report = load.report()
         assert not report["failures"], report["failed"]

@@ -78,7 +78,8 @@ def test_the_form_is_sound(text: str) -> None:
     assert depth == 0
     known = re.findall(r"^track_file (\S+) {$", text, re.MULTILINE)
     assert len(known) == len(set(known))
-    assert set(re.findall(r"^ +track_file (\S+)$", text, re.MULTILINE)) == set(known)
+    used = re.findall(r"^ +track_file (?:{\n +(\S+) weight -?\d+|([^\s{]+))$", text, re.MULTILINE)
+    assert {of_vrrp or of_check for of_vrrp, of_check in used} == set(known)
 
 
 def test_a_weight_that_is_drained_becomes_nothing() -> None:
