@@ -34,15 +34,20 @@ class Clients:
         )
         return found
 
-    def beat(self, seconds: float = 30) -> None:
-        """Wait until every connection that stays has been asked twice more; what is seen meanwhile is not reported."""
+    def beat(self, seconds: float = 30) -> list[str]:
+        """Wait until the connections that stay have answered twice more; the requests that failed meanwhile.
+
+        The next report is about the time after that.
+        """
         beats = 0
+        failed: list[str] = []
         begun = time.monotonic()
         while True:
             found = self._look()
             beats += found["beats"]
+            failed += found["failed"]
             if beats >= 2 * found["held"]:
-                return
+                return failed
             if time.monotonic() - begun > seconds:
                 raise TimeoutError(f"{beats} answers from {found['held']} connections within {seconds} s")
             time.sleep(0.1)

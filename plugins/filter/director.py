@@ -71,6 +71,10 @@ options:
     description: Whether a director takes the VIPs from one of a lower priority.
     type: bool
     default: true
+  preempt_delay:
+    description: Seconds after which it does so.
+    type: int
+    default: 30
   garp_refresh:
     description: Seconds after which the master tells the link again where the VIPs are. With V(0) it never does.
     type: int
@@ -203,7 +207,7 @@ _value:
           the file makes the weight 0.
       type: dict
     handover_file:
-      description: A file. A C(1) in it hands the VIPs over to another director. Empty when there is none.
+      description: A file. A C(1) in it makes other directors come first. Empty when there is none.
       type: str
     script_user:
       description: The user that runs the commands of health checks. Empty when there are none.
@@ -277,6 +281,7 @@ def director(
     nat_gateway: Any = None,
     gateway_interface: Any = None,
     preempt: Any = True,
+    preempt_delay: Any = 30,
     garp_refresh: Any = 60,
     sync_daemon: Any = True,
     sync_interface: Any = None,
@@ -294,6 +299,7 @@ def director(
             nat_gateway,
             gateway_interface,
             preempt,
+            preempt_delay,
             garp_refresh,
             sync_daemon,
             sync_interface,

@@ -97,6 +97,7 @@ class Cluster:
         nat_gateway: object = None,
         gateway_interface: object = None,
         preempt: object = True,
+        preempt_delay: object = 30,
         garp_refresh: object = 60,
         sync_daemon: object = True,
         sync_interface: object = None,
@@ -115,14 +116,21 @@ class Cluster:
         - ``keepalived``: its whole configuration (`keepalived.configuration`)
         - ``drain_files``: address -> path, the files that drain real servers of services that belong to the health
           checker (`virtual_servers`); their directory has to be there before keepalived is
-        - ``handover_file``: a path; a 1 in that file hands the VIPs over. Empty where there is no other director
+        - ``handover_file``: a path; a 1 in that file makes others come first. Empty where there is no other director
         - ``script_user``: the user that keepalived runs programs as, empty where it runs none
         - ``openings``: rules for the host's own firewall, by hook: ``{"input": [...], "forward": [...]}`` (`openings`)
         """
         problems = Problems()
         _require_member(DIRECTORS, host, self.inventory, problems)
         settings = read_settings(
-            interface, virtual_router_id, advert_interval, gateway_interface, problems, preempt, garp_refresh
+            interface,
+            virtual_router_id,
+            advert_interval,
+            gateway_interface,
+            problems,
+            preempt,
+            preempt_delay,
+            garp_refresh,
         )
         link = read_link(sync_interface, "director_sync_interface", settings.interface, problems)
         daemon = read_sync_daemon(sync_daemon, link, problems)

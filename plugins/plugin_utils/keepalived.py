@@ -24,7 +24,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.vrrp import Instance
 
 #: Whom keepalived itself takes where nobody is named and that user exists (keepalived.conf(5), script_user).
 DEFAULT_SCRIPT_USER = "keepalived_script"
-#: A 1 in it hands the VIPs over to another director.
+#: A 1 in it makes other directors come first, a 3 is a fault (see _handover).
 HANDOVER_FILE = f"{DRAIN_DIRECTORY}/director"
 #: Further than any two priorities that follow each other, and not so far that the director would resign.
 _HANDOVER = 100
@@ -59,7 +59,7 @@ def configuration(
     if group:
         # both families move together, so that a director never has half of a cluster
         members = block("group", [instance.name for instance in instances])
-        blocks.append(block("vrrp_sync_group lvs", [*members, *_handover(instances[0])]))
+        blocks.append(block("vrrp_sync_group lvs", [*members, *_handover()]))
     blocks += [_instance(instance, group) for instance in instances]
     blocks += virtual_servers(resolved)
     return text + "".join("\n" + "\n".join(lines) + "\n" for lines in blocks)
@@ -80,13 +80,13 @@ def hands_over(instances: Sequence[Instance]) -> bool:
     return any(instance.peers for instance in instances)
 
 
-def _handover(instance: Instance) -> list[str]:
-    """What a number in the file does: it lowers the priority, or, where that moves nothing, is a fault.
+def _handover() -> list[str]:
+    """What a number in the file does: each 1 lowers the priority.
 
-    A backup that does not preempt stays one whatever the other's priority is (vrrp/vrrp.c, vrrp_state_backup). A weight
-    of 0 makes any number but 0 a fault: the director then has no VIP, even if no other is left.
+    A priority that is lowered by more than 253 is a fault: the director lets the VIPs go at once
+    (keepalived/trackers/track_file.c).
     """
-    return block("track_file", [f"director weight {-_HANDOVER if instance.settings.preempt else 0}"])
+    return block("track_file", [f"director weight {-_HANDOVER}"])
 
 
 def _instance(instance: Instance, in_group: bool) -> list[str]:
@@ -101,11 +101,13 @@ def _instance(instance: Instance, in_group: bool) -> list[str]:
     if instance.peers:
         if not settings.preempt:
             lines.append("nopreempt")
+        elif settings.preempt_delay:
+            lines.append(f"preempt_delay {settings.preempt_delay}")
         if settings.garp_refresh:
             lines.append(f"garp_master_refresh {settings.garp_refresh}")
         lines.append(f"unicast_src_ip {instance.source_address}")
         lines += block("unicast_peer", instance.peers)
         if not in_group:  # a group has one for all of its members
-            lines += _handover(instance)
+            lines += _handover()
     lines += block("virtual_ipaddress", instance.addresses)
     return block(f"vrrp_instance {instance.name}", lines)

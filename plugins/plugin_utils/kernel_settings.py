@@ -55,6 +55,12 @@ def sysctls(services: Sequence[Service], directors: int, interfaces: Sequence[st
     - ``expire_quiescent_template=1``: persistent clients leave a real server of weight 0; with 0 they keep renewing
       their ticket, and a drain never ends.
 
+    With several directors, for the synchronisation of connections (ip_vs_sync.c: ip_vs_sync_conn_needed):
+
+    - ``sync_threshold=3 0`` and ``sync_refresh_period=10``: a connection is told of when it is established, and again
+      with the first packet after ten seconds. With the kernel's own ``3 50`` and 0 it is with every 50th packet, and a
+      director that comes back would take the VIPs before it knows of connections that are quiet.
+
     With several directors and the scheduler mh or sh:
 
     - ``sloppy_tcp=1`` and ``sloppy_sctp=1``: a packet in the middle of a connection that the director knows nothing of,
@@ -92,6 +98,9 @@ def sysctls(services: Sequence[Service], directors: int, interfaces: Sequence[st
         "net.ipv4.vs.expire_nodest_conn": 1,
         "net.ipv4.vs.expire_quiescent_template": 1,
     }
+    if directors > 1:
+        found["net.ipv4.vs.sync_threshold"] = "3 0"
+        found["net.ipv4.vs.sync_refresh_period"] = 10
     if directors > 1 and any(service.scheduler in _STATELESS for service in services):
         found["net.ipv4.vs.sloppy_tcp"] = 1
         found["net.ipv4.vs.sloppy_sctp"] = 1

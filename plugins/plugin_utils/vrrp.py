@@ -20,6 +20,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import Proble
 # without what keepalived's parser gives a meaning
 _LINK = re.compile(r"(?!\.\.?$)[^\s/:!#$\"'\\{}\x00-\x1f\x7f]{1,15}")
 MAX_REFRESH = 86400
+MAX_DELAY = 1000  # keepalived.conf(5), preempt_delay
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,9 @@ class Settings:
 
     ``virtual_router_id`` is unique per link and family (1 to 255); ``advert_interval`` is in seconds.
     ``gateway_interface`` is the link of the real servers, where it is another than that of the VIPs. ``preempt`` is
-    whether a director takes the VIPs from one of a lower priority. Every ``garp_refresh`` seconds the master tells the
-    link again where the VIPs are; 0 is never.
+    whether a director takes the VIPs from one of a lower priority, and ``preempt_delay`` after how many seconds. In
+    these it learns of the other's connections and makes its health checks. Every ``garp_refresh`` seconds the master
+    tells the link again where the VIPs are; 0 is never.
     """
 
     interface: str
@@ -37,6 +39,7 @@ class Settings:
     advert_interval: float
     gateway_interface: str = ""
     preempt: bool = True
+    preempt_delay: int = 30
     garp_refresh: int = 60
 
     @property
@@ -65,10 +68,10 @@ class Instance:
     def as_dict(self) -> dict[str, object]:
         """The values above, and ``name``, ``interface``, ``virtual_router_id`` and ``advert_interval`` (seconds).
 
-        ``state`` is where it starts: MASTER on the first director, BACKUP on the others, and BACKUP on all where none
-        preempts: keepalived.conf(5) asks for that beside nopreempt. ``source_address`` is null
-        and ``peers`` is empty when there is no other director. ``addresses`` are the VIPs, and the
-        gateway of nat, as keepalived takes them: with their prefix length, and with their interface if it is another.
+        ``state`` is where it starts: MASTER on the only director, else BACKUP, which keepalived.conf(5) asks for beside
+        nopreempt and preempt_delay. ``source_address`` is null and ``peers`` is empty when there is no other director.
+        ``addresses`` are the VIPs, and the gateway of nat, as keepalived takes them: with their prefix length, and with
+        their interface if it is another.
         """
         return {
             "name": self.name,
@@ -91,6 +94,7 @@ def read_settings(
     gateway_interface: object,
     problems: Problems,
     preempt: object = True,
+    preempt_delay: object = 30,
     garp_refresh: object = 60,
 ) -> Settings:
     """Check the director role's variables. What is bad is noted, and only then the result is of no use."""
@@ -115,11 +119,17 @@ def read_settings(
     preempts = to_boolean(preempt)
     if preempts is None:
         problems.add("director_preempt", "", f"{show(preempt)} is neither true nor false")
-    refresh = to_integer(garp_refresh)
-    if refresh is None or not 0 <= refresh <= MAX_REFRESH:
-        text = f"{show(garp_refresh)} is not a number of seconds from 0 to {MAX_REFRESH}"
-        problems.add("director_garp_refresh", "", text)
-    return Settings(name, router or 0, interval or 0.0, inside, bool(preempts), refresh or 0)
+    delay = _whole_seconds(preempt_delay, MAX_DELAY, "director_preempt_delay", problems)
+    refresh = _whole_seconds(garp_refresh, MAX_REFRESH, "director_garp_refresh", problems)
+    return Settings(name, router or 0, interval or 0.0, inside, bool(preempts), delay, refresh)
+
+
+def _whole_seconds(value: object, most: int, variable: str, problems: Problems) -> int:
+    seconds = to_integer(value)
+    if seconds is None or not 0 <= seconds <= most:
+        problems.add(variable, "", f"{show(value)} is not a number of seconds from 0 to {most}")
+        return 0
+    return seconds
 
 
 def read_link(value: object, variable: str, default: str, problems: Problems) -> str:
@@ -179,7 +189,7 @@ def instances(
         Instance(
             family=family,
             settings=settings,
-            state="BACKUP" if position or (speakers and not settings.preempt) else "MASTER",
+            state="BACKUP" if speakers else "MASTER",
             priority=max(1, 200 - 10 * position),
             source_address=speakers.get(host),
             peers=tuple(address for director, address in speakers.items() if director != host),

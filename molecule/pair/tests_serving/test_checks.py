@@ -84,14 +84,16 @@ def shell(host: Host, command: str) -> Callable[[], object]:
 
 @pytest.mark.parametrize("what", ["killed", "frozen", "host paused"])
 def test_what_fails_is_out_in_time_and_back(what: str, machine: Machines) -> None:
-    failing, restoring = {
-        "killed": (shell(machine("rs1"), "systemctl stop nginx"), shell(machine("rs1"), "systemctl start nginx")),
+    real_server = machine("rs1")
+    ways: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
+        "killed": (shell(real_server, "systemctl stop nginx"), shell(real_server, "systemctl start nginx")),
         "frozen": (
-            shell(machine("rs1"), "systemctl kill --signal=STOP nginx"),
-            shell(machine("rs1"), "systemctl kill --signal=CONT nginx"),
+            shell(real_server, "systemctl kill --signal=STOP nginx"),
+            shell(real_server, "systemctl kill --signal=CONT nginx"),
         ),
         "host paused": (partial(clients.power, "rs1", "pause"), partial(clients.power, "rs1", "resume")),
-    }[what]
+    }
+    failing, restoring = ways[what]
     directors = [machine(name) for name in clients.DIRECTORS]
     entry = f"-a -t {VIP6}:80 -r [2001:db8::11]:80 -g -w 1"
     quiesced = f"-a -t {cluster.VIP}:80 -r 192.0.2.11:80 -g -w 0"
@@ -128,3 +130,23 @@ def test_one_that_fails_keeps_its_connections_where_that_is_wanted_and_the_last_
         report = held.report()
         assert report["held"] == 4
         assert not report["broken"]
+
+
+def test_a_file_drains_a_real_server_and_its_connections_stay(machine: Machines) -> None:
+    directors = [machine(name) for name in clients.DIRECTORS]
+    drained = {line.replace("-w 1", "-w 0") for line in RULES if "192.0.2.11:" in line and ":7002" not in line}
+    with clients.clients(rate=1, held=4) as held:
+        try:
+            for director in directors:
+                director.check_output("echo 1 >/var/lib/lvs-cluster/drain/192.0.2.11")
+            clients.until(lambda: all(drained <= set(table(director)) for director in directors), 30)
+            for director in directors:
+                director.check_output("systemctl reload keepalived")
+            assert set(cluster.ask(10)) == {"rs2"}
+            assert not held.beat()
+            assert all(drained <= set(table(director)) for director in directors)
+        finally:
+            for director in directors:
+                director.check_output("rm -f /var/lib/lvs-cluster/drain/192.0.2.11")
+        clients.until(lambda: all(table(director) == sorted(RULES) for director in directors), 30)
+        assert not held.report()["broken"]
