@@ -105,16 +105,16 @@ class Load:
             await asyncio.sleep(max(0.0, due - time.monotonic()))
 
     async def _one(self) -> None:
-        report, begun = self.report, time.time()
-        report.requests += 1
+        begun = time.time()
+        self.report.requests += 1
         try:
-            text = await asyncio.wait_for(self._answer(report, begun), PATIENCE)
+            text = await asyncio.wait_for(self._answer(begun), PATIENCE)
         except (OSError, asyncio.TimeoutError, ValueError) as error:
-            report.failed.append(f"{begun:.2f}: {error!r}")
+            self.report.failed.append(f"{begun:.2f}: {error!r}")
         else:
-            report.answers[text] = report.answers.get(text, 0) + 1
+            self.report.answers[text] = self.report.answers.get(text, 0) + 1
 
-    async def _answer(self, report: Report, begun: float) -> str:
+    async def _answer(self, begun: float) -> str:
         reader, writer = await asyncio.open_connection(self._address, self._port)
         prompt = time.time() - begun < PROMPT
         try:
@@ -128,11 +128,11 @@ class Load:
         if status[1:2] != [b"200"]:
             raise ValueError(f"answered {b' '.join(status).decode()!r}")
         if prompt:
-            report.prompt.append(begun)
+            self.report.prompt.append(begun)
         return body.decode().strip()
 
     def take_report(self) -> str:
-        """The report so far; requests that are under way still count for it, if they end before the next."""
+        """The report so far. What becomes of a request is in the report of the time in which it ends."""
         done, self.report = self.report, Report(time.time())
         return done.as_json(len(self.held) - len(self.broken), self.broken)
 
