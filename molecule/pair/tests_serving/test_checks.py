@@ -23,6 +23,8 @@ RULES = [
     f"-A -t {cluster.VIP}:7001 -s rr",
     f"-A -t {cluster.VIP}:7002 -s wrr",
     f"-A -t {cluster.VIP}:7003 -s rr",
+    f"-A -t {cluster.VIP}:8000 -s rr",
+    *(f"-a -t {cluster.VIP}:8000 -r 192.0.2.1{one}:7002 -m -w 1" for one in (1, 2)),
     f"-A -t {VIP6}:80 -s rr",
     *(f"-a -t {cluster.VIP}:{port} -r 192.0.2.1{one}:{port} -g -w 1" for port in (80, 7001, 7002) for one in (1, 2)),
     f"-a -t {cluster.VIP}:7003 -r 192.0.2.11:7003 -g -w 1",

@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+import collections
+import json
 from collections.abc import Callable
 
 import clients
 import cluster
+import matrix
 import pytest
 from testinfra.host import Host
 
@@ -53,6 +56,12 @@ def settled(machine: Machines) -> None:
         hand_over("director1")
 
 
+def translated() -> collections.Counter[tuple[str, ...]]:
+    """Who answers through NAT, whose replies have to find the director that has the VIPs, and whom they saw."""
+    words = ["python3", str(matrix.PROBE), "4", "tcp", cluster.VIP, "8000"]
+    return matrix.counted(json.loads(cluster.on_client(*words)))
+
+
 def test_a_planned_failover_and_back_is_noticed_by_nobody(machine: Machines) -> None:
     assert clients.owners(machine) == ["director1"]
     with clients.clients() as load:
@@ -60,6 +69,7 @@ def test_a_planned_failover_and_back_is_noticed_by_nobody(machine: Machines) -> 
             hand_over(to)
             assert clients.owners(machine) == [to]
             report = load.report()
+            assert translated() == {(name, cluster.CLIENT): 2 for name in cluster.REAL_SERVERS}
             # And what was under way then: a connection that stays and gets no answer would hold this up.
             assert not load.beat()
             assert report["requests"] > 100
