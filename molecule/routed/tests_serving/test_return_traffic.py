@@ -41,24 +41,28 @@ def reached(real_server: Host) -> bool:
     return "ConnectionRefusedError" in told
 
 
-@pytest.mark.parametrize("name", ["rs1", "rs2"])
-def test_everything_else_goes_by_the_director_too(name: str, machine: Callable[[str], Host], beyond: None) -> None:
-    real_server = machine(name)
-    before = real_server.check_output("ip rule show; ip -6 rule show")
-    service = {"address": cluster.REAL_SERVERS[name], "protocol": "tcp", "port": 7001}
-    wanted = {"gateways": ["192.0.2.2"], "services": [service], "traffic": "all"}
-    assert not reached(real_server)
+def rules(host: Host) -> str:
+    return str(host.check_output("ip rule show; ip -6 rule show"))
+
+
+def test_everything_else_goes_by_the_director_too(machine: Callable[[str], Host], beyond: None) -> None:
+    real_servers = {name: machine(name) for name in cluster.REAL_SERVERS}
+    before = {name: rules(host) for name, host in real_servers.items()}
+    assert not [name for name, host in real_servers.items() if reached(host)]
     try:
-        changed = cluster.module(name, "return_route", wanted)
-        assert changed.status == 0, changed.text
-        assert reached(real_server)
-        again = cluster.module(name, "return_route", wanted)
-        assert "SUCCESS" in again.text, again.text
+        for name, host in real_servers.items():
+            service = {"address": cluster.REAL_SERVERS[name], "protocol": "tcp", "port": 7001}
+            wanted = {"gateways": ["192.0.2.2"], "services": [service], "traffic": "all"}
+            changed = cluster.module(name, "return_route", wanted)
+            assert changed.status == 0, changed.text
+            assert reached(host)
+            again = cluster.module(name, "return_route", wanted)
+            assert "SUCCESS" in again.text, again.text
     finally:
-        site = cluster.playbook("site", "--limit", name, scenario="routed")
+        site = cluster.playbook("site", "--limit", "real_servers", scenario="routed")
         assert site.status == 0, site.text
-    assert not reached(real_server)
-    assert real_server.check_output("ip rule show; ip -6 rule show") == before
+    assert not [name for name, host in real_servers.items() if reached(host)]
+    assert {name: rules(host) for name, host in real_servers.items()} == before
 
 
 def test_a_host_that_answers_clients_itself_cannot_have_it() -> None:
