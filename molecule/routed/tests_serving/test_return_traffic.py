@@ -41,8 +41,9 @@ def reached(real_server: Host) -> bool:
     return "ConnectionRefusedError" in told
 
 
-def rules(host: Host) -> str:
-    return str(host.check_output("ip rule show; ip -6 rule show"))
+def rules(host: Host) -> list[str]:
+    """Sorted: of one priority the kernel lists first what was added first."""
+    return sorted(str(host.check_output("ip rule show; ip -6 rule show")).splitlines())
 
 
 def test_everything_else_goes_by_the_director_too(machine: Callable[[str], Host], beyond: None) -> None:
