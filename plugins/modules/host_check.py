@@ -37,6 +37,24 @@ options:
     type: list
     elements: str
     default: []
+  services:
+    description:
+      - Services of systemd that must run now.
+    type: list
+    elements: str
+    default: []
+  addresses:
+    description:
+      - IP addresses that the host must have on one of its interfaces now. With C(until) a task waits for them.
+    type: list
+    elements: str
+    default: []
+  no_addresses:
+    description:
+      - IP addresses that the host must not have now.
+    type: list
+    elements: str
+    default: []
 notes:
   - It needs root, a running systemd, which brings everything back at boot, and the kernel modules that are listed.
 seealso:
@@ -52,6 +70,15 @@ EXAMPLES = r"""
   lvs.cluster.host_check:
     libraries: [pyroute2]
     programs: [keepalived]
+
+- name: Wait until this director has the VIP
+  lvs.cluster.host_check:
+    services: [keepalived]
+    addresses: [192.0.2.10]
+  register: check
+  until: check is succeeded
+  retries: 20
+  delay: 1
 """
 
 RETURN = r"""
@@ -62,6 +89,7 @@ kernel_release:
   sample: 6.1.0-18-amd64
 """
 
+import ipaddress
 import os
 import shutil
 import sys
@@ -69,10 +97,28 @@ from importlib.util import find_spec
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.lvs.cluster.plugins.module_utils.host.addresses import Addresses
 from ansible_collections.lvs.cluster.plugins.module_utils.host.capability import require_root
 from ansible_collections.lvs.cluster.plugins.module_utils.host.errors import HostError
+from ansible_collections.lvs.cluster.plugins.module_utils.host.given import unicast_address
 from ansible_collections.lvs.cluster.plugins.module_utils.host.kmod import KernelModules
-from ansible_collections.lvs.cluster.plugins.module_utils.host.systemd import booted
+from ansible_collections.lvs.cluster.plugins.module_utils.host.systemd import booted, run_command
+
+
+def _check_addresses(wanted: list[str], unwanted: list[str]) -> None:
+    if not wanted and not unwanted:
+        return
+    addresses = Addresses()
+    try:
+        held = {ipaddress.ip_address(one.address) for one in addresses.read()}
+    finally:
+        addresses.close()
+    for text in wanted:
+        if unicast_address("addresses", text, "an address to have") not in held:
+            raise HostError(f"this host has no address {text}")
+    for text in unwanted:
+        if unicast_address("no_addresses", text, "an address to have") in held:
+            raise HostError(f"this host has the address {text}")
 
 
 def main() -> None:
@@ -81,6 +127,9 @@ def main() -> None:
             "kernel_modules": {"type": "list", "elements": "str", "default": []},
             "libraries": {"type": "list", "elements": "str", "default": []},
             "programs": {"type": "list", "elements": "str", "default": []},
+            "services": {"type": "list", "elements": "str", "default": []},
+            "addresses": {"type": "list", "elements": "str", "default": []},
+            "no_addresses": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
     )
@@ -103,6 +152,10 @@ def main() -> None:
                 raise HostError(
                     f"{name} is not installed: install it, or let the roles do so (lvs_install_packages: true)"
                 )
+        for name in module.params["services"]:
+            if run_command(["systemctl", "is-active", name])[0]:
+                raise HostError(f"the service {name} does not run")
+        _check_addresses(module.params["addresses"], module.params["no_addresses"])
     except HostError as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=False, kernel_release=os.uname().release)

@@ -1,0 +1,31 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""host_check on a real kernel: which addresses a host has, and has not."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def test_addresses_that_are_there_and_not(lab):
+    done = lab.module("host_check", addresses=["10.9.0.1", "2001:DB8:9::1"], no_addresses=["10.9.0.10"])
+    assert not done.failed, done.message
+    lab.ip(lab.host, "address", "add", "10.9.0.10/32", "dev", "link0")
+    refused = lab.module("host_check", no_addresses=["10.9.0.10"])
+    assert refused.failed
+    assert refused.message == "this host has the address 10.9.0.10"
+
+
+@pytest.mark.parametrize(
+    ("address", "says"),
+    [
+        ("10.9.0.77", "this host has no address 10.9.0.77"),
+        ("2001:db8:9::77", "this host has no address 2001:db8:9::77"),
+        ("10.9.0", "addresses: '10.9.0' is no IP address"),
+    ],
+)
+def test_an_address_that_is_missing(lab, address, says):
+    refused = lab.module("host_check", addresses=[address])
+    assert refused.failed
+    assert refused.message == says
