@@ -10,6 +10,7 @@ answer. `watch.py stop` ends them. Both end by themselves after an hour.
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import signal
@@ -68,6 +69,12 @@ def snapshot_file(host: str) -> Path:
 
 def snapshot(host: str) -> str:
     return on(host, SNAPSHOT)
+
+
+def changes(host: str) -> str:
+    """What is another than in the snapshot, as a diff; empty where everything is as it was."""
+    before, after = snapshot_file(host).read_text(), snapshot(host)
+    return "\n".join(difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=0))
 
 
 def boot_file(host: str) -> Path:
