@@ -52,6 +52,14 @@ class Clients:
                 raise TimeoutError(f"{beats} answers from {found['held']} connections within {seconds} s")
             time.sleep(0.1)
 
+    def noticed(self) -> list[str]:
+        """What went wrong since the last report: requests that failed, also those under way, connections that broke."""
+        report = self.report()
+        if not report["requests"]:
+            raise RuntimeError("nobody asked anything")
+        under_way = self.beat() if report["held"] else []
+        return [*report["failed"], *under_way, *self._look()["broken"]]
+
     def _look(self) -> dict[str, Any]:
         self._input.write("report\n")
         self._input.flush()

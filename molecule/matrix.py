@@ -111,3 +111,8 @@ def answers(
 
 def counted(answers: Answers) -> collections.Counter[tuple[str, ...]]:
     return collections.Counter(tuple(one) if isinstance(one, list) else (one,) for one in answers)
+
+
+def answered(times: str, protocol: str, address: str, port: str) -> collections.Counter[tuple[str, ...]]:
+    """So many questions from the client to one service: who answered, and whom they saw."""
+    return counted(json.loads(cluster.on_client("python3", str(PROBE), times, protocol, address, port)))

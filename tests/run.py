@@ -60,7 +60,9 @@ STAGES = (
         (f"{BIN}/pytest", "-q", "-s", "tests/lab"),
     ),
     Stage("molecule", "scenarios on clusters of machines", 35, scenarios("dr", "methods", "routed")),
-    Stage("pairs", "pairs of directors, and what clients notice of a failover", 15, scenarios("pair"), always=False),
+    Stage(
+        "pairs", "pairs of directors, and what clients notice of all that happens", 70, scenarios("pair"), always=False
+    ),
 )
 
 

@@ -55,6 +55,36 @@ options:
     type: list
     elements: str
     default: []
+  vips:
+    description:
+      - IP addresses to look for, which the host may have or not.
+    type: list
+    elements: str
+    default: []
+  virtual_services:
+    description:
+      - Virtual services that the IPVS table must have now, whatever they are like.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      address:
+        description: The address (VIP) of the virtual service.
+        type: str
+      port:
+        description: The port; needed with an address.
+        type: int
+      protocol:
+        description: The protocol of a service with an address; V(tcp) where it is not given.
+        type: str
+        choices: [tcp, udp, sctp]
+      fwmark:
+        description: The firewall mark, instead of address, port and protocol.
+        type: int
+      family:
+        description: The address family of a service with a firewall mark; V(ipv4) where it is not given.
+        type: str
+        choices: [ipv4, ipv6]
 notes:
   - It needs root, a running systemd, which brings everything back at boot, and the kernel modules that are listed.
 seealso:
@@ -87,6 +117,13 @@ kernel_release:
   returned: success
   type: str
   sample: 6.1.0-18-amd64
+held:
+  description:
+    - Those of O(vips) that the host has. None on a host without pyroute2, which nobody has set up yet.
+  returned: success
+  type: list
+  elements: str
+  sample: [192.0.2.10]
 """
 
 import ipaddress
@@ -94,25 +131,58 @@ import os
 import shutil
 import sys
 from importlib.util import find_spec
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.lvs.cluster.plugins.module_utils.host.addresses import Addresses
 from ansible_collections.lvs.cluster.plugins.module_utils.host.capability import require_root
-from ansible_collections.lvs.cluster.plugins.module_utils.host.errors import HostError
+from ansible_collections.lvs.cluster.plugins.module_utils.host.errors import HostError, MissingLibrary
 from ansible_collections.lvs.cluster.plugins.module_utils.host.given import unicast_address
 from ansible_collections.lvs.cluster.plugins.module_utils.host.kmod import KernelModules
 from ansible_collections.lvs.cluster.plugins.module_utils.host.systemd import booted, run_command
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import argspec, arguments
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.kernel import Ipvs, KernelError
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import InvalidValue
+
+
+def _addresses() -> set[ipaddress.IPv4Address | ipaddress.IPv6Address]:
+    addresses = Addresses()
+    try:
+        return {ipaddress.ip_address(one.address) for one in addresses.read()}
+    finally:
+        addresses.close()
+
+
+def _held(vips: list[str]) -> list[str]:
+    if not vips:
+        return []
+    wanted = [(unicast_address("vips", text, "an address to have"), text) for text in vips]
+    try:
+        held = _addresses()
+    except MissingLibrary:
+        return []
+    return [text for address, text in wanted if address in held]
+
+
+def _check_virtual_services(wanted: list[dict[str, Any]]) -> None:
+    if not wanted:
+        return
+    keys = [arguments.service_key(entry) for entry in wanted]
+    try:
+        with Ipvs(load=False) as ipvs:
+            there = {key for key, *_rest in ipvs.services()}
+    except KernelError as error:
+        raise HostError(str(error)) from error
+    for key in keys:
+        if key not in there:
+            raise HostError(f"the IPVS table has no virtual service {key}")
 
 
 def _check_addresses(wanted: list[str], unwanted: list[str]) -> None:
     if not wanted and not unwanted:
         return
-    addresses = Addresses()
-    try:
-        held = {ipaddress.ip_address(one.address) for one in addresses.read()}
-    finally:
-        addresses.close()
+    held = _addresses()
     for text in wanted:
         if unicast_address("addresses", text, "an address to have") not in held:
             raise HostError(f"this host has no address {text}")
@@ -130,6 +200,8 @@ def main() -> None:
             "services": {"type": "list", "elements": "str", "default": []},
             "addresses": {"type": "list", "elements": "str", "default": []},
             "no_addresses": {"type": "list", "elements": "str", "default": []},
+            "vips": {"type": "list", "elements": "str", "default": []},
+            "virtual_services": {"type": "list", "elements": "dict", "options": argspec.identity(), "default": []},
         },
         supports_check_mode=True,
     )
@@ -156,9 +228,11 @@ def main() -> None:
             if run_command(["systemctl", "is-active", name])[0]:
                 raise HostError(f"the service {name} does not run")
         _check_addresses(module.params["addresses"], module.params["no_addresses"])
-    except HostError as error:
+        _check_virtual_services(module.params["virtual_services"])
+        held = _held(module.params["vips"])
+    except (HostError, InvalidValue) as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=False, kernel_release=os.uname().release)
+    module.exit_json(changed=False, kernel_release=os.uname().release, held=held)
 
 
 if __name__ == "__main__":

@@ -159,6 +159,13 @@ options:
         description: The address family of a service with a firewall mark; V(ipv4) where it is not given.
         type: str
         choices: [ipv4, ipv6]
+  drain_directory:
+    description:
+      - A directory with a file for each real server that is drained, named after its address, as
+        M(lvs.cluster.ipvs_drain) writes them. Real servers that are described and have one get weight 0, whatever
+        weight is described.
+      - A file that is empty or holds V(0) does not count, and neither does a directory that is not there.
+    type: path
   state:
     description:
       - V(present) makes the services what is described. V(absent) removes the services that are described.
@@ -182,6 +189,7 @@ options:
     default: false
 seealso:
   - module: lvs.cluster.ipvs_service
+  - module: lvs.cluster.ipvs_drain
   - module: lvs.cluster.ipvs_info
 """
 
@@ -257,6 +265,7 @@ def main() -> None:
             "purge": {"type": "str", "choices": ["none", "real_servers", "all"], "default": "none"},
             "exclude": {"type": "list", "elements": "dict", "options": argspec.identity(), "default": []},
             "persist": {"type": "bool", "default": False},
+            "drain_directory": {"type": "path"},
             **argspec.state(),
         },
         mutually_exclusive=[("services", "rules")],

@@ -12,7 +12,7 @@ cluster, whichever host is asked for; what is wrong comes as one `ModelError` wi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ansible_collections.lvs.cluster.plugins.module_utils.host.tunnel_plan import parse_tunnels
 from ansible_collections.lvs.cluster.plugins.plugin_utils.description import read_services
@@ -46,7 +46,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import ModelE
 from ansible_collections.lvs.cluster.plugins.plugin_utils.resolve import ResolvedService, resolve
 from ansible_collections.lvs.cluster.plugins.plugin_utils.services import UNREWRITTEN
 from ansible_collections.lvs.cluster.plugins.plugin_utils.sync_daemon import check_families, read_sync_daemon
-from ansible_collections.lvs.cluster.plugins.plugin_utils.table import table_entries
+from ansible_collections.lvs.cluster.plugins.plugin_utils.table import pools, table_entries
 from ansible_collections.lvs.cluster.plugins.plugin_utils.tunnels import (
     check_tunnels,
     read_mtu,
@@ -196,6 +196,54 @@ class Cluster:
             "tunnels": ends,
             "kernel_modules": list(parse_tunnels(True, ends, True).modules),
             "nftables": segment_rules(host, self.resolved, mtu),
+        }
+
+    def draining(self, hosts: object) -> dict[str, object]:
+        """What takes real servers out of all their services; raises `ModelError` for a host that is in none.
+
+        ``{"addresses": ["192.0.2.11"], "services": [...], "health_checked": [...], "connections": [...]}``
+
+        ``services`` and ``health_checked`` are what the module ``ipvs_drain`` takes, of the services that have one of
+        these hosts, and with these alone. ``connections`` are ``{"address": "192.0.2.11", "port": 80}``: where these
+        hosts accept TCP.
+        """
+        problems = Problems()
+        names = [str(host) for host in (hosts if isinstance(hosts, (list, tuple)) else [hosts])]
+        for host in names:
+            _require_member(REAL_SERVERS, host, self.inventory, problems)
+        found = {server.host: set[IPAddress]() for item in self.resolved for server in item.servers}
+        for item in self.resolved:
+            for server in item.servers:
+                found[server.host].add(server.address)
+        for host in names:
+            if host not in found:
+                problems.add(f"host {host}", "", "is a real server of no service")
+        problems.raise_any()
+        # The files that drain are named after addresses, so a service that has one without a host's name counts too.
+        wanted = {address for host in names for address in found[host]}
+        resolved = [
+            replace(item, servers=tuple(server for server in item.servers if server.address in wanted))
+            for item in self.resolved
+        ]
+        resolved = [item for item in resolved if item.servers]
+        ends = {
+            (server.address, server.port or port)
+            for item in resolved
+            if item.service.protocol == "tcp"
+            for port in item.service.ports
+            for server in item.servers
+        }
+        return {
+            "addresses": [
+                str(one) for one in _sorted({server.address for item in resolved for server in item.servers})
+            ],
+            "services": pools(resolved, health_checked=False),
+            "health_checked": pools(resolved, health_checked=True),
+            "connections": [
+                {"address": str(address), "port": port}
+                for address, port in sorted(ends, key=lambda end: (end[0].version, int(end[0]), end[1]))
+                if port
+            ],
         }
 
     def as_dict(self) -> dict[str, object]:

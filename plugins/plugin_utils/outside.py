@@ -63,6 +63,30 @@ def vip_problems(
     return problems
 
 
+def owner_problems(
+    vips: Iterable[str],
+    now: Mapping[str, Sequence[str]],
+    before: Mapping[str, Sequence[str]],
+    last: bool,
+    changed: bool,
+) -> list[str]:
+    """What is wrong with the owners of VIPs while directors are set up one after the other, in words.
+
+    ``now`` and ``before`` map a director to those that it has, and had when the run began. Once the ``last`` is set up,
+    each has to be on exactly one. Until then a VIP must not lose its owner, and must not get a second one: but what two
+    had before, those that follow may put right, and where the configuration of VRRP has ``changed`` the directors do
+    not understand each other until all have it (keepalived/vrrp/vrrp.c drops adverts with another count of addresses).
+    """
+    problems = []
+    for vip in vips:
+        owners, had = ([host for host, held in seen.items() if vip in held] for seen in (now, before))
+        if not owners and (last or had):
+            problems.append(f"no director has {vip}" + (f", which {' and '.join(had)} had before" if had else ""))
+        elif len(owners) > 1 and (last or (len(had) < 2 and not changed)):
+            problems.append(f"{' and '.join(owners)} all have {vip}, which one director only may")
+    return problems
+
+
 def _asked(vip: str) -> str:
     return "neighbour solicitations" if ":" in vip else "ARP"
 

@@ -229,6 +229,16 @@ def test_counters_survive_a_change_of_weight(host: Host) -> None:
     assert entry["real_servers"][0]["statistics"]["connections"] == 1
 
 
+def test_host_check_sees_which_services_there_are(host: Host) -> None:
+    host.restore(TWO)
+    host.ok("host_check", virtual_services=[WEB], vips=["192.0.2.99"])
+    missing = {"fwmark": 7, "family": "ipv6"}
+    assert (
+        host.failure("host_check", virtual_services=[WEB, missing])
+        == "the IPVS table has no virtual service fwmark 7 ipv6"
+    )
+
+
 @pytest.mark.parametrize("name", ["ipvs_info", "ipvs_real_server", "ipvs_service", "ipvs_table"])
 def test_as_a_process(host: Host, name: str) -> None:
     host.restore(TWO)

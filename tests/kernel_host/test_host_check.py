@@ -29,3 +29,10 @@ def test_an_address_that_is_missing(lab, address, says):
     refused = lab.module("host_check", addresses=[address])
     assert refused.failed
     assert refused.message == says
+
+
+def test_vips_that_it_may_have(lab):
+    lab.ip(lab.host, "address", "add", "10.9.0.10/32", "dev", "link0")
+    done = lab.module("host_check", vips=["10.9.0.10", "10.9.0.11", "2001:db8:9::a"])
+    assert not done.failed, done.message
+    assert done.raw["held"] == ["10.9.0.10"]

@@ -11,41 +11,27 @@ from functools import partial
 
 import clients
 import cluster
+import matrix
 import pytest
+from pairs import RULES, VIP6, table
 from testinfra.host import Host
 
 Machines = Callable[[str], Host]
 
-VIP6 = "[2001:db8::10]"
-WEB6 = f"http://{VIP6}/"
-RULES = [
-    f"-A -t {cluster.VIP}:80 -s mh -b mh-fallback,mh-port",
-    f"-A -t {cluster.VIP}:7001 -s rr",
-    f"-A -t {cluster.VIP}:7002 -s wrr",
-    f"-A -t {cluster.VIP}:7003 -s rr",
-    f"-A -t {cluster.VIP}:8000 -s rr",
-    *(f"-a -t {cluster.VIP}:8000 -r 192.0.2.1{one}:7002 -m -w 1" for one in (1, 2)),
-    f"-A -t {VIP6}:80 -s rr",
-    *(f"-a -t {cluster.VIP}:{port} -r 192.0.2.1{one}:{port} -g -w 1" for port in (80, 7001, 7002) for one in (1, 2)),
-    f"-a -t {cluster.VIP}:7003 -r 192.0.2.11:7003 -g -w 1",
-    *(f"-a -t {VIP6}:80 -r [2001:db8::1{one}]:80 -g -w 1" for one in (1, 2)),
-]
 # The configured times of web-ipv6: until the next check, its time-out, the delay before a retry, that one's time-out.
 WITHIN = 1 + 1 + 1 + 1
+
+WEB6 = f"http://{VIP6}/"
 
 LOOKING = 3  # seconds that it takes to look into both tables
 UNSEEN = """
 table inet test_unseen {
   chain input {
     type filter hook input priority 0;
-    ip saddr { 192.0.2.2, 192.0.2.3 } tcp dport { 7001, 7003 } tcp flags & (syn | ack) == syn drop
+    ip saddr { 192.0.2.2, 192.0.2.3 } tcp dport { PORTS } tcp flags & (syn | ack) == syn drop
   }
 }
 """
-
-
-def table(host: Host) -> list[str]:
-    return sorted(cluster.table(host))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -122,18 +108,21 @@ def test_what_fails_is_out_in_time_and_back(what: str, machine: Machines) -> Non
 def test_one_that_fails_keeps_its_connections_where_that_is_wanted_and_the_last_has_a_sorry_server(
     machine: Machines,
 ) -> None:
-    director, real_server = machine(clients.owners(machine)[0]), machine("rs1")
+    director = machine(clients.owners(machine)[0])
     with clients.clients(rate=1, held=4) as held:
-        # It serves, and no check can see that.
-        real_server.check_output(f"nft -f - <<'END'\n{UNSEEN}\nEND")
+        # They serve, and no check can see that.
+        for name, ports in (("rs1", "7001, 7003"), ("rs2", "7003")):
+            machine(name).check_output(f"nft -f - <<'END'\n{UNSEEN.replace('PORTS', ports)}\nEND")
         try:
             quiesced = f"-a -t {cluster.VIP}:7001 -r 192.0.2.11:7001 -g -w 0"
-            sorry = f"-a -t {cluster.VIP}:7003 -r 192.0.2.12:7003 -g -w 1"
+            sorry = f"-a -t {cluster.VIP}:7003 -r 192.0.2.12:7002 -m -w 1"
             clients.until(lambda: {quiesced, sorry} <= set(cluster.table(director)), 30)
-            assert not [line for line in cluster.table(director) if ":7003 -r 192.0.2.11" in line]
+            assert [line for line in cluster.table(director) if f"-a -t {cluster.VIP}:7003" in line] == [sorry]
+            assert set(matrix.answered("4", "tcp", cluster.VIP, "7003")) == {("rs2", cluster.CLIENT)}
             held.beat()
         finally:
-            real_server.check_output("nft delete table inet test_unseen")
+            for name in cluster.REAL_SERVERS:
+                machine(name).check_output("nft delete table inet test_unseen")
         clients.until(lambda: table(director) == sorted(RULES), 30)
         report = held.report()
         assert report["held"] == 4

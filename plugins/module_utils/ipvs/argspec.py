@@ -67,18 +67,23 @@ def state() -> Spec:
     return {"state": {"type": "str", "choices": ["present", "absent"], "default": "present"}}
 
 
+def waiting() -> Spec:
+    """An option that says which connections have to be gone."""
+    return {
+        "type": "list",
+        "elements": "str",
+        "choices": ["active", "inactive", "persistent"],
+        "default": ["active"],
+    }
+
+
 def draining() -> Spec:
     """How a real server goes."""
     return {
         "state": {"type": "str", "choices": ["present", "absent", "drained"], "default": "present"},
         "drain_timeout": {"type": "float"},
         "drain_expired": {"type": "str", "choices": ["fail", "force"], "default": "fail"},
-        "drain_wait_for": {
-            "type": "list",
-            "elements": "str",
-            "choices": ["active", "inactive", "persistent"],
-            "default": ["active"],
-        },
+        "drain_wait_for": waiting(),
         "minimum_in_service": {"type": "int"},
     }
 

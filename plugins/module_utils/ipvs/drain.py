@@ -12,7 +12,7 @@ import contextlib
 import fcntl
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from . import info
@@ -23,6 +23,7 @@ from .plan import Plan
 FAIL, FORCE = "fail", "force"
 ACTIVE, INACTIVE, PERSISTENT = "active", "inactive", "persistent"
 DEFAULT_TIMEOUT = 300.0  # seconds
+MAX_TIMEOUT = 86400 * 31  # seconds
 
 # Tasks that run at the same time take turns between looking how many servers are left and taking one out.
 LOCK = "/run/lvs-cluster-ipvs.lock"
@@ -45,17 +46,22 @@ def floor(patch: ServicePatch, minimum: int) -> Callable[[Plan], None]:
         before = in_service(plan.current.get(patch.key))
         after = in_service(plan.predicted.get(patch.key))
         if len(after) < len(before) and len(after) < minimum:
-            out = ", ".join(str(key) for key in sorted(before - after))
-            raise InvalidValue(
-                patch.label,
-                "minimum_in_service",
-                minimum,
-                f"minimum_in_service {minimum} would be undercut: without real server {out},"
-                f" {len(after)} of {len(before)} real server{_plural(len(before))} in service would be left",
-                whole=True,
-            )
+            raise undercut(patch, minimum, before - after, len(before))
 
     return guard
+
+
+def undercut(patch: ServicePatch, minimum: int, out: Collection[RealServerKey], total: int) -> InvalidValue:
+    """What says that ``minimum`` would be undercut without ``out``, of ``total`` real servers in service."""
+    keys = ", ".join(str(key) for key in sorted(out))
+    return InvalidValue(
+        patch.label,
+        "minimum_in_service",
+        minimum,
+        f"minimum_in_service {minimum} would be undercut: without real server {keys},"
+        f" {total - len(out)} of {total} real server{_plural(total)} in service would be left",
+        whole=True,
+    )
 
 
 class Waiting(NamedTuple):
@@ -74,11 +80,16 @@ class Drained(NamedTuple):
 
     @property
     def remaining(self) -> str:
-        """The connections that are left, in words: ``2 active, 1 inactive connections``."""
-        counts = self.facts["connections"] if self.facts else {}
-        left = {name: number for name, number in counts.items() if number}
-        words = ", ".join(f"{number} {name}" for name, number in left.items()) or "no"
-        return f"{words} connection{_plural(sum(left.values()))}"
+        """The connections that are left, in words."""
+        return remaining(self.facts)
+
+
+def remaining(facts: dict[str, Any] | None) -> str:
+    """The connections of a real server as ipvs_info shows it, in words: ``2 active, 1 inactive connections``."""
+    counts = facts["connections"] if facts else {}
+    left = {name: number for name, number in counts.items() if number}
+    words = ", ".join(f"{number} {name}" for name, number in left.items()) or "no"
+    return f"{words} connection{_plural(sum(left.values()))}"
 
 
 def wait(

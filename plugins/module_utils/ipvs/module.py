@@ -9,7 +9,7 @@ PRIVATE to the collection lvs.cluster: may change without notice.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
@@ -103,6 +103,13 @@ def would_be_added(module: AnsibleModule, patches: list[ServicePatch], error: Mi
 def warn_of_missing(module: AnsibleModule, error: MissingService) -> None:
     """Check mode: what a real run fails with, unless the task before makes the service."""
     module.warn(f"{error}. A real run fails here unless an earlier task adds the service.")
+
+
+def systemctl(module: AnsibleModule, arguments: Sequence[str]) -> None:
+    """Run it; OSError with what it said where it fails."""
+    code, _out, error = module.run_command([module.get_bin_path("systemctl", required=True), *arguments])
+    if code:
+        raise OSError(f"systemctl {' '.join(arguments)}: {error.strip()}")
 
 
 def change(header: str, changed: Change, **result: Any) -> Result:

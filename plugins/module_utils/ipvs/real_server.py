@@ -20,8 +20,6 @@ from .kernel import Ipvs, KernelError
 from .model import InvalidValue, RealServerKey, RealServerPatch, ServicePatch
 from .plan import MissingService
 
-MAX_SECONDS = 86400 * 31
-
 
 def manage(ansible: AnsibleModule) -> module.Result:
     """The result of the module. Raises what converge raises."""
@@ -36,8 +34,8 @@ def _refuse_what_does_not_go_together(patch: ServicePatch, params: dict[str, Any
     minimum, timeout, state = params["minimum_in_service"], params["drain_timeout"], params["state"]
     if minimum is not None and minimum < 0:
         raise InvalidValue(patch.label, "minimum_in_service", minimum, "must not be negative")
-    if timeout is not None and not 0 <= timeout <= MAX_SECONDS:
-        raise InvalidValue(patch.label, "drain_timeout", timeout, f"must be from 0 to {MAX_SECONDS} seconds")
+    if timeout is not None and not 0 <= timeout <= drain.MAX_TIMEOUT:
+        raise InvalidValue(patch.label, "drain_timeout", timeout, f"must be from 0 to {drain.MAX_TIMEOUT} seconds")
     if timeout is not None and state == "present":
         raise InvalidValue(patch.label, "drain_timeout", timeout, "goes with state drained or absent only")
 

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 
 from ansible.module_utils.basic import AnsibleModule
 
-from . import arguments, rules
+from . import arguments, drain, drain_files, rules
 from .converge import converge
-from .kernel import Ipvs
+from .kernel import Ipvs, KernelError
 from .model import InvalidValue, ServicePatch
-from .module import MANY, Result, apply, table_diff
+from .module import MANY, Result, apply, systemctl, table_diff
 from .plan import Scope
 
 
@@ -33,9 +33,22 @@ def manage(module: AnsibleModule) -> Result:
         scope = Scope()
     else:
         scope = Scope(params["purge"], exclude)
-    if params["persist"]:
-        return _apply_and_keep(module, patches, scope._replace(exclude=exclude))
-    return apply(module, patches, scope)
+    # What is drained must not change between looking at the files and at the table.
+    with drain.turn(params["drain_directory"] is not None and not module.check_mode):
+        if params["state"] == "present":
+            patches = _quiesced(patches, params["drain_directory"])
+        if params["persist"]:
+            return _apply_and_keep(module, patches, scope._replace(exclude=exclude))
+        return apply(module, patches, scope)
+
+
+def _quiesced(patches: Sequence[ServicePatch], directory: str | None) -> list[ServicePatch]:
+    if directory is None:
+        return list(patches)
+    try:
+        return drain_files.without_weight(patches, drain_files.read(directory))
+    except OSError as error:
+        raise KernelError(f"cannot read which real servers are drained from {directory}: {error.strerror}") from error
 
 
 def _apply_and_keep(module: AnsibleModule, patches: Sequence[ServicePatch], scope: Scope) -> Result:
@@ -58,16 +71,10 @@ def _apply_and_keep(module: AnsibleModule, patches: Sequence[ServicePatch], scop
         kept = persist.to_keep(ours, rest) if rest else persist.to_forget()
     if kept.changed and not module.check_mode:
         try:
-            persist.carry_out(kept, lambda arguments: _systemctl(module, arguments))
+            persist.carry_out(kept, lambda arguments: systemctl(module, arguments))
         except OSError as error:
             module.fail_json(msg=f"the IPVS table is as described, but cannot be kept across reboots: {error}")
     result: Result = {"changed": outcome.changed or kept.changed}
     if len(outcome.operations) <= MANY or module._diff:
         result["diff"] = ([table_diff(outcome)] if outcome.changed else []) + kept.diff()
     return result
-
-
-def _systemctl(module: AnsibleModule, arguments: Sequence[str]) -> None:
-    code, _out, error = module.run_command([module.get_bin_path("systemctl", required=True), *arguments])
-    if code:
-        raise OSError(f"systemctl {' '.join(arguments)}: {error.strip()}")

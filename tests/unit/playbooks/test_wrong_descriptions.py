@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A wrong description ends site.yml before any host is touched.
+"""A wrong description, or a wrong order, ends a playbook before any host is touched.
 
 The hosts of these inventories cannot be reached at all, so a run that got as far as a host would say so.
 """
@@ -41,10 +41,11 @@ def inventory(services: list[dict[str, object]]) -> dict[str, object]:
     }
 
 
-def site(path: Path, services: list[dict[str, object]]) -> tuple[int, str]:
+def run(path: Path, services: list[dict[str, object]], *words: str) -> tuple[int, str]:
+    """Run a playbook of the collection against hosts that are not there; its status and what it said."""
     path.write_text(yaml.safe_dump(inventory(services)))
     done = subprocess.run(
-        [str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(path), "lvs.cluster.site"],
+        [str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(path), *words],
         cwd=ROOT,
         env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", "COLUMNS": "500"},
         capture_output=True,
@@ -91,7 +92,7 @@ def site(path: Path, services: list[dict[str, object]]) -> tuple[int, str]:
     ],
 )
 def test_nothing_is_touched(tmp_path: Path, services: list[dict[str, object]], sentence: str) -> None:
-    status, text = site(tmp_path / "inventory.yml", services)
+    status, text = run(tmp_path / "inventory.yml", services, "lvs.cluster.site")
     assert status != 0
     assert sentence in text
     assert "See that every host can be set up" not in text
@@ -100,7 +101,24 @@ def test_nothing_is_touched(tmp_path: Path, services: list[dict[str, object]], s
 
 
 def test_a_right_description_does_go_on_to_the_hosts(tmp_path: Path) -> None:
-    status, text = site(tmp_path / "inventory.yml", [WEB])
+    status, text = run(tmp_path / "inventory.yml", [WEB], "lvs.cluster.site")
     assert status != 0
     assert "See that every host can be set up" in text
     assert "nonexistent" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("lvs.cluster.drain", "lvs_real_servers is missing: it takes names of hosts and groups of the inventory"),
+        ("lvs.cluster.drain -e lvs_real_servers=rs1,rs9", "lvs_real_servers is 'rs1,rs9': it takes names of hosts"),
+        ("lvs.cluster.undrain -e lvs_real_servers=lb1", "host lb1: is not in the inventory group 'real_servers'"),
+        ("lvs.cluster.rolling_update", "lvs_update_tasks has to be a file with tasks: it is missing"),
+    ],
+)
+def test_an_order_that_cannot_be(tmp_path: Path, words: str, sentence: str) -> None:
+    status, text = run(tmp_path / "inventory.yml", [WEB], *words.split())
+    assert status != 0
+    assert sentence in text
+    assert "nonexistent" not in text
+    assert "Traceback" not in text

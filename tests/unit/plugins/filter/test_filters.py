@@ -16,7 +16,7 @@ import pytest
 import yaml
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.lvs.cluster.plugins.filter import cluster, director, real_server
+from ansible_collections.lvs.cluster.plugins.filter import cluster, director, draining, real_server
 
 INVENTORY = {
     "all": {
@@ -53,6 +53,8 @@ EXPRESSIONS = {
     "director": "web | lvs.cluster.director('lb1', groups, hostvars, interface='eth1', sysctls={'kernel.panic': 9})",
     "real_server": "web | lvs.cluster.real_server('rs2', groups, hostvars)",
     "cluster": "web | lvs.cluster.cluster(groups, hostvars)",
+    "draining": "web | lvs.cluster.draining(['rs1'], groups, hostvars)",
+    "idle": "web | lvs.cluster.draining(['rs2', 'rs3'], groups, hostvars)",
     "dark": "dark | lvs.cluster.cluster(groups, hostvars)",
     "wrong": "wrong | lvs.cluster.real_server('rs1', groups, hostvars)",
 }
@@ -126,6 +128,24 @@ def test_cluster(found: dict[str, Any]) -> None:
     }
 
 
+def test_draining(found: dict[str, Any]) -> None:
+    assert found["draining"] == {
+        "addresses": ["192.0.2.21"],
+        "services": [
+            {
+                "name": "web",
+                "address": "192.0.2.10",
+                "port": 80,
+                "protocol": "tcp",
+                "real_servers": [{"address": "192.0.2.21", "port": 80}],
+            }
+        ],
+        "health_checked": [],
+        "connections": [{"address": "192.0.2.21", "port": 80}],
+    }
+    assert "host rs3: is a real server of no service" in found["idle"]
+
+
 def test_a_template_without_its_facts_names_the_host(found: dict[str, Any]) -> None:
     assert "service dark: real_servers[0]: lvs_address of host rs3: " in found["dark"]
     assert "eth1" in found["dark"]
@@ -138,19 +158,19 @@ def test_mistakes_come_word_for_word(found: dict[str, Any]) -> None:
     ) in found["wrong"]
 
 
-@pytest.mark.parametrize("plugin", [cluster, director, real_server])
+@pytest.mark.parametrize("plugin", [cluster, director, draining, real_server])
 def test_each_file_offers_its_filter(plugin: Any) -> None:
     name = plugin.__name__.rpartition(".")[2]
     filters = plugin.FilterModule().filters()
     assert filters == {name: getattr(plugin, name)}
-    arguments = {"host": "lb1"} if name != "cluster" else {}
+    arguments = {"draining": {"hosts": ["rs1"]}, "cluster": {}}.get(name, {"host": "lb1"})
     settings = {"interface": "eth1"} if name == "director" else {}
     with pytest.raises(AnsibleFilterError) as caught:
         filters[name](5, groups={}, hostvars={}, **arguments, **settings)
     assert str(caught.value) == "lvs_virtual_services: 5 is not a list of services"
 
 
-@pytest.mark.parametrize("plugin", [cluster, director, real_server])
+@pytest.mark.parametrize("plugin", [cluster, director, draining, real_server])
 def test_documented_options_are_the_arguments(plugin: Any) -> None:
     documentation = yaml.safe_load(plugin.DOCUMENTATION)
     function = plugin.FilterModule().filters()[documentation["name"]]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils.deviations import deviations
-from ansible_collections.lvs.cluster.plugins.plugin_utils.outside import Probe, vip_problems
+from ansible_collections.lvs.cluster.plugins.plugin_utils.outside import Probe, owner_problems, vip_problems
 
 VIP, VIP6 = "192.0.2.10", "2001:db8::10"
 QUIET = {"all": 1, "eth1": 0}
@@ -119,3 +119,27 @@ def test_parts_of_a_diff() -> None:
 def test_a_director_that_was_not_asked_is_said() -> None:
     seen = {"rs1": probe("m3", (), {VIP: ["m1"]})}
     assert vip_problems([VIP], ["lb1"], seen, [VIP]) == ["lb1 was not asked, so its VIPs and answers are not known"]
+
+
+ONE, OTHER, BOTH, NONE = ({"lb1": a, "lb2": b} for a, b in ((["v"], []), ([], ["v"]), (["v"], ["v"]), ([], [])))
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "last", "changed", "expected"),
+    [
+        (ONE, ONE, False, False, []),
+        (ONE, OTHER, False, False, []),
+        (ONE, OTHER, True, True, []),
+        (ONE, NONE, False, True, ["no director has v, which lb1 had before"]),
+        (NONE, NONE, False, True, []),  # the last one to be set up may be the one that takes it
+        (NONE, NONE, True, True, ["no director has v"]),
+        (ONE, BOTH, False, False, ["lb1 and lb2 all have v, which one director only may"]),
+        (ONE, BOTH, False, True, []),
+        (BOTH, BOTH, False, False, []),
+        (BOTH, BOTH, True, False, ["lb1 and lb2 all have v, which one director only may"]),
+    ],
+)
+def test_owners_while_directors_are_set_up(
+    before: dict[str, list[str]], now: dict[str, list[str]], last: bool, changed: bool, expected: list[str]
+) -> None:
+    assert owner_problems(["v"], now, before, last, changed) == expected

@@ -1,0 +1,188 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Real servers go out of service and come back, and the description changes: what clients notice of it."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import clients
+import cluster
+import pytest
+import yaml
+from pairs import RULES, table
+from testinfra.host import Host
+
+Machines = Callable[[str], Host]
+
+INVENTORY = cluster.ROOT / "molecule" / "pair" / "inventory.yml"
+UPDATE = cluster.ROOT / "molecule" / "pair" / "tasks" / "update.yml"
+DRAIN = Path("/var/lib/lvs-cluster/drain")
+
+
+def drained(*numbers: int) -> list[str]:
+    """The table with these real servers out of every service."""
+    ends = "|".join(f"192.0.2.1{number}|2001:db8::1{number}" for number in numbers)
+    entry = re.compile(rf"-r \[?({ends})\]?:")
+    return sorted(line.replace(" -w 1", " -w 0") if entry.search(line) else line for line in RULES)
+
+
+def tables(machine: Machines) -> list[list[str]]:
+    return [table(machine(name)) for name in clients.DIRECTORS]
+
+
+def play(name: str, *words: str) -> cluster.Run:
+    return cluster.playbook(name, *words, scenario="pair")
+
+
+def played(name: str, *words: str) -> cluster.Run:
+    run = play(name, *words)
+    assert run.status == 0, run.text
+    return run
+
+
+@pytest.fixture(autouse=True)
+def settled(machine: Machines) -> Iterator[None]:
+    """Every test begins with everything in service, and the first director has the VIPs."""
+    clients.until(lambda: clients.owners(machine) == ["director1"], 120)
+    clients.until(lambda: tables(machine) == [sorted(RULES)] * 2, 60)
+    yield
+    for name in clients.DIRECTORS:
+        machine(name).check_output(f"rm -f {DRAIN}/192.0.2.1? {DRAIN}/2001:db8::1?")
+
+
+@contextmanager
+def watched(machine: Machines) -> Iterator[dict[str, int]]:
+    """The fewest real servers in service that any look at a director's table finds meanwhile, by service."""
+    fewest: dict[str, int] = {}
+    ended = threading.Event()
+
+    def look(name: str) -> None:
+        host = machine(name)
+        while not ended.is_set():
+            lines = cluster.table(host)
+            for service in [line.split()[2] for line in lines if line.startswith("-A ")]:
+                entries = [line for line in lines if line.startswith("-a ") and line.split()[2] == service]
+                left = sum(not line.endswith(" -w 0") for line in entries)
+                fewest[f"{name} {service}"] = min(left, fewest.get(f"{name} {service}", left))
+
+    threads = [threading.Thread(target=look, args=(name,)) for name in clients.DIRECTORS]
+    for thread in threads:
+        thread.start()
+    try:
+        yield fewest
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
+
+
+def test_a_drained_real_server_stays_so_whatever_happens(machine: Machines) -> None:
+    with clients.clients() as load:
+        # Those that stay do not end, so nothing is waited for.
+        rs1 = ["-e", "lvs_real_servers=rs1", "-e", "lvs_drain_timeout=0", "-e", "lvs_drain_expired=force"]
+        played("drain", *rs1)
+        assert tables(machine) == [drained(1)] * 2
+        run = played("site", "--limit", "directors")
+        assert {name: run.recap(name)["changed"] for name in clients.DIRECTORS} == dict.fromkeys(clients.DIRECTORS, 0)
+        for name in clients.DIRECTORS:
+            machine(name).check_output("systemctl reload keepalived")
+        assert not load.noticed()
+        assert tables(machine) == [drained(1)] * 2
+        for director in clients.DIRECTORS[::-1]:
+            played("failover", "-e", f"lvs_failover_to={director}")
+            assert clients.owners(machine) == [director]
+            assert tables(machine) == [drained(1)] * 2
+            assert set(cluster.ask(10)) == {"rs2"}
+        # Somebody works on it, so an update lets it be.
+        run = play("rolling_update", "-e", f"lvs_update_tasks={UPDATE}", *rs1)
+        assert run.status != 0
+        assert "192.0.2.11 is drained already" in run.text
+        assert tables(machine) == [drained(1)] * 2
+        played("undrain", *rs1)
+        assert tables(machine) == [sorted(RULES)] * 2
+        assert not load.noticed()
+
+
+def test_the_floor_holds_also_when_two_drain_at_once(machine: Machines) -> None:
+    found: dict[str, cluster.Run] = {}
+
+    def drain(name: str) -> None:
+        found[name] = play("drain", "-e", f"lvs_real_servers={name}")
+
+    with watched(machine) as fewest:
+        threads = [threading.Thread(target=drain, args=(name,)) for name in cluster.REAL_SERVERS]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    out, refused = sorted(found, key=lambda name: found[name].status)
+    assert found[out].status == 0, found[out].text
+    assert found[refused].status != 0
+    assert "minimum_in_service 1 would be undercut" in found[refused].text
+    assert "Nothing is drained that was not before" in found[refused].text
+    assert set(fewest.values()) == {1}, fewest
+    assert tables(machine) == [drained(int(out.removeprefix("rs")))] * 2
+    played("undrain", "-e", "lvs_real_servers=real_servers")
+    assert tables(machine) == [sorted(RULES)] * 2
+
+
+def test_a_rolling_update_of_all_is_noticed_by_nobody(machine: Machines) -> None:
+    with clients.clients(held=0) as load, watched(machine) as fewest:
+        before = [machine(name).check_output("pidof nginx") for name in cluster.REAL_SERVERS]
+        played("rolling_update", "-e", f"lvs_update_tasks={UPDATE}", "-e", "lvs_real_servers=real_servers")
+        after = [machine(name).check_output("pidof nginx") for name in cluster.REAL_SERVERS]
+        assert not load.noticed()
+    assert not set(before) & set(after)
+    assert set(fewest.values()) == {1}, fewest
+    assert tables(machine) == [sorted(RULES)] * 2
+
+
+def test_an_update_stops_at_one_that_does_not_come_back(machine: Machines, tmp_path: Path) -> None:
+    breaking = tmp_path / "update.yml"
+    stop = {"name": "Stop nginx", "ansible.builtin.service": {"name": "nginx", "state": "stopped"}}
+    breaking.write_text(yaml.safe_dump([stop]))
+    with clients.clients(held=0) as load:
+        try:
+            words = [f"lvs_update_tasks={breaking}", "lvs_real_servers=real_servers", "lvs_return_timeout=5"]
+            run = play("rolling_update", *(word for one in words for word in ("-e", one)))
+            assert run.status != 0
+            assert "rs1 does not accept connections to 192.0.2.11 port 80, and stays drained" in run.text
+            assert machine("rs2").service("nginx").is_running
+            assert set(cluster.ask(10)) == {"rs2"}
+        finally:
+            machine("rs1").check_output("systemctl start nginx")
+        played("undrain", "-e", "lvs_real_servers=rs1")
+        assert not load.noticed()
+
+
+def weighted(tmp_path: Path) -> Sequence[str]:
+    """The description with another weight for rs1, as an argument of ansible-playbook."""
+    services = yaml.safe_load(INVENTORY.read_text())["all"]["vars"]["lvs_virtual_services"]
+    for service in services:
+        if service["name"] in ("web-ipv6", "stay", "unchecked"):
+            service["real_servers"] = [*service["real_servers"], {"host": "rs1", "weight": 3}]
+    changed = tmp_path / "weighted.yml"
+    changed.write_text(yaml.safe_dump({"lvs_virtual_services": services}))
+    return ["-e", f"@{changed}"]
+
+
+def test_another_weight_is_noticed_by_nobody(machine: Machines, tmp_path: Path) -> None:
+    heavier = re.compile(r"(:7001|:7002|\]:80) -r \[?(192.0.2.11|2001:db8::11)")
+    expected = sorted(line.replace(" -w 1", " -w 3") if heavier.search(line) else line for line in RULES)
+    with clients.clients() as load:
+        played("site", *weighted(tmp_path))
+        clients.until(lambda: tables(machine) == [expected] * 2, 30)
+        assert not load.noticed()
+        played("site", "--limit", "directors")
+        # A weight that is no longer described is left to the kernel by the modules, and is 1 to keepalived.
+        left = sorted(line.replace(" -w 1", " -w 3") if ":7002 -r 192.0.2.11" in line else line for line in RULES)
+        clients.until(lambda: tables(machine) == [left] * 2, 30)
+        assert not load.noticed()
+    for name in clients.DIRECTORS:
+        machine(name).check_output(f"ipvsadm -e -t {cluster.VIP}:7002 -r 192.0.2.11:7002 -g -w 1")
