@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -94,9 +95,12 @@ def test_what_keepalived_refuses_never_reaches_it(machine: Machines, tmp_path: P
     services = yaml.safe_load(INVENTORY.read_text())["all"]["vars"]["lvs_virtual_services"]
     for service in services:
         if service["name"] == "stay":
-            service["health_check"] = {"type": "misc", "command": "/usr/local/bin/not-there"}
+            service["health_check"] = {"type": "tcp", "port": 7002}
     changed = tmp_path / "refused.yml"
-    changed.write_text(yaml.safe_dump({"lvs_virtual_services": services}))
+    # The role writes nothing that keepalived refuses, as far as is known: what it is shown is broken on the way.
+    spoil = 'echo \'vrrp_instance {\' >>"$0"; keepalived --config-test --use-file="$0"'
+    validation = f"sh -c {shlex.quote(spoil)} %s"
+    changed.write_text(yaml.safe_dump({"lvs_virtual_services": services, "director_validation": validation}))
     before = [machine(name).file(CONFIGURATION).content for name in clients.DIRECTORS]
     with clients.clients(held=10) as load:
         run = site("-e", f"@{changed}")
