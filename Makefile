@@ -30,7 +30,7 @@ demo: root lab-packages $(VENV)/demo.stamp $(COLLECTION) ## Build a small cluste
 demo-down: root $(VENV)/demo.stamp ## Take the demo's machines down again (root)
 	@$(BIN)/python molecule/lab/demo.py down
 
-lab: root lab-packages $(VENV)/demo.stamp ## Run the lab tool: make lab ARGS="status" (root)
+lab: root lab-packages $(VENV)/demo.stamp $(COLLECTION) ## Run the lab tool: make lab ARGS="status" (root)
 	@$(BIN)/python molecule/lab $(ARGS)
 
 check: python-packages $(VENV)/test.stamp $(COLLECTION) ## Run the quick part of the tests: conformance and unit

@@ -231,6 +231,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+drained:
+  description: The addresses of the real servers that O(drain_directory) says are drained.
+  returned: with O(drain_directory)
+  type: list
+  elements: str
+  sample: [198.51.100.11]
 diff:
   description:
     - The virtual services that change, before and after, in the form of C(ipvsadm-save -n), sorted, with thresholds.

@@ -18,6 +18,7 @@ _FILE = re.compile(r"(/\S+|\S+\.service): ?.*")
 _TABLE = re.compile(r"nftables (\S+): ?.*")
 _REMEMBERS = re.compile(r"/\S+: remembers .*")
 _ENTRY = re.compile(r"-([Aa]) (.*)")
+_OTHERWISE = re.compile(r"(tunnel \S+|-A \S+ \S+) (.*)")
 _WEIGHTS = re.compile(r" -w \d+")
 _WEIGHT = re.compile(r"(-a .*) -w (\d+)( .*)?")
 
@@ -66,6 +67,7 @@ def _explained(part: Mapping[str, object]) -> Iterator[str]:
     new = [line for line in after if line not in before]
     yield from _changed_values(gone, new)
     yield from _changed_weights(gone, new)
+    yield from _changed_otherwise(gone, new)
     for line in new:
         yield from _missing(line)
     for line in gone:
@@ -95,6 +97,17 @@ def _changed_weights(gone: list[str], new: list[str]) -> Iterator[str]:
             gone.remove(old[0])
             new.remove(line)
             yield f"the weight of {found[1]} is {old[1][2]}, and should be {found[2]}"
+
+
+def _changed_otherwise(gone: list[str], new: list[str]) -> Iterator[str]:
+    """Tunnels and virtual services that are there, but not as they should be, taken out of the lists."""
+    had = {found[1]: (line, found[2]) for line, found in _matches(_OTHERWISE, gone)}
+    for line, found in list(_matches(_OTHERWISE, new)):
+        if found[1] in had:
+            old, value = had[found[1]]
+            gone.remove(old)
+            new.remove(line)
+            yield f"the {found[1].replace('-A', 'virtual service')} is {value}, and should be {found[2]}"
 
 
 def _matches(pattern: re.Pattern[str], lines: Iterable[str]) -> Iterator[tuple[str, re.Match[str]]]:

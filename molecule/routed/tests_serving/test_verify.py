@@ -15,7 +15,7 @@ HOSTS = ("director1", "rs1", "rs2")
 BROKEN = {
     "director1": {
         "ipvsadm --edit-service --tcp-service 203.0.113.21:7001 --scheduler wlc": [
-            "director1: the IPVS table has no virtual service -t 203.0.113.21:7001 -s rr",
+            "director1: the virtual service -t 203.0.113.21:7001 is -s wlc, and should be -s rr",
         ],
         "sysctl -qw net.ipv4.vs.expire_nodest_conn=0": [
             "director1: net.ipv4.vs.expire_nodest_conn is 0, and should be 1",

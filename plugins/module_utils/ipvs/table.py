@@ -12,10 +12,10 @@ from collections.abc import Sequence
 
 from ansible.module_utils.basic import AnsibleModule
 
-from . import arguments, drain, drain_files, rules
+from . import arguments, drain, drain_files, model, rules
 from .converge import converge
 from .kernel import Ipvs, KernelError
-from .model import InvalidValue, ServicePatch
+from .model import InvalidValue, ServiceKey, ServicePatch
 from .module import MANY, Result, apply, systemctl, table_diff
 from .plan import Scope
 
@@ -33,20 +33,28 @@ def manage(module: AnsibleModule) -> Result:
         scope = Scope()
     else:
         scope = Scope(params["purge"], exclude)
+    if params["drain_directory"] is None:
+        return _carry_out(module, patches, scope, exclude)
     # What is drained must not change between looking at the files and at the table.
-    with drain.turn(params["drain_directory"] is not None and not module.check_mode):
+    with drain.turn(not module.check_mode):
+        drained = _drained(params["drain_directory"])
         if params["state"] == "present":
-            patches = _quiesced(patches, params["drain_directory"])
-        if params["persist"]:
-            return _apply_and_keep(module, patches, scope._replace(exclude=exclude))
-        return apply(module, patches, scope)
+            patches = drain_files.without_weight(patches, drained)
+        result = _carry_out(module, patches, scope, exclude)
+    return {**result, "drained": [model.address_text(address) for address in sorted(drained)]}
 
 
-def _quiesced(patches: Sequence[ServicePatch], directory: str | None) -> list[ServicePatch]:
-    if directory is None:
-        return list(patches)
+def _carry_out(
+    module: AnsibleModule, patches: Sequence[ServicePatch], scope: Scope, exclude: frozenset[ServiceKey]
+) -> Result:
+    if module.params["persist"]:
+        return _apply_and_keep(module, patches, scope._replace(exclude=exclude))
+    return apply(module, patches, scope)
+
+
+def _drained(directory: str) -> set[bytes]:
     try:
-        return drain_files.without_weight(patches, drain_files.read(directory))
+        return drain_files.read(directory)
     except OSError as error:
         raise KernelError(f"cannot read which real servers are drained from {directory}: {error.strerror}") from error
 

@@ -111,7 +111,10 @@ def test_a_right_description_does_go_on_to_the_hosts(tmp_path: Path) -> None:
     ("words", "sentence"),
     [
         ("lvs.cluster.drain", "lvs_real_servers is missing: it takes names of hosts and groups of the inventory"),
-        ("lvs.cluster.drain -e lvs_real_servers=rs1,rs9", "lvs_real_servers is 'rs1,rs9': it takes names of hosts"),
+        (
+            "lvs.cluster.drain -e lvs_real_servers=rs1,rs9",
+            "lvs_real_servers names 'rs9', which is neither a host nor a group: it",
+        ),
         ("lvs.cluster.undrain -e lvs_real_servers=lb1", "host lb1: is not in the inventory group 'real_servers'"),
         ("lvs.cluster.rolling_update", "lvs_update_tasks has to be a file with tasks: it is missing"),
     ],

@@ -66,6 +66,11 @@ def result(before: str, after: str) -> dict[str, Any]:
         ("", "address 192.0.2.10/32 dev lo\n", ["the VIP 192.0.2.10 is not on lo"]),
         ("address 192.0.2.10/32 dev lo\n", "", ["192.0.2.10 is on lo, and no service asks for it"]),
         ("", "tunnel lvs-ipip0 type ipip\n", ["there is no tunnel lvs-ipip0 type ipip"]),
+        (
+            "tunnel lvs-gre0 type gre down\n",
+            "tunnel lvs-gre0 type gre\n",
+            ["the tunnel lvs-gre0 is type gre down, and should be type gre"],
+        ),
         ("rule from 192.0.2.9\n", "", ["there is the rule from 192.0.2.9, which nothing asks for"]),
         ("", "kernel module fou\n", ["the kernel module fou is not loaded"]),
         ("a.service: x\na.service: y\n", "a.service: z\n", ["a.service is not as the role writes it"]),
@@ -110,8 +115,7 @@ def test_parts_of_a_diff() -> None:
     }
     assert deviations("lb1", {"it": {"changed": True, "diff": [{"before": "x", "after": "x"}, weights]}}) == []
     assert deviations("lb1", {"it": {"changed": True, "diff": [kernel, {**rules, "before": "", "after": entry}]}}) == [
-        "lb1: the IPVS table has no virtual service -t 192.0.2.10:80 -s rr",
-        "lb1: the IPVS table has the virtual service -t 192.0.2.10:80 -s wlc, which is not described so",
+        "lb1: the virtual service -t 192.0.2.10:80 is -s wlc, and should be -s rr",
         "lb1: /etc/lvs-cluster/ipvs.rules is not as the role writes it",
     ]
 
