@@ -102,7 +102,7 @@ def test_a_drained_real_server_stays_so_whatever_happens(machine: Machines) -> N
         # Somebody works on it, so an update lets it be.
         run = play("rolling_update", "-e", f"lvs_update_tasks={UPDATE}", *rs1)
         assert run.status != 0
-        assert "192.0.2.11 is drained already" in run.text
+        assert "2001:db8::11 is drained already" in run.text
         assert tables(machine) == [drained(1)] * 2
         played("undrain", *rs1)
         assert tables(machine) == [sorted(RULES)] * 2
