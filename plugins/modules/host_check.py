@@ -126,7 +126,6 @@ held:
   sample: [192.0.2.10]
 """
 
-import ipaddress
 import os
 import shutil
 import sys
@@ -135,7 +134,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils.host.addresses import Addresses
+from ansible_collections.lvs.cluster.plugins.module_utils.host.addresses import held_addresses
 from ansible_collections.lvs.cluster.plugins.module_utils.host.capability import require_root
 from ansible_collections.lvs.cluster.plugins.module_utils.host.errors import HostError, MissingLibrary
 from ansible_collections.lvs.cluster.plugins.module_utils.host.given import unicast_address
@@ -146,20 +145,12 @@ from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.kernel import Ipv
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import InvalidValue
 
 
-def _addresses() -> set[ipaddress.IPv4Address | ipaddress.IPv6Address]:
-    addresses = Addresses()
-    try:
-        return {ipaddress.ip_address(one.address) for one in addresses.read()}
-    finally:
-        addresses.close()
-
-
 def _held(vips: list[str]) -> list[str]:
     if not vips:
         return []
     wanted = [(unicast_address("vips", text, "an address to have"), text) for text in vips]
     try:
-        held = _addresses()
+        held = held_addresses()
     except MissingLibrary:
         return []
     return [text for address, text in wanted if address in held]
@@ -182,7 +173,7 @@ def _check_virtual_services(wanted: list[dict[str, Any]]) -> None:
 def _check_addresses(wanted: list[str], unwanted: list[str]) -> None:
     if not wanted and not unwanted:
         return
-    held = _addresses()
+    held = held_addresses()
     for text in wanted:
         if unicast_address("addresses", text, "an address to have") not in held:
             raise HostError(f"this host has no address {text}")

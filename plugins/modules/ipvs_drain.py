@@ -192,9 +192,9 @@ import ipaddress
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils.host.addresses import Addresses
+from ansible_collections.lvs.cluster.plugins.module_utils.host.addresses import held_addresses
 from ansible_collections.lvs.cluster.plugins.module_utils.host.errors import HostError
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import argspec, module, out_of_service
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import argspec, drain_files, module, out_of_service
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.kernel import KernelError
 
 
@@ -203,12 +203,7 @@ def _has_one_of(vips: list[str]) -> bool:
     if not vips:
         return True
     try:
-        wanted = {ipaddress.ip_address(vip) for vip in vips}
-        addresses = Addresses()
-        try:
-            return any(ipaddress.ip_address(one.address) in wanted for one in addresses.read())
-        finally:
-            addresses.close()
+        return not held_addresses().isdisjoint(ipaddress.ip_address(vip) for vip in vips)
     except (HostError, ValueError) as error:
         raise KernelError(f"vips: {error}") from error
 
@@ -237,7 +232,7 @@ def main() -> None:
             "expired": {"type": "str", "choices": ["fail", "force"], "default": "fail"},
             "wait_for": argspec.waiting(),
             "vips": {"type": "list", "elements": "str", "default": []},
-            "drain_directory": {"type": "path", "default": "/var/lib/lvs-cluster/drain"},
+            "drain_directory": {"type": "path", "default": drain_files.DIRECTORY},
         },
         supports_check_mode=True,
     )

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import errno
 import socket
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
 from .rtnetlink import Rtnetlink, as_host_error
@@ -62,3 +63,12 @@ class Addresses(Rtnetlink):
                 family=socket.AF_INET6 if ":" in address.address else socket.AF_INET,
                 **options,
             )
+
+
+def held_addresses() -> set[IPv4Address | IPv6Address]:
+    """The addresses that this host has now, on whichever interface. Raises HostError, and MissingLibrary."""
+    addresses = Addresses()
+    try:
+        return {ip_address(one.address) for one in addresses.read()}
+    finally:
+        addresses.close()
