@@ -61,7 +61,11 @@ STAGES = (
     ),
     Stage("molecule", "scenarios on clusters of machines", 35, scenarios("dr", "methods", "routed")),
     Stage(
-        "pairs", "pairs of directors, and what clients notice of all that happens", 70, scenarios("pair"), always=False
+        "pairs",
+        "pairs of directors, and what clients notice of all that happens",
+        90,
+        scenarios("pair", "checkers"),
+        always=False,
     ),
 )
 

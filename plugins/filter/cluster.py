@@ -65,6 +65,10 @@ _value:
       description: The identities of services that belong to a health checker.
       type: list
       elements: dict
+    health_checked:
+      description: These services with their real servers, as M(lvs.cluster.ipvs_drain) takes them.
+      type: list
+      elements: dict
     directors:
       description: The directors' inventory names, the one of the highest priority first.
       type: list
@@ -95,6 +99,7 @@ _value:
     vips: [{"address": "192.0.2.10", "family": "ipv4", "prefix": 32}]
     services: []
     owned_elsewhere: []
+    health_checked: []
     directors: [lb1]
     real_servers:
       rs1: {"vips": ["192.0.2.10"]}

@@ -92,6 +92,11 @@ options:
     description: The user that runs the commands of health checks.
     type: str
     default: keepalived_script
+  health_checker:
+    description: Who makes the health checks and owns the services that have one.
+    type: str
+    choices: [keepalived, ldirectord, mon]
+    default: keepalived
 seealso:
   - plugin: lvs.cluster.real_server
     plugin_type: filter
@@ -201,6 +206,19 @@ _value:
     keepalived:
       description: The whole of keepalived's configuration.
       type: str
+    health_checker:
+      description: Who makes the health checks.
+      type: dict
+      contains:
+        name:
+          description: V(keepalived), V(ldirectord) or V(mon), which is its unit of systemd too.
+          type: str
+        files:
+          description:
+            - The files that it takes, each with its C(path), C(content), C(mode) and C(validate) (a command), and with
+              C(then), which is what its unit has to be when the file has changed, V(reloaded) or V(restarted).
+          type: list
+          elements: dict
     drain_files:
       description:
         - The files that drain real servers of services with a health check, by the real server's address. A C(1) in
@@ -254,6 +272,7 @@ _value:
           peers: []
           addresses: [192.0.2.10/32]
     keepalived: "global_defs {...}"
+    health_checker: {"name": "keepalived", "files": []}
     drain_files: {}
     handover_file: ""
     script_user: ""
@@ -266,6 +285,7 @@ from typing import Any
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import Cluster
 from ansible_collections.lvs.cluster.plugins.plugin_utils.filtering import expand
+from ansible_collections.lvs.cluster.plugins.plugin_utils.health_checkers import KEEPALIVED
 from ansible_collections.lvs.cluster.plugins.plugin_utils.keepalived import DEFAULT_SCRIPT_USER
 
 
@@ -286,6 +306,7 @@ def director(
     sync_daemon: Any = True,
     sync_interface: Any = None,
     script_user: Any = DEFAULT_SCRIPT_USER,
+    health_checker: Any = KEEPALIVED,
 ) -> dict[str, object]:
     """`Cluster.director` as a filter."""
 
@@ -304,6 +325,7 @@ def director(
             sync_daemon,
             sync_interface,
             script_user,
+            health_checker,
         )
 
     return expand(description, groups, hostvars, wanted)

@@ -65,6 +65,9 @@ _value:
       description: Services of theirs that a health checker owns, for its option of this name.
       type: list
       elements: dict
+    seen_within:
+      description: After how many seconds a health checker has seen a drain.
+      type: float
     connections:
       description: Where they accept TCP connections, C(address) and C(port).
       type: list
@@ -75,6 +78,7 @@ _value:
     health_checked:
       - {"name": "web", "address": "192.0.2.10", "port": 80, "protocol": "tcp",
          "real_servers": [{"address": "192.0.2.11", "port": 80}]}
+    seen_within: 33.0
     connections:
       - {"address": "192.0.2.11", "port": 80}
 """

@@ -13,7 +13,7 @@ description:
   - Takes real servers out of every virtual service that has them, whoever owns the service. They get weight 0, so no
     new connections, and those that they have stay.
   - What is drained is written down, a file for each real server in O(drain_directory). M(lvs.cluster.ipvs_table) and
-    the role P(lvs.cluster.director#role) respect that, and so does keepalived as that role configures it. So a real
+    the role P(lvs.cluster.director#role) respect that, and so do the health checkers that this role sets up. So a real
     server stays drained through runs of the role, reloads of keepalived, failovers and reboots.
   - It works on one director. The playbooks C(lvs.cluster.drain), C(lvs.cluster.undrain) and
     C(lvs.cluster.rolling_update) use it on all of them, with what the filter P(lvs.cluster.draining#filter) says.
@@ -74,9 +74,9 @@ options:
         elements: dict
   health_checked:
     description:
-      - The virtual services whose weights keepalived sets, in the same form.
-      - With O(state=drained) the module sees that keepalived has done so. It fails, and takes everything back, when
-        that takes longer than 30 seconds.
+      - The virtual services whose weights a health checker sets, in the same form.
+      - With O(state=drained) the module sees that it has done so. It fails, and takes everything back, when
+        that takes longer than O(seen_within).
     type: list
     elements: dict
     default: []
@@ -87,6 +87,12 @@ options:
       - Tasks that run on the director at the same time take turns, so that together they do not undercut it either.
     type: int
     default: 1
+  seen_within:
+    description:
+      - For how many seconds to wait until a health checker has seen a drain. keepalived sees it at once, and ldirectord
+        when it makes its next check.
+    type: float
+    default: 30
   refuse_drained:
     description:
       - With O(state=drained), fail where one of them is drained already, and change nothing. Of tasks that run at the
@@ -226,6 +232,7 @@ def main() -> None:
             "services": services,
             "health_checked": services,
             "minimum_in_service": {"type": "int", "default": 1},
+            "seen_within": {"type": "float", "default": out_of_service.SETTLE},
             "refuse_drained": {"type": "bool", "default": False},
             "wait": {"type": "bool", "default": True},
             "timeout": {"type": "float"},

@@ -335,6 +335,10 @@ services:
           returned: with forward_method V(tun)
           type: str
           sample: none
+        position:
+          description: Its place in the kernel's list, from 0, by which C(mh), C(sh) and C(dh) choose.
+          type: int
+          sample: 0
         connections:
           description: Connections that the director knows now.
           type: dict

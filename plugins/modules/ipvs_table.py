@@ -278,7 +278,10 @@ def main() -> None:
         required_one_of=[("services", "rules")],
         supports_check_mode=True,
     )
-    module.run(ansible, lambda: table.manage(ansible))
+    try:
+        module.run(ansible, lambda: table.manage(ansible))
+    finally:
+        gc.freeze()  # or the end of the process would still walk through all of them
 
 
 if __name__ == "__main__":

@@ -1,11 +1,14 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The form of keepalived's configuration: lines, and blocks of lines. Private to the collection."""
+"""The form of configurations: their head, and keepalived's blocks of lines. Private to the collection."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+
+#: What a configuration of ours begins with.
+HEADER = "# Written by the role lvs.cluster.director: changes made here are lost."
 
 
 def block(head: str, lines: Iterable[str]) -> list[str]:

@@ -24,7 +24,8 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.gateway import (
     read_gateways,
     replies,
 )
-from ansible_collections.lvs.cluster.plugins.plugin_utils.health import check_pools
+from ansible_collections.lvs.cluster.plugins.plugin_utils.health import check_pools, seen_within
+from ansible_collections.lvs.cluster.plugins.plugin_utils.health_checkers import KEEPALIVED, read_checker, refuse
 from ansible_collections.lvs.cluster.plugins.plugin_utils.inventory import (
     DIRECTORS,
     REAL_SERVERS,
@@ -38,7 +39,14 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.keepalived import (
     hands_over,
     read_user,
 )
-from ansible_collections.lvs.cluster.plugins.plugin_utils.kernel_settings import kernel_modules, read_sysctls, sysctls
+from ansible_collections.lvs.cluster.plugins.plugin_utils.kernel_settings import (
+    forwards,
+    kernel_modules,
+    read_sysctls,
+    sysctls,
+)
+from ansible_collections.lvs.cluster.plugins.plugin_utils.ldirectord import LDIRECTORD
+from ansible_collections.lvs.cluster.plugins.plugin_utils.mon import MON
 from ansible_collections.lvs.cluster.plugins.plugin_utils.nftables import director_rules
 from ansible_collections.lvs.cluster.plugins.plugin_utils.openings import forward_rules, input_rules
 from ansible_collections.lvs.cluster.plugins.plugin_utils.overlaps import check_overlaps
@@ -53,13 +61,19 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.tunnels import (
     segment_rules,
     tunnel_ends,
 )
-from ansible_collections.lvs.cluster.plugins.plugin_utils.virtual_servers import drain_files, runs_commands
+from ansible_collections.lvs.cluster.plugins.plugin_utils.virtual_servers import (
+    checked,
+    drain_files,
+    runs_commands,
+)
 from ansible_collections.lvs.cluster.plugins.plugin_utils.vrrp import (
     director_addresses,
     instances,
     read_link,
     read_settings,
 )
+
+_OTHER_CHECKERS = {checker.unit: checker for checker in (LDIRECTORD, MON)}
 
 
 def build_cluster(description: object, groups: object, hostvars: object) -> Cluster:
@@ -102,6 +116,7 @@ class Cluster:
         sync_daemon: object = True,
         sync_interface: object = None,
         script_user: object = DEFAULT_SCRIPT_USER,
+        health_checker: object = KEEPALIVED,
     ) -> dict[str, object]:
         """What one director needs; raises `ModelError` when the host is none or a setting is bad.
 
@@ -114,10 +129,11 @@ class Cluster:
         - ``nftables``: the rules of the table lvs_cluster (`nftables.director_rules`), empty for no table
         - ``vrrp``: ``{"instances": [...]}`` (`vrrp.Instance.as_dict`)
         - ``keepalived``: its whole configuration (`keepalived.configuration`)
+        - ``health_checker``: its ``name``, and the ``files`` that it takes beside that (`health_checkers.File`)
         - ``drain_files``: address -> path, the files that drain real servers of services that belong to the health
           checker (`virtual_servers`); their directory has to be there before keepalived is
         - ``handover_file``: a path; a 1 in that file makes others come first. Empty where there is no other director
-        - ``script_user``: the user that keepalived runs programs as, empty where it runs none
+        - ``script_user``: the user that commands of health checks run as, empty where there is nobody to make for that
         - ``openings``: rules for the host's own firewall, by hook: ``{"input": [...], "forward": [...]}`` (`openings`)
         """
         problems = Problems()
@@ -134,7 +150,12 @@ class Cluster:
         )
         link = read_link(sync_interface, "director_sync_interface", settings.interface, problems)
         daemon = read_sync_daemon(sync_daemon, link, problems)
-        user = read_user(script_user, problems) if runs_commands(self.resolved) else ""
+        checker = read_checker(health_checker, problems)
+        other = _OTHER_CHECKERS.get(checker)
+        needs_user = runs_commands(self.resolved) and (other is None or other.changes_user)
+        user = read_user(script_user, problems) if needs_user else ""
+        if other is not None:
+            refuse(other, checked(self.resolved), problems)
         gateways = read_gateways(nat_gateway, self.resolved, self.inventory, problems)
         extra = read_sysctls(extra_sysctls, "director_sysctls", problems)
         problems.raise_any()
@@ -147,15 +168,20 @@ class Cluster:
             check_families(self.resolved, problems)
         problems.raise_any()
         services = [item.service for item in self.resolved]
+        kernel = {**sysctls(services, len(self.inventory.directors), settings.interfaces), **extra}
+        moving = [vip for vip in vips if forwards(kernel, vip.version)] if any(one.peers for one in vrrp) else []
         return {
             "vips": [{"address": str(vip), "family": family_of(vip), "prefix": vip.max_prefixlen} for vip in vips],
             "services": table_entries(self.resolved),
             "owned_elsewhere": self.owned_elsewhere(),
             "kernel_modules": kernel_modules(services),
-            "sysctls": {**sysctls(services, len(self.inventory.directors), settings.interfaces), **extra},
-            "nftables": director_rules(services, settings.interfaces),
+            "sysctls": kernel,
+            "nftables": director_rules(services, settings.interfaces, moving),
             "vrrp": {"instances": [instance.as_dict() for instance in vrrp]},
-            "keepalived": configuration(host, vrrp, self.resolved, daemon, user),
+            "keepalived": configuration(host, vrrp, () if other else self.resolved, daemon, "" if other else user),
+            "health_checker": other.as_dict(checked(self.resolved), user)
+            if other
+            else {"name": checker, "files": list[object]()},
             "drain_files": drain_files(self.resolved),
             "handover_file": HANDOVER_FILE if hands_over(vrrp) else "",
             "script_user": user,
@@ -201,11 +227,12 @@ class Cluster:
     def draining(self, hosts: object) -> dict[str, object]:
         """What takes real servers out of all their services; raises `ModelError` for a host that is in none.
 
-        ``{"addresses": ["192.0.2.11"], "services": [...], "health_checked": [...], "connections": [...]}``
+        ``{"addresses": ["192.0.2.11"], "services": [...], "health_checked": [...], "connections": [...],
+        "seen_within": 33.0}``
 
         ``services`` and ``health_checked`` are what the module ``ipvs_drain`` takes, of the services that have one of
         these hosts, and with these alone. ``connections`` are ``{"address": "192.0.2.11", "port": 80}``: where these
-        hosts accept TCP.
+        hosts accept TCP. ``seen_within`` is after how many seconds a health checker has seen a drain.
         """
         problems = Problems()
         names = [str(host) for host in (hosts if isinstance(hosts, (list, tuple)) else [hosts])]
@@ -221,11 +248,11 @@ class Cluster:
         problems.raise_any()
         # The files that drain are named after addresses, so a service that has one without a host's name counts too.
         wanted = {address for host in names for address in found[host]}
+        concerned = [item for item in self.resolved if any(server.address in wanted for server in item.servers)]
         resolved = [
             replace(item, servers=tuple(server for server in item.servers if server.address in wanted))
-            for item in self.resolved
+            for item in concerned
         ]
-        resolved = [item for item in resolved if item.servers]
         ends = {
             (server.address, server.port or port)
             for item in resolved
@@ -239,6 +266,7 @@ class Cluster:
             ],
             "services": pools(resolved, health_checked=False),
             "health_checked": pools(resolved, health_checked=True),
+            "seen_within": seen_within(concerned),
             "connections": [
                 {"address": str(address), "port": port}
                 for address, port in sorted(ends, key=lambda end: (end[0].version, int(end[0]), end[1]))
@@ -249,7 +277,8 @@ class Cluster:
     def as_dict(self) -> dict[str, object]:
         """The whole cluster, for checks from outside and for reports.
 
-        ``{"vips": [as for a director], "services": [...], "owned_elsewhere": [...], "directors": ["lb1"],
+        ``{"vips": [as for a director], "services": [...], "owned_elsewhere": [...], "health_checked": [`table.pools`],
+        "directors": ["lb1"],
         "handover_file": "",
         "real_servers": {"rs1": {"vips": ["192.0.2.10"]}}, "direct_vips": ["192.0.2.10"],
         "connections": [{"name": "web", "address": "192.0.2.10", "port": 80}]}``
@@ -278,6 +307,7 @@ class Cluster:
             ],
             "services": table_entries(self.resolved),
             "owned_elsewhere": self.owned_elsewhere(),
+            "health_checked": pools(self.resolved, health_checked=True),
             "directors": list(self.inventory.directors),
             "handover_file": HANDOVER_FILE if len(self.inventory.directors) > 1 and self.vips() else "",
             "real_servers": {host: {"vips": [str(vip) for vip in _sorted(vips)]} for host, vips in serving.items()},

@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Union
 
-from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import Problems, plain, show, suggestion
+from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import Problems, known_ones, plain, show, suggestion
 
 IPAddress = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
 MAX_PORT = 65535
@@ -135,7 +135,7 @@ class Fields:
         known = tuple(known)
         for key in self.values:
             if key not in known:
-                self.fault(_readable(key), f"is not a key of {what}{suggestion(key, known)}")
+                self.fault(_readable(key), f"is not a key of {what}{suggestion(key, known) or known_ones(known)}")
 
     def integer(self, name: str, low: int, high: int) -> int | None:
         """An integer in a range; None when not given or bad."""
@@ -188,7 +188,7 @@ class Fields:
         known = tuple(known)
         if isinstance(value, str) and value in known:
             return known[known.index(value)]
-        self.fault(name, f"{show(value)} is not {what}{suggestion(value, known) or '; known: ' + ' '.join(known)}")
+        self.fault(name, f"{show(value)} is not {what}{suggestion(value, known) or known_ones(known)}")
         return None
 
     def text(self, name: str, pattern: re.Pattern[str], rule: str) -> str | None:

@@ -53,6 +53,8 @@ _NEEDED = {
 #: Those that keepalived.conf(5) lists; the list in the code (check_dns.c: DNS_TYPE) is longer.
 RECORDS = ("A", "AAAA", "CNAME", "MX", "NS", "SOA", "TXT")
 MAX_SECONDS = 86400
+_SETTLE = 30.0  # seconds, for a busy director
+_NAMING = 1.0  # seconds, for an address that the DNS does not know (ldirectord.py)
 MAX_WEIGHT_SUM = 2**32 - 1
 
 # keepalived reads lines of at most 1023 characters (lib/parser.h: MAXBUF), has no escape for a double quote that both
@@ -195,3 +197,16 @@ def check_pools(resolved: Iterable[ResolvedService], problems: Problems) -> None
                 text = f"{sorry.address} is a real server of this service by {server.path}"
                 problems.add(service.where, "sorry_server.address", text)
                 break
+
+
+def seen_within(resolved: Iterable[ResolvedService]) -> float:
+    """After how many seconds a health checker has seen a drain, also one that looks with its checks only.
+
+    ldirectord does, and it asks the real servers of a service one after the other, each also for its name.
+    """
+    rounds = [
+        check.interval + (check.timeout + _NAMING) * len(item.servers)
+        for item in resolved
+        if (check := item.service.health_check) is not None
+    ]
+    return _SETTLE + max(rounds, default=0)

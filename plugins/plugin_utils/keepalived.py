@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ansible_collections.lvs.cluster.plugins.plugin_utils.blocks import block
+from ansible_collections.lvs.cluster.plugins.plugin_utils.blocks import HEADER, block
 from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import Problems, plain, show
 from ansible_collections.lvs.cluster.plugins.plugin_utils.resolve import ResolvedService
 from ansible_collections.lvs.cluster.plugins.plugin_utils.sync_daemon import SyncDaemon
@@ -28,7 +28,6 @@ DEFAULT_SCRIPT_USER = "keepalived_script"
 HANDOVER_FILE = f"{DRAIN_DIRECTORY}/director"
 #: Further than any two priorities that follow each other, and not so far that the director would resign.
 _HANDOVER = 100
-HEADER = "# Written by the role lvs.cluster.director: changes made here are lost."
 
 
 # what useradd of Debian and Red Hat take alike

@@ -121,6 +121,12 @@ def sysctls(services: Sequence[Service], directors: int, interfaces: Sequence[st
     return found
 
 
+def forwards(values: Mapping[str, int | str], version: int) -> bool:
+    """Whether these sysctls make a router of the host, for IP of this version."""
+    key = "net.ipv4.ip_forward" if version == 4 else "net.ipv6.conf.all.forwarding"
+    return str(values.get(key, 0)) != "0"
+
+
 def read_sysctls(value: object, variable: str, problems: Problems) -> dict[str, int | str]:
     """The user's own sysctls, checked: key -> integer or string, with the keys written as `sysctls` writes them."""
     if value is None:

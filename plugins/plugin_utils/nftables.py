@@ -12,6 +12,10 @@ How each part works with IPVS, whose hooks are LOCAL_IN at the priorities 98 and
   else that the director forwards is touched.
 - **no redirects**: IPv6 has no sysctl send_redirects, and ip6_forward (net/ipv6/ip6_output.c) tells a real server that
   a client on its link can be reached directly. Real servers heed that, and nat breaks with the next packet.
+- **no loops**: when a VIP moves, for a moment neither director has it. As a router the one that gets a packet for it
+  sends it to the other one, which sends it back, until the TTL is used up. The client is told so by ICMP time exceeded,
+  and gives up (EHOSTUNREACH) what its own retransmission would have brought through. So what would leave for a VIP by
+  the link on which the VIPs are is dropped.
 - **synproxy**: SYNs for the VIP pass connection tracking by; the kernel answers them itself with a cookie before IPVS
   sees anything (priority filter, 0). Only when the client's ACK shows that it exists, the kernel opens a connection of
   its own to the VIP, which IPVS balances (Documentation/networking/nf_conntrack-sysctl.rst: nf_conntrack_tcp_loose;
@@ -22,6 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import IPAddress
 from ansible_collections.lvs.cluster.plugins.plugin_utils.services import Service, Traffic
 
 #: What a SYN proxy promises to clients before it knows the real server: Ethernet's MTU less the headers.
@@ -29,10 +34,11 @@ _MSS = {"ipv4": 1460, "ipv6": 1440}
 _WINDOW_SCALE = 7
 
 
-def director_rules(services: Iterable[Service], interfaces: Sequence[str]) -> str:
+def director_rules(services: Iterable[Service], interfaces: Sequence[str], moving: Sequence[IPAddress] = ()) -> str:
     """The chains that these services need; empty when they need none. Services keep their order.
 
-    ``interfaces`` are those on which the director has to do with clients and real servers.
+    ``interfaces`` are those on which the director has to do with clients and real servers, the one with the VIPs first.
+    ``moving`` are VIPs that it would forward packets for while it does not have them.
     """
     services = list(services)
     marked = [service for service in services if service.fwmark is not None]
@@ -44,6 +50,7 @@ def director_rules(services: Iterable[Service], interfaces: Sequence[str]) -> st
         _chain("marks", "filter hook prerouting priority mangle", marked, _mark),
         _chain("syn_proxy", "filter hook input priority filter", proxied, _proxy),
         _no_redirects(interfaces) if any(_routes_ipv6(service) for service in services) else "",
+        base_chain("no_loops", "filter hook forward priority filter", _back(interfaces, moving)),
         _chain("full_nat", "nat hook postrouting priority srcnat", masqueraded, _masquerade),
     ]
     return "\n".join(chain for chain in chains if chain)
@@ -72,10 +79,24 @@ def _no_redirects(interfaces: Sequence[str]) -> str:
     return base_chain("no_redirects", "filter hook output priority filter", [rule])
 
 
+def _back(interfaces: Sequence[str], moving: Sequence[IPAddress]) -> list[str]:
+    # one rule a family, since every reply that is forwarded passes them
+    families = [[vip for vip in moving if vip.version == version] for version in (4, 6)]
+    return [f'iifname "{interfaces[0]}" oifname "{interfaces[0]}" {_to(*vips)} drop' for vips in families if vips]
+
+
+def _to(*addresses: IPAddress) -> str:
+    """The packets to addresses of one family, as a match."""
+    return f"{'ip' if addresses[0].version == 4 else 'ip6'} daddr {_any_of([str(one) for one in addresses])}"
+
+
+def _any_of(values: Sequence[str]) -> str:
+    return values[0] if len(values) == 1 else f"{{ {', '.join(values)} }}"
+
+
 def to_vip(traffic: Traffic) -> str:
     """The packets of clients to a VIP, as a match."""
-    family = "ip" if traffic.address.version == 4 else "ip6"
-    match = f"{family} daddr {traffic.address}"
+    match = _to(traffic.address)
     if traffic.ports:
         return f"{match} {traffic.protocol} dport {ports_of(traffic)}"
     return f"{match} meta l4proto {traffic.protocol}" if traffic.protocol else match
@@ -83,8 +104,7 @@ def to_vip(traffic: Traffic) -> str:
 
 def ports_of(traffic: Traffic) -> str:
     """Its ports, as nft takes them behind C(dport) and C(sport)."""
-    ports = [str(port) for port in sorted(traffic.ports)]
-    return ports[0] if len(ports) == 1 else f"{{ {', '.join(ports)} }}"
+    return _any_of([str(port) for port in sorted(traffic.ports)])
 
 
 def _mark(service: Service, traffic: Traffic) -> list[str]:

@@ -100,5 +100,11 @@ def suggestion(word: object, known: Iterable[str]) -> str:
     if not isinstance(word, str):
         return ""
     names = {name.casefold(): name for name in known}
-    near = difflib.get_close_matches(word.casefold()[:70], names, n=1, cutoff=0.6)
+    # difflib's own 0.6 takes code for record
+    near = difflib.get_close_matches(word.casefold()[:70], names, n=1, cutoff=0.65)
     return f" (did you mean {names[near[0]]!r}?)" if near else ""
+
+
+def known_ones(known: Iterable[str]) -> str:
+    """``; known: rr wrr``, for a message about what is none of them."""
+    return f"; known: {' '.join(known)}"

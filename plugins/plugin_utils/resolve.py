@@ -9,7 +9,7 @@ values go over its group's, and services are held against each other and against
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import IPAddress
@@ -58,7 +58,10 @@ def resolve(services: Sequence[Service], inventory: Inventory, problems: Problem
     _check_duplicates(services, problems)
     resolver = _Resolver(inventory, problems)
     resolved = [ResolvedService(service, resolver.servers(service)) for service in services]
-    _check_vips(resolved, inventory, problems)
+    own = _addresses_of_directors(inventory)
+    _check_vips(resolved, own, problems)
+    if len(inventory.directors) > 1:
+        _check_sorry_servers(resolved, own, problems)
     return resolved
 
 
@@ -192,19 +195,36 @@ def _merged(own: ServerEntry, default: ServerEntry) -> ServerEntry:
     )
 
 
-def _check_vips(resolved: Sequence[ResolvedService], inventory: Inventory, problems: Problems) -> None:
-    """No VIP is an address that a host of the cluster has for itself."""
+def _addresses_of_directors(inventory: Inventory) -> dict[IPAddress, str]:
+    """Whose each of their own addresses is."""
     holders: dict[IPAddress, str] = {}
     for host in inventory.directors:
         try:
             holders.update((address, f"director {host}") for address in inventory.addresses(host).values())
         except InventoryError:
             continue  # a director needs an address only where VRRP has peers, and that is checked there
+    return holders
+
+
+def _check_sorry_servers(
+    resolved: Sequence[ResolvedService], directors: Mapping[IPAddress, str], problems: Problems
+) -> None:
+    """None of them is a director that may be the backup, as no real server is."""
+    for item in resolved:
+        sorry, method = item.service.sorry_server, item.service.forward_method
+        if sorry is not None and sorry.address in directors and method in _NOT_ON_DIRECTORS:
+            text = f"{sorry.address} is the own address of {directors[sorry.address]}: {_NOT_ON_DIRECTORS[method]}"
+            problems.add(item.service.where, "sorry_server.address", text)
+
+
+def _check_vips(resolved: Sequence[ResolvedService], directors: Mapping[IPAddress, str], problems: Problems) -> None:
+    """No VIP is an address that a host of the cluster has for itself."""
+    holders = dict(directors)
     for item in resolved:
         for server in item.servers:
             holders.setdefault(server.address, "a real server" if server.host is None else f"host {server.host}")
         if item.service.sorry_server is not None:
-            holders.setdefault(item.service.sorry_server.address, "a sorry server")
+            holders.setdefault(item.service.sorry_server.address, f"the sorry server of {item.service.where}")
     for item in resolved:
         for vip in item.service.vips:
             if vip in holders:

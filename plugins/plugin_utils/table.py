@@ -61,7 +61,13 @@ def _endpoint(server: RealServer, port: int) -> dict[str, object]:
 
 
 def _entry(item: ResolvedService, identity: dict[str, object], port: int) -> dict[str, object]:
-    service = item.service
+    shared = _shared(item.service)
+    servers = [_server(server, port, shared) for server in item.servers]
+    return {**service_entry(item.service, identity), "real_servers": servers}
+
+
+def service_entry(service: Service, identity: dict[str, object]) -> dict[str, object]:
+    """A service without its real servers."""
     entry: dict[str, object] = {
         "name": service.name,
         **identity,
@@ -74,9 +80,12 @@ def _entry(item: ResolvedService, identity: dict[str, object], port: int) -> dic
         entry["persistence_timeout"] = service.persistence.timeout
         entry["persistence_netmask"] = str(service.persistence.netmask)
         entry["persistence_engine"] = service.persistence.engine or ""
-    shared = _shared(service)
-    entry["real_servers"] = [_server(server, port, shared) for server in item.servers]
     return entry
+
+
+def server_entry(service: Service, server: RealServer, port: int) -> dict[str, object]:
+    """A real server of a service on this port, without a weight where none is given."""
+    return _server(server, port, _shared(service))
 
 
 def _shared(service: Service) -> dict[str, object]:

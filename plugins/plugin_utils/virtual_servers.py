@@ -27,6 +27,7 @@ So the weight here is the real server's own, negative, and at least 1: a 1 in th
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterable, Iterator, Sequence
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils.blocks import block, number
@@ -126,10 +127,14 @@ def _persistence(service: Service) -> Iterator[str]:
         if persistence.netmask != 128:
             yield f"persistence_granularity {persistence.netmask}"
     elif persistence.netmask != 32:
-        mask = (0xFFFFFFFF << (32 - persistence.netmask)) & 0xFFFFFFFF
-        yield "persistence_granularity " + ".".join(str(octet) for octet in mask.to_bytes(4, "big"))
+        yield f"persistence_granularity {dotted_mask(persistence.netmask)}"
     if persistence.engine:
         yield f"persistence_engine {persistence.engine}"
+
+
+def dotted_mask(bits: int) -> str:
+    """An IPv4 netmask of so many bits, 255.255.255.0 for instance."""
+    return str(ipaddress.IPv4Network((0, bits)).netmask)
 
 
 def _pool(service: Service, check: HealthCheck, port: int) -> Iterator[str]:

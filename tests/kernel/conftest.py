@@ -17,15 +17,19 @@ import io
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
+import unittest.mock
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
+
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import drain_files
 
 CLONE_NEWNET = 0x40000000
 MODULES = "ansible_collections.lvs.cluster.plugins.modules"
@@ -77,6 +81,7 @@ class Host:
         arguments["_ansible_check_mode"] = check
         with (
             patch_module_args(arguments),
+            unittest.mock.patch.object(gc, "freeze"),  # at its end, which is none here: garbage would stay for ever
             contextlib.redirect_stdout(output),
             pytest.raises(SystemExit) as ended,
         ):
@@ -143,7 +148,7 @@ def host() -> Host:
 
 @pytest.fixture
 def _nothing_kept() -> Iterator[None]:
-    """Persisted files are the machine's, not the namespace's: none before the test, none after it."""
+    """Persisted and draining files are the machine's, not the namespace's: none before the test, none after it."""
     _remove_persisted()
     yield
     _remove_persisted()
@@ -156,6 +161,8 @@ def _remove_persisted() -> None:
         if "lvs-cluster" in os.path.dirname(path):
             with contextlib.suppress(FileNotFoundError):
                 os.rmdir(os.path.dirname(path))
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(drain_files.DIRECTORY)  # which the modules make where they are told nothing else
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import out_of_service, persist
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import persist
 from ansible_collections.lvs.cluster.tests.kernel import traffic
 
 if TYPE_CHECKING:
@@ -121,17 +121,12 @@ def test_the_floor_is_kept_and_nothing_is_touched(host: Host, drains: dict[str, 
     host.ok("ipvs_drain", real_servers=[SECOND], minimum_in_service=0, **drains)
 
 
-def test_without_keepalived_s_help_it_is_taken_back(
-    host: Host, drains: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(out_of_service, "SETTLE", 0.5)
+def test_without_keepalived_s_help_it_is_taken_back(host: Host, drains: dict[str, Any]) -> None:
     theirs = [{"address": "192.0.2.99", "port": 80, "real_servers": [{"address": FIRST}]}]
     arguments: dict[str, Any] = {"real_servers": [FIRST], "health_checked": theirs, "minimum_in_service": 0, **drains}
+    arguments["seen_within"] = 0.5
     message = host.failure("ipvs_drain", **arguments)
-    assert (
-        "keepalived has not given real server 198.51.100.11:80 of virtual service tcp 192.0.2.99:80 the weight 0"
-        in message
-    )
+    assert "the health checker has not given real server 198.51.100.11:80 of virtual service tcp" in message
     assert host.save() == rules(3)
     assert list(Path(drains["drain_directory"]).iterdir()) == []
 

@@ -16,6 +16,8 @@ PACKAGES = (
     "ca-certificates",
     "curl",
     "dbus",
+    "dnsmasq",
+    "fping",
     "haproxy",
     "ifupdown",
     "initramfs-tools",
@@ -23,9 +25,13 @@ PACKAGES = (
     "ipvsadm",
     "keepalived",
     "kmod",
+    "ldirectord",
+    "libnet-dns-perl",
+    "libnet-inet6glue-perl",
     "linux-image-cloud-amd64",
     "nftables",
     "nginx-light",
+    "opensmtpd",
     "openssh-server",
     "procps",
     "python3",
@@ -79,13 +85,16 @@ FILES = {
 # Started here: the network and the agent. Not started before a clone has its own name and keys: SSH and nginx.
 # Left out: what only costs boot time on a machine that lives for minutes.
 COMMANDS = (
+    # Not with the others: Debian 12's package makes its user before it is unpacked, which takes PAM that is set up.
+    "DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends mon",
     # The machines reach nobody. A small archive of their own lets a test take a package out and a role put it back.
     "mkdir /srv/packages; cd /srv/packages; apt-get -qq download python3-pyroute2;"
     " apt-ftparchive packages . > Packages; rm -f /etc/apt/sources.list /etc/apt/sources.list.d/*;"
     " echo 'deb [trusted=yes] file:/srv/packages ./' > /etc/apt/sources.list.d/lab.list",
     "rm -f /etc/ssh/ssh_host_* /etc/machine-id; : > /etc/machine-id",
     "systemctl enable systemd-networkd.service qemu-guest-agent.service ssh.service",
-    "systemctl disable nginx.service haproxy.service vsftpd.service networking.service"
+    "systemctl disable nginx.service haproxy.service vsftpd.service networking.service ldirectord.service mon.service"
+    " dnsmasq.service opensmtpd.service"
     " systemd-networkd-wait-online.service"
     " ipvsadm.service e2scrub_reap.service || test $? = 1",
     "systemctl mask apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer"

@@ -76,6 +76,30 @@ def test_a_planned_failover_and_back_is_noticed_by_nobody(machine: Machines) -> 
             assert clients.neighbour() == machine(to).check_output("cat /sys/class/net/cluster/address")
 
 
+def say(director: Host, number: int) -> None:
+    """What the playbook says to it (keepalived.conf: track_file): 0 ordinary, 1 after the others, 3 takes no VIP."""
+    director.check_output(f"echo {number} >/var/lib/lvs-cluster/drain/director")
+
+
+def test_many_handovers_are_noticed_by_nobody(machine: Machines) -> None:
+    """In each there is a moment without an owner, and what comes then must neither go in circles nor be refused."""
+    first, second = machine("director1"), machine("director2")
+    with clients.clients(held=10) as load:
+        load.beat()
+        try:
+            for _time in range(7):
+                say(first, 3)
+                clients.until(lambda: clients.owners(machine) == ["director2"], 30)
+                say(first, 0)
+                say(second, 3)
+                clients.until(lambda: clients.owners(machine) == ["director1"], 30)
+                say(second, 0)
+        finally:
+            say(first, 0)
+            say(second, 0)
+        assert not load.noticed()
+
+
 def test_a_lost_director_is_replaced_and_connections_stay(machine: Machines) -> None:
     assert clients.owners(machine) == ["director1"]
     with clients.clients() as load:

@@ -15,7 +15,6 @@ import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from . import rules
 from .kernel import Failure, Ipvs, KernelError, explain
 from .model import InvalidValue, RealServer, RealServerKey, ServiceKey, ServicePatch, Table, VirtualService
 from .plan import NOTHING_MORE, PURGE_ALL, REMOVE, Operation, Plan, Scope, plan, undo, unmet
@@ -55,15 +54,21 @@ class Outcome(NamedTuple):
     @property
     def before(self) -> str:
         """The services that change, in the form of ipvsadm-save; "" where nothing does."""
-        return rules.render(self.plan.current, self._services())
+        return _rendered(self.plan.current, self._services())
 
     @property
     def after(self) -> str:
         """The same afterwards."""
-        return rules.render(self.plan.predicted, self._services())
+        return _rendered(self.plan.predicted, self._services())
 
     def _services(self) -> set[ServiceKey]:
         return {operation.service for operation in self.plan.operations}
+
+
+def _rendered(table: Table, keys: Iterable[ServiceKey]) -> str:
+    from . import rules  # which a task without a diff need not load
+
+    return rules.render(table, keys)
 
 
 Guard = Callable[[Plan], None]
@@ -207,8 +212,8 @@ class _Attempt:
         keys = {operation.service for operation in wrong}
         raise ConvergeError(
             f"the kernel acknowledged every change, but {self._describe(wrong[0])} did not last: another process "
-            f"changes the table, or this kernel lacks a feature. Expected:\n{rules.render(planned.predicted, keys)}"
-            f"Found:\n{rules.render(actual, keys)}"
+            f"changes the table, or this kernel lacks a feature. Expected:\n{_rendered(planned.predicted, keys)}"
+            f"Found:\n{_rendered(actual, keys)}"
         )
 
 

@@ -6,7 +6,8 @@
 PRIVATE to the collection lvs.cluster: may change without notice. The pure part comes first.
 
 A file is named after the address and holds a number. As keepalived reads it (keepalived/trackers/track_file.c), one
-that is empty or not there counts as 0, and 0 is not drained.
+that is empty or not there counts as 0, and 0 is not drained. ldirectord looks whether there is a file, whatever it
+holds, and has an IPv6 address in brackets (ldirectord, _check_real_for_maintenance): so such a one has two files.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def read(directory: str) -> set[bytes]:
         return drained
     for name in names:
         try:
-            address = model.pack_address(name)
+            address = _address_of(name)
         except ValueError:
             continue
         with (
@@ -69,11 +70,22 @@ def read(directory: str) -> set[bytes]:
     return drained
 
 
+def _address_of(name: str) -> bytes:
+    """The packed address that a file is named after; ValueError where it is none."""
+    bracketed = name[1:-1] if name.startswith("[") and name.endswith("]") else ""
+    return model.pack_address(bracketed if ":" in bracketed else name)
+
+
+def _names(address: bytes) -> list[str]:
+    text = model.address_text(address)
+    return [text, f"[{text}]"] if ":" in text else [text]
+
+
 def write(directory: str, addresses: Iterable[bytes]) -> None:
     """Drain these. Raises OSError. Written in place: to keepalived each is a file that comes or is written again."""
     os.makedirs(directory, mode=0o755, exist_ok=True)
-    for address in sorted(addresses):
-        with open(os.path.join(directory, model.address_text(address)), "wb") as file:
+    for name in (name for address in sorted(addresses) for name in _names(address)):
+        with open(os.path.join(directory, name), "wb") as file:
             os.fchmod(file.fileno(), 0o644)
             file.write(_DRAINED)
 
@@ -83,5 +95,5 @@ def remove(directory: str, addresses: Iterable[bytes]) -> None:
     wanted = frozenset(addresses)
     for name in os.listdir(directory) if os.path.isdir(directory) else ():
         with contextlib.suppress(ValueError, FileNotFoundError):
-            if model.pack_address(name) in wanted:
+            if _address_of(name) in wanted:
                 os.unlink(os.path.join(directory, name))

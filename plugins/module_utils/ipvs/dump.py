@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import struct
+from collections.abc import Iterator
 
 from . import uapi, wire
 from .model import AF_INET, RealServer, RealServerKey
@@ -19,17 +20,18 @@ _DEST_TYPES = (uapi.U16.pack(uapi.ATTR_DEST), uapi.U16.pack(uapi.ATTR_DEST | uap
 _MIDDLES = tuple(kind + wire.ADDRESS_WORD for kind in _DEST_TYPES)
 
 # One message as ip_vs_genl_fill_dest writes it (Linux 5.3 and newer): what is alike in all headers of a dump, the rest
-# of them, the nested attribute's length and type; then address, port, values, three connection counters, the family,
+# of them, the nested attribute's length and type; then address, port and values, three connection counters, the family,
 # and statistics, which are of no interest here.
-_RECORD = "=12s 8x 2x6s 16s 8s {values}s 24x 8s {rest}x"
+_RECORD = "=12s 8x 2x6s 16s {values}s 24x 8s {rest}x"
+_PORT_SIZE = 8
 _IMAGE = "=24x {image}s 24x 8s {rest}x"
 _MIDDLE = 22  # where the type of the nested attribute is
-_SMALLEST = struct.calcsize(_RECORD.format(values=wire.VALUES.size, rest=0))
+_SMALLEST = struct.calcsize(_RECORD.format(values=_PORT_SIZE + wire.VALUES.size, rest=0))
 
 
 @functools.lru_cache(8)
 def _records(length: int) -> struct.Struct:
-    return struct.Struct(_RECORD.format(values=wire.VALUES.size, rest=length - _SMALLEST))
+    return struct.Struct(_RECORD.format(values=_PORT_SIZE + wire.VALUES.size, rest=length - _SMALLEST))
 
 
 @functools.lru_cache(8)
@@ -37,10 +39,13 @@ def _images(length: int) -> struct.Struct:
     return struct.Struct(_IMAGE.format(image=wire.IMAGE_SIZE, rest=length - _SMALLEST))
 
 
-def images(data: bytes) -> set[tuple[bytes, bytes]]:
+def images(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """What a buffer says of real servers, in the form of :func:`wire.image`; of no use where it looks unusual."""
     length, end = _alike(data)
-    return set(_images(length).iter_unpack(memoryview(data)[:end])) if end else set()
+    if not end:
+        return iter(())
+    found: Iterator[tuple[bytes, bytes]] = _images(length).iter_unpack(memoryview(data)[:end])
+    return found
 
 
 def end_of(data: bytes, sequence: int) -> uapi.Message | None:
@@ -78,13 +83,11 @@ def _server(values: bytes) -> RealServer | None:
     return RealServer(method & uapi.FWD_MASK, weight, upper, lower, kind, tunnel_port, checksum).normalised()
 
 
-@functools.lru_cache(wire.REPEATED)
 def _port(attribute: bytes) -> int:
     """The port in an attribute; -1 where it is another attribute."""
     return int.from_bytes(attribute[4:6], "big") if attribute[:4] == wire.PORT_WORD else -1
 
 
-@functools.lru_cache(wire.REPEATED)
 def _family(attribute: bytes) -> int:
     """The address family in an attribute; 0 where it is another attribute."""
     return int(uapi.U16.unpack_from(attribute, 4)[0]) if attribute[:4] == wire.FAMILY_WORD else 0
@@ -94,8 +97,8 @@ class RealServers:
     """Takes the buffers of one dump and decodes them into ``found``.
 
     Message by message that costs more than everything else that is done with real servers. They come in one length, so
-    they are unpacked together, and what repeats from one to the next is decoded once. Whatever looks different goes
-    through :func:`wire.decode_dest`.
+    they are unpacked together, and what repeats from one to the next is not decoded again. Whatever looks different
+    goes through :func:`wire.decode_dest`.
     """
 
     def __init__(self, family_id: int, sequence: int) -> None:
@@ -125,15 +128,17 @@ class RealServers:
         if middle not in _MIDDLES:
             return 0
         found, new = self.found, tuple.__new__
-        offset = 0
+        offset = number = port = size = 0
+        server, former, former_family = None, b"", b""
         together = memoryview(data)[: len(data) // length * length]
-        for head, mid, address, port, values, family in _records(length).iter_unpack(together):
-            key = (_family(family), address, _port(port))
-            server = _server(values)
-            if head != first or mid != middle or server is None or key[2] < 0 or not key[0]:
+        for head, mid, address, values, family in _records(length).iter_unpack(together):
+            if values != former:
+                former, port, server = values, _port(values), _server(values[_PORT_SIZE:])
+            if family != former_family:
+                former_family, number = family, _family(family)
+                size = 4 if number == AF_INET else 16
+            if head != first or mid != middle or server is None or port < 0 or not number:
                 break
-            if key[0] == AF_INET:
-                key = (AF_INET, address[:4], key[2])
-            found[new(RealServerKey, key)] = server
+            found[new(RealServerKey, (number, address[:size], port))] = server
             offset += length
         return offset

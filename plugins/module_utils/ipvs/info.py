@@ -57,7 +57,9 @@ def services(ipvs: Ipvs, wanted: Wanted = None) -> tuple[list[Facts], Table]:
             continue
         entry = service_facts(key, settings)
         entry["statistics"], entry["rates"] = wire.decode_statistics(data, message, is_service=True)
-        servers = {server: (values, counters) for server, values, counters in real_servers(ipvs, key)}
+        servers = {server: (values, facts) for server, values, facts in real_servers(ipvs, key)}
+        for position, (_values, facts) in enumerate(servers.values()):
+            facts["position"] = position
         entry["real_servers"] = [servers[server][1] for server in sorted(servers)]
         described.append(entry)
         table[key] = VirtualService(settings, {server: values for server, (values, _facts) in servers.items()})

@@ -90,6 +90,7 @@ class Ipvs:
     def __init__(self, load: bool = True) -> None:
         self._load = load
         self._socket: Any = None
+        self._blocking = False
         self._family_id = 0
         self._sequence = 0
         self.loaded = True
@@ -126,6 +127,7 @@ class Ipvs:
             sock.close()
             raise KernelError(_NO_IPVS if error.code == errno.ENOENT else f"IPVS: {explain(error.code)}") from error
         self._socket, self._family_id = sock, sock.prid
+        self._blocking = os.get_blocking(sock.fileno())
         return True
 
     def _next(self, count: int = 1) -> int:
@@ -143,7 +145,9 @@ class Ipvs:
     def _receive(self) -> bytes:
         while True:
             try:
-                data: bytes = self._socket.recv(65536)
+                # Not recv of pyroute2 before 0.9: it asks for the length of an answer first, and the kernel sizes the
+                # buffers of a dump by the longest answer that was ever asked for (af_netlink.c, netlink_dump).
+                data: bytes = os.read(self._socket.fileno(), 65536) if self._blocking else self._socket.recv(65536)
                 return data
             except BlockingIOError:  # pyroute2 0.9 makes the socket non-blocking
                 select.select([self._socket.fileno()], [], [])
@@ -227,7 +231,7 @@ class Ipvs:
         sequence = self._request_real_servers(service)
         while True:
             data = self._receive()
-            images -= dump.images(data)
+            images.difference_update(dump.images(data))
             end = dump.end_of(data, sequence)
             if end is not None:
                 return not (images or end.error)

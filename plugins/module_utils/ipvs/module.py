@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from . import rules
 from .converge import ConvergeError, Outcome, converge
 from .kernel import Ipvs, KernelError, LibraryMissing
 from .model import InvalidValue, ServicePatch, Settings, VirtualService
@@ -94,6 +93,8 @@ def table_diff(outcome: Outcome) -> Result:
 
 def would_be_added(module: AnsibleModule, patches: list[ServicePatch], error: MissingService) -> Result:
     """Check mode: the task before may be the one that makes the service, and it has not done so."""
+    from . import rules
+
     warn_of_missing(module, error)
     as_if = {patch.key: VirtualService(Settings(), {}) for patch in patches}
     lines = rules.render(plan(as_if, patches).predicted).splitlines(keepends=True)

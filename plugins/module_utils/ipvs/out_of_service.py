@@ -5,8 +5,8 @@
 
 PRIVATE to the collection lvs.cluster: may change without notice.
 
-A service is either ours, then its weights are set here, or the health checker's, then keepalived sets them when it sees
-the file (:mod:`.drain_files`). The files are the record for both.
+A service is either ours, then its weights are set here, or the health checker's, which sets them when it sees the file
+(:mod:`.drain_files`). The files are the record for both.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from collections.abc import Callable, Iterable, Iterator
 
 from ansible.module_utils.basic import AnsibleModule
 
-from . import arguments, drain, drain_files, info, model, module, persist
+from . import arguments, drain, drain_files, health_program, info, model, module, persist
 from .converge import ConvergeError, Outcome, converge
 from .kernel import Ipvs, KernelError
 from .model import InvalidValue, RealServerKey, RealServerPatch, ServiceKey, ServicePatch, Table, VirtualService
 
-#: How long keepalived may take to see a file, in seconds. It takes no more than a moment where it has anything to do.
+#: How long the health checker may take to see a file, in seconds, where nothing else is said.
 SETTLE = 30.0
 IN_SERVICE_TIMEOUT = 60.0  # seconds
 _PAUSE = 0.2
@@ -136,15 +136,23 @@ class _Run:
         try:
             change(self._directory, files)
             outcome = converge(ipvs, patches)
+            self._tell(ipvs)
             if self._params["state"] == "drained":
-                self._await_keepalived(ipvs)
+                self._await_checker(ipvs)
             self._keep(kept, outcome)
         except (ConvergeError, InvalidValue, KernelError, OSError):
             with contextlib.suppress(OSError):  # what is told is what went wrong first
                 change_back(self._directory, files)
+            with contextlib.suppress(ConvergeError, InvalidValue, KernelError, OSError):
+                self._tell(ipvs)
             converge(ipvs, [_as_it_was(patch, current) for patch in patches])
             raise
         return self._result(outcome, files, current)
+
+    def _tell(self, ipvs: Ipvs) -> None:
+        """keepalived and ldirectord look at the files themselves, and mon at nothing but real servers."""
+        if self._theirs and health_program.present():
+            health_program.follow(ipvs)
 
     def _read(self, ipvs: Ipvs) -> Table:
         return ipvs.read({patch.key for patch in self._all()}.__contains__)
@@ -157,9 +165,10 @@ class _Run:
             if out and len(before) - len(out) < minimum:
                 raise drain.undercut(patch, minimum, out, len(before))
 
-    def _await_keepalived(self, ipvs: Ipvs) -> None:
+    def _await_checker(self, ipvs: Ipvs) -> None:
         """Until it has seen the files. Where it does not run, its services are not in the table: nothing is awaited."""
-        end = time.monotonic() + SETTLE
+        within = self._params["seen_within"]
+        end = time.monotonic() + within
         while True:
             left = [(patch, key) for patch, key, facts in self._entries(ipvs, self._theirs) if facts["weight"]]
             if not left:
@@ -167,9 +176,9 @@ class _Run:
             if time.monotonic() >= end:
                 patch, key = left[0]
                 raise ConvergeError(
-                    f"keepalived has not given real server {key} of virtual service {patch.label} the weight 0 within"
-                    f" {SETTLE:g} seconds, so it stays in service. Does it run, and does its configuration watch"
-                    f" {self._directory}, as the role director writes it?"
+                    f"the health checker has not given real server {key} of virtual service {patch.label} the weight 0"
+                    f" within {within:g} seconds, so it stays in service. Does it run, and does its configuration"
+                    f" watch {self._directory}, as the role director writes it?"
                 )
             time.sleep(_PAUSE)
 
@@ -260,7 +269,7 @@ class _Run:
             services = self._read(ipvs)
             return [
                 f"{key} of {patch.label}"
-                + ("" if patch.key in services else " (not in the table: does keepalived run?)")
+                + ("" if patch.key in services else " (not in the table: does the health checker run?)")
                 for patch in self._theirs
                 for key, server in _servers(patch)
                 if server.weight != 0 and (patch.key, key) not in there

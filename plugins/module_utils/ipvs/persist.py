@@ -21,7 +21,8 @@ import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from . import restore as _bundled_for_the_archive  # noqa: F401  # Ansible ships what is imported
+from . import health_program as _bundled_for_the_archive  # noqa: F401  # Ansible ships what is imported
+from . import restore as _bundled_too  # noqa: F401
 from . import rules
 from .model import InvalidValue, ServiceKey, Table
 from .plan import plan
@@ -54,15 +55,20 @@ ExecStart={python} {archive} {rules}
 WantedBy=multi-user.target
 """
 
-# What restore needs; the files of this package that do neither Ansible nor persistence.
+# What restore and health need; the files of this package that need no Ansible.
 _ARCHIVED = (
     "__init__",
+    "arguments",
     "checks",
     "converge",
+    "drain_files",
     "dump",
+    "health",
+    "health_program",
     "kernel",
     "library",
     "model",
+    "persist",
     "plan",
     "restore",
     "rules",
@@ -72,6 +78,10 @@ _ARCHIVED = (
 _ARCHIVE_PACKAGE = "lvs_cluster_ipvs"
 _ARCHIVE_MAIN = f"""\
 import sys
+
+if sys.argv[1:2] == ["health"]:
+    from {_ARCHIVE_PACKAGE}.health_program import main
+    sys.exit(main(sys.argv[2:]))
 
 from {_ARCHIVE_PACKAGE}.restore import main
 
@@ -165,7 +175,7 @@ def carry_out(kept: Kept, systemctl: Callable[[Sequence[str]], None]) -> None:
                 if os.path.basename(os.path.dirname(change.path)) == "lvs-cluster":
                     os.rmdir(os.path.dirname(change.path))
         else:
-            _write(change.path, change.after)
+            write(change.path, change.after)
     if booted and any(change.path == UNIT_FILE for change in kept.changes):
         systemctl(["daemon-reload"])
     if kept.enable is True:
@@ -200,7 +210,7 @@ def _read(path: str) -> bytes | None:
         return None
 
 
-def _write(path: str, data: bytes) -> None:
+def write(path: str, data: bytes) -> None:
     """Replace a file at one go: a reader, or a reboot in between, sees the old one or the new one."""
     directory = os.path.dirname(path)
     os.makedirs(directory, mode=0o755, exist_ok=True)

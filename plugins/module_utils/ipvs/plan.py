@@ -200,6 +200,7 @@ def _plan_servers(
     listed = patch.real_servers or {}
     after = dict(before)
     # Real servers of one service are mostly alike, so what a patch makes of one is what it makes of the next.
+    # They are told apart by identity, which is quicker to compare than their values, and all of them outlive this.
     merged: dict[object, RealServer] = {}
     for key in sorted(listed):
         given = listed[key]
@@ -211,10 +212,10 @@ def _plan_servers(
             continue
         if old is None and given.only_existing:
             continue
-        alike = (given, old, key.family, key.port)
-        if alike not in merged:
-            merged[alike] = merge_real_server(patch, key, given, old)
-        new = merged[alike]
+        alike = (id(given), id(old), key.family, key.port)
+        new = merged.get(alike)
+        if new is None:
+            new = merged[alike] = merge_real_server(patch, key, given, old)
         if old is None:
             build.append(Operation(ADD, service, None, key, new))
         elif new != old:

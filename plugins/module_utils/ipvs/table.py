@@ -4,6 +4,9 @@
 """What the module ipvs_table does beyond one call: rules or services, the whole table's scope, and keeping it.
 
 PRIVATE to the collection lvs.cluster: may change without notice.
+
+What not every task needs is imported where it is needed: Ansible sends sources, so each task compiles every file that
+it imports.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from collections.abc import Sequence
 
 from ansible.module_utils.basic import AnsibleModule
 
-from . import arguments, drain, drain_files, model, rules
+from . import arguments, model
 from .converge import converge
 from .kernel import Ipvs, KernelError
 from .model import InvalidValue, ServiceKey, ServicePatch
@@ -23,7 +26,7 @@ from .plan import Scope
 def manage(module: AnsibleModule) -> Result:
     """The result of the module ipvs_table. Raises what converge raises."""
     params = module.params
-    patches = arguments.services(params["services"]) if params["rules"] is None else rules.parse(params["rules"])
+    patches = _described(params)
     exclude = frozenset(arguments.service_key(entry) for entry in params["exclude"])
     for patch in patches:
         if patch.key in exclude:
@@ -35,9 +38,15 @@ def manage(module: AnsibleModule) -> Result:
         scope = Scope(params["purge"], exclude)
     if params["drain_directory"] is None:
         return _carry_out(module, patches, scope, exclude)
+    from . import drain, drain_files
+
     # What is drained must not change between looking at the files and at the table.
     with drain.turn(not module.check_mode):
-        drained = _drained(params["drain_directory"])
+        try:
+            drained = drain_files.read(params["drain_directory"])
+        except OSError as error:
+            text = f"cannot read which real servers are drained from {params['drain_directory']}: {error.strerror}"
+            raise KernelError(text) from error
         if params["state"] == "present":
             patches = drain_files.without_weight(patches, drained)
         result = _carry_out(module, patches, scope, exclude)
@@ -52,16 +61,17 @@ def _carry_out(
     return apply(module, patches, scope)
 
 
-def _drained(directory: str) -> set[bytes]:
-    try:
-        return drain_files.read(directory)
-    except OSError as error:
-        raise KernelError(f"cannot read which real servers are drained from {directory}: {error.strerror}") from error
+def _described(params: Result) -> list[ServicePatch]:
+    if params["rules"] is None:
+        return arguments.services(params["services"])
+    from . import rules
+
+    return rules.parse(params["rules"])
 
 
 def _apply_and_keep(module: AnsibleModule, patches: Sequence[ServicePatch], scope: Scope) -> Result:
     """Like ``apply``, and keep what is described across reboots; what was kept and is no longer described goes."""
-    from . import persist  # which the other tasks need not load
+    from . import persist
 
     present = module.params["state"] == "present"
     listed = {patch.key for patch in patches}

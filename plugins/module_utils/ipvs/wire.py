@@ -124,7 +124,8 @@ def pack(operations: Sequence[plan.Operation], family_id: int, first_sequence: i
     last = first_sequence + len(operations) - 1
     header = uapi.GENL_HEADER.pack
     named: ServiceKey | None = None
-    name = b""
+    name = rest = b""
+    former: tuple[int, int, RealServer | None] = (0, 0, None)  # whose everything but the address is `rest`
     flags = uapi.NLM_F_REQUEST
     for sequence, (verb, service, settings, key, server) in enumerate(operations, first_sequence):
         if sequence == last:
@@ -133,14 +134,16 @@ def pack(operations: Sequence[plan.Operation], family_id: int, first_sequence: i
         if key is not None:
             if service is not named:
                 named, name = service, service_payload(service)
-            rest = _after_address(key.family, key.port, server)
-            size = 8 + len(key.address) + len(rest)  # with the headers of the nested attribute and of the address
+            family, address, port = key
+            if server is not former[2] or port != former[1] or family != former[0]:
+                former, rest = (family, port, server), _after_address(family, port, server)
+            size = 8 + len(address) + len(rest)  # with the headers of the nested attribute and of the address
             parts += (
                 header(20 + len(name) + size, family_id, flags, sequence, 0, command + _TO_DEST, 1, 0),
                 name,
                 _dest_word(size),
                 ADDRESS_WORD,
-                key.address,
+                address,
                 rest,
             )
             continue

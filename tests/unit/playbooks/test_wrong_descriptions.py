@@ -8,6 +8,7 @@ The hosts of these inventories cannot be reached at all, so a run that got as fa
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -39,6 +40,14 @@ def inventory(services: list[dict[str, object]]) -> dict[str, object]:
             "hosts": {"lonely": {"lvs_address": "192.0.2.30"}},
         }
     }
+
+
+def goes_on(path: Path, *words: str) -> str:
+    """What a playbook says that gets as far as the hosts, which are not there."""
+    status, text = run(path, [WEB], *words)
+    assert status != 0
+    assert "nonexistent" in text
+    return text
 
 
 def run(path: Path, services: list[dict[str, object]], *words: str) -> tuple[int, str]:
@@ -100,11 +109,23 @@ def test_nothing_is_touched(tmp_path: Path, services: list[dict[str, object]], s
     assert "Traceback" not in text
 
 
-def test_a_right_description_does_go_on_to_the_hosts(tmp_path: Path) -> None:
-    status, text = run(tmp_path / "inventory.yml", [WEB], "lvs.cluster.site")
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        ("mon", "service web: health_check.type: 'https' is not possible, but http, "),
+        ("Keepalived", "director_health_checker: 'Keepalived' is no health checker (one of keepalived ldirectord mon)"),
+    ],
+)
+def test_a_health_checker_that_cannot_do_it(tmp_path: Path, value: str, sentence: str) -> None:
+    words = ["lvs.cluster.site", "-e", f"director_health_checker={value}"]
+    status, text = run(tmp_path / "inventory.yml", [{**WEB, "health_check": {"type": "https"}}], *words)
     assert status != 0
-    assert "See that every host can be set up" in text
-    assert "nonexistent" in text
+    assert sentence in text
+    assert "See that every host can be set up" not in text
+
+
+def test_a_right_description_does_go_on_to_the_hosts(tmp_path: Path) -> None:
+    assert "See that every host can be set up" in goes_on(tmp_path / "inventory.yml", "lvs.cluster.site")
 
 
 @pytest.mark.parametrize(
@@ -117,6 +138,20 @@ def test_a_right_description_does_go_on_to_the_hosts(tmp_path: Path) -> None:
         ),
         ("lvs.cluster.undrain -e lvs_real_servers=lb1", "host lb1: is not in the inventory group 'real_servers'"),
         ("lvs.cluster.rolling_update", "lvs_update_tasks has to be a file with tasks: it is missing"),
+        (
+            "lvs.cluster.drain -e lvs_real_servers=rs1 -e lvs_minimum_in_service=50%",
+            "lvs_minimum_in_service is 50%: it is a number of real servers",
+        ),
+        (
+            "lvs.cluster.drain -e lvs_real_servers=rs1 -e lvs_drain_timeout=5m",
+            "lvs_drain_timeout is 5m: it is a number",
+        ),
+        ("lvs.cluster.undrain -e lvs_real_servers=rs1 -e lvs_return_timeout=2m", "lvs_return_timeout is 2m: it is a"),
+        ("lvs.cluster.drain -e lvs_real_servers=rs1 -e lvs_drain_expired=no", "lvs_drain_expired is no: it is fail or"),
+        (
+            "lvs.cluster.drain -e lvs_real_servers=rs1 -e lvs_drain_wait_for=[active]",
+            "lvs_drain_wait_for is [active]: it is any of active, inactive and persistent, separated by commas",
+        ),
     ],
 )
 def test_an_order_that_cannot_be(tmp_path: Path, words: str, sentence: str) -> None:
@@ -125,3 +160,14 @@ def test_an_order_that_cannot_be(tmp_path: Path, words: str, sentence: str) -> N
     assert sentence in text
     assert "nonexistent" not in text
     assert "Traceback" not in text
+
+
+def test_an_order_that_can_be(tmp_path: Path) -> None:
+    values = {
+        "lvs_minimum_in_service": 0,
+        "lvs_drain_timeout": 1.5,
+        "lvs_drain_expired": "force",
+        "lvs_drain_wait_for": ["active", "inactive"],
+    }
+    orders = ["-e", "lvs_real_servers=rs1", "-e", json.dumps(values), "-e", "lvs_return_timeout=9"]
+    assert "Take them out of service on lb1" in goes_on(tmp_path / "inventory.yml", "lvs.cluster.drain", *orders)

@@ -141,6 +141,7 @@ def test_draining(found: dict[str, Any]) -> None:
             }
         ],
         "health_checked": [],
+        "seen_within": 30.0,
         "connections": [{"address": "192.0.2.21", "port": 80}],
     }
     assert "host rs3: is a real server of no service" in found["idle"]

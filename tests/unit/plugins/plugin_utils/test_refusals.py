@@ -61,7 +61,11 @@ REFUSALS: list[tuple[object, str]] = [
         [service(shceduler="rr")],
         "service web: shceduler: is not a key of a service (did you mean 'scheduler'?)",
     ),
-    ([{**service(), 7: 1}], "service web: 7: is not a key of a service"),
+    ([{**service(), 7: 1}], "service web: 7: is not a key of a service; known: name "),
+    (
+        [check("tcp", sorry_server={"host": "rs1"})],
+        "service web: sorry_server.host: is not a key of sorry_server; known: ",
+    ),
     # identity
     ([service(address=...)], "service web: address: is missing (the VIP; or give fwmark and family)"),
     ([service(address=3221225994)], "service web: address: 3221225994 is not an IP address"),
@@ -409,7 +413,7 @@ REFUSALS: list[tuple[object, str]] = [
     ),
     (
         [check("tcp", sorry_server={"address": "198.51.100.9"}), service(name="b", address="198.51.100.9")],
-        "service b: address: 198.51.100.9 cannot be a VIP: it is the own address of a sorry server",
+        "service b: address: 198.51.100.9 cannot be a VIP: it is the own address of the sorry server of service web",
     ),
 ]
 
@@ -448,6 +452,21 @@ def test_a_director_is_no_real_server_behind_nat() -> None:
         "service web: real_servers[0]: host lb1 is a director too: "
         "its replies would not pass the director that balances, unless that is itself"
     )
+
+
+def test_a_director_that_may_be_the_backup_is_no_sorry_server() -> None:
+    groups = {"directors": ["lb1", "lb2"], "real_servers": ["rs1"], "web": ["rs1"]}
+    hostvars = {"lb1": {"lvs_address": "192.0.2.2"}, "lb2": {"lvs_address": "192.0.2.3"}}
+    hostvars["rs1"] = {"lvs_address": "192.0.2.101"}
+    described = [check("tcp", sorry_server={"address": "192.0.2.3"})]
+    with pytest.raises(ModelError) as caught:
+        build_cluster(described, groups, hostvars)
+    assert str(caught.value) == (
+        "service web: sorry_server.address: 192.0.2.3 is the own address of director lb2: "
+        "as a backup it would balance requests again, not answer them"
+    )
+    # The only one is no backup.
+    assert build_cluster(described, {**groups, "directors": ["lb2"]}, hostvars).vips()
 
 
 @pytest.mark.parametrize(

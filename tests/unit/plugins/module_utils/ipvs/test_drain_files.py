@@ -30,9 +30,11 @@ def test_written_read_and_removed(tmp_path: Path) -> None:
     assert drain_files.read(str(directory)) == set()
     drain_files.remove(str(directory), [IPV4])
     drain_files.write(str(directory), [IPV6, IPV4])
-    assert sorted(path.name for path in directory.iterdir()) == ["192.0.2.11", "2001:db8::11"]
+    assert sorted(path.name for path in directory.iterdir()) == ["192.0.2.11", "2001:db8::11", "[2001:db8::11]"]
     (directory / "director").write_text("1\n")
+    (directory / "[192.0.2.12]").write_text("1\n")  # nobody's
     assert drain_files.read(str(directory)) == {IPV4, IPV6}
+    (directory / "[192.0.2.12]").unlink()
     (directory / "2001:db8::11").rename(directory / "2001:DB8:0::11")  # as somebody may have spelt it
     assert drain_files.read(str(directory)) == {IPV4, IPV6}
     drain_files.remove(str(directory), [IPV6])

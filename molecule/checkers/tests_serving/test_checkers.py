@@ -1,0 +1,249 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Each health checker, in turn on the same directors: what fails is out, and none of the one before is left."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import clients
+import cluster
+import matrix
+import pytest
+from testinfra.host import Host
+
+Machines = Callable[[str], Host]
+
+SERVICES = ["web", "names", "mail", "stay", "excused", "pinged", "asked"]
+NAT = {"7003": "7003", "8000": "7002", "8001": "7002"}
+VIP6 = "[2001:db8::10]"
+UNITS = ("ldirectord", "mon")
+#: What each leaves nothing of, apart from its package's.
+FILES = {
+    "ldirectord": ["/etc/lvs-cluster/ldirectord.cf", "/etc/systemd/system/ldirectord.service"],
+    "mon": [
+        "/etc/lvs-cluster/mon.cf",
+        "/etc/lvs-cluster/health.json",
+        "/var/lib/lvs-cluster/health.json",
+        "/run/lvs-cluster-mon",
+        "/etc/systemd/system/mon.service",
+    ],
+}
+PATIENCE = 180
+WITHIN = 30 + 10  # the interval and the time-out that are configured
+LOOKING = 12  # seconds that two looks at both tables take, and a program that starts on an emulated machine
+QUESTION = bytes.fromhex("1234 0100 0001 0000 0000 0000 03 777777 07 6578616d706c65 03 6e6574 00 0001 0001")
+ASKING = """\
+import socket, sys
+for _ in range(int(sys.argv[1])):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        asking.settimeout(5)
+        asking.sendto(bytes.fromhex(sys.argv[3]), (sys.argv[2], 53))
+        print(socket.inet_ntoa(asking.recv(500)[-4:]))
+for _ in range(int(sys.argv[1])):
+    with socket.create_connection((sys.argv[2], 25), 5) as greeted:
+        print(greeted.recv(500).split()[1].decode())
+"""
+#: What the service gets that rs1 alone has.
+SORRY = f"-a -t {cluster.VIP}:7003 -r 192.0.2.12:7002 -m -w 1"
+UNSEEN = """
+table inet test_unseen {
+  chain input {
+    type filter hook input priority 0;
+    ip saddr { 192.0.2.2, 192.0.2.3 } tcp dport 7003 tcp flags & (syn | ack) == syn drop
+  }
+}
+"""
+
+
+def rules(checker: str, *, in_service: tuple[int, ...] = (1, 2), weight: int = 1) -> set[str]:
+    """The real servers that get requests, as the table has them."""
+    lines = set()
+    for port in ("53", "80", "25", "7001", "7002", "7003", "8000", "8001"):
+        for one in set(in_service) & ({1} if port == "7003" else {1, 2}):
+            way = f"{NAT.get(port, port)} {'-m' if port in NAT else '-g'}"
+            share = weight if (port, one) == ("7001", 1) else 1
+            lines.add(f"-a -{'u' if port == '53' else 't'} {cluster.VIP}:{port} -r 192.0.2.1{one}:{way} -w {share}")
+    if 1 not in in_service:
+        lines.add(SORRY)
+    if checker != "mon":
+        lines |= {f"-a -t {VIP6}:80 -r [2001:db8::1{one}]:80 -g -w 1" for one in in_service}
+    return lines
+
+
+def serving(director: Host) -> set[str]:
+    return {line for line in cluster.table(director) if line.startswith("-a") and not line.endswith(" -w 0")}
+
+
+def all_serve(machine: Machines, expected: set[str]) -> float:
+    """Wait until both tables are so; the seconds."""
+    return clients.until(lambda: all(serving(host) == expected for host in both(machine)), PATIENCE)
+
+
+def serve_on(machine: Machines, port: str, expected: set[str]) -> float:
+    """Wait until the entries of one of the VIP's ports are so in both tables; the seconds."""
+    begin = f"-a -t {cluster.VIP}:{port} "
+    return clients.until(
+        lambda: all({line for line in serving(host) if line.startswith(begin)} == expected for host in both(machine)),
+        60,
+    )
+
+
+def both(machine: Machines) -> list[Host]:
+    return [machine(name) for name in clients.DIRECTORS]
+
+
+def site(checker: str, *words: str) -> cluster.Run:
+    run = cluster.playbook("site", "-e", f"director_health_checker={checker}", *words, scenario="checkers")
+    assert run.status == 0, run.text
+    return run
+
+
+@pytest.fixture(name="checker", scope="module", params=["ldirectord", "mon", "keepalived"])
+def health_checker(request: pytest.FixtureRequest, machine: Machines) -> str:
+    """The directors with this one, all of it in service."""
+    checker: str = request.param
+    site(checker, "--limit", "directors")
+    waited = all_serve(machine, rules(checker))
+    print(f"{checker}: all in service on both directors {waited:.0f} s after the playbook")
+    return checker
+
+
+def answers(times: int = 10) -> dict[str, set[str]]:
+    """Who answers, by service."""
+    named = cluster.on_client("python3", "-c", ASKING, str(times), cluster.VIP, QUESTION.hex()).split()
+    return {
+        "web": set(cluster.ask(times)),
+        "names": {host for host, address in cluster.REAL_SERVERS.items() if address in named[:times]},
+        "mail": {name.partition(".")[0] for name in named[times:]},
+    }
+
+
+def everybody(*hosts: str) -> dict[str, set[str]]:
+    return {service: set(hosts) for service in ("web", "names", "mail")}
+
+
+def test_it_has_its_services_and_nothing_is_left_of_others(checker: str, machine: Machines) -> None:
+    for host in both(machine):
+        running = {unit for unit in UNITS if host.run(f"systemctl is-active {unit}").stdout.strip() == "active"}
+        enabled = {unit for unit in UNITS if host.run(f"systemctl is-enabled {unit}").stdout.strip() == "enabled"}
+        assert running == enabled == {checker} - {"keepalived"}
+        for unit in UNITS:
+            assert {host.file(path).exists for path in FILES[unit]} == {unit == checker}
+            assert (unit == checker) == bool(host.run(f"pgrep -f /usr/sbin/{unit}").stdout)
+        written = host.file("/etc/keepalived/keepalived.conf").content_string
+        assert ("virtual_server" in written) == (checker == "keepalived")
+        assert ":8001" in host.file("/etc/lvs-cluster/ipvs.rules").content_string
+        assert ":80 " not in host.file("/etc/lvs-cluster/ipvs.rules").content_string
+    assert len(clients.owners(machine)) == 1
+    assert answers() == everybody("rs1", "rs2")
+    if checker != "mon":
+        assert cluster.ask(10, f"http://{VIP6}/") == {"rs1": 5, "rs2": 5}
+
+
+def test_a_second_run_changes_nothing_and_verify_finds_nothing(checker: str) -> None:
+    run = site(checker, "--limit", "directors")
+    assert {name: run.recap(name)["changed"] for name in clients.DIRECTORS} == dict.fromkeys(clients.DIRECTORS, 0)
+    words = ["-e", f"director_health_checker={checker}", "-e", "lvs_verify_from=client"]
+    run = cluster.playbook("verify", *words, scenario="checkers")
+    assert run.status == 0, run.text
+
+
+def test_what_fails_is_out_and_back(checker: str, machine: Machines) -> None:
+    ports = {"nginx": "80", "dnsmasq": "53", "opensmtpd": "25"}
+    failing = re.compile(rf":({'|'.join(ports.values())}) -r \[?(192.0.2.11|2001:db8::11)\]?:")
+    left = {line for line in rules(checker) if not failing.search(line)}
+    machine("rs1").check_output("systemctl stop nginx dnsmasq opensmtpd")
+    try:
+        out = all_serve(machine, left)
+        assert answers() == everybody("rs2")
+    finally:
+        machine("rs1").check_output("systemctl start nginx dnsmasq opensmtpd")
+    back = all_serve(machine, rules(checker))
+    print(f"{checker}: stopped, out of both tables after {out:.1f} s, back after {back:.1f} s; at most {WITHIN} s")
+    machine("rs2").check_output("systemctl kill --signal=STOP nginx")
+    try:
+        entry = f"-a -t {cluster.VIP}:80 -r 192.0.2.12:80 -g -w 1"
+        out = clients.until(lambda: not any(entry in serving(host) for host in both(machine)), PATIENCE)
+        assert set(cluster.ask(10)) == {"rs1"}
+    finally:
+        machine("rs2").check_output("systemctl kill --signal=CONT nginx")
+    all_serve(machine, rules(checker))
+    print(f"{checker}: frozen, out of both tables after {out:.1f} s; at most {WITHIN} s")
+    assert out < WITHIN + LOOKING
+
+
+def test_a_command_is_run_by_nobody_of_power(checker: str, machine: Machines) -> None:
+    user = "mon" if checker == "mon" else "keepalived_script"
+    for host in both(machine):
+        host.check_output("rm -f /tmp/asked-by-*; touch /run/ask-fails")
+    try:
+        serve_on(machine, "8000", set())
+        asked = [host.check_output("cat /tmp/asked-by-*").splitlines() for host in both(machine)]
+    finally:
+        for host in both(machine):
+            host.check_output("rm -f /run/ask-fails")
+    all_serve(machine, rules(checker))
+    for said in asked:
+        assert said[:2] == [user, "--all"]
+        capabilities = dict(re.split(r":\s*", line) for line in said[2:])
+        assert {int(capabilities[name], 16) for name in ("CapEff", "CapAmb")} == {0}
+
+
+def test_the_last_has_a_sorry_server(checker: str, machine: Machines) -> None:
+    machine("rs1").check_output(f"nft -f - <<'END'\n{UNSEEN}\nEND")
+    try:
+        serve_on(machine, "7003", {SORRY})
+        assert set(matrix.answered("4", "tcp", cluster.VIP, "7003")) == {("rs2", cluster.CLIENT)}
+    finally:
+        machine("rs1").check_output("nft delete table inet test_unseen")
+    all_serve(machine, rules(checker))
+
+
+def test_a_drained_real_server_stays_so(checker: str, machine: Machines, tmp_path: Path) -> None:
+    """Through a reload, a restart, and another weight, and its connections stay."""
+    words = ["-e", f"director_health_checker={checker}", "-e", "lvs_real_servers=rs1"]
+    described = tmp_path / "weighted.yml"
+    heavier = {"real_servers": [{"group": "real_servers"}, {"host": "rs1", "weight": 3}]}
+    with clients.clients(rate=20, held=10) as load:
+        # Those that stay do not end, and one service has no other real server.
+        forced = ["-e", "lvs_drain_timeout=0", "-e", "lvs_drain_expired=force", "-e", "lvs_minimum_in_service=0"]
+        run = cluster.playbook("drain", *words, *forced, scenario="checkers")
+        assert run.status == 0, run.text
+        left = rules(checker, in_service=(2,))
+        assert all(serving(host) <= left for host in both(machine))
+        all_serve(machine, left)  # the sorry server comes when the checker gets to it
+        for host in both(machine):
+            host.check_output(f"systemctl reload {checker}")
+        if checker == "mon":
+            for host in both(machine):
+                host.check_output("systemctl restart mon")
+        described.write_text(json.dumps({"heavier": heavier}))
+        services = "[shared_services[3] | combine(heavier)] + shared_services[:3] + shared_services[4:]"
+        combined = f"{{{{ {services} + {'[]' if checker == 'mon' else 'only_with_ipv6'} }}}}"
+        changed = ["-e", f"@{described}", "-e", json.dumps({"lvs_virtual_services": combined})]
+        site(checker, "--limit", "directors", *changed)
+        assert answers() == everybody("rs2")
+        assert [serving(host) for host in both(machine)] == [left, left]
+        run = cluster.playbook("undrain", *words, *changed, scenario="checkers")
+        assert run.status == 0, run.text
+        assert [serving(host) for host in both(machine)] == [rules(checker, weight=3)] * 2
+        assert not load.noticed()
+    site(checker, "--limit", "directors")
+    all_serve(machine, rules(checker))
+
+
+def test_one_that_is_killed_comes_back(checker: str, machine: Machines) -> None:
+    owner = machine(clients.owners(machine)[0])
+    before = owner.check_output(f"systemctl show --property=MainPID --value {checker}")
+    owner.check_output(f"kill -9 {before}")
+    clients.until(
+        lambda: owner.check_output(f"systemctl show --property=MainPID --value {checker}") not in ("0", before),
+        PATIENCE,
+    )
+    clients.until(lambda: serving(owner) == rules(checker) and owner.service(checker).is_running, PATIENCE)
+    clients.until(lambda: len(clients.owners(machine)) == 1, PATIENCE)

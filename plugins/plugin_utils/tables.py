@@ -1,0 +1,101 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is wrong with the directors' IPVS tables at run time, in words. Private to the collection. Pure.
+
+The role compares what it owns with the description; here is the rest: what health checkers own, and whether the
+directors balance alike, which a failover that nobody notices depends on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import arguments, model
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import ServiceKey
+
+#: A virtual service or a real server, as ipvs_info shows it or as the cluster model has it.
+Facts = Mapping[str, Any]
+
+_IDENTITY = ("address", "port", "protocol", "fwmark", "family")
+_COUNTERS = ("statistics", "rates", "connections", "position", "real_servers")
+#: They choose by the place in the kernel's list (net/netfilter/ipvs: ip_vs_dh.c, ip_vs_mh.c, ip_vs_sh.c).
+_BY_ORDER = ("dh", "mh", "sh")
+
+
+def table_problems(
+    checked: Sequence[Facts],
+    own: Sequence[Facts],
+    tables: Mapping[str, Sequence[Facts]],
+    drained: Mapping[str, Sequence[str]],
+) -> list[str]:
+    """One sentence for each thing that is wrong.
+
+    ``checked`` are the services with health checks, each with its real servers, and ``own`` the others. ``tables`` maps
+    a director to its services as ipvs_info shows them, ``drained`` to the addresses that are drained there: those may
+    have weight 0.
+    """
+    there = {director: {_key(entry): entry for entry in table} for director, table in tables.items()}
+    out = {director: {model.pack_address(address) for address in drained.get(director, ())} for director in tables}
+    problems: list[str] = []
+    for service in checked:
+        for director, entries in there.items():
+            problems += _out_of_service(director, service, entries.get(_key(service)), out[director])
+    for is_checked, services in ((True, checked), (False, own)):
+        for service in services:
+            found = [
+                (director, entries[_key(service)]) for director, entries in there.items() if _key(service) in entries
+            ]
+            for director, entry in found[1:]:
+                begin = f"{found[0][0]} and {director} do not balance {_named(service)} alike"
+                problems += [f"{begin}: {text}" for text in _differing(is_checked, found[0][1], entry)]
+    return problems
+
+
+def _key(service: Facts) -> ServiceKey:
+    names = ("fwmark", "family") if service.get("fwmark") else ("address", "port", "protocol")
+    return arguments.service_key({name: service[name] for name in names})
+
+
+def _end(server: Facts) -> str:
+    return model.endpoint(model.pack_address(server["address"]), server["port"])
+
+
+def _named(service: Facts) -> str:
+    return f"{service.get('name')} ({_key(service)})"
+
+
+def _out_of_service(director: str, service: Facts, entry: Facts | None, drained: set[bytes]) -> Iterator[str]:
+    if entry is None:
+        yield f"{director}: {_named(service)} is not in the IPVS table, where its health checker has to put it"
+        return
+    weights = {_end(server): server["weight"] for server in entry["real_servers"]}
+    for server in service["real_servers"]:
+        wanted = server.get("weight", 1)
+        if wanted and not weights.get(_end(server)) and model.pack_address(server["address"]) not in drained:
+            yield f"{director}: {_end(server)} is out of service in {_named(service)}, by its health check"
+
+
+def _differing(checked: bool, one: Facts, other: Facts) -> Iterator[str]:
+    settings = [key for key in one if key not in _IDENTITY + _COUNTERS and one[key] != other.get(key)]
+    for key in settings:
+        yield f"{key} is {one[key]} and {other.get(key)}"
+    sides = [{_end(server): server for server in entry["real_servers"]} for entry in (one, other)]
+    for end in sorted({*sides[0], *sides[1]}):
+        left, right = sides[0].get(end), sides[1].get(end)
+        if checked and not ((left or {}).get("weight") and (right or {}).get("weight")):
+            continue  # by a health check, which is told elsewhere
+        if left is None or right is None:
+            yield f"only one of them has {end}"
+            continue
+        for key in left:
+            if key not in _COUNTERS and key not in _IDENTITY and left[key] != right.get(key):
+                yield f"{key} of {end} is {left[key]} and {right.get(key)}"
+    if one["scheduler"] in _BY_ORDER and not settings and sides[0].keys() == sides[1].keys():
+        orders = [sorted(side, key=lambda end: side[end]["position"]) for side in sides]
+        if orders[0] != orders[1]:
+            yield (
+                f"{one['scheduler']} chooses by the order of the real servers, which is {', '.join(orders[0])}"
+                f" and {', '.join(orders[1])}"
+            )

@@ -1,0 +1,104 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What ldirectord and mon are given, against what the role would put into the table itself."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import arguments, health, persist, plan, rules
+from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import Cluster, build_cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils.health_checkers import program
+from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import ModelError
+from ansible_collections.lvs.cluster.plugins.plugin_utils.table import table_entries
+
+ROLE = Path(__file__).resolve().parents[4] / "roles" / "director"
+CASE = Path(__file__).parent / "cases" / "mon"
+
+
+def cluster() -> Cluster:
+    inventory = yaml.safe_load((CASE / "inventory.yml").read_text())
+    return build_cluster(
+        yaml.safe_load((CASE / "description.yml").read_text()), inventory["groups"], inventory["hostvars"]
+    )
+
+
+def director(**settings: Any) -> dict[str, Any]:
+    return cluster().director("lb1", "eth1", nat_gateway="192.0.2.1", **settings)
+
+
+def files_of_mon() -> dict[str, str]:
+    return {file["path"]: file["content"] for file in director(health_checker="mon")["health_checker"]["files"]}
+
+
+def test_mon_has_the_table_that_the_role_would_make() -> None:
+    patches = health.wanted(json.loads(files_of_mon()["/etc/lvs-cluster/health.json"]), (), ())
+    unchecked = [
+        replace(item, service=replace(item.service, health_check=None, sorry_server=None))
+        for item in cluster().resolved
+    ]
+    expected = plan.plan({}, arguments.services(table_entries(unchecked))).predicted
+    assert rules.render(plan.plan({}, patches).predicted) == rules.render(expected)
+    given = director(health_checker="mon")
+    assert given["services"] == []
+    assert len(given["owned_elsewhere"]) == len(patches)
+
+
+def test_mon_watches_each_real_server_by_another_name() -> None:
+    files = files_of_mon()
+    entries = json.loads(files["/etc/lvs-cluster/health.json"])
+    watches = [server["watch"] for entry in entries for server in entry["real_servers"]]
+    assert len(watches) == len(set(watches)) > 10
+    lines = files["/etc/lvs-cluster/mon.cf"].splitlines()
+    assert [line.split()[1] for line in lines if line.startswith("watch ")] == watches
+    assert [line.split()[1] for line in lines if line.startswith("hostgroup ")] == watches
+
+
+@pytest.mark.parametrize("checker", ["ldirectord", "mon"])
+def test_keepalived_is_left_the_vips(checker: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"{__name__}.CASE", CASE.with_name(checker))
+    given = director(health_checker=checker)
+    assert "virtual_server" not in given["keepalived"]
+    assert "virtual_ipaddress" in given["keepalived"]
+    assert given["drain_files"]  # their directory is for all of them
+
+
+def test_only_who_changes_the_user_needs_one() -> None:
+    assert director(health_checker="mon")["script_user"] == ""
+
+
+@pytest.mark.parametrize("name", ["monit", "", None, 1, ["mon"]])
+def test_nobody_else(name: object) -> None:
+    with pytest.raises(ModelError, match=r"^director_health_checker: .* is no health checker"):
+        director(health_checker=name)
+
+
+def test_a_command_is_not_a_shell_s() -> None:
+    script = program("/opt/ask; rm -rf /tmp/* > x", "asker", 5)
+    assert script.splitlines()[2:] == [
+        'exec setpriv --reuid=asker --regid="$(id -g asker)" --init-groups \\',
+        "    --inh-caps=-all --ambient-caps=-all --no-new-privs -- \\",
+        "    timeout 5 '/opt/ask;' rm -rf '/tmp/*' '>' x",
+    ]
+
+
+@pytest.mark.parametrize("checker", ["ldirectord", "mon"])
+def test_the_role_removes_all_that_it_has_given(checker: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"{__name__}.CASE", CASE.with_name(checker))
+    variables = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())
+    removed = variables["director_checkers"][checker]["files"]
+    given = [file["path"] for file in director(health_checker=checker)["health_checker"]["files"]]
+    assert not [path for path in given if path not in removed and str(Path(path).parent) not in removed]
+
+
+def test_mon_calls_the_program_that_is_there() -> None:
+    files = files_of_mon()
+    for path in ("/usr/local/lib/lvs-cluster/checks/lvs.alert", "/etc/systemd/system/mon.service"):
+        assert f"python3 {persist.ARCHIVE} health " in files[path]
