@@ -52,7 +52,7 @@ def scenarios(*names: str) -> tuple[str, ...]:
 STAGES = (
     Stage("conformance", "linters, types, documentation, sanity", 6, (f"{BIN}/nox",)),
     Stage("unit", "pure logic, no root", 1, (f"{BIN}/pytest", "-q", "-W", "error", "tests/unit")),
-    Stage("kernel", "the modules against real IPVS, in machines", 15, (f"{BIN}/python", "tests/kernel/run.py")),
+    Stage("kernel", "the modules against real IPVS, in machines", 10, (f"{BIN}/python", "tests/kernel/run.py")),
     Stage(
         "lab",
         "the machines of all this: quick, and gone without a trace",
@@ -63,7 +63,7 @@ STAGES = (
     Stage(
         "pairs",
         "pairs of directors, and what clients notice of all that happens",
-        90,
+        110,
         scenarios("pair", "checkers"),
         always=False,
     ),

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import collections
+import time
 from collections.abc import Callable
 
 import clients
@@ -19,11 +20,14 @@ Machines = Callable[[str], Host]
 # Seconds: three intervals of 0.2 and a part of one (RFC 5798, Master_Down_Interval), and as long for the machines.
 AWAY = 1.5
 
-DEAF = """
+CUT = 10.0  # seconds
+CUT_OFF = """
 table inet test_split {
   chain input {
     type filter hook input priority -300;
     meta l4proto 112 drop
+    ip saddr { 192.0.2.2, 192.0.2.3 } drop
+    ip6 saddr { 2001:db8::2, 2001:db8::3 } drop
   }
 }
 """
@@ -113,24 +117,24 @@ def test_a_lost_director_is_replaced_and_connections_stay(machine: Machines) -> 
         print(f"VIP served again after {report['away'][0]:.2f} s")
         assert report["away"][0] < AWAY
         assert not [*report["failed"], *load.beat()]
-        assert not report["broken"]
-        load.report()
         # It comes back, and takes the VIP again.
         machine("director1")
         clients.until(lambda: clients.owners(machine) == ["director1"], 300)
-        assert not load.beat()
-        report = load.report()
-        assert not report["failures"], report["failed"]
-        assert not report["broken"]
+        assert not load.noticed()
 
 
 def test_directors_that_do_not_hear_each_other_become_one_again(machine: Machines) -> None:
-    machine("director2").check_output(f"nft -f - <<'END'\n{DEAF}\nEND")
+    directors = [machine(name) for name in clients.DIRECTORS]
     with clients.clients(held=10) as load:
         try:
-            clients.until(lambda: clients.owners(machine) == list(clients.DIRECTORS), 30)
+            for director in directors:
+                director.check_output(f"nft -f - <<'END'\n{CUT_OFF}\nEND")
+            begun = time.monotonic()
+            clients.until(lambda: clients.owners(machine) == list(clients.DIRECTORS), CUT)
+            clients.until(lambda: time.monotonic() - begun >= CUT, CUT)
         finally:
-            machine("director2").check_output("nft delete table inet test_split")
+            for director in directors:
+                director.check_output("nft delete table inet test_split")
         clients.until(lambda: clients.owners(machine) == ["director1"], 30)
         mac = machine("director1").check_output("cat /sys/class/net/cluster/address")
         clients.until(lambda: clients.neighbour() == mac, 90)
