@@ -47,6 +47,7 @@ _HEALTH = "/usr/local/lib/lvs-cluster/ipvs-restore.pyz health"
 _IPV4_ONLY = ("http", "tcp", "smtp")  # inet_aton() in these monitors
 
 # In the place of the package's unit. mon is an unprivileged user, and has what changes the table for its alert.
+# Told to end, mon ends with status 1 (its handler of SIGTERM).
 _SERVICE = f"""\
 User=mon
 AmbientCapabilities=CAP_NET_ADMIN
@@ -57,6 +58,7 @@ ExecReload=+/usr/bin/env python3 {_HEALTH} apply
 IgnoreSIGPIPE=false
 KillMode=mixed
 Restart=always
+SuccessExitStatus=1
 RestartSec=2
 """
 

@@ -132,6 +132,7 @@ def test_it_has_its_services_and_nothing_is_left_of_others(checker: str, machine
         running = {unit for unit in UNITS if host.run(f"systemctl is-active {unit}").stdout.strip() == "active"}
         enabled = {unit for unit in UNITS if host.run(f"systemctl is-enabled {unit}").stdout.strip() == "enabled"}
         assert running == enabled == {checker} - {"keepalived"}
+        assert host.check_output("systemctl --failed --no-legend --plain") == ""
         for unit in UNITS:
             assert {host.file(path).exists for path in FILES[unit]} == {unit == checker}
             assert (unit == checker) == bool(host.run(f"pgrep -f /usr/sbin/{unit}").stdout)
