@@ -99,6 +99,17 @@ def show(folder: Path, lab: topology.Topology) -> bool:
     return good
 
 
+def statistics_of(folder: Path, connections: int, limit: float = 10) -> str:
+    """The director's table with its statistics, once these show so many connections to real servers, or after `limit`
+    seconds: the kernel adds them up every two seconds (net/netfilter/ipvs/ip_vs_est.c)."""
+    ends = time.monotonic() + limit
+    while True:
+        text = run_on(folder, "director1", "ipvsadm -Ln --stats --exact")
+        counted = sum(int(line.split()[2]) for line in text.splitlines()[3:] if line.startswith("  -> "))
+        if counted >= connections or time.monotonic() > ends:
+            return text
+
+
 def up() -> int:
     lab = topology.load(TOPOLOGY)
     folder = labs.up(lab, Progress())
@@ -106,8 +117,8 @@ def up() -> int:
     print(f"\n$ {' '.join(command)}", flush=True)
     subprocess.run(command, cwd=ROOT, check=True)
     good = show(folder, lab)
-    print("\nThe director's table (director1# ipvsadm -Ln --stats):\n")
-    print(run_on(folder, "director1", "ipvsadm -Ln --stats"))
+    print("\nThe director's table (director1# ipvsadm -Ln --stats --exact):\n")
+    print(statistics_of(folder, REQUESTS * len(virtual_services())))
     print(f"""\
 Look around:            molecule/lab/lab ssh demo director1
                         molecule/lab/lab ssh demo client curl -s http://{virtual_services()[0][1]}/
