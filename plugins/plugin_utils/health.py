@@ -172,18 +172,22 @@ def check_health(fields: Fields, service: Service) -> None:
 def check_pools(resolved: Iterable[ResolvedService], problems: Problems) -> None:
     """Note what the health checker could not do with the real servers that a service turned out to have.
 
-    keepalived lowers a quorum that the weights cannot reach (check_data.c: validate_check_config). It adds them up as
-    an unsigned int.
+    keepalived lowers a quorum that the weights cannot reach (check_data.c: validate_check_config), but not a hysteresis
+    with which it would never come up (ipwrapper.c: set_quorum_states). It adds the weights up as an unsigned int.
     """
     for item in resolved:
         service = item.service
         if service.health_check is None or not item.servers:
             continue
         weights = sum(1 if server.weight is None else server.weight for server in item.servers)
-        quorum = service.health_check.quorum
+        quorum, hysteresis = service.health_check.quorum, service.health_check.hysteresis
         if quorum > weights:
             text = f"{quorum} is more than the weights of all real servers together, {weights}"
             problems.add(service.where, "health_check.quorum", text)
+        elif quorum + hysteresis > weights:
+            above = f"{hysteresis} and the quorum {quorum} are"
+            text = f"{above} more than the weights of all real servers together, {weights}"
+            problems.add(service.where, "health_check.hysteresis", text)
         elif weights > MAX_WEIGHT_SUM:
             text = f"the weights of all real servers together, {weights}, are more than keepalived counts to"
             problems.add(service.where, "real_servers", text)

@@ -72,8 +72,11 @@ def faults(item: ResolvedService, check: HealthCheck) -> Iterator[Fault]:
         yield "persistence.engine", f"{service.persistence.engine!r} is not possible, leave it out"
     if service.one_packet and service.fwmark is not None:
         yield "one_packet", "is not possible for a fwmark service"
+    sorry = None if service.sorry_server is None else service.sorry_server.address
+    if sorry is not None and family_of(sorry) != service.family:
+        yield "sorry_server.address", f"{sorry} is not {service.family} as the service is"
     for server in item.servers:
-        if service.sorry_server is not None and server.address == service.sorry_server.address:
+        if server.address == sorry:
             # It would delete the real server where it means the sorry server, on another port (_remove_service).
             yield "sorry_server.address", f"{server.address} is a real server of this service too"
         if family_of(server.address) != service.family:

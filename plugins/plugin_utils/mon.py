@@ -22,7 +22,7 @@ from collections.abc import Iterator, Sequence
 
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import health
 from ansible_collections.lvs.cluster.plugins.plugin_utils.blocks import HEADER
-from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import IPAddress
+from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import IPAddress, family_of
 from ansible_collections.lvs.cluster.plugins.plugin_utils.health_checkers import (
     PROGRAMS,
     Checked,
@@ -47,14 +47,15 @@ _HEALTH = "/usr/local/lib/lvs-cluster/ipvs-restore.pyz health"
 _IPV4_ONLY = ("http", "tcp", "smtp")  # inet_aton() in these monitors
 
 # In the place of the package's unit. mon is an unprivileged user, and has what changes the table for its alert.
-# Told to end, mon ends with status 1 (its handler of SIGTERM).
+# Told to end, mon ends with status 1 (its handler of SIGTERM). With -I, Python takes no modules from mon's home, which
+# is where systemd lets $HOME point to also for what it runs as root (core/execute.c: build_environment).
 _SERVICE = f"""\
 User=mon
 AmbientCapabilities=CAP_NET_ADMIN
 RuntimeDirectory={health.FAILED.removeprefix("/run/")}
-ExecStartPre=+/usr/bin/env python3 {_HEALTH} apply
+ExecStartPre=+/usr/bin/env python3 -I {_HEALTH} apply
 ExecStart=/usr/sbin/mon -c {CONFIGURATION}
-ExecReload=+/usr/bin/env python3 {_HEALTH} apply
+ExecReload=+/usr/bin/env python3 -I {_HEALTH} apply
 IgnoreSIGPIPE=false
 KillMode=mixed
 Restart=always
@@ -68,16 +69,17 @@ _ALERT_TEXT = f"""\
 {HEADER}
 # What mon has found about one real server, into the table: lvs.alert ... failed|well
 while [ $# -gt 1 ]; do shift; done
-exec python3 {_HEALTH} "$1" "$MON_GROUP"
+exec python3 -I {_HEALTH} "$1" "$MON_GROUP"
 """
 
 
 def faults(item: ResolvedService, check: HealthCheck) -> Iterator[Fault]:
     """What mon cannot do for a service."""
     yield from common_faults(check, _TYPES)
-    if check.type in _IPV4_ONLY and item.service.family == "ipv6":
+    if check.type in _IPV4_ONLY and (asked := [s.address for s in item.servers if family_of(s.address) == "ipv6"]):
         others = ", ".join(kind for kind in _TYPES if kind not in _IPV4_ONLY)
-        yield "health_check.type", f"{check.type!r} is not possible for ipv6, but {others} are"
+        text = f"{check.type!r} is not possible for the real server {asked[0]}, but {others} are"
+        yield "health_check.type", text
     if check.host is not None:
         yield "health_check.host", f"{show(check.host)} is not possible, leave it out"
     if check.type == "dns":

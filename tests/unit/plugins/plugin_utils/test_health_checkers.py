@@ -101,4 +101,4 @@ def test_the_role_removes_all_that_it_has_given(checker: str, monkeypatch: pytes
 def test_mon_calls_the_program_that_is_there() -> None:
     files = files_of_mon()
     for path in ("/usr/local/lib/lvs-cluster/checks/lvs.alert", "/etc/systemd/system/mon.service"):
-        assert f"python3 {persist.ARCHIVE} health " in files[path]
+        assert f"python3 -I {persist.ARCHIVE} health " in files[path]

@@ -389,6 +389,10 @@ REFUSALS: list[tuple[object, str]] = [
         [check("tcp", quorum=2, hysteresis=2)],
         "service web: health_check.hysteresis: 2 is not below the quorum 2",
     ),
+    (
+        [check("tcp", quorum=2, hysteresis=1)],
+        "service web: health_check.hysteresis: 1 and the quorum 2 are more than the weights of all real servers",
+    ),
     # sorry servers
     (
         [service(sorry_server={"address": "198.51.100.9"})],
