@@ -27,7 +27,9 @@ So the weight here is the real server's own, negative, and at least 1: a 1 in th
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils.blocks import block, number
@@ -50,6 +52,10 @@ _CHECKS = {
     "misc": "MISC_CHECK",
     "file": "FILE_CHECK",
 }
+# Inside a block lines are indented, or not: the next block begins with another of these.
+_WRITTEN = re.compile(r"^\s*virtual_server\s+(?:fwmark\s+(\d+)|([0-9A-Fa-f.:]+)(?:\s+(\d+))?)\s*\{", re.MULTILINE)
+_FAMILY = re.compile(r"^\s*ip_family\s+(inet6?)", re.MULTILINE)
+_PROTOCOL = re.compile(r"^\s*protocol\s+(\w+)", re.MULTILINE)
 #: The parser ends a word or a line at these where there are no quotes.
 _QUOTED = frozenset("!#{} '")
 
@@ -80,6 +86,27 @@ def virtual_servers(resolved: Sequence[ResolvedService]) -> list[list[str]]:
     for item, check in checked(resolved):
         blocks += [_virtual_server(item, check, port) for port in item.service.ports]
     return blocks
+
+
+def written_services(text: str) -> list[dict[str, object]]:
+    """The services that a configuration has, by what tells them apart (`Service.identities`).
+
+    Without a word about it, a service is for TCP, and one for a mark for IPv4 (check/check_data.c: alloc_vs).
+    """
+    services: list[dict[str, object]] = []
+    heads = list(_WRITTEN.finditer(text))
+    ends = [head.start() for head in heads[1:]] + [len(text)]
+    for head, end in zip(heads, ends):
+        fwmark, address, port = head.groups()
+        if fwmark is not None:
+            family = _FAMILY.search(text, head.end(), end)
+            services.append({"fwmark": int(fwmark), "family": "ipv6" if family and family[1] == "inet6" else "ipv4"})
+            continue
+        protocol = _PROTOCOL.search(text, head.end(), end)
+        words = {"port": int(port or 0), "protocol": protocol[1].lower() if protocol else "tcp"}
+        with contextlib.suppress(ValueError):  # the head of something else
+            services.append({"address": str(ipaddress.ip_address(address)), **words})
+    return services
 
 
 def _virtual_server(item: ResolvedService, check: HealthCheck, port: int) -> list[str]:

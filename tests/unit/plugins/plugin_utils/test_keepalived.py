@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import build_cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils.virtual_servers import written_services
 
 CASES = Path(__file__).parent / "cases"
 LINE = re.compile(r"(    )*(\S.*)?")
@@ -98,3 +99,38 @@ def test_one_director_has_nobody_to_synchronise_with() -> None:
     plain = cluster.director("lb1", "eth1")
     wanted = cluster.director("lb1", "eth1", preempt=False, sync_daemon={"id": 5}, sync_interface="eth2")
     assert wanted == plain
+
+
+@pytest.mark.parametrize("case", ["health_checks", "health_checks_pair"])
+def test_the_services_that_are_written_can_be_read(case: str) -> None:
+    description, inventory = load(case)
+    expected = build_cluster(description, inventory["groups"], inventory["hostvars"]).owned_elsewhere()
+    for text in texts(description, inventory).values():
+        assert written_services(text) == expected
+
+
+def test_the_services_of_other_hands_can_be_read() -> None:
+    text = """
+virtual_server group web {
+\tprotocol UDP
+}
+virtual_server 192.0.2.10 80
+{
+\tlb_algo rr
+}
+  virtual_server 2001:DB8::10 53 {
+    protocol  udp
+    real_server 2001:db8::11 53 { }
+}
+virtual_server fwmark 7 {
+    lb_algo rr
+}
+#virtual_server 192.0.2.11 80 {
+virtual_server dead.beef 80 {
+}
+"""
+    assert written_services(text) == [
+        {"address": "192.0.2.10", "port": 80, "protocol": "tcp"},
+        {"address": "2001:db8::10", "port": 53, "protocol": "udp"},
+        {"fwmark": 7, "family": "ipv4"},
+    ]
