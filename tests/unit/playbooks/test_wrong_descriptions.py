@@ -36,6 +36,7 @@ def inventory(services: list[dict[str, object]]) -> dict[str, object]:
             "children": {
                 "directors": {"hosts": {"lb1": {"lvs_address": "192.0.2.2"}}},
                 "real_servers": {"hosts": {"rs1": {"lvs_address": "192.0.2.11"}}},
+                "spare": {"hosts": {}},
             },
             "hosts": {"lonely": {"lvs_address": "192.0.2.30"}},
         }
@@ -135,6 +136,12 @@ def test_a_right_description_does_go_on_to_the_hosts(tmp_path: Path) -> None:
         (
             "lvs.cluster.drain -e lvs_real_servers=rs1,rs9",
             "lvs_real_servers names 'rs9', which is neither a host nor a group: it",
+        ),
+        ("lvs.cluster.undrain --limit rs1", "lvs_real_servers is missing: it takes names of hosts"),
+        ("lvs.cluster.drain -e lvs_real_servers=spare", "lvs_real_servers is 'spare', which is a group without hosts"),
+        (
+            "lvs.cluster.undrain -e lvs_real_servers=rs1 --limit lb1",
+            "lvs_real_servers is 'rs1', but --limit leaves out rs1",
         ),
         ("lvs.cluster.undrain -e lvs_real_servers=lb1", "host lb1: is not in the inventory group 'real_servers'"),
         ("lvs.cluster.rolling_update", "lvs_update_tasks has to be a file with tasks: it is missing"),
