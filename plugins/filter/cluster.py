@@ -66,7 +66,7 @@ _value:
       type: list
       elements: dict
     health_checked:
-      description: These services with their real servers, as M(lvs.cluster.ipvs_drain) takes them.
+      description: These services with their real servers, the weight and the thresholds of each.
       type: list
       elements: dict
     directors:

@@ -307,7 +307,7 @@ class Cluster:
             ],
             "services": table_entries(self.resolved),
             "owned_elsewhere": self.owned_elsewhere(),
-            "health_checked": pools(self.resolved, health_checked=True),
+            "health_checked": pools(self.resolved, health_checked=True, thresholds=True),
             "directors": list(self.inventory.directors),
             "handover_file": HANDOVER_FILE if len(self.inventory.directors) > 1 and self.vips() else "",
             "real_servers": {host: {"vips": [str(vip) for vip in _sorted(vips)]} for host, vips in serving.items()},

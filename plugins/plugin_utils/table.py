@@ -37,17 +37,22 @@ def table_entries(resolved: Iterable[ResolvedService]) -> list[dict[str, object]
     ]
 
 
-def pools(resolved: Iterable[ResolvedService], health_checked: bool) -> list[dict[str, object]]:
+def pools(
+    resolved: Iterable[ResolvedService], health_checked: bool, thresholds: bool = False
+) -> list[dict[str, object]]:
     """The real servers of services that a health checker owns, or of those that none owns, one entry a port.
 
     ``{"name": "web", "address": "192.0.2.10", "port": 80, "protocol": "tcp",      # or fwmark and family
-    "real_servers": [{"address": "198.51.100.11", "port": 80, "weight": 5}]}``, without a weight where none is given.
+    "real_servers": [{"address": "198.51.100.11", "port": 80, "weight": 5}]}``, without a weight where none is given,
+    and with ``upper_threshold`` and ``lower_threshold`` where these are asked for.
     """
     return [
         {
             "name": item.service.name,
             **identity,
-            "real_servers": [_endpoint(server, port) for server in item.servers],
+            "real_servers": [
+                _endpoint(server, port) | (_thresholds(server) if thresholds else {}) for server in item.servers
+            ],
         }
         for item in resolved
         if (item.service.health_check is not None) == health_checked
@@ -58,6 +63,10 @@ def pools(resolved: Iterable[ResolvedService], health_checked: bool) -> list[dic
 def _endpoint(server: RealServer, port: int) -> dict[str, object]:
     weight = {} if server.weight is None else {"weight": server.weight}
     return {"address": str(server.address), "port": port if server.port is None else server.port, **weight}
+
+
+def _thresholds(server: RealServer) -> dict[str, object]:
+    return {"upper_threshold": server.upper_threshold, "lower_threshold": server.lower_threshold}
 
 
 def _entry(item: ResolvedService, identity: dict[str, object], port: int) -> dict[str, object]:
@@ -99,9 +108,4 @@ def _shared(service: Service) -> dict[str, object]:
 
 
 def _server(server: RealServer, port: int, shared: dict[str, object]) -> dict[str, object]:
-    return {
-        **_endpoint(server, port),
-        **shared,
-        "upper_threshold": server.upper_threshold,
-        "lower_threshold": server.lower_threshold,
-    }
+    return {**_endpoint(server, port), **shared, **_thresholds(server)}

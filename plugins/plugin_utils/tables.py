@@ -20,6 +20,7 @@ Facts = Mapping[str, Any]
 
 _IDENTITY = ("address", "port", "protocol", "fwmark", "family")
 _COUNTERS = ("statistics", "rates", "connections", "position", "real_servers")
+_THRESHOLDS = ("upper_threshold", "lower_threshold")
 #: They choose by the place in the kernel's list (net/netfilter/ipvs: ip_vs_dh.c, ip_vs_mh.c, ip_vs_sh.c).
 _BY_ORDER = ("dh", "mh", "sh")
 
@@ -70,11 +71,16 @@ def _out_of_service(director: str, service: Facts, entry: Facts | None, drained:
     if entry is None:
         yield f"{director}: {_named(service)} is not in the IPVS table, where its health checker has to put it"
         return
-    weights = {_end(server): server["weight"] for server in entry["real_servers"]}
+    there = {_end(server): server for server in entry["real_servers"]}
     for server in service["real_servers"]:
-        wanted = server.get("weight", 1)
-        if wanted and not weights.get(_end(server)) and model.pack_address(server["address"]) not in drained:
-            yield f"{director}: {_end(server)} is out of service in {_named(service)}, by its health check"
+        end = _end(server)
+        weight = there[end]["weight"] if end in there else 0
+        if server.get("weight", 1) and not weight and model.pack_address(server["address"]) not in drained:
+            yield f"{director}: {end} is out of service in {_named(service)}, by its health check"
+        # keepalived leaves them as they are when it reads its configuration again (check/ipwrapper.c: clear_diff_rs)
+        for key in _THRESHOLDS:
+            if weight and (found := there[end][key]) != server[key]:
+                yield f"{director}: {key} of {end} in {_named(service)} is {found}, and should be {server[key]}"
 
 
 def _differing(checked: bool, one: Facts, other: Facts) -> Iterator[str]:

@@ -15,7 +15,8 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.tables import table_pr
 WEB = {"name": "web", "address": "192.0.2.10", "port": 80, "protocol": "tcp"}
 SIX = {"name": "six", "address": "2001:db8::10", "port": 80, "protocol": "tcp"}
 MARK = {"name": "mark", "fwmark": 21, "family": "ipv4"}
-ENDS = [{"address": f"192.0.2.1{one}", "port": 80} for one in (1, 2)]
+UNLIMITED = {"upper_threshold": 0, "lower_threshold": 0}
+ENDS = [{"address": f"192.0.2.1{one}", "port": 80, **UNLIMITED} for one in (1, 2)]
 
 
 def entry(service: dict[str, Any], ends: list[dict[str, Any]], scheduler: str = "rr") -> dict[str, Any]:
@@ -41,9 +42,10 @@ def changed(**values: Any) -> list[dict[str, Any]]:
 
 
 def test_all_is_well() -> None:
-    spelt = [{**SIX, "real_servers": [{"address": "2001:db8::11", "port": 80, "weight": 3}]}]
+    spelt = [{**SIX, "real_servers": [{"address": "2001:db8::11", "port": 80, "weight": 3, **UNLIMITED}]}]
     assert table_problems(CHECKED, [], {"lb1": TABLE, "lb2": copy.deepcopy(TABLE)}, {}) == []
-    assert table_problems(spelt, [], {"lb1": [entry(SIX, [{"address": "2001:0db8::11", "port": 80}])]}, {}) == []
+    there = [entry(SIX, [{"address": "2001:0db8::11", "port": 80, **UNLIMITED}])]
+    assert table_problems(spelt, [], {"lb1": there}, {}) == []
 
 
 @pytest.mark.parametrize(
@@ -57,6 +59,12 @@ def test_all_is_well() -> None:
         ),
         (changed(weight=0), ["192.0.2.12"], []),
         (changed(address="192.0.2.99"), ["192.0.2.12"], []),  # a sorry server
+        (
+            changed(upper_threshold=500),
+            [],
+            ["lb1: upper_threshold of 192.0.2.12:80 in web (tcp 192.0.2.10:80) is 500, and should be 0"],
+        ),
+        (changed(weight=0, upper_threshold=500), ["192.0.2.12"], []),
     ],
 )
 def test_one_director(table: list[dict[str, Any]], drained: list[str], sentences: list[str]) -> None:
