@@ -48,7 +48,12 @@ class Accelerator:
         return "" if self.name == "kvm" else " norandmaps"
 
 
-KERNEL_ARGUMENTS = "root=/dev/vda rw console=ttyS0 net.ifnames=0 quiet systemd.show_status=0 mitigations=off panic=1"
+# In a small machine the journal would fill the usual /run, a tenth of the memory, and systemd does not read units again
+# where less than 16 MB are free there.
+KERNEL_ARGUMENTS = (
+    "root=/dev/vda rw console=ttyS0 net.ifnames=0 quiet systemd.show_status=0 mitigations=off panic=1"
+    " initramfs.runsize=64M"
+)
 
 
 class Machine:

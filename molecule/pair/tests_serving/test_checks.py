@@ -80,7 +80,10 @@ def shell(host: Host, command: str) -> Callable[[], object]:
 def test_what_fails_is_out_in_time_and_back(what: str, machine: Machines) -> None:
     real_server = machine("rs1")
     ways: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
-        "killed": (shell(real_server, "systemctl stop nginx"), shell(real_server, "systemctl start nginx")),
+        "killed": (
+            shell(real_server, "systemctl kill --signal=KILL nginx"),
+            shell(real_server, "systemctl start nginx"),
+        ),
         "frozen": (
             shell(real_server, "systemctl kill --signal=STOP nginx"),
             shell(real_server, "systemctl kill --signal=CONT nginx"),
@@ -102,6 +105,7 @@ def test_what_fails_is_out_in_time_and_back(what: str, machine: Machines) -> Non
     back = clients.until(lambda: all(table(host) == sorted(RULES) for host in directors), 30)
     print(f"{what}: out of both tables after {out:.1f} s, and all is back after {back:.1f} s; configured {WITHIN} s")
     assert out < WITHIN + LOOKING
+    assert back < WITHIN + LOOKING
     assert cluster.ask(10, WEB6) == {"rs1": 5, "rs2": 5}
 
 
