@@ -186,3 +186,4 @@ def test_another_weight_is_noticed_by_nobody(machine: Machines, tmp_path: Path) 
         assert not load.noticed()
     for name in clients.DIRECTORS:
         machine(name).check_output(f"ipvsadm -e -t {cluster.VIP}:7002 -r 192.0.2.11:7002 -g -w 1")
+    played("site", "--limit", "directors")  # which writes down for the next boot what the kernel has now
