@@ -138,6 +138,10 @@ def test_a_right_description_does_go_on_to_the_hosts(tmp_path: Path) -> None:
             "lvs_real_servers names 'rs9', which is neither a host nor a group: it",
         ),
         ("lvs.cluster.undrain --limit rs1", "lvs_real_servers is missing: it takes names of hosts"),
+        (
+            'lvs.cluster.drain -e {"lvs_real_servers":["rs1"]}',
+            "lvs_real_servers is ['rs1'], which is not one text: it takes",
+        ),
         ("lvs.cluster.drain -e lvs_real_servers=spare", "lvs_real_servers is 'spare', which is a group without hosts"),
         (
             "lvs.cluster.undrain -e lvs_real_servers=rs1 --limit lb1",
