@@ -63,7 +63,7 @@ STAGES = (
     Stage(
         "pairs",
         "pairs of directors, and what clients notice of all that happens",
-        125,
+        110,
         scenarios("pair", "checkers"),
         always=False,
     ),

@@ -52,7 +52,7 @@ _CHECKS = {
     "misc": "MISC_CHECK",
     "file": "FILE_CHECK",
 }
-# Inside a block lines are indented, or not: the next block begins with another of these.
+# How a configuration of other hands may spell it too. What follows, up to the next of them, belongs to one service.
 _WRITTEN = re.compile(r"^\s*virtual_server\s+(?:fwmark\s+(\d+)|([0-9A-Fa-f.:]+)(?:\s+(\d+))?)\s*\{", re.MULTILINE)
 _FAMILY = re.compile(r"^\s*ip_family\s+(inet6?)", re.MULTILINE)
 _PROTOCOL = re.compile(r"^\s*protocol\s+(\w+)", re.MULTILINE)
