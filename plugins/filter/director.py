@@ -89,7 +89,7 @@ options:
     description: The network interface for that. By default the one of the VIPs.
     type: str
   script_user:
-    description: The user that runs the commands of health checks.
+    description: The user that runs the commands of health checks and tracked scripts.
     type: str
     default: keepalived_script
   health_checker:
@@ -97,6 +97,20 @@ options:
     type: str
     choices: [keepalived, ldirectord, mon]
     default: keepalived
+  track_interfaces:
+    description:
+      - Network interfaces that have to be up on one of several directors, as names or as dictionaries with C(name) and
+        C(weight).
+    type: list
+    elements: raw
+    default: []
+  track_scripts:
+    description:
+      - Commands that have to succeed on one of several directors, dictionaries with C(name), C(command), C(interval),
+        C(timeout), C(fall), C(rise) and C(weight).
+    type: list
+    elements: dict
+    default: []
 seealso:
   - plugin: lvs.cluster.real_server
     plugin_type: filter
@@ -228,8 +242,12 @@ _value:
       description: A file. A C(1) in it makes other directors come first. Empty when there is none.
       type: str
     script_user:
-      description: The user that runs the commands of health checks. Empty when there are none.
+      description: The user that runs the commands of health checks and tracked scripts. Empty when there are none.
       type: str
+    interfaces:
+      description: The names of the network interfaces that have to be there.
+      type: list
+      elements: str
     openings:
       description: Rules of nftables for the director's own firewall.
       type: dict
@@ -276,6 +294,7 @@ _value:
     drain_files: {}
     handover_file: ""
     script_user: ""
+    interfaces: [eth1]
     openings:
       input: [ip daddr 192.0.2.10 tcp dport 80 accept]
       forward: []
@@ -307,6 +326,8 @@ def director(
     sync_interface: Any = None,
     script_user: Any = DEFAULT_SCRIPT_USER,
     health_checker: Any = KEEPALIVED,
+    track_interfaces: Any = None,
+    track_scripts: Any = None,
 ) -> dict[str, object]:
     """`Cluster.director` as a filter."""
 
@@ -326,6 +347,8 @@ def director(
             sync_interface,
             script_user,
             health_checker,
+            track_interfaces,
+            track_scripts,
         )
 
     return expand(description, groups, hostvars, wanted)

@@ -61,6 +61,19 @@ options:
     type: list
     elements: str
     default: []
+  interfaces:
+    description:
+      - Network interfaces that the host must have, up or down.
+    type: list
+    elements: str
+    default: []
+  vrrp:
+    description:
+      - Whether a keepalived must run with VRRP instances that have their addresses or stand by. None may be in the
+        state C(FAULT), in which it takes no address.
+      - keepalived is asked by a signal (C(SIGUSR1)) and answers with a file in C(/tmp), which is removed again.
+    type: bool
+    default: false
   virtual_services:
     description:
       - Virtual services that the IPVS table must have now, whatever they are like.
@@ -105,6 +118,7 @@ EXAMPLES = r"""
   lvs.cluster.host_check:
     services: [keepalived]
     addresses: [192.0.2.10]
+    vrrp: true
   register: check
   until: check is succeeded
   retries: 20
@@ -124,10 +138,17 @@ held:
   type: list
   elements: str
   sample: [192.0.2.10]
+vrrp_states:
+  description:
+    - The states of keepalived's VRRP instances, by their names.
+  returned: success and O(vrrp=true)
+  type: dict
+  sample: {"lvs_ipv4": "BACKUP"}
 """
 
 import os
 import shutil
+import socket
 import sys
 from importlib.util import find_spec
 from typing import Any
@@ -138,6 +159,7 @@ from ansible_collections.lvs.cluster.plugins.module_utils.host.addresses import 
 from ansible_collections.lvs.cluster.plugins.module_utils.host.capability import require_root
 from ansible_collections.lvs.cluster.plugins.module_utils.host.errors import HostError, MissingLibrary
 from ansible_collections.lvs.cluster.plugins.module_utils.host.given import unicast_address
+from ansible_collections.lvs.cluster.plugins.module_utils.host.keepalived import require_vrrp
 from ansible_collections.lvs.cluster.plugins.module_utils.host.kmod import KernelModules
 from ansible_collections.lvs.cluster.plugins.module_utils.host.systemd import booted, run_command
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import argspec, arguments
@@ -192,6 +214,8 @@ def main() -> None:
             "addresses": {"type": "list", "elements": "str", "default": []},
             "no_addresses": {"type": "list", "elements": "str", "default": []},
             "vips": {"type": "list", "elements": "str", "default": []},
+            "interfaces": {"type": "list", "elements": "str", "default": []},
+            "vrrp": {"type": "bool", "default": False},
             "virtual_services": {"type": "list", "elements": "dict", "options": argspec.identity(), "default": []},
         },
         supports_check_mode=True,
@@ -215,15 +239,21 @@ def main() -> None:
                 raise HostError(
                     f"{name} is not installed: install it, or let the roles do so (lvs_install_packages: true)"
                 )
+        links = [name for _index, name in socket.if_nameindex()]
+        for name in module.params["interfaces"]:
+            if name not in links:
+                raise HostError(f"this host has no network interface {name}, only {' '.join(links)}")
         for name in module.params["services"]:
             if run_command(["systemctl", "is-active", name])[0]:
                 raise HostError(f"the service {name} does not run")
         _check_addresses(module.params["addresses"], module.params["no_addresses"])
         _check_virtual_services(module.params["virtual_services"])
-        held = _held(module.params["vips"])
+        found: dict[str, Any] = {"held": _held(module.params["vips"])}
+        if module.params["vrrp"]:
+            found["vrrp_states"] = require_vrrp()
     except (HostError, InvalidValue) as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=False, kernel_release=os.uname().release, held=held)
+    module.exit_json(changed=False, kernel_release=os.uname().release, **found)
 
 
 if __name__ == "__main__":

@@ -55,6 +55,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.resolve import Resolve
 from ansible_collections.lvs.cluster.plugins.plugin_utils.services import UNREWRITTEN
 from ansible_collections.lvs.cluster.plugins.plugin_utils.sync_daemon import check_families, read_sync_daemon
 from ansible_collections.lvs.cluster.plugins.plugin_utils.table import pools, table_entries
+from ansible_collections.lvs.cluster.plugins.plugin_utils.tracking import Tracked, read_tracked
 from ansible_collections.lvs.cluster.plugins.plugin_utils.tunnels import (
     check_tunnels,
     read_mtu,
@@ -117,6 +118,8 @@ class Cluster:
         sync_interface: object = None,
         script_user: object = DEFAULT_SCRIPT_USER,
         health_checker: object = KEEPALIVED,
+        track_interfaces: object = None,
+        track_scripts: object = None,
     ) -> dict[str, object]:
         """What one director needs; raises `ModelError` when the host is none or a setting is bad.
 
@@ -133,7 +136,9 @@ class Cluster:
         - ``drain_files``: address -> path, the files that drain real servers of services that belong to the health
           checker (`virtual_servers`); their directory has to be there before keepalived is
         - ``handover_file``: a path; a 1 in that file makes others come first. Empty where there is no other director
-        - ``script_user``: the user that commands of health checks run as, empty where there is nobody to make for that
+        - ``script_user``: the user that commands of health checks and tracked ones run as, empty where there is nobody
+          to make for that
+        - ``interfaces``: names of network interfaces that have to be there
         - ``openings``: rules for the host's own firewall, by hook: ``{"input": [...], "forward": [...]}`` (`openings`)
         """
         problems = Problems()
@@ -152,8 +157,11 @@ class Cluster:
         daemon = read_sync_daemon(sync_daemon, link, problems)
         checker = read_checker(health_checker, problems)
         other = _OTHER_CHECKERS.get(checker)
-        needs_user = runs_commands(self.resolved) and (other is None or other.changes_user)
-        user = read_user(script_user, problems) if needs_user else ""
+        tracked = read_tracked(track_interfaces, track_scripts, problems)
+        if len(self.inventory.directors) < 2:  # nobody could take over
+            tracked = Tracked()
+        checks_as_user = runs_commands(self.resolved) and (other is None or other.changes_user)
+        user = read_user(script_user, problems) if checks_as_user or tracked.scripts else ""
         if other is not None:
             refuse(other, checked(self.resolved), problems)
         gateways = read_gateways(nat_gateway, self.resolved, self.inventory, problems)
@@ -178,13 +186,23 @@ class Cluster:
             "sysctls": kernel,
             "nftables": director_rules(services, settings.interfaces, moving),
             "vrrp": {"instances": [instance.as_dict() for instance in vrrp]},
-            "keepalived": configuration(host, vrrp, () if other else self.resolved, daemon, "" if other else user),
+            "keepalived": configuration(
+                host,
+                vrrp,
+                () if other else self.resolved,
+                daemon,
+                user if tracked.scripts or other is None else "",
+                tracked,
+            ),
             "health_checker": other.as_dict(checked(self.resolved), user)
             if other
             else {"name": checker, "files": list[object]()},
             "drain_files": drain_files(self.resolved),
             "handover_file": HANDOVER_FILE if hands_over(vrrp) else "",
             "script_user": user,
+            "interfaces": list(
+                dict.fromkeys((*settings.interfaces, *([link] if daemon else []), *tracked.interface_names))
+            ),
             "openings": {
                 "input": input_rules(self.resolved, [peer for instance in vrrp for peer in instance.peers], daemon),
                 "forward": forward_rules(self.resolved),

@@ -61,7 +61,8 @@ MAX_WEIGHT_SUM = 2**32 - 1
 # versions know, and replaces what follows a dollar sign.
 _URL_PATH = re.compile(r"/[!#%-\[\]-~]{0,799}")
 _FILE_PATH = re.compile(r"/[A-Za-z0-9._/@:+=,-]{1,799}")
-_COMMAND = re.compile(r"/[ !#%&(-\[\]-~]{1,799}")
+COMMAND = re.compile(r"/[ !#%&(-\[\]-~]{1,799}")
+COMMAND_RULE = """a command with its absolute path, without quotes and the characters $\\"""
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")
 _NAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?|\.")
 
@@ -113,9 +114,7 @@ def _read(inner: Fields, kind: str) -> HealthCheck:
         name=inner.text("name", _NAME, "a domain name"),
         record=inner.choice("record", "a type of records", RECORDS, default.record),
         helo=inner.text("helo", _HOST, "the name of a host"),
-        command=inner.text(
-            "command", _COMMAND, """a command with its absolute path, without quotes and the characters $\\"""
-        ),
+        command=inner.text("command", COMMAND, COMMAND_RULE),
         quorum=int(_or(inner.integer("quorum", 1, MAX_WEIGHT_SUM), default.quorum)),
         hysteresis=int(_or(inner.integer("hysteresis", 0, MAX_WEIGHT_SUM), default.hysteresis)),
         alpha=inner.boolean("alpha", default.alpha),

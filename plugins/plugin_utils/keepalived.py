@@ -16,6 +16,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.blocks import HEADER, 
 from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import Problems, plain, show
 from ansible_collections.lvs.cluster.plugins.plugin_utils.resolve import ResolvedService
 from ansible_collections.lvs.cluster.plugins.plugin_utils.sync_daemon import SyncDaemon
+from ansible_collections.lvs.cluster.plugins.plugin_utils.tracking import Tracked
 from ansible_collections.lvs.cluster.plugins.plugin_utils.virtual_servers import (
     DRAIN_DIRECTORY,
     virtual_servers,
@@ -35,12 +36,14 @@ _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 
 
 def read_user(value: object, problems: Problems) -> str:
-    """The user that runs the commands of health checks."""
+    """The user that runs the commands of health checks and the tracked ones."""
     name = plain(value) if isinstance(value, str) else ""
     if not _USER.fullmatch(name):
         problems.add("director_script_user", "", f"{show(value)} is not the name of a user")
     elif name == "root":
-        problems.add("director_script_user", "", "'root' is not for the commands of health checks: name another user")
+        problems.add(
+            "director_script_user", "", "'root' is not for health checks and tracked scripts: name another user"
+        )
     return name
 
 
@@ -50,16 +53,22 @@ def configuration(
     resolved: Sequence[ResolvedService],
     sync_daemon: SyncDaemon | None,
     script_user: str,
+    tracked: Tracked,
 ) -> str:
-    """The whole file, ending in a newline; an empty ``script_user`` is none."""
+    """The whole file, ending in a newline; an empty ``script_user`` is none. A single director tracks nothing."""
     text = "\n".join([HEADER, *_global(host, instances, sync_daemon, script_user), ""])
     group = len(instances) > 1 and any(instance.peers for instance in instances)
-    blocks = [block("track_file director", [f"file {HANDOVER_FILE}"])] if hands_over(instances) else []
+    blocks: list[list[str]] = []
+    watch: list[str] = []
+    if hands_over(instances):
+        blocks += [block("track_file director", [f"file {HANDOVER_FILE}"]), *tracked.definitions()]
+        watch = [*tracked.lines(), *_handover()]
     if group:
         # both families move together, so that a director never has half of a cluster
         members = block("group", [instance.name for instance in instances])
-        blocks.append(block("vrrp_sync_group lvs", [*members, *_handover()]))
-    blocks += [_instance(instance, group) for instance in instances]
+        blocks.append(block("vrrp_sync_group lvs", [*members, *watch]))
+    # a group has one for all of its members
+    blocks += [_instance(instance, [] if group else watch) for instance in instances]
     blocks += virtual_servers(resolved)
     return text + "".join("\n" + "\n".join(lines) + "\n" for lines in blocks)
 
@@ -88,7 +97,7 @@ def _handover() -> list[str]:
     return block("track_file", [f"director weight {-_HANDOVER}"])
 
 
-def _instance(instance: Instance, in_group: bool) -> list[str]:
+def _instance(instance: Instance, watch: list[str]) -> list[str]:
     settings = instance.settings
     lines = [
         f"state {instance.state}",
@@ -106,7 +115,6 @@ def _instance(instance: Instance, in_group: bool) -> list[str]:
             lines.append(f"garp_master_refresh {settings.garp_refresh}")
         lines.append(f"unicast_src_ip {instance.source_address}")
         lines += block("unicast_peer", instance.peers)
-        if not in_group:  # a group has one for all of its members
-            lines += _handover()
+    lines += watch
     lines += block("virtual_ipaddress", instance.addresses)
     return block(f"vrrp_instance {instance.name}", lines)

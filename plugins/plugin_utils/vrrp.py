@@ -18,7 +18,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import Proble
 
 # dev_valid_name() in net/core/dev.c: 15 characters, no slash, colon or white space, not "." or ".."
 # without what keepalived's parser gives a meaning
-_LINK = re.compile(r"(?!\.\.?$)[^\s/:!#$\"'\\{}\x00-\x1f\x7f]{1,15}")
+LINK = re.compile(r"(?!\.\.?$)[^\s/:!#$\"'\\{}\x00-\x1f\x7f]{1,15}")
 MAX_REFRESH = 86400
 MAX_DELAY = 1000  # keepalived.conf(5), preempt_delay
 
@@ -101,7 +101,7 @@ def read_settings(
     name = plain(interface) if isinstance(interface, str) else ""
     if interface is None or interface == "":
         problems.add("director_interface", "", "is missing (the link on which the VIPs live)")
-    elif not _LINK.fullmatch(name):
+    elif not LINK.fullmatch(name):
         text = f"{show(interface)} is not the name of a network interface (the link on which the VIPs live)"
         problems.add("director_interface", "", text)
     router = to_integer(virtual_router_id)
@@ -113,7 +113,7 @@ def read_settings(
         text = f"{show(advert_interval)} is not a number of seconds from 0.01 to 40.95"
         problems.add("director_advert_interval", "", text)
     inside = plain(gateway_interface) if isinstance(gateway_interface, str) else ""
-    if gateway_interface is not None and gateway_interface != "" and not _LINK.fullmatch(inside):
+    if gateway_interface is not None and gateway_interface != "" and not LINK.fullmatch(inside):
         text = f"{show(gateway_interface)} is not the name of a network interface (the link of the real servers)"
         problems.add("director_gateway_interface", "", text)
     preempts = to_boolean(preempt)
@@ -137,7 +137,7 @@ def read_link(value: object, variable: str, default: str, problems: Problems) ->
     if value is None or value == "":
         return default
     name = plain(value) if isinstance(value, str) else ""
-    if not _LINK.fullmatch(name):
+    if not LINK.fullmatch(name):
         problems.add(variable, "", f"{show(value)} is not the name of a network interface")
     return name
 

@@ -36,3 +36,11 @@ def test_vips_that_it_may_have(lab):
     done = lab.module("host_check", vips=["10.9.0.10", "10.9.0.11", "2001:db8:9::a"])
     assert not done.failed, done.message
     assert done.raw["held"] == ["10.9.0.10"]
+
+
+def test_interfaces_that_have_to_be_there(lab):
+    done = lab.module("host_check", interfaces=["lo", "link0"])
+    assert not done.failed, done.message
+    refused = lab.module("host_check", interfaces=["lo", "link99"])
+    assert refused.failed
+    assert refused.message.startswith("this host has no network interface link99, only lo ")

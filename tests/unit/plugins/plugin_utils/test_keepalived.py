@@ -77,6 +77,9 @@ def test_the_form_is_sound(text: str) -> None:
         assert not line or len(line) - len(line.lstrip()) == 4 * depth, line
         depth += line.endswith(" {")
     assert depth == 0
+    scripts = re.findall(r"^vrrp_script (\S+) {$", text, re.MULTILINE)
+    tracked = re.findall(r"^ +track_script {\n((?: +[^\s}].*\n)+)", text, re.MULTILINE)
+    assert scripts == [line.split()[0] for lines in tracked for line in lines.splitlines()]
     known = re.findall(r"^track_file (\S+) {$", text, re.MULTILINE)
     assert len(known) == len(set(known))
     used = re.findall(r"^ +track_file (?:{\n +(\S+) weight -?\d+|([^\s{]+))$", text, re.MULTILINE)
@@ -99,6 +102,46 @@ def test_one_director_has_nobody_to_synchronise_with() -> None:
     plain = cluster.director("lb1", "eth1")
     wanted = cluster.director("lb1", "eth1", preempt=False, sync_daemon={"id": 5}, sync_interface="eth2")
     assert wanted == plain
+
+
+WATCH: dict[str, Any] = {
+    "track_interfaces": ["eth2"],
+    "track_scripts": [{"name": "uplink", "command": "/bin/true", "weight": -20}],
+}
+
+
+def test_one_director_has_nobody_to_hand_over_to() -> None:
+    description, inventory = load("dr_minimal")
+    cluster = build_cluster(description, inventory["groups"], inventory["hostvars"])
+    assert cluster.director("lb1", "eth1", **WATCH) == cluster.director("lb1", "eth1")
+
+
+def test_an_instance_watches_where_there_is_no_group() -> None:
+    description, inventory = load("pair_without_preemption")
+    cluster = build_cluster(description, inventory["groups"], inventory["hostvars"])
+    found = cluster.director("lb1", "eth1", sync_daemon=False, script_user="watcher", **WATCH)
+    assert found["interfaces"] == ["eth1", "eth2"]
+    assert found["script_user"] == "watcher"
+    text = str(found["keepalived"])
+    assert "    script_user watcher\n" in text
+    assert text.index("vrrp_script uplink {") < text.index("vrrp_instance lvs_ipv4 {")
+    watches = """
+    track_interface {
+        eth2
+    }
+    track_script {
+        uplink weight -20
+    }
+"""
+    assert watches in text[text.index("vrrp_instance lvs_ipv4 {") :]
+
+
+def test_another_health_checker_leaves_the_watching_to_keepalived() -> None:
+    description, inventory = load("pair_without_preemption")
+    cluster = build_cluster(description, inventory["groups"], inventory["hostvars"])
+    found = cluster.director("lb1", "eth1", sync_daemon=False, health_checker="mon", **WATCH)
+    assert found["script_user"] == "keepalived_script"
+    assert "    script_user keepalived_script\n" in str(found["keepalived"])
 
 
 @pytest.mark.parametrize("case", ["health_checks", "health_checks_pair"])

@@ -648,6 +648,42 @@ def test_host_addresses(inventory: dict[str, Any], variables: object, message: s
         ),
         ("lb1", {"sync_interface": "a b"}, "director_sync_interface: 'a b' is not the name of a network interface"),
         ("lb1", {"interface": "a#b"}, "director_interface: 'a#b' is not the name of a network interface"),
+        ("lb1", {"track_interfaces": "eth2"}, "director_track_interfaces: 'eth2' is not a list"),
+        (
+            "lb1",
+            {"track_interfaces": ["eth2", 5]},
+            "director_track_interfaces[1]: 5 is neither the name of a network interface nor a mapping",
+        ),
+        ("lb1", {"track_interfaces": ["a b"]}, "director_track_interfaces[0]: name: 'a b' is not the name of a"),
+        ("lb1", {"track_interfaces": [{"weight": -5}]}, "director_track_interfaces[0]: name: is missing (the name of"),
+        (
+            "lb1",
+            {"track_interfaces": [{"name": "eth2", "weight": 5}]},
+            "director_track_interfaces[0]: weight: 5 is not between -253 and -1",
+        ),
+        ("lb1", {"track_interfaces": ["eth2", {"name": "eth2"}]}, "director_track_interfaces: 'eth2' is there twice"),
+        ("lb1", {"track_scripts": ["/bin/true"]}, "director_track_scripts[0]: '/bin/true' is not a mapping of"),
+        ("lb1", {"track_scripts": [{"name": "up"}]}, "director_track_scripts[0]: command: is missing (a command with"),
+        (
+            "lb1",
+            {"track_scripts": [{"name": "up", "command": "ping -c 1 192.0.2.1"}]},
+            "director_track_scripts[0]: command: 'ping -c 1 192.0.2.1' is not a command with its absolute path",
+        ),
+        (
+            "lb1",
+            {"track_scripts": [{"name": "up", "command": "/bin/true", "intervall": 5}]},
+            "director_track_scripts[0]: intervall: is not a key of a tracked script (did you mean 'interval'?)",
+        ),
+        (
+            "lb1",
+            {"track_scripts": [{"name": "up", "command": "/bin/true", "fall": 0}]},
+            "director_track_scripts[0]: fall: 0 is not between 1 and 1000",
+        ),
+        (
+            "lb1",
+            {"track_scripts": [{"name": "up", "command": "/bin/true"}] * 2},
+            "director_track_scripts: 'up' is there twice",
+        ),
         ("lb1", {"extra_sysctls": "x=1"}, "director_sysctls: 'x=1' is not a mapping of sysctl keys and values"),
         ("lb1", {"extra_sysctls": {"ip_forward": 1}}, "director_sysctls: 'ip_forward' is not the name of a sysctl"),
         ("lb1", {"extra_sysctls": {5: 1}}, "director_sysctls: 5 is not the name of a sysctl"),
@@ -670,7 +706,7 @@ def test_director_settings(build: Build, host: str, settings: dict[str, object],
     [
         ("a b", "director_script_user: 'a b' is not the name of a user"),
         (None, "director_script_user: null is not the name of a user"),
-        ("root", "director_script_user: 'root' is not for the commands of health checks: name another user"),
+        ("root", "director_script_user: 'root' is not for health checks and tracked scripts: name another user"),
     ],
 )
 def test_script_users(build: Build, user: object, message: str) -> None:

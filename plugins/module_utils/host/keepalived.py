@@ -1,0 +1,82 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Asks the keepalived that runs for the states of its VRRP instances.
+
+PRIVATE to the collection lvs.cluster: may change without notice.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import time
+
+from .errors import HostError
+from .files import read_text, remove_file
+from .systemd import RunCommand, run_command
+from .vrrp_dump import SOUND, complete, reasons, states
+
+# A busy master with hundreds of VIPs answers within one.
+_SECONDS = 10.0
+_INTERVAL = 0.05
+#: What it writes, in its own /tmp: one file for each of its processes, for root's eyes (lib/utils.c: open_pid_file and
+#: fopen_safe).
+_FILES = ("keepalived.data", "keepalived_parent.data", "keepalived_check.data")
+
+
+def require_vrrp(run: RunCommand = run_command) -> dict[str, str]:
+    """The states of all instances, where each has the VIPs or stands by; raises HostError where one does neither."""
+    text = _ask(_main_process(run))
+    found = states(text)
+    if not found:
+        raise HostError("keepalived has no VRRP instance")
+    for state in sorted(set(found.values()) - set(SOUND)):
+        names = " and ".join(name for name, other in found.items() if other == state)
+        why = "; ".join(reasons(text)) if state == "FAULT" else ""
+        raise HostError(
+            f"keepalived's {names} cannot take the VIPs, being in the state {state}" + (f": {why}" if why else "")
+        )
+    return found
+
+
+def _main_process(run: RunCommand) -> int:
+    status, output, _errors = run(["systemctl", "show", "--property=MainPID", "keepalived"])
+    number = output.strip().partition("=")[2]
+    if status or not number.isdigit() or number == "0":
+        raise HostError("the service keepalived does not run")
+    return int(number)
+
+
+def _is_roots(path: str) -> bool:
+    """Anybody can make a file in /tmp, of any name that is not there yet."""
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return False
+    return stat.S_ISREG(found.st_mode) and found.st_uid == 0
+
+
+def _ask(process: int) -> str:
+    # It may have a /tmp of its own, by PrivateTmp= of its unit.
+    paths = [os.path.join("/proc", str(process), "root/tmp", name) for name in _FILES]
+    for path in paths:
+        remove_file(path)
+    try:
+        os.kill(process, signal.SIGUSR1)
+    except ProcessLookupError:
+        raise HostError("the service keepalived does not run") from None
+    before = None
+    until = time.monotonic() + _SECONDS
+    try:
+        while time.monotonic() < until:
+            time.sleep(_INTERVAL)
+            text = read_text(paths[0]) if _is_roots(paths[0]) else None
+            if text is not None and text == before and complete(text):
+                return text
+            before = text
+    finally:
+        for path in paths:
+            remove_file(path)
+    raise HostError(f"keepalived does not tell its state within {_SECONDS:.0f} s")
