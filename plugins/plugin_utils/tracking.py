@@ -4,8 +4,8 @@
 """What a director watches to know whether it can serve: interfaces and commands. Private to the collection.
 
 A director with a fault lets the VIPs go at once and takes none, as long as there is another director. Sources:
-keepalived.conf(5) (vrrp_script, track_interface, track_script), keepalived/vrrp/vrrp_track.c and vrrp_parser.c. The
-interfaces that have VIPs or the gateway on them keepalived tracks by itself.
+keepalived.conf(5) (vrrp_script, track_interface, track_script) and keepalived/vrrp/vrrp_track.c. The interfaces that
+have VIPs or the gateway on them keepalived tracks by itself.
 """
 
 from __future__ import annotations

@@ -18,11 +18,10 @@ from .files import read_text, remove_file
 from .systemd import RunCommand, run_command
 from .vrrp_dump import SOUND, complete, reasons, states
 
-# A busy master with hundreds of VIPs answers within one.
+# It answers between two rounds of its own work, which is soon; one that stands still never does.
 _SECONDS = 10.0
 _INTERVAL = 0.05
-#: What it writes, in its own /tmp: one file for each of its processes, for root's eyes (lib/utils.c: open_pid_file and
-#: fopen_safe).
+#: What it writes, in its own /tmp: one file for each of its processes, which root alone can read.
 _FILES = ("keepalived.data", "keepalived_parent.data", "keepalived_check.data")
 
 
