@@ -158,7 +158,7 @@ class Cluster:
         checker = read_checker(health_checker, problems)
         other = _OTHER_CHECKERS.get(checker)
         tracked = read_tracked(track_interfaces, track_scripts, problems)
-        if len(self.inventory.directors) < 2:  # nobody could take over
+        if len(self.inventory.directors) < 2 or not self.vips():  # nobody could take over, or nothing
             tracked = Tracked()
         checks_as_user = runs_commands(self.resolved) and (other is None or other.changes_user)
         user = read_user(script_user, problems) if checks_as_user or tracked.scripts else ""

@@ -116,6 +116,14 @@ def test_one_director_has_nobody_to_hand_over_to() -> None:
     assert cluster.director("lb1", "eth1", **WATCH) == cluster.director("lb1", "eth1")
 
 
+def test_directors_without_vips_have_nothing_to_hand_over() -> None:
+    description, inventory = load("pair_without_preemption")
+    marked = {key: value for key, value in description[0].items() if key not in ("address", "port")}
+    cluster = build_cluster([{**marked, "fwmark": 5, "family": "ipv4"}], inventory["groups"], inventory["hostvars"])
+    assert cluster.vips() == []
+    assert cluster.director("lb1", "eth1", **WATCH) == cluster.director("lb1", "eth1")
+
+
 def test_an_instance_watches_where_there_is_no_group() -> None:
     description, inventory = load("pair_without_preemption")
     cluster = build_cluster(description, inventory["groups"], inventory["hostvars"])
