@@ -94,8 +94,9 @@ class Run:
 def ansible(program: str, *arguments: str, scenario: str = "dr") -> Run:
     inventories = ["-i", str(LAB / "inventory.yml"), "-i", str(ROOT / "molecule" / scenario / "inventory.yml")]
     plain = {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"}
+    # Where machines are emulated on few processors, a controller in their way makes real servers miss their checks.
     done = subprocess.run(
-        [str(ROOT / ".venv" / "bin" / program), *inventories, *arguments],
+        ["nice", "-n", "15", str(ROOT / ".venv" / "bin" / program), *inventories, *arguments],
         cwd=ROOT,
         env={**os.environ, **plain},
         stdin=subprocess.DEVNULL,
@@ -103,7 +104,7 @@ def ansible(program: str, *arguments: str, scenario: str = "dr") -> Run:
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
-        timeout=900,
+        timeout=1800,
     )
     return Run(done.returncode, done.stdout)
 
