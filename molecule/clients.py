@@ -31,7 +31,7 @@ class Clients:
         print(
             f"{found['requests']} requests, {found['failures']} failed; {found['held']} connections stayed,"
             f" {len(found['broken'])} broke; longest time without a prompt request {found['away'][0]:.2f} s;"
-            f" {found['slow']} answers slower than 15 s"
+            f" {found['slow']} of their answers took more than 15 s"
         )
         return found
 

@@ -8,11 +8,11 @@ became of those before, and holds HELD connections to a responder on ADDRESS and
 "ready" when all of these are there. Every line on its input is answered with one line of JSON about the time since the
 one before, and the end of its input ends it.
 
-A request succeeds when it is connected within PATIENCE, so also when its SYN had to be sent again, and its answer is
-complete within SLOW. It is a prompt one when it was connected within PROMPT: then no SYN was lost. The longest time
-between the starts of two prompt requests is how long the service was away. Nothing, request or connection that stays,
-outlives PATIENCE without an acknowledgement of what was sent (tcp(7), TCP_USER_TIMEOUT). Answers that came later than
-PATIENCE are counted.
+A request succeeds when its answer is complete within PATIENCE, so also when its SYN had to be sent again. It is a
+prompt one when it was connected within PROMPT: then no SYN was lost. The longest time between the starts of two prompt
+requests is how long the service was away. A connection that stays is broken when it ends, when what was sent is not
+acknowledged within PATIENCE (tcp(7), TCP_USER_TIMEOUT), or when no answer comes within SLOW. Its answers that came
+later than PATIENCE are counted.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 PATIENCE = 15.0  # seconds; a SYN is sent again after 1, 3 and 7 (net/ipv4/tcp_input.c, RFC 6298)
-# What an answer may take whose question was acknowledged: then it is the application that is slow, and no director lost
+# What its answer may take when the question was acknowledged: then it is the application that is slow, and no director lost
 # anything. Emulated real servers, with two processors for all of them, were seen to need 27 s.
 SLOW = 60.0
 PROMPT = 0.5
@@ -126,12 +126,11 @@ class Load:
         begun = time.time()
         self.report.requests += 1
         try:
-            text = await asyncio.wait_for(self._answer(begun), SLOW)
+            text = await asyncio.wait_for(self._answer(begun), PATIENCE)
         except (OSError, asyncio.TimeoutError, ValueError) as error:
             self.report.failed.append(f"{begun:.2f}: {error!r}")
         else:
             self.report.answers[text] = self.report.answers.get(text, 0) + 1
-            self.report.slow += time.time() - begun > PATIENCE
 
     async def _answer(self, begun: float) -> str:
         reader, writer = await connect(self._address, self._port)
