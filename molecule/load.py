@@ -29,8 +29,8 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 PATIENCE = 15.0  # seconds; a SYN is sent again after 1, 3 and 7 (net/ipv4/tcp_input.c, RFC 6298)
-# What a connection that stays may wait for the answer to what was acknowledged: then it is the application that is slow,
-# and no director lost anything. Emulated real servers, with two processors for all of them, were seen to need 27 s.
+# What a connection that stays may wait for the answer to what was acknowledged: then the application is slow, and no
+# director lost anything. Emulated real servers, with two processors for all of them, were seen to need 27 s.
 SLOW = 60.0
 PROMPT = 0.5
 
