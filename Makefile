@@ -36,10 +36,10 @@ lab: root lab-packages $(VENV)/demo.stamp $(COLLECTION) ## Run the lab tool: mak
 check: python-packages $(VENV)/test.stamp $(COLLECTION) ## Run the quick part of the tests: conformance and unit
 	@$(BIN)/python tests/run.py conformance unit
 
-test: root lab-packages $(VENV)/test.stamp $(COLLECTION) ## Run all tests: conformance, unit, kernel, lab, molecule (root)
+test: root lab-packages $(VENV)/test.stamp $(COLLECTION) ## Run the tests: conformance, unit, kernel, lab, molecule (root)
 	@$(BIN)/python tests/run.py
 
-test-full: root lab-packages $(VENV)/test.stamp $(COLLECTION) ## Run all tests, and those that take longer: routed clusters, pairs of directors (root)
+test-full: root lab-packages $(VENV)/test.stamp $(COLLECTION) ## Run these, and those that take longer: routed clusters, pairs of directors (root)
 	@$(BIN)/python tests/run.py full
 
 test-conformance test-unit: test-%: python-packages $(VENV)/test.stamp $(COLLECTION)

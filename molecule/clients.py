@@ -30,12 +30,11 @@ class Clients:
         found = self._look()
         print(
             f"{found['requests']} requests, {found['failures']} failed; {found['held']} connections stayed,"
-            f" {len(found['broken'])} broke; longest time without a prompt request {found['away'][0]:.2f} s;"
-            f" {found['slow']} of their answers took more than 15 s"
+            f" {len(found['broken'])} broke; longest time without a prompt request {found['away'][0]:.2f} s"
         )
         return found
 
-    def beat(self, seconds: float = 90) -> list[str]:
+    def beat(self, seconds: float = 30) -> list[str]:
         """Wait until the connections that stay have answered twice more; the requests that failed meanwhile.
 
         The next report is about the time after that.

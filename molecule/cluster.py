@@ -103,7 +103,7 @@ def ansible(program: str, *arguments: str, scenario: str = "dr") -> Run:
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
-        timeout=1800,
+        timeout=900,
     )
     return Run(done.returncode, done.stdout)
 
