@@ -28,7 +28,7 @@ options:
   source:
     description:
       - The host's own addresses on the link. The first one of each family is the sender of the requests, and the first
-        one of all finds the interface.
+        one of all finds the interface. With none, nobody is asked, and only what the host has itself is returned.
     type: list
     elements: str
     required: true
@@ -57,12 +57,14 @@ answers:
   type: dict
   sample: {"192.0.2.10": ["52:54:00:12:34:56"]}
 arp_ignore:
-  description: The sysctl C(arp_ignore) of this host, for C(all) and for the interface. The larger one counts.
+  description:
+    - The sysctl C(arp_ignore) of this host, for C(all) and for the interface. The larger one counts. Empty where it did
+      not ask.
   returned: success
   type: dict
   sample: {"all": 0, "eth1": 0}
 hardware_address:
-  description: The hardware address of this host on the link.
+  description: The hardware address of this host on the link; empty where it did not ask.
   returned: success
   type: str
   sample: 52:54:00:12:34:56
@@ -79,7 +81,7 @@ holds:
   elements: str
   sample: [192.0.2.10]
 interface:
-  description: The interface that was asked on.
+  description: The interface that was asked on; empty where it did not ask.
   returned: success
   type: str
   sample: eth1
@@ -133,14 +135,13 @@ def main() -> None:
         addresses = by_version("addresses", module.params["addresses"])
         source = by_version("source", module.params["source"])
         own = [*source[4], *source[6]]
-        if not own:
-            raise HostError("source: there is no address to ask from")
         require_root()
-        link, seconds = find_link(own[0]), module.params["seconds"]
+        seconds = module.params["seconds"]
+        link = find_link(own[0]) if own else None
         answers = {}
-        if source[4] and addresses[4]:
+        if link and source[4] and addresses[4]:
             answers.update(ask(link, source[4][0], addresses[4], seconds))
-        if source[6] and addresses[6]:
+        if link and source[6] and addresses[6]:
             answers.update(nd_ask.ask(link.interface, link.hardware, source[6][0], addresses[6], seconds))
     except HostError as error:
         module.fail_json(msg=str(error))
@@ -148,9 +149,9 @@ def main() -> None:
         changed=False,
         answers=answers,
         holds=holders([*addresses[4], *addresses[6]]),
-        arp_ignore=ignoring(link.interface),
-        interface=link.interface,
-        hardware_address=mac(link.hardware),
+        arp_ignore=ignoring(link.interface) if link else {},
+        interface=link.interface if link else "",
+        hardware_address=mac(link.hardware) if link else "",
         hardware_addresses=hardware_addresses(),
     )
 

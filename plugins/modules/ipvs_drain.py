@@ -175,8 +175,8 @@ switched:
   sample: [198.51.100.11]
 former:
   description:
-    - Those of O(services) that the table has, with the weights that these real servers had before. As O(services) with
-      O(state=in_service) it puts these back.
+    - These real servers in their O(services), with the weights that they had before, and without one where the table
+      had them not. As O(services) with O(state=in_service) it puts these back.
   returned: success
   type: list
   elements: dict

@@ -17,7 +17,8 @@ SILENT = (1, 2, 8)
 class Probe:
     """What one host saw: its hardware addresses, the VIPs it holds, and who answered for each VIP that it asked for.
 
-    ``interface`` is where it asked, and ``arp_ignore`` has its sysctl of that name, of "all" and of the interface.
+    ``interface`` is where it asked (empty: it did not), and ``arp_ignore`` has its sysctl of that name, of "all" and of
+    the interface.
     """
 
     hardware_addresses: tuple[str, ...]
@@ -94,7 +95,7 @@ def _asked(vip: str) -> str:
 def _answers(who: str, vip: str, probe: Probe | None, witnesses: Sequence[str]) -> str:
     """That somebody answers who must not, where, and why as far as that can be told."""
     seen = f"{who} answers {_asked(vip)} for {vip}"
-    if probe is None:
+    if probe is None or not probe.interface:
         return f"{seen}, as seen by {', '.join(witnesses)}"
     if ":" in vip:
         return f"{seen} on {probe.interface}: it has the address there, and not on lo"

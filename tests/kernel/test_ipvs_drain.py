@@ -82,6 +82,17 @@ def test_one_of_two_gets_it_and_it_goes_back_as_it_was(host: Host, drains: dict[
     assert host.save() == rules(3, 0)
 
 
+def test_what_the_table_lacks_goes_back_too(host: Host, drains: dict[str, Any]) -> None:
+    missing = {"address": "192.0.2.10", "port": 81, "real_servers": [{"address": "198.51.100.13"}]}
+    drains["services"] = [*SERVICES, missing]
+    result = host.ok("ipvs_drain", real_servers=[FIRST, "198.51.100.13"], **drains)
+    assert result["switched"] == [FIRST, "198.51.100.13"]
+    back = {**drains, "services": result["former"]}
+    host.ok("ipvs_drain", real_servers=result["switched"], state="in_service", **back)
+    assert host.save() == rules(3)
+    assert list(Path(drains["drain_directory"]).iterdir()) == []
+
+
 def test_a_failure_at_the_end_undoes_it(host: Host, drains: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_arguments: object) -> None:
         raise OSError(30, "Read-only file system", persist.RULES_FILE)

@@ -34,6 +34,11 @@ def order(run: cluster.Run) -> list[str]:
     return found
 
 
+def reloads(director: Host) -> int:
+    journal: str = director.check_output("journalctl -u keepalived")
+    return journal.count("Reloaded keepalived.service")
+
+
 @pytest.fixture(autouse=True)
 def settled(machine: Machines) -> Iterator[None]:
     clients.until(lambda: clients.owners(machine) == ["director1"], 120)
@@ -56,9 +61,15 @@ def test_it_repairs_and_comes_to_the_one_that_has_the_vips_last(machine: Machine
         run = cluster.playbook("failover", "-e", "lvs_failover_to=director2", scenario="pair")
         assert run.status == 0, run.text
         # Now the other one comes first. On the one that has the VIPs the file alone is broken, and it goes on to serve.
-        machine("director2").check_output(f"echo 'vrrp_instance {{' >>{CONFIGURATION}")
+        machine("director2").check_output(
+            f"echo 'vrrp_instance {{' >>{CONFIGURATION}; systemctl disable --quiet keepalived"
+        )
+        before = reloads(machine("director2"))
         run = site()
         assert run.status == 0, run.text
+        # It is enabled again, and has read the file: to have been enabled is not to have been started.
+        assert machine("director2").service("keepalived").is_enabled
+        assert reloads(machine("director2")) == before + 1
         assert order(run) == ["director1", "director2"]
         assert clients.owners(machine) == ["director2"]
         run = cluster.playbook("failover", "-e", "lvs_failover_to=director1", scenario="pair")

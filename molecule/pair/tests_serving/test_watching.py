@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import clients
@@ -67,6 +68,23 @@ def test_nothing_is_handed_to_one_that_has_a_fault(machine: Machines) -> None:
             assert f"director2: keepalived's lvs_ipv4 and lvs_ipv6 {WHY}" in run.text
         finally:
             machine("director2").check_output(is_well)
+        assert clients.owners(machine) == ["director1"]
+        assert not load.noticed()
+
+
+def test_a_new_command_that_never_ends_gets_no_further_than_the_first_director(machine: Machines) -> None:
+    """Until it has been ended for the first time, a keepalived that was reloaded says what it said before."""
+    watched = [{"name": "hangs", "command": "/usr/bin/sleep 600", "timeout": 5}]
+    with clients.clients(held=10) as load:
+        words = ("--limit", "directors", "-e", json.dumps({"director_track_scripts": watched}))
+        run = cluster.playbook("site", *words, scenario="pair")
+        try:
+            assert run.status != 0
+            assert "cannot take the VIPs, being in the state FAULT: the script hangs fails" in run.text
+            assert run.text.count("Load the kernel modules and set the sysctls") == 1, "the other was left as it is"
+        finally:
+            again = cluster.playbook("site", "--limit", "directors", scenario="pair")
+        assert again.status == 0, again.text
         assert clients.owners(machine) == ["director1"]
         assert not load.noticed()
 

@@ -16,7 +16,7 @@ import time
 from .errors import HostError
 from .files import read_text, remove_file
 from .systemd import RunCommand, run_command
-from .vrrp_dump import SOUND, complete, reasons, states
+from .vrrp_dump import SOUND, complete, pending, reasons, states
 
 # It answers between two rounds of its own work, which is soon; one that stands still never does.
 _SECONDS = 10.0
@@ -26,7 +26,10 @@ _FILES = ("keepalived.data", "keepalived_parent.data", "keepalived_check.data")
 
 
 def require_vrrp(run: RunCommand = run_command) -> dict[str, str]:
-    """The states of all instances, where each has the VIPs or stands by; raises HostError where one does neither."""
+    """The states of all instances, where each has the VIPs or stands by.
+
+    Raises HostError where one does neither, or a script is not done with its first run and could change that.
+    """
     text = _ask(_main_process(run))
     found = states(text)
     if not found:
@@ -37,6 +40,9 @@ def require_vrrp(run: RunCommand = run_command) -> dict[str, str]:
         raise HostError(
             f"keepalived's {names} cannot take the VIPs, being in the state {state}" + (f": {why}" if why else "")
         )
+    waiting = pending(text)
+    if waiting:
+        raise HostError(f"keepalived is not done with the first run of the script {' and '.join(waiting)}")
     return found
 
 

@@ -20,6 +20,8 @@ _INSTANCES, _LINKS = "VRRP Topology", "Interfaces"
 SOUND = ("MASTER", "BACKUP")
 #: What the file of a handover says of one that takes the VIPs, first or after others (plugin_utils/keepalived.py).
 _STAND_BY = ("0", "1")
+#: What is said of a script that fails, later or in its first run.
+_FAILS = ("BAD", "INIT/FAILED")
 
 
 def complete(text: str) -> bool:
@@ -46,7 +48,7 @@ def reasons(text: str) -> list[str]:
     found += [
         f"the script {name} fails"
         for name, values in _entries(sections.get("VRRP Scripts", ""))
-        if values.get("Status") == "BAD"
+        if values.get("Status") in _FAILS
     ]
     found += [
         f"{values.get('File')} says {values['Status']}"
@@ -54,6 +56,12 @@ def reasons(text: str) -> list[str]:
         if values.get("Status", "0") not in _STAND_BY
     ]
     return found
+
+
+def pending(text: str) -> list[str]:
+    """The scripts that have not run to their end yet. After a reload the state is until then what it was before."""
+    scripts = _entries(_sections(text).get("VRRP Scripts", ""))
+    return [name for name, values in scripts if values.get("Status") == "INIT"]
 
 
 def _sections(text: str) -> dict[str, str]:

@@ -217,7 +217,7 @@ class _Run:
         if files:
             headers = {"before_header": self._directory, "after_header": self._directory}
             diff.append({"before": sides[0], "after": sides[1], **headers})
-        former = [_as_arguments(patch.key, current[patch.key], patch) for patch in self._ours if patch.key in current]
+        former = [_as_arguments(patch, current.get(patch.key)) for patch in self._ours]
         return {"changed": bool(files) or outcome.changed, "switched": names, "former": former, "diff": diff}
 
     def _wait(self, ipvs: Ipvs) -> module.Result:
@@ -298,16 +298,20 @@ def _weighted(given: RealServerPatch, current: Table, service: ServiceKey, key: 
     return RealServerPatch(weight=weight, only_existing=True)
 
 
-def _as_arguments(service: ServiceKey, found: VirtualService, patch: ServicePatch) -> dict[str, object]:
-    """The real servers of a patch with the weights that they have, in the form of the option services."""
-    facts = info.service_facts(service, found.settings)
+def _as_arguments(patch: ServicePatch, found: VirtualService | None) -> dict[str, object]:
+    """The real servers of a patch with the weights that they have, in the form of the option services.
+
+    What the table lacks is named too, without a weight: whoever gives this back names all real servers.
+    """
+    facts = info.service_facts(patch.key, model.Settings())
+    there = found.real_servers if found is not None else {}
     identity: dict[str, object] = {
         name: facts[name] for name in ("address", "port", "protocol", "fwmark", "family") if name in facts
     }
     servers = [
-        {"address": model.address_text(key.address), "port": key.port, "weight": found.real_servers[key].weight}
+        {"address": model.address_text(key.address), "port": key.port}
+        | ({"weight": there[key].weight} if key in there else {})
         for key, _server in _servers(patch)
-        if key in found.real_servers
     ]
     return {**identity, "real_servers": servers}
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.module_utils.host.vrrp_dump import complete, reasons, states
+from ansible_collections.lvs.cluster.plugins.module_utils.host.vrrp_dump import complete, pending, reasons, states
 
 DUMP = """\
 ------< Global definitions >------
@@ -68,12 +68,19 @@ def dump(state: str = "BACKUP", status: str = "GOOD", number: int = 0, link: str
 def test_what_is_well() -> None:
     assert states(dump()) == {"lvs_ipv4": "BACKUP", "lvs_ipv6": "BACKUP"}
     assert reasons(dump()) == []
+    assert pending(dump()) == []
+
+
+def test_what_is_not_known_yet() -> None:
+    assert pending(dump(status="INIT")) == ["uplink"]
+    assert pending(dump("FAULT", status="BAD")) == pending(dump("FAULT", status="INIT/FAILED")) == []
 
 
 @pytest.mark.parametrize(
     ("fault", "says"),
     [
         ({"status": "BAD"}, "the script uplink fails"),
+        ({"status": "INIT/FAILED"}, "the script uplink fails"),
         ({"number": 3}, "/var/lib/lvs-cluster/drain/director says 3"),
         ({"link": "UP, not RUNNING"}, "the interface eth2 is down"),
     ],
