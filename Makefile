@@ -16,7 +16,7 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/$(BUILD)/collections
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down lab check test test-full test-routed test-pairs benchmark test-conformance test-unit test-kernel test-lab test-molecule format changelog clean \
+.PHONY: help demo demo-down lab check test test-full test-pairs benchmark test-conformance test-unit test-kernel test-lab test-molecule format changelog clean \
     root python-packages lab-packages
 # Prerequisites are in order: root first, then packages, then the environment.
 .NOTPARALLEL:
@@ -36,16 +36,16 @@ lab: root lab-packages $(VENV)/demo.stamp $(COLLECTION) ## Run the lab tool: mak
 check: python-packages $(VENV)/test.stamp $(COLLECTION) ## Run the quick part of the tests: conformance and unit
 	@$(BIN)/python tests/run.py conformance unit
 
-test: root lab-packages $(VENV)/test.stamp $(COLLECTION) ## Run the tests: conformance, unit, kernel, lab, molecule (root)
+test: root lab-packages $(VENV)/test.stamp $(COLLECTION) ## Run all tests: conformance, unit, kernel, lab, molecule (root)
 	@$(BIN)/python tests/run.py
 
-test-full: root lab-packages $(VENV)/test.stamp $(COLLECTION) ## Run these, and those that take longer: routed clusters, pairs of directors (root)
+test-full: root lab-packages $(VENV)/test.stamp $(COLLECTION) ## Run all tests, and those that take longer: pairs of directors (root)
 	@$(BIN)/python tests/run.py full
 
 test-conformance test-unit: test-%: python-packages $(VENV)/test.stamp $(COLLECTION)
 	@$(BIN)/python tests/run.py $*
 
-test-kernel test-lab test-molecule test-routed test-pairs: test-%: root lab-packages $(VENV)/test.stamp $(COLLECTION)
+test-kernel test-lab test-molecule test-pairs: test-%: root lab-packages $(VENV)/test.stamp $(COLLECTION)
 	@$(BIN)/python tests/run.py $*
 
 benchmark: root lab-packages $(VENV)/test.stamp $(COLLECTION) ## Measure the modules against ipvsadm and pyroute2, in a machine (root)

@@ -59,8 +59,7 @@ STAGES = (
         3,
         (f"{BIN}/pytest", "-q", "-s", "tests/lab"),
     ),
-    Stage("molecule", "scenarios on clusters of machines", 25, scenarios("dr", "methods")),
-    Stage("routed", "the same with a router in between", 15, scenarios("routed"), always=False),
+    Stage("molecule", "scenarios on clusters of machines", 35, scenarios("dr", "methods", "routed")),
     Stage(
         "pairs",
         "pairs of directors, and what clients notice of all that happens",
