@@ -63,13 +63,19 @@ SuccessExitStatus=1
 RestartSec=2
 """
 
-# mon gives it -s, -g, -h, -t and -u of its own before ours.
+# mon gives it -s, -g, -h, -t and -u of its own before ours. It waits for its alerts, one after the other, and begins no
+# check meanwhile (call_alert: close), so the table is brought in line in the background. What is written down before
+# that is in the order of the alerts.
 _ALERT_TEXT = f"""\
 #!/bin/sh
 {HEADER}
-# What mon has found about one real server, into the table: lvs.alert ... failed|well
+# What mon has found about one real server, written down and then brought into the table: lvs.alert ... failed|well
 while [ $# -gt 1 ]; do shift; done
-exec python3 -I {_HEALTH} "$1" "$MON_GROUP"
+case $1 in
+    failed) : >"{health.FAILED}/$MON_GROUP" ;;
+    well) rm -f "{health.FAILED}/$MON_GROUP" ;;
+esac
+python3 -I {_HEALTH} follow &
 """
 
 

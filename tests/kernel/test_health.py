@@ -66,9 +66,18 @@ def describe(*entries: dict[str, Any]) -> None:
 
 
 def call(host: Host, archive: Path, *words: str) -> str:
-    """What it says, as mon's alert calls it, with pyroute2 on the Python path and nothing else of ours."""
+    """What it says, called as by mon's alert and unit, with pyroute2 on the Python path and nothing else of ours."""
     environment = {"PYTHONPATH": str(Path(pyroute2.__file__).parent.parent)}
     return host.run(sys.executable, str(archive), "health", *words, env=environment).stderr
+
+
+def say(host: Host, archive: Path, what: str, watch: str) -> str:
+    """As mon's alert does: write it down, and bring the table in line."""
+    if what == "failed":
+        (Path(health.FAILED) / watch).touch()
+    else:
+        (Path(health.FAILED) / watch).unlink(missing_ok=True)
+    return call(host, archive, "follow")
 
 
 def table(host: Host) -> str:
@@ -84,16 +93,16 @@ def test_what_alerts_say(host: Host, archive: Path) -> None:
     well = HEAD + FIRST + "2\n" + SECOND + "100000\n"
     assert table(host) == well
     assert call(host, archive, "apply") == "apply: 0 changes made\n"
-    call(host, archive, "failed", "web_1")
+    say(host, archive, "failed", "web_1")
     assert table(host) == HEAD + SECOND + "100000\n"
-    assert call(host, archive, "failed", "web_1") == "failed web_1: 0 changes made\n"
-    call(host, archive, "failed", "web_2")
+    assert say(host, archive, "failed", "web_1") == "follow: 0 changes made\n"
+    say(host, archive, "failed", "web_2")
     assert table(host) == HEAD + EXCUSE
-    call(host, archive, "well", "web_1")
+    say(host, archive, "well", "web_1")
     assert table(host) == HEAD + FIRST + "2\n"
     # What anybody changes by hand is put right with the next word.
     host.run("ipvsadm", "-e", "-t", "192.0.2.10:80", "-r", "198.51.100.11:80", "-m", "-w", "9")
-    call(host, archive, "well", "web_2")
+    say(host, archive, "well", "web_2")
     assert table(host) == well
 
 
@@ -107,14 +116,14 @@ def test_a_drain_stays_whatever_alerts_say(host: Host, archive: Path) -> None:
     drained = HEAD + FIRST + "0\n" + SECOND + "100000\n"
     assert table(host) == drained
     for says in ("failed", "well"):
-        call(host, archive, says, "web_1")
+        say(host, archive, says, "web_1")
         assert table(host) == drained
     call(host, archive, "apply")
     assert table(host) == drained
-    call(host, archive, "failed", "web_1")
+    say(host, archive, "failed", "web_1")
     host.ok("ipvs_drain", state="in_service", **words)
     assert table(host) == drained  # it has failed by now
-    call(host, archive, "well", "web_1")
+    say(host, archive, "well", "web_1")
     assert table(host) == HEAD + FIRST + "2\n" + SECOND + "100000\n"
 
 
@@ -130,7 +139,7 @@ def test_what_is_no_longer_written_down_goes_unless_the_role_has_it(host: Host, 
     call(host, archive, "apply")
     Path(persist.RULES_FILE).write_text("-A -t 192.0.2.10:82 -s rr\n")
     describe(entry())
-    call(host, archive, "failed", "web_1")  # which is not for that
+    say(host, archive, "failed", "web_1")  # which is not for that
     assert "192.0.2.10:81" in table(host)
     call(host, archive, "apply")
     assert "192.0.2.10:81" not in table(host)

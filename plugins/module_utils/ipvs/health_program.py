@@ -1,11 +1,11 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What mon's alerts say becomes the table: the program that they call, in the archive that persist.py writes.
+"""What mon's alerts write down becomes the table: the program that they call, in the archive that persist.py writes.
 
 PRIVATE to the collection lvs.cluster: may change without notice. Needs pyroute2, but not Ansible.
 
-What mon told is kept in files, one for each watch that fails (`health.FAILED`); the files that drain are read as well.
+The alerts keep a file for each watch that fails (`health.FAILED`); the files that drain are read as well.
 A service that the role wrote down before and no longer does is taken out, unless it is the role's own by now.
 """
 
@@ -15,7 +15,6 @@ import contextlib
 import fcntl
 import json
 import os
-import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TextIO
@@ -28,8 +27,6 @@ from .plan import PURGE_REAL_SERVERS, Scope
 
 #: What was written down when the table was last brought in line as a whole.
 APPLIED = "/var/lib/lvs-cluster/health.json"
-
-_WATCH = re.compile(r"[A-Za-z0-9_.-]{1,255}")
 
 
 def present() -> bool:
@@ -89,31 +86,17 @@ def _failed() -> list[str]:
         return []  # mon does not run, and nobody says that anything has failed
 
 
-def _note(watch: str, failed: bool) -> None:
-    path = os.path.join(health.FAILED, watch)
-    if failed:
-        with open(path, "w", encoding="utf-8"):
-            pass
-    else:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
-
-
 def main(words: Sequence[str]) -> int:
-    """``apply``, ``failed WATCH`` or ``well WATCH``; the exit status, and on stderr what was done."""
-    verb, watch = (*words, "", "")[:2]
-    if (verb, len(words)) not in (("apply", 1), ("failed", 2), ("well", 2)):
-        return _say("usage: health apply | failed WATCH | well WATCH", 2)
-    if len(words) == 2 and (not _WATCH.fullmatch(watch) or watch in (".", "..")):
-        return _say(f"{watch!r} is not the name of a watch", 2)
+    """``apply`` or ``follow``; the exit status, and on stderr what was done."""
+    verbs = {"apply": apply, "follow": follow}
+    if len(words) != 1 or words[0] not in verbs:
+        return _say(f"usage: health {' | '.join(verbs)}", 2)
     try:
-        if watch:
-            _note(watch, verb == "failed")
         with Ipvs() as ipvs:
-            outcome = apply(ipvs) if verb == "apply" else follow(ipvs)
+            outcome = verbs[words[0]](ipvs)
     except (OSError, InvalidValue, KernelError, ConvergeError) as error:
-        return _say(f"{' '.join(words)}: {error}", 1)
-    return _say(f"{' '.join(words)}: {len(outcome.operations)} changes made", 0)
+        return _say(f"{words[0]}: {error}", 1)
+    return _say(f"{words[0]}: {len(outcome.operations)} changes made", 0)
 
 
 def _say(text: str, status: int) -> int:

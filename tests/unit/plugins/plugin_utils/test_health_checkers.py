@@ -6,6 +6,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -102,3 +105,25 @@ def test_mon_calls_the_program_that_is_there() -> None:
     files = files_of_mon()
     for path in ("/usr/local/lib/lvs-cluster/checks/lvs.alert", "/etc/systemd/system/mon.service"):
         assert f"python3 -I {persist.ARCHIVE} health " in files[path]
+
+
+def test_mons_alert_writes_down_what_it_is_told_and_waits_for_nothing(tmp_path: Path) -> None:
+    """The program takes its time here, and mon makes no check until its alert has ended."""
+    failed, slow = tmp_path / "failed", tmp_path / "bin" / "python3"
+    failed.mkdir()
+    slow.parent.mkdir()
+    slow.write_text(f'#!/bin/sh\necho "$*" >>{tmp_path}/called\nread -r line <{tmp_path}/goes-on\n')
+    slow.chmod(0o755)
+    os.mkfifo(tmp_path / "goes-on")
+    alert = tmp_path / "lvs.alert"
+    alert.write_text(files_of_mon()["/usr/local/lib/lvs-cluster/checks/lvs.alert"].replace(health.FAILED, str(failed)))
+    environment = {"PATH": f"{slow.parent}:/usr/bin:/bin", "MON_GROUP": "web_80_192.0.2.11_80"}
+    for says, there in (("failed", ["web_80_192.0.2.11_80"]), ("failed", ["web_80_192.0.2.11_80"]), ("well", [])):
+        subprocess.run(["sh", str(alert), "-s", "health", "-u", says], env=environment, check=True, timeout=30)
+        assert [path.name for path in failed.iterdir()] == there
+    called = tmp_path / "called"
+    end = time.monotonic() + 30
+    while time.monotonic() < end and (not called.exists() or called.read_text().count("\n") < 3):
+        time.sleep(0.01)  # they are processes of their own by now
+    assert called.read_text().splitlines() == 3 * [f"-I {persist.ARCHIVE} health follow"]
+    (tmp_path / "goes-on").write_text("\n")  # all of them read from it, and its end ends them

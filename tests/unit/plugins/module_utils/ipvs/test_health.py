@@ -119,10 +119,7 @@ def test_a_file_that_is_damaged_is_told(
     assert f"apply: {damaged}" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    "words",
-    [[], ["apply", "now"], ["failed"], ["failed", "a/b"], ["well", ".."], ["failed", ""], ["failed", "a", "b"], ["x"]],
-)
+@pytest.mark.parametrize("words", [[], ["apply", "now"], ["failed", "web_1"], [""], ["x"]])
 def test_words_that_say_nothing(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert health_program.main(words) == 2
-    assert capsys.readouterr().err.startswith(("usage: health", "'"))
+    assert capsys.readouterr().err == "usage: health apply | follow\n"
