@@ -74,6 +74,12 @@ options:
       - keepalived is asked by a signal (C(SIGUSR1)) and answers with a file in C(/tmp), which is removed again.
     type: bool
     default: false
+  vrrp_scripts:
+    description:
+      - The names of scripts that keepalived must run, with O(vrrp=true). It leaves out what their user may not run.
+    type: list
+    elements: str
+    default: []
   virtual_services:
     description:
       - Virtual services that the IPVS table must have now, whatever they are like.
@@ -216,6 +222,7 @@ def main() -> None:
             "vips": {"type": "list", "elements": "str", "default": []},
             "interfaces": {"type": "list", "elements": "str", "default": []},
             "vrrp": {"type": "bool", "default": False},
+            "vrrp_scripts": {"type": "list", "elements": "str", "default": []},
             "virtual_services": {"type": "list", "elements": "dict", "options": argspec.identity(), "default": []},
         },
         supports_check_mode=True,
@@ -250,7 +257,7 @@ def main() -> None:
         _check_virtual_services(module.params["virtual_services"])
         found: dict[str, Any] = {"held": _held(module.params["vips"])}
         if module.params["vrrp"]:
-            found["vrrp_states"] = require_vrrp()
+            found["vrrp_states"] = require_vrrp(module.params["vrrp_scripts"])
     except (HostError, InvalidValue) as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=False, kernel_release=os.uname().release, **found)

@@ -23,6 +23,11 @@ FAULTS = {
     ),
     "script": ("rm /etc/director-is-well", "touch /etc/director-is-well"),
 }
+#: Commands that are of no use from the beginning, and what is said then; nobody but root comes into /root.
+NEW = {
+    "hangs": ("/usr/bin/sleep 600", "cannot take the VIPs, being in the state FAULT: the script hangs fails"),
+    "forbidden": ("/root/forbidden", "keepalived does not run the script forbidden: may its user (script_user) run"),
+}
 WHY = "cannot take the VIPs, being in the state FAULT: the script well fails"
 
 
@@ -72,17 +77,23 @@ def test_nothing_is_handed_to_one_that_has_a_fault(machine: Machines) -> None:
         assert not load.noticed()
 
 
-def test_a_new_command_that_never_ends_gets_no_further_than_the_first_director(machine: Machines) -> None:
-    """Until it has been ended for the first time, a keepalived that was reloaded says what it said before."""
-    watched = [{"name": "hangs", "command": "/usr/bin/sleep 600", "timeout": 5}]
+@pytest.mark.parametrize("name", NEW)
+def test_a_new_command_of_no_use_gets_no_further_than_the_first_director(name: str, machine: Machines) -> None:
+    """Until a command has been ended for the first time, a keepalived that was reloaded says what it said before."""
+    command, message = NEW[name]
+    watched = [{"name": name, "command": command, "timeout": 5}]
+    for director in clients.DIRECTORS:
+        machine(director).check_output("install -m 755 /usr/bin/true /root/forbidden")
     with clients.clients(held=10) as load:
         words = ("--limit", "directors", "-e", json.dumps({"director_track_scripts": watched}))
         run = cluster.playbook("site", *words, scenario="pair")
         try:
             assert run.status != 0
-            assert "cannot take the VIPs, being in the state FAULT: the script hangs fails" in run.text
+            assert message in run.text
             assert run.text.count("Load the kernel modules and set the sysctls") == 1, "the other was left as it is"
         finally:
+            for director in clients.DIRECTORS:
+                machine(director).check_output("rm /root/forbidden")
             again = cluster.playbook("site", "--limit", "directors", scenario="pair")
         assert again.status == 0, again.text
         assert clients.owners(machine) == ["director1"]

@@ -12,11 +12,12 @@ import os
 import signal
 import stat
 import time
+from collections.abc import Iterable
 
 from .errors import HostError
 from .files import read_text, remove_file
 from .systemd import RunCommand, run_command
-from .vrrp_dump import SOUND, complete, pending, reasons, states
+from .vrrp_dump import SOUND, complete, pending, reasons, scripts, states
 
 # It answers between two rounds of its own work, which is soon; one that stands still never does.
 _SECONDS = 10.0
@@ -25,8 +26,8 @@ _INTERVAL = 0.05
 _FILES = ("keepalived.data", "keepalived_parent.data", "keepalived_check.data")
 
 
-def require_vrrp(run: RunCommand = run_command) -> dict[str, str]:
-    """The states of all instances, where each has the VIPs or stands by.
+def require_vrrp(wanted: Iterable[str] = (), run: RunCommand = run_command) -> dict[str, str]:
+    """The states of all instances, where each has the VIPs or stands by and the ``wanted`` scripts are run.
 
     Raises HostError where one does neither, or a script is not done with its first run and could change that.
     """
@@ -39,6 +40,11 @@ def require_vrrp(run: RunCommand = run_command) -> dict[str, str]:
         why = "; ".join(reasons(text)) if state == "FAULT" else ""
         raise HostError(
             f"keepalived's {names} cannot take the VIPs, being in the state {state}" + (f": {why}" if why else "")
+        )
+    missing = sorted(set(wanted) - set(scripts(text)))
+    if missing:
+        raise HostError(
+            f"keepalived does not run the script {' and '.join(missing)}: may its user (script_user) run the command?"
         )
     waiting = pending(text)
     if waiting:

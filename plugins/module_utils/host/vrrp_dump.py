@@ -45,11 +45,7 @@ def reasons(text: str) -> list[str]:
         for name, values in _entries(sections.get(_LINKS, ""))
         if name in watched and re.search(r"\bnot (UP|RUNNING)\b", values.get("State", ""))
     ]
-    found += [
-        f"the script {name} fails"
-        for name, values in _entries(sections.get("VRRP Scripts", ""))
-        if values.get("Status") in _FAILS
-    ]
+    found += [f"the script {name} fails" for name, values in _scripts(text) if values.get("Status") in _FAILS]
     found += [
         f"{values.get('File')} says {values['Status']}"
         for _name, values in _entries(sections.get("VRRP Track files", ""))
@@ -58,10 +54,18 @@ def reasons(text: str) -> list[str]:
     return found
 
 
+def scripts(text: str) -> list[str]:
+    """The names of the scripts that it runs."""
+    return [name for name, _values in _scripts(text)]
+
+
 def pending(text: str) -> list[str]:
     """The scripts that have not run to their end yet. After a reload the state is until then what it was before."""
-    scripts = _entries(_sections(text).get("VRRP Scripts", ""))
-    return [name for name, values in scripts if values.get("Status") == "INIT"]
+    return [name for name, values in _scripts(text) if values.get("Status") == "INIT"]
+
+
+def _scripts(text: str) -> Iterator[tuple[str, dict[str, str]]]:
+    return _entries(_sections(text).get("VRRP Scripts", ""))
 
 
 def _sections(text: str) -> dict[str, str]:

@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -29,7 +30,7 @@ WEB = {
 }
 
 
-def inventory(services: list[dict[str, object]]) -> dict[str, object]:
+def inventory(services: list[dict[str, object]]) -> dict[str, Any]:
     return {
         "all": {
             "vars": {**UNREACHABLE, "lvs_virtual_services": services, "director_interface": "eth1"},
@@ -163,6 +164,15 @@ def test_a_right_description_does_go_on_to_the_hosts(tmp_path: Path) -> None:
             "lvs.cluster.drain -e lvs_real_servers=rs1 -e lvs_drain_wait_for=[active]",
             "lvs_drain_wait_for is [active]: it is any of active, inactive and persistent, separated by commas",
         ),
+        (
+            'lvs.cluster.drain -e lvs_real_servers=rs1 -e {"lvs_draining_directors":[]}',
+            "lvs_draining_directors is []: it is a list of the directors to tell, at least one of",
+        ),
+        (
+            "lvs.cluster.rolling_update -e lvs_real_servers=rs1 -e lvs_update_tasks=galaxy.yml -e lvs_update_serial=0",
+            "lvs_update_serial is 0: it is a number of real servers from 1, or a percentage",
+        ),
+        ("lvs.cluster.failover", "There is one director only, or no VIP"),
     ],
 )
 def test_an_order_that_cannot_be(tmp_path: Path, words: str, sentence: str) -> None:
@@ -173,11 +183,32 @@ def test_an_order_that_cannot_be(tmp_path: Path, words: str, sentence: str) -> N
     assert "Traceback" not in text
 
 
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("", "lvs_failover_to is missing: it takes one of lb1, lb2"),
+        ("-e lvs_failover_to=lb3", "lvs_failover_to: lb3 is none of the directors, lb1, lb2"),
+        ("-e lvs_failover_to=lb2 --limit lb1", "lvs_failover_to: lb2 is left out by --limit"),
+    ],
+)
+def test_nobody_to_hand_over_to(tmp_path: Path, words: str, sentence: str) -> None:
+    pair = inventory([WEB])
+    pair["all"]["children"]["directors"]["hosts"]["lb2"] = {"lvs_address": "192.0.2.3"}
+    (tmp_path / "pair.yml").write_text(yaml.safe_dump(pair))
+    status, text = run(
+        tmp_path / "inventory.yml", [WEB], "-i", str(tmp_path / "pair.yml"), "lvs.cluster.failover", *words.split()
+    )
+    assert status != 0
+    assert sentence in text
+    assert "nonexistent" not in text
+
+
 def test_an_order_that_can_be(tmp_path: Path) -> None:
     values = {
         "lvs_minimum_in_service": 0,
         "lvs_drain_timeout": 1.5,
         "lvs_drain_expired": "force",
+        "lvs_update_serial": [1, "50%"],
         "lvs_drain_wait_for": ["active", "inactive"],
     }
     orders = ["-e", "lvs_real_servers=rs1", "-e", json.dumps(values), "-e", "lvs_return_timeout=9"]

@@ -9,7 +9,13 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.module_utils.host.vrrp_dump import complete, pending, reasons, states
+from ansible_collections.lvs.cluster.plugins.module_utils.host.vrrp_dump import (
+    complete,
+    pending,
+    reasons,
+    scripts,
+    states,
+)
 
 DUMP = """\
 ------< Global definitions >------
@@ -69,6 +75,7 @@ def test_what_is_well() -> None:
     assert states(dump()) == {"lvs_ipv4": "BACKUP", "lvs_ipv6": "BACKUP"}
     assert reasons(dump()) == []
     assert pending(dump()) == []
+    assert scripts(dump()) == ["uplink", "disk"]
 
 
 def test_what_is_not_known_yet() -> None:
