@@ -1,7 +1,11 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Real servers go out of service and come back, and the description changes: what clients notice of it."""
+"""Real servers go out of service and come back, and the description changes: what clients notice of it.
+
+A handover comes in the last test alone: a connection that ends in its moment may stay in the table of the director that
+takes the VIPs until its time is up, and everything here that drains waits for that.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +57,8 @@ def settled(machine: Machines) -> Iterator[None]:
     clients.until(lambda: tables(machine) == [sorted(RULES)] * 2, 60)
     yield
     for name in clients.DIRECTORS:
-        machine(name).check_output(f"rm -f {DRAIN}/192.0.2.1? {DRAIN}/2001:db8::1?")
+        if machine(name).check_output(f"ls {DRAIN}").split() != ["director"]:  # a test has failed half-way
+            play("undrain", "-e", "lvs_real_servers=real_servers")
 
 
 @contextmanager
@@ -80,33 +85,6 @@ def watched(machine: Machines) -> Iterator[dict[str, int]]:
         ended.set()
         for thread in threads:
             thread.join()
-
-
-def test_a_drained_real_server_stays_so_whatever_happens(machine: Machines) -> None:
-    with clients.clients() as load:
-        # Those that stay do not end, so nothing is waited for.
-        rs1 = ["-e", "lvs_real_servers=rs1", "-e", "lvs_drain_timeout=0", "-e", "lvs_drain_expired=force"]
-        played("drain", *rs1)
-        assert tables(machine) == [drained(1)] * 2
-        run = played("site", "--limit", "directors")
-        assert {name: run.recap(name)["changed"] for name in clients.DIRECTORS} == dict.fromkeys(clients.DIRECTORS, 0)
-        for name in clients.DIRECTORS:
-            machine(name).check_output("systemctl reload keepalived")
-        assert not load.noticed()
-        assert tables(machine) == [drained(1)] * 2
-        for director in clients.DIRECTORS[::-1]:
-            played("failover", "-e", f"lvs_failover_to={director}")
-            assert clients.owners(machine) == [director]
-            assert tables(machine) == [drained(1)] * 2
-            assert set(cluster.ask(10)) == {"rs2"}
-        # Somebody works on it, so an update lets it be.
-        run = play("rolling_update", "-e", f"lvs_update_tasks={UPDATE}", *rs1)
-        assert run.status != 0
-        assert "2001:db8::11 is drained already" in run.text
-        assert tables(machine) == [drained(1)] * 2
-        played("undrain", *rs1)
-        assert tables(machine) == [sorted(RULES)] * 2
-        assert not load.noticed()
 
 
 def test_the_floor_holds_also_when_two_drain_at_once(machine: Machines) -> None:
@@ -187,3 +165,30 @@ def test_another_weight_is_noticed_by_nobody(machine: Machines, tmp_path: Path) 
     for name in clients.DIRECTORS:
         machine(name).check_output(f"ipvsadm -e -t {cluster.VIP}:7002 -r 192.0.2.11:7002 -g -w 1")
     played("site", "--limit", "directors")  # which writes down for the next boot what the kernel has now
+
+
+def test_a_drained_real_server_stays_so_whatever_happens(machine: Machines) -> None:
+    with clients.clients() as load:
+        # Those that stay do not end, so nothing is waited for.
+        rs1 = ["-e", "lvs_real_servers=rs1", "-e", "lvs_drain_timeout=0", "-e", "lvs_drain_expired=force"]
+        played("drain", *rs1)
+        assert tables(machine) == [drained(1)] * 2
+        run = played("site", "--limit", "directors")
+        assert {name: run.recap(name)["changed"] for name in clients.DIRECTORS} == dict.fromkeys(clients.DIRECTORS, 0)
+        for name in clients.DIRECTORS:
+            machine(name).check_output("systemctl reload keepalived")
+        assert not load.noticed()
+        assert tables(machine) == [drained(1)] * 2
+        for director in clients.DIRECTORS[::-1]:
+            played("failover", "-e", f"lvs_failover_to={director}")
+            assert clients.owners(machine) == [director]
+            assert tables(machine) == [drained(1)] * 2
+            assert set(cluster.ask(10)) == {"rs2"}
+        # Somebody works on it, so an update lets it be.
+        run = play("rolling_update", "-e", f"lvs_update_tasks={UPDATE}", *rs1)
+        assert run.status != 0
+        assert "2001:db8::11 is drained already" in run.text
+        assert tables(machine) == [drained(1)] * 2
+        played("undrain", *rs1)
+        assert tables(machine) == [sorted(RULES)] * 2
+        assert not load.noticed()
