@@ -20,8 +20,6 @@ _INSTANCES, _LINKS = "VRRP Topology", "Interfaces"
 SOUND = ("MASTER", "BACKUP")
 #: What the file of a handover says of one that takes the VIPs, first or after others (plugin_utils/keepalived.py).
 _STAND_BY = ("0", "1")
-#: What is said of a script that fails, later or in its first run.
-_FAILS = ("BAD", "INIT/FAILED")
 
 
 def complete(text: str) -> bool:
@@ -45,7 +43,7 @@ def reasons(text: str) -> list[str]:
         for name, values in _entries(sections.get(_LINKS, ""))
         if name in watched and re.search(r"\bnot (UP|RUNNING)\b", values.get("State", ""))
     ]
-    found += [f"the script {name} fails" for name, values in _scripts(text) if values.get("Status") in _FAILS]
+    found += [f"the script {name} fails" for name, values in _scripts(text) if values.get("Status") == "BAD"]
     found += [
         f"{values.get('File')} says {values['Status']}"
         for _name, values in _entries(sections.get("VRRP Track files", ""))
@@ -60,8 +58,8 @@ def scripts(text: str) -> list[str]:
 
 
 def pending(text: str) -> list[str]:
-    """The scripts that have not run to their end yet. After a reload the state is until then what it was before."""
-    return [name for name, values in _scripts(text) if values.get("Status") == "INIT"]
+    """The scripts that have not run to their end yet. After a reload an instance stays until then what it was."""
+    return [name for name, values in _scripts(text) if values.get("Init state") in ("INIT", "INIT/RELOAD")]
 
 
 def _scripts(text: str) -> Iterator[tuple[str, dict[str, str]]]:

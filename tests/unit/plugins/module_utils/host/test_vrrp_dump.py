@@ -46,6 +46,7 @@ DUMP = """\
 ------< VRRP Scripts >------
  VRRP Script = uplink
    Command = '/usr/bin/false'
+   Init state = {init}
    Status = {status}
    State = idle
  VRRP Script = disk
@@ -67,8 +68,10 @@ DUMP = """\
 """
 
 
-def dump(state: str = "BACKUP", status: str = "GOOD", number: int = 0, link: str = "UP, RUNNING") -> str:
-    return DUMP.format(state=state, status=status, number=number, link=link)
+def dump(
+    state: str = "BACKUP", status: str = "GOOD", init: str = "unknown", number: int = 0, link: str = "UP, RUNNING"
+) -> str:
+    return DUMP.format(state=state, status=status, init=init, number=number, link=link)
 
 
 def test_what_is_well() -> None:
@@ -78,16 +81,18 @@ def test_what_is_well() -> None:
     assert scripts(dump()) == ["uplink", "disk"]
 
 
-def test_what_is_not_known_yet() -> None:
-    assert pending(dump(status="INIT")) == ["uplink"]
-    assert pending(dump("FAULT", status="BAD")) == pending(dump("FAULT", status="INIT/FAILED")) == []
+@pytest.mark.parametrize("init", ["INIT", "INIT/RELOAD"])
+def test_what_is_not_known_yet(init: str) -> None:
+    assert pending(dump(status="BAD", init=init)) == ["uplink"]
+    assert pending(dump("FAULT", status="BAD", init="INIT/FAILED")) == []
+    assert pending(dump(status="GOOD")) == []
 
 
 @pytest.mark.parametrize(
     ("fault", "says"),
     [
         ({"status": "BAD"}, "the script uplink fails"),
-        ({"status": "INIT/FAILED"}, "the script uplink fails"),
+        ({"status": "BAD", "init": "INIT/FAILED"}, "the script uplink fails"),
         ({"number": 3}, "/var/lib/lvs-cluster/drain/director says 3"),
         ({"link": "UP, not RUNNING"}, "the interface eth2 is down"),
     ],
