@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import time
 from dataclasses import replace
@@ -112,18 +111,20 @@ def test_mons_alert_writes_down_what_it_is_told_and_waits_for_nothing(tmp_path: 
     failed, slow = tmp_path / "failed", tmp_path / "bin" / "python3"
     failed.mkdir()
     slow.parent.mkdir()
-    slow.write_text(f'#!/bin/sh\necho "$*" >>{tmp_path}/called\nread -r line <{tmp_path}/goes-on\n')
+    takes_time = tmp_path / "takes-time"
+    takes_time.touch()
+    wait = f"for _ in $(seq 300); do [ -e {takes_time} ] || exit; sleep 0.1; done"
+    slow.write_text(f'#!/bin/sh\necho "$*" >>{tmp_path}/called\n{wait}\n')
     slow.chmod(0o755)
-    os.mkfifo(tmp_path / "goes-on")
     alert = tmp_path / "lvs.alert"
     alert.write_text(files_of_mon()["/usr/local/lib/lvs-cluster/checks/lvs.alert"].replace(health.FAILED, str(failed)))
     environment = {"PATH": f"{slow.parent}:/usr/bin:/bin", "MON_GROUP": "web_80_192.0.2.11_80"}
     for says, there in (("failed", ["web_80_192.0.2.11_80"]), ("failed", ["web_80_192.0.2.11_80"]), ("well", [])):
-        subprocess.run(["sh", str(alert), "-s", "health", "-u", says], env=environment, check=True, timeout=30)
+        subprocess.run(["sh", str(alert), "-s", "health", "-u", says], env=environment, check=True, timeout=15)
         assert [path.name for path in failed.iterdir()] == there
     called = tmp_path / "called"
     end = time.monotonic() + 30
     while time.monotonic() < end and (not called.exists() or called.read_text().count("\n") < 3):
         time.sleep(0.01)  # they are processes of their own by now
     assert called.read_text().splitlines() == 3 * [f"-I {persist.ARCHIVE} health follow"]
-    (tmp_path / "goes-on").write_text("\n")  # all of them read from it, and its end ends them
+    takes_time.unlink()
