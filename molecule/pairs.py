@@ -1,9 +1,16 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the table of a director of the scenario pair is, when all is well."""
+"""What the tables of the directors of the scenario pair are, when all is well, and when they change."""
 
 from __future__ import annotations
+
+import os
+import select
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 
 import cluster
 from testinfra.host import Host
@@ -26,3 +33,39 @@ RULES = [
 def table(director: Host) -> list[str]:
     """The kernel's table, in an order that does not depend on when entries came."""
     return sorted(cluster.table(director))
+
+
+class Tables:
+    """The directors' tables as they come, several a second, so that waiting for a change adds little to it."""
+
+    def __init__(self, outputs: list[int]) -> None:
+        self._unread = dict.fromkeys(outputs, b"")
+        self._latest: dict[int, list[str]] = {}
+
+    def until(self, condition: Callable[[list[str]], bool], begun: float, seconds: float = 30) -> float:
+        """Wait until a condition holds for both tables, which are sorted; the seconds since `begun`."""
+        while len(self._latest) < len(self._unread) or not all(condition(one) for one in self._latest.values()):
+            if time.monotonic() - begun > seconds:
+                raise TimeoutError(f"it did not come true within {seconds} s: {self._latest}")
+            for output in select.select(list(self._unread), [], [], 1)[0]:
+                if not (more := os.read(output, 65536)):
+                    raise RuntimeError("a director tells nothing of its table any more")
+                *whole, self._unread[output] = (self._unread[output] + more).split(b"end\n")
+                if whole:
+                    self._latest[output] = sorted(whole[-1].decode().splitlines())
+        return time.monotonic() - begun
+
+
+@contextmanager
+def tables(*directors: str) -> Iterator[Tables]:
+    """Look into these directors' tables all the time, by a shell that stays on each."""
+    looking = "while ipvsadm -Sn && echo end; do sleep 0.1; done"
+    with ExitStack() as stack:
+        outputs = []
+        for name in directors:
+            words = ["ssh", "-F", str(cluster.LAB / "ssh_config"), name, looking]
+            process = stack.enter_context(subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE))
+            stack.callback(process.kill)
+            if process.stdout:
+                outputs.append(process.stdout.fileno())
+        yield Tables(outputs)

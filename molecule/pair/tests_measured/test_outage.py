@@ -43,9 +43,10 @@ def test_a_killed_director(name: str, machine: Machines) -> None:
     written = {one: machine(one).file(CONFIGURATION).content_string for one in clients.DIRECTORS}
     assert all("advert_int 0.2" in text and "vrrp_version 3" in text for text in written.values())
     for one in clients.DIRECTORS:
-        # In a file of another name: the role's own is what comes back afterwards.
+        # In a file of another name: the role's own is what comes back afterwards. Both have to be on the disk before
+        # the power goes.
         machine(one).check_output(
-            f"cp {CONFIGURATION} /root/keepalived.conf && sed -i '{SETTINGS[name]}' {CONFIGURATION}"
+            f"cp {CONFIGURATION} /root/keepalived.conf && sed -i '{SETTINGS[name]}' {CONFIGURATION} && sync"
         )
         machine(one).check_output("systemctl reload keepalived")
     try:
@@ -66,7 +67,9 @@ def test_a_killed_director(name: str, machine: Machines) -> None:
         print(f"{name}: {spread}; median {statistics.median(found[name]):.2f} s")
     finally:
         for one in clients.DIRECTORS:
-            machine(one).check_output(f"mv /root/keepalived.conf {CONFIGURATION} && systemctl reload keepalived")
+            machine(one).check_output(f"mv /root/keepalived.conf {CONFIGURATION}")
+            assert machine(one).file(CONFIGURATION).content_string == written[one]
+            machine(one).check_output("systemctl reload keepalived")
 
 
 def test_the_settings_differ_as_they_should() -> None:
