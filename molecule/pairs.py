@@ -35,7 +35,7 @@ def table(director: Host) -> list[str]:
     return sorted(cluster.table(director))
 
 
-class Tables:
+class Followed:
     """The directors' tables as they come, several a second, so that waiting for a change adds little to it."""
 
     def __init__(self, outputs: list[int]) -> None:
@@ -57,8 +57,8 @@ class Tables:
 
 
 @contextmanager
-def tables(*directors: str) -> Iterator[Tables]:
-    """Look into these directors' tables all the time, by a shell that stays on each."""
+def followed(*directors: str) -> Iterator[Followed]:
+    """These directors' tables, told of by a shell that stays on each."""
     looking = "while ipvsadm -Sn && echo end; do sleep 0.1; done"
     with ExitStack() as stack:
         outputs = []
@@ -68,4 +68,4 @@ def tables(*directors: str) -> Iterator[Tables]:
             stack.callback(process.kill)
             if process.stdout:
                 outputs.append(process.stdout.fileno())
-        yield Tables(outputs)
+        yield Followed(outputs)

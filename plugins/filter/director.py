@@ -220,6 +220,10 @@ _value:
     keepalived:
       description: The whole of keepalived's configuration.
       type: str
+    addresses_unit:
+      description:
+        - A unit of systemd that has keepalived wait for the addresses it speaks from. Empty when there is nobody.
+      type: str
     health_checker:
       description: Who makes the health checks.
       type: dict
@@ -290,6 +294,7 @@ _value:
           peers: []
           addresses: [192.0.2.10/32]
     keepalived: "global_defs {...}"
+    addresses_unit: ""
     health_checker: {"name": "keepalived", "files": []}
     drain_files: {}
     handover_file: ""

@@ -53,6 +53,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.overlaps import check_
 from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import ModelError, Problems, show
 from ansible_collections.lvs.cluster.plugins.plugin_utils.resolve import ResolvedService, resolve
 from ansible_collections.lvs.cluster.plugins.plugin_utils.services import UNREWRITTEN
+from ansible_collections.lvs.cluster.plugins.plugin_utils.source_addresses import addresses_unit
 from ansible_collections.lvs.cluster.plugins.plugin_utils.sync_daemon import check_families, read_sync_daemon
 from ansible_collections.lvs.cluster.plugins.plugin_utils.table import pools, table_entries
 from ansible_collections.lvs.cluster.plugins.plugin_utils.tracking import Tracked, read_tracked
@@ -132,6 +133,8 @@ class Cluster:
         - ``nftables``: the rules of the table lvs_cluster (`nftables.director_rules`), empty for no table
         - ``vrrp``: ``{"instances": [...]}`` (`vrrp.Instance.as_dict`)
         - ``keepalived``: its whole configuration (`keepalived.configuration`)
+        - ``addresses_unit``: the unit that has keepalived wait for the addresses it speaks from, empty where there is
+          nobody to speak to (`source_addresses`)
         - ``health_checker``: its ``name``, and the ``files`` that it takes beside that (`health_checkers.File`)
         - ``drain_files``: address -> path, the files that drain real servers of services that belong to the health
           checker (`virtual_servers`); their directory has to be there before keepalived is
@@ -194,6 +197,7 @@ class Cluster:
                 user if tracked.scripts or other is None else "",
                 tracked,
             ),
+            "addresses_unit": addresses_unit(vrrp),
             "health_checker": other.as_dict(checked(self.resolved), user)
             if other
             else {"name": checker, "files": list[object]()},

@@ -43,10 +43,6 @@ def script(host: Host, cards: list[Card], authorized_key: str, host_key: str) ->
     # Links instead of `systemctl enable`, which runs Perl for every service that has an init script too.
     wants = "/etc/systemd/system/multi-user.target.wants"
     lines += [f"ln -s /lib/systemd/system/{name}.service {wants}/" for name in host.services]
-    # The image boots without a network to wait for. From the next boot on there is one, and services that are ordered
-    # after it find their interfaces, as on other hosts.
-    online = "/etc/systemd/system/network-online.target.wants"
-    lines.append(f"mkdir -pm 755 {online}; ln -s /lib/systemd/system/systemd-networkd-wait-online.service {online}/")
     lines.append(f"systemctl start {' '.join(('ssh', *host.services))}")
     return "\n".join(lines) + "\n"
 

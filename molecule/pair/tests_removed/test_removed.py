@@ -21,6 +21,7 @@ def test_nothing_is_left(name: str, machine: Callable[[str], Host]) -> None:
     assert "daemon" not in director.check_output("ipvsadm -L --daemon")
     assert not director.file("/var/lib/lvs-cluster").exists
     assert not director.file("/etc/keepalived/keepalived.conf").exists
+    assert director.check_output("find /etc/systemd/system -name 'lvs-cluster*' -o -name 'keepalived.service.*'") == ""
     # The kernel's own (Documentation/networking/ipvs-sysctl.rst).
     assert director.check_output("cat /proc/sys/net/ipv4/vs/sync_threshold").split() == ["3", "50"]
     assert director.check_output("cat /proc/sys/net/ipv4/vs/sloppy_tcp") == "0"

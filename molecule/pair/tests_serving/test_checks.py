@@ -14,7 +14,7 @@ import clients
 import cluster
 import matrix
 import pytest
-from pairs import RULES, VIP6, table, tables
+from pairs import RULES, VIP6, followed, table
 from testinfra.host import Host
 
 Machines = Callable[[str], Host]
@@ -94,7 +94,7 @@ def test_what_fails_is_out_in_time_and_back(what: str, machine: Machines) -> Non
     failing, restoring = ways[what]
     entry = f"-a -t {VIP6}:80 -r [2001:db8::11]:80 -g -w 1"
     quiesced = f"-a -t {cluster.VIP}:80 -r 192.0.2.11:80 -g -w 0"
-    with tables(*clients.DIRECTORS) as seen:
+    with followed(*clients.DIRECTORS) as seen:
         seen.until(lambda found: found == sorted(RULES), time.monotonic())
         begun = time.monotonic()
         failing()

@@ -67,7 +67,6 @@ def test_a_clone_is_told_its_name_and_addresses() -> None:
     assert "hostname a\n" in script
     assert "Address=192.0.2.2/24" in script
     assert "Name=cluster" in script
-    assert "network-online.target.wants" in script
 
 
 def test_who_is_not_root_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
