@@ -222,7 +222,7 @@ _value:
       type: str
     addresses_unit:
       description:
-        - A unit of systemd that has keepalived wait for the addresses it speaks from. Empty when there is nobody.
+        - A unit of systemd that has keepalived wait for the addresses it speaks from. Empty with one director.
       type: str
     health_checker:
       description: Who makes the health checks.

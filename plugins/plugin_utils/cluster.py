@@ -133,7 +133,7 @@ class Cluster:
         - ``nftables``: the rules of the table lvs_cluster (`nftables.director_rules`), empty for no table
         - ``vrrp``: ``{"instances": [...]}`` (`vrrp.Instance.as_dict`)
         - ``keepalived``: its whole configuration (`keepalived.configuration`)
-        - ``addresses_unit``: the unit that has keepalived wait for the addresses it speaks from, empty where there is
+        - ``addresses_unit``: the unit that has keepalived wait for the addresses it needs, empty where there is
           nobody to speak to (`source_addresses`)
         - ``health_checker``: its ``name``, and the ``files`` that it takes beside that (`health_checkers.File`)
         - ``drain_files``: address -> path, the files that drain real servers of services that belong to the health
@@ -197,7 +197,7 @@ class Cluster:
                 user if tracked.scripts or other is None else "",
                 tracked,
             ),
-            "addresses_unit": addresses_unit(vrrp),
+            "addresses_unit": addresses_unit(vrrp, daemon),
             "health_checker": other.as_dict(checked(self.resolved), user)
             if other
             else {"name": checker, "files": list[object]()},

@@ -187,7 +187,7 @@ def test_an_order_that_cannot_be(tmp_path: Path, words: str, sentence: str) -> N
     ("words", "sentence"),
     [
         ("", "lvs_failover_to is missing: it takes one of lb1, lb2"),
-        ("-e lvs_failover_to=lb3", "lvs_failover_to: lb3 is none of the directors, lb1, lb2"),
+        ("-e lvs_failover_to=lb3", "lvs_failover_to: lb3 is none of the directors (lb1, lb2)"),
         ("-e lvs_failover_to=lb2 --limit lb1", "lvs_failover_to: lb2 is left out by --limit"),
     ],
 )
