@@ -50,11 +50,13 @@ def addresses_unit(instances: Sequence[Instance], sync_daemon: SyncDaemon | None
     addresses = [one.source_address for one in instances if one.source_address]
     if not addresses:
         return ""
-    shown = [f"to {address}" for address in addresses]
+    names = list(addresses)
+    shown = [f"-o address show to {address}" for address in addresses]
     # The kernel sends from the link's own address, whichever that is (ip_vs_sync.c, bind_mcastif_addr).
     if sync_daemon is not None and all(sync_daemon.interface != one.settings.interface for one in instances):
-        shown.append(f"dev {shlex.quote(sync_daemon.interface)}".replace("%", "%%"))
-    usable = [f"ip -o address show {what} -tentative | grep -q ." for what in shown]
-    return _TEXT.format(
-        header=HEADER, patience=_PATIENCE, usable=" && \\\n    ".join(usable), names=", ".join(addresses)
-    )
+        link = shlex.quote(sync_daemon.interface).replace("%", "%%")
+        family = 6 if ":" in (sync_daemon.group or "") else 4
+        names.append("the one for the synchronisation")
+        shown.append(f"-{family} -o address show dev {link}")
+    usable = [f"ip {what} -tentative | grep -q ." for what in shown]
+    return _TEXT.format(header=HEADER, patience=_PATIENCE, usable=" && \\\n    ".join(usable), names=", ".join(names))

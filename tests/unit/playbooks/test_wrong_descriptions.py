@@ -213,3 +213,21 @@ def test_an_order_that_can_be(tmp_path: Path) -> None:
     }
     orders = ["-e", "lvs_real_servers=rs1", "-e", json.dumps(values), "-e", "lvs_return_timeout=9"]
     assert "Take them out of service on lb1" in goes_on(tmp_path / "inventory.yml", "lvs.cluster.drain", *orders)
+
+
+@pytest.mark.parametrize(("words", "unreached"), [("", "lb1"), ('-e {"lvs_draining_directors":["lb2"]}', "lb2")])
+def test_a_drain_says_which_director_it_cannot_reach(tmp_path: Path, words: str, unreached: str) -> None:
+    ssh = tmp_path / "ssh"
+    ssh.write_text("#!/bin/sh\necho Connection refused >&2\nexit 255\n")  # as ssh does
+    ssh.chmod(0o755)
+    pair = inventory([WEB])
+    pair["all"]["children"]["directors"]["hosts"]["lb2"] = {"lvs_address": "192.0.2.3"}
+    pair["all"]["vars"]["ansible_ssh_executable"] = str(ssh)
+    (tmp_path / "pair.yml").write_text(yaml.safe_dump(pair))
+    order = ["-e", "lvs_real_servers=rs1", "-e", "lvs_minimum_in_service=0", *words.split()]
+    status, text = run(tmp_path / "a.yml", [WEB], "-i", str(tmp_path / "pair.yml"), "lvs.cluster.drain", *order)
+    assert status != 0
+    assert f"Nothing is drained that was not before: {unreached} cannot be reached: " in text
+    assert "Connection refused" in text
+    assert "lvs_draining_directors, a list of the others" in text
+    assert "undefined" not in text
