@@ -17,7 +17,8 @@ class ModuleDocFragment:
 options: {}
 requirements:
   - pyroute2 >= 0.7.2 (Debian and Ubuntu package C(python3-pyroute2); the roles of this collection install it unless
-    C(lvs_install_packages) is V(false))
+    C(lvs_install_packages) is V(false)), for the interpreter that Ansible uses or for C(/usr/bin/python3), under which
+    the module runs if the other has none
 notes:
   - The module talks to the kernel directly and needs no C(ipvsadm).
   - The table is that of the network namespace that the module runs in.

@@ -21,7 +21,8 @@ extends_documentation_fragment:
   - lvs.cluster.attributes
   - lvs.cluster.attributes.actiongroup_lvs
 requirements:
-  - pyroute2 0.7.2 or newer (python3-pyroute2)
+  - pyroute2 0.7.2 or newer (python3-pyroute2), for the interpreter that Ansible uses or for C(/usr/bin/python3), under
+    which the module runs if the other has none
 options:
   vips:
     description:

@@ -28,6 +28,7 @@ options:
   libraries:
     description:
       - Python libraries that the interpreter of the modules must find. They are not imported.
+      - For V(pyroute2) C(/usr/bin/python3) may have it instead, since the modules then run under that.
     type: list
     elements: str
     default: []
@@ -164,13 +165,17 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.lvs.cluster.plugins.module_utils.host.addresses import held_addresses
 from ansible_collections.lvs.cluster.plugins.module_utils.host.capability import require_root
 from ansible_collections.lvs.cluster.plugins.module_utils.host.errors import HostError, MissingLibrary
-from ansible_collections.lvs.cluster.plugins.module_utils.host.given import unicast_address
+from ansible_collections.lvs.cluster.plugins.module_utils.host.given import module_name, unicast_address, unit_name
 from ansible_collections.lvs.cluster.plugins.module_utils.host.keepalived import require_vrrp
 from ansible_collections.lvs.cluster.plugins.module_utils.host.kmod import KernelModules
+from ansible_collections.lvs.cluster.plugins.module_utils.host.respawn import LIBRARY, respawn_with_library
 from ansible_collections.lvs.cluster.plugins.module_utils.host.systemd import booted, run_command
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import argspec, arguments
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.kernel import Ipvs, KernelError
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import InvalidValue
+
+# The options that pyroute2 answers.
+_NEED_LIBRARY = ("addresses", "no_addresses", "vips", "virtual_services")
 
 
 def _held(vips: list[str]) -> list[str]:
@@ -227,13 +232,16 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    wanted = module.params
+    if LIBRARY in wanted["libraries"] or any(wanted[name] for name in _NEED_LIBRARY):
+        respawn_with_library(module)
     try:
         require_root()
         if not booted():
             raise HostError("systemd does not run on this host, and what the roles set up could not come back at boot")
         kernel = KernelModules()
         for name in module.params["kernel_modules"]:
-            if not kernel.available(name):
+            if not kernel.available(module_name("kernel_modules", name)):
                 kernel.require_loadable(name)
         for name in module.params["libraries"]:
             if find_spec(name) is None:
@@ -251,7 +259,7 @@ def main() -> None:
             if name not in links:
                 raise HostError(f"this host has no network interface {name}, only {' '.join(links)}")
         for name in module.params["services"]:
-            if run_command(["systemctl", "is-active", name])[0]:
+            if run_command(["systemctl", "is-active", "--", unit_name("services", name)])[0]:
                 raise HostError(f"the service {name} does not run")
         _check_addresses(module.params["addresses"], module.params["no_addresses"])
         _check_virtual_services(module.params["virtual_services"])

@@ -16,6 +16,7 @@ import json
 import os
 import shutil
 import socket
+import stat
 import struct
 import subprocess
 import sys
@@ -172,6 +173,15 @@ class Lab:
             for path in (self.scratch / top).rglob("*")
             # a directory that /etc has anyway is in the upper layer once something was made in it
             if top != "new" or not ("/etc" / path.relative_to(self.scratch / top)).is_dir()
+        }
+
+    def modes(self):
+        """The modes of files and directories, as ls shows them; without what the script that plays systemctl makes."""
+        return {
+            str(path.relative_to(self.scratch)): stat.filemode(path.lstat().st_mode)
+            for top in ("etc", "new", "var")
+            for path in (self.scratch / top).rglob("*")
+            if ".wants" not in str(path)
         }
 
 

@@ -44,3 +44,17 @@ def test_interfaces_that_have_to_be_there(lab):
     refused = lab.module("host_check", interfaces=["lo", "link99"])
     assert refused.failed
     assert refused.message.startswith("this host has no network interface link99, only lo ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"kernel_modules": ["--version"]}, "kernel_modules: '--version' is not a valid name of a kernel module"),
+        ({"services": ["--version"]}, "services: '--version' is not a valid name of a service"),
+        ({"services": ["a b"]}, "services: 'a b' is not a valid name of a service"),
+    ],
+)
+def test_names_that_are_options_of_a_command(lab, arguments, says):
+    refused = lab.module("host_check", **arguments)
+    assert refused.failed
+    assert refused.message == says

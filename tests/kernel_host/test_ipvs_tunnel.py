@@ -107,3 +107,10 @@ def test_a_port_that_is_taken_puts_everything_back(lab):
     assert result.failed
     assert "cannot add the port ipv4 udp port 6080 gue: Address already in use; everything" in result.message
     assert now(lab) == before
+
+
+@pytest.mark.parametrize("umask", ["027", "077"])
+def test_modes_do_not_depend_on_the_umask(lab, umask):
+    result = lab.module("ipvs_tunnel", prepare=f"umask {umask}", tunnels=TUNNELS[:3])
+    assert result.changed, result.message
+    assert set(lab.modes().values()) == {"drwxr-xr-x", "-rw-r--r--", "-rw-------"}

@@ -1,7 +1,9 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How hypothesis looks for examples: the same ones in every run, or new ones when asked to search.
+"""What all unit tests share: umasks, and how hypothesis looks for examples.
+
+It tries the same ones in every run, or new ones when asked to search.
 
 A run that finds something new belongs to whoever searches, not to whoever changes another part:
 `pytest --hypothesis-profile=search` tries others every time.
@@ -9,8 +11,20 @@ A run that finds something new belongs to whoever searches, not to whoever chang
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+
+import pytest
 from hypothesis import settings
 
 settings.register_profile("repeatable", derandomize=True, database=None)
 settings.register_profile("search")
 settings.load_profile("repeatable")
+
+
+@pytest.fixture(params=[0o022, 0o027, 0o077], ids="umask {:03o}".format)
+def _umask(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The umasks of common and of hardened hosts."""
+    before = os.umask(request.param)
+    yield
+    os.umask(before)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one error of the host side.
+"""The errors of the host side.
 
 PRIVATE to the collection lvs.cluster: may change without notice.
 """
@@ -11,6 +11,10 @@ from __future__ import annotations
 
 class HostError(Exception):
     """What a user has to know, as one sentence. Modules hand its text to C(fail_json) unchanged."""
+
+
+class FileError(HostError, OSError):
+    """A file or directory that cannot be read, written, made or removed. An OSError for programs without Ansible."""
 
 
 class MissingLibrary(HostError):

@@ -7,7 +7,8 @@ A file is replaced atomically: readers see the old text or the new one, also aft
 made in the target's own directory, so that it takes that directory's SELinux type, which is the one that policies give
 to files in /etc/sysctl.d, /etc/modprobe.d, /etc/modules-load.d, /etc/systemd/system and /var/lib.
 
-PRIVATE to the collection lvs.cluster: may change without notice.
+PRIVATE to the collection lvs.cluster: may change without notice. Needs no Ansible: the program that restores the IPVS
+table at boot has it too.
 """
 
 from __future__ import annotations
@@ -17,18 +18,18 @@ import os
 import tempfile
 from collections.abc import Iterable
 
-from .errors import HostError
+from .errors import FileError
 
 
 def read_bytes(path: str) -> bytes | None:
-    """The content of a file, or None where there is none. Raises HostError where it cannot be read."""
+    """The content of a file, or None where there is none. Raises FileError where it cannot be read."""
     try:
         with open(path, "rb") as stream:
             return stream.read()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise HostError(f"cannot read {path}: {error.strerror}") from error
+        raise FileError(f"cannot read {path}: {error.strerror}") from error
 
 
 def read_text(path: str) -> str | None:
@@ -40,7 +41,8 @@ def read_text(path: str) -> str | None:
 def write_bytes(path: str, data: bytes, mode: int = 0o644) -> list[str]:
     """Replace or create a file with this content and mode, atomically, making missing directories.
 
-    Returns the directories that were made, outermost first. Raises HostError; the old content is then still there.
+    The modes do not depend on the umask.
+    Returns the directories that were made, outermost first. Raises FileError; the old content is then still there.
     """
     directory = os.path.dirname(path)
     made = make_directories(directory)
@@ -59,7 +61,7 @@ def write_bytes(path: str, data: bytes, mode: int = 0o644) -> list[str]:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
         remove_empty_directories(made)
-        raise HostError(f"cannot write {path}: {error.strerror}") from error
+        raise FileError(f"cannot write {path}: {error.strerror}") from error
     return made
 
 
@@ -69,18 +71,18 @@ def write_text(path: str, text: str, mode: int = 0o644) -> list[str]:
 
 
 def remove_file(path: str) -> bool:
-    """Remove a file; tells whether there was one. Raises HostError."""
+    """Remove a file; tells whether there was one. Raises FileError."""
     try:
         os.unlink(path)
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
-        raise HostError(f"cannot remove {path}: {error.strerror}") from error
+        raise FileError(f"cannot remove {path}: {error.strerror}") from error
     return True
 
 
 def make_directories(path: str, mode: int = 0o755) -> list[str]:
-    """Make a directory and its missing parents. Returns those that were made, outermost first. Raises HostError."""
+    """Make a directory and its missing parents. Returns those that were made, outermost first. Raises FileError."""
     missing = []
     while path and not os.path.isdir(path):
         missing.append(path)
@@ -94,7 +96,7 @@ def make_directories(path: str, mode: int = 0o755) -> list[str]:
             continue  # made by someone else in the meantime, so not ours to remove
         except OSError as error:
             remove_empty_directories(made)
-            raise HostError(f"cannot make the directory {directory}: {error.strerror}") from error
+            raise FileError(f"cannot make the directory {directory}: {error.strerror}") from error
         made.append(directory)
     return made
 

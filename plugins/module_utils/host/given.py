@@ -9,8 +9,26 @@ PRIVATE to the collection lvs.cluster: may change without notice.
 from __future__ import annotations
 
 import ipaddress
+import re
 
 from .errors import HostError
+
+MODULE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,54}")  # include/linux/module.h: MODULE_NAME_LEN
+_UNIT_NAME = re.compile(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]{0,254}")  # systemd.unit(5); no option of systemctl
+
+
+def module_name(where: str, text: str) -> str:
+    """The name of a kernel module. Raises HostError, which names the option."""
+    if not MODULE_NAME.fullmatch(text):
+        raise HostError(f"{where}: {text!r} is not a valid name of a kernel module")
+    return text
+
+
+def unit_name(where: str, text: str) -> str:
+    """The name of a unit of systemd. Raises HostError, which names the option."""
+    if not _UNIT_NAME.fullmatch(text):
+        raise HostError(f"{where}: {text!r} is not a valid name of a service")
+    return text
 
 
 def unicast_address(where: str, text: str, use: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:

@@ -11,12 +11,12 @@ PRIVATE to the collection lvs.cluster: may change without notice.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .bookkeeping import change_files, plan_bookkeeping
 from .errors import HostError
+from .given import MODULE_NAME
 from .operations import LoadModule, Operation, Plan, SetSysctl, predict
 from .record import Record, parse_record
 from .state import HostState
@@ -42,7 +42,6 @@ HEADER = "Written by the Ansible module lvs.cluster.ipvs_kernel, which overwrite
 
 # net/netfilter/ipvs/ip_vs_conn.c, ip_vs_conn_init: 8 to 20, in newer kernels up to 27 as far as the memory goes.
 CONN_TAB_BITS = range(8, 28)
-_MODULE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,54}")  # include/linux/module.h: MODULE_NAME_LEN
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ def parse_settings(
 ) -> KernelSettings:
     """Check what a task gives. Raises HostError with a sentence that names the option and the value."""
     for name in modules:
-        if not _MODULE_NAME.fullmatch(name):
+        if not MODULE_NAME.fullmatch(name):
             raise HostError(f"modules: {name!r} is no name of a kernel module")
     if conn_tab_bits and conn_tab_bits not in CONN_TAB_BITS:
         raise HostError(

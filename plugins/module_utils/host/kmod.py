@@ -34,7 +34,7 @@ class KernelModules:
 
     def require_loadable(self, name: str) -> None:
         """Raises HostError saying why, where the module cannot be loaded; loads nothing."""
-        status, _output, errors = self._run(["modprobe", "--dry-run", "--quiet", name])
+        status, _output, errors = self._run(["modprobe", "--dry-run", "--quiet", "--", name])
         if status == 0:
             return
         kernel = f"the running kernel {self._release}"
@@ -52,7 +52,7 @@ class KernelModules:
 
     def load(self, name: str) -> None:
         """Load a module with modprobe. Raises HostError with modprobe's reason."""
-        status, output, errors = self._run(["modprobe", name])
+        status, output, errors = self._run(["modprobe", "--", name])
         if status != 0:
             lines = (errors.strip() or output.strip() or f"modprobe ended with status {status}").splitlines()
             raise HostError(lines[-1])

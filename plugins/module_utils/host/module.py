@@ -8,14 +8,14 @@ PRIVATE to the collection lvs.cluster: may change without notice.
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable
 from typing import TypeVar
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
 
 from .capability import require_root
 from .errors import HostError, MissingLibrary
+from .respawn import fail_without_library, respawn_with_library
 from .settle import Outcome
 from .target import Target
 
@@ -32,15 +32,8 @@ def run(
         require_root()
         outcome = converge(target, wanted, module.check_mode)
     except MissingLibrary as error:
-        module.fail_json(
-            msg=missing_required_lib(
-                error.imported,
-                reason=f"to read and change addresses. Debian and Ubuntu have it as {error.package};"
-                " the roles of lvs.cluster install it unless lvs_install_packages is false",
-                url="https://pypi.org/project/pyroute2/",
-            ),
-            exception="".join(traceback.format_exception(type(error), error, error.__traceback__)),
-        )
+        respawn_with_library(module)  # nothing has been changed: the library is needed to read
+        fail_without_library(module, error, "to read and change addresses")
     except HostError as error:
         module.fail_json(msg=str(error))
     finally:

@@ -17,6 +17,7 @@ import os
 import re
 from collections.abc import Collection, Iterable, Sequence
 
+from ..host import files
 from . import model
 from .model import RealServerPatch, ServicePatch
 
@@ -83,7 +84,7 @@ def _names(address: bytes) -> list[str]:
 
 def write(directory: str, addresses: Iterable[bytes]) -> None:
     """Drain these. Raises OSError. Written in place: to keepalived each is a file that comes or is written again."""
-    os.makedirs(directory, mode=0o755, exist_ok=True)
+    files.make_directories(directory)
     for name in (name for address in sorted(addresses) for name in _names(address)):
         with open(os.path.join(directory, name), "wb") as file:
             os.fchmod(file.fileno(), 0o644)

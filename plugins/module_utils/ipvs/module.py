@@ -8,12 +8,12 @@ PRIVATE to the collection lvs.cluster: may change without notice.
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
 
+from ..host.respawn import fail_without_library, respawn_with_library
 from .converge import ConvergeError, Outcome, converge
 from .kernel import Ipvs, KernelError, LibraryMissing
 from .model import InvalidValue, ServicePatch, Settings, VirtualService
@@ -30,20 +30,13 @@ MANY = 1000
 
 def run(module: AnsibleModule, work: Callable[[], Result]) -> None:
     """Call ``work`` and end the module with its result, or with one sentence where it cannot be done."""
+    respawn_with_library(module)
     try:
         result = work()
     except InvalidValue as error:
         module.fail_json(msg=str(error), service=error.service, key=error.key)
     except LibraryMissing as error:
-        module.fail_json(
-            msg=missing_required_lib(
-                "pyroute2",
-                reason="to talk to IPVS (Debian and Ubuntu: python3-pyroute2; the roles of lvs.cluster install"
-                " it unless lvs_install_packages is false)",
-                url="https://pypi.org/project/pyroute2/",
-            ),
-            exception="".join(traceback.format_exception(type(error), error, error.__traceback__)),
-        )
+        fail_without_library(module, error, "to talk to IPVS")
     except ConvergeError as error:
         module.fail_json(msg=str(error), **error.result)
     except KernelError as error:

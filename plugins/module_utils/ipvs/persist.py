@@ -15,12 +15,12 @@ import contextlib
 import io
 import os
 import pkgutil
-import sys
-import tempfile
+import re
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from ..host import files
 from . import health_program as _bundled_for_the_archive  # noqa: F401  # Ansible ships what is imported
 from . import restore as _bundled_too  # noqa: F401
 from . import rules
@@ -55,35 +55,38 @@ ExecStart={python} {archive} {rules}
 WantedBy=multi-user.target
 """
 
-# What restore and health need; the files of this package that need no Ansible.
-_ARCHIVED = (
-    "__init__",
-    "arguments",
-    "checks",
-    "converge",
-    "drain_files",
-    "dump",
-    "health",
-    "health_program",
-    "kernel",
-    "library",
-    "model",
-    "persist",
-    "plan",
-    "restore",
-    "rules",
-    "uapi",
-    "wire",
-)
-_ARCHIVE_PACKAGE = "lvs_cluster_ipvs"
+# What restore and health need, by package; none of it needs Ansible.
+_ARCHIVED = {
+    "host": ("__init__", "errors", "files"),
+    "ipvs": (
+        "__init__",
+        "arguments",
+        "checks",
+        "converge",
+        "drain_files",
+        "dump",
+        "health",
+        "health_program",
+        "kernel",
+        "library",
+        "model",
+        "persist",
+        "plan",
+        "restore",
+        "rules",
+        "uapi",
+        "wire",
+    ),
+}
+_ARCHIVE_PACKAGE = "lvs_cluster"
 _ARCHIVE_MAIN = f"""\
 import sys
 
 if sys.argv[1:2] == ["health"]:
-    from {_ARCHIVE_PACKAGE}.health_program import main
+    from {_ARCHIVE_PACKAGE}.ipvs.health_program import main
     sys.exit(main(sys.argv[2:]))
 
-from {_ARCHIVE_PACKAGE}.restore import main
+from {_ARCHIVE_PACKAGE}.ipvs.restore import main
 
 sys.exit(main(sys.argv[1:]))
 """
@@ -140,18 +143,35 @@ def recorded() -> Table:
         raise InvalidValue(RULES_FILE, error.service, error.value, f"{error.key} {error.reason}") from None
 
 
-def to_keep(table: Table, keys: Iterable[ServiceKey]) -> Kept:
-    """What has to be done so that these services of ``table`` come back at boot. Reads files, writes nothing."""
-    text = _HEADER.format(unit=UNIT) + rules.render(table, keys)
-    unit = _UNIT_TEXT.format(python=sys.executable or "/usr/bin/python3", archive=ARCHIVE, rules=RULES_FILE)
-    wanted = {RULES_FILE: text.encode(), ARCHIVE: build_archive(), UNIT_FILE: unit.encode()}
+def installed_python() -> str | None:
+    """The interpreter that the unit names now; None if there is no unit."""
+    found = re.search(rb"^ExecStart=(\S+)", _read(UNIT_FILE) or b"", re.MULTILINE)
+    return found[1].decode("utf-8", "replace") if found else None
+
+
+def to_keep(table: Table, keys: Iterable[ServiceKey], python: str) -> Kept:
+    """What has to be done so that these services of ``table`` come back at boot. Reads files, writes nothing.
+
+    ``python``: the words of the command line before the program (host/boot_python.py, boot_command).
+    """
+    unit = _UNIT_TEXT.format(python=python, archive=ARCHIVE, rules=RULES_FILE)
+    wanted = {RULES_FILE: _rules_text(table, keys), ARCHIVE: build_archive(), UNIT_FILE: unit.encode()}
     return Kept(_changes(wanted), None if os.path.islink(_ENABLED) else True)
+
+
+def to_record(table: Table, keys: Iterable[ServiceKey]) -> Kept:
+    """What has to be done so that what comes back already is these services. Reads files, writes nothing."""
+    return Kept(_changes({RULES_FILE: _rules_text(table, keys)}), None)
 
 
 def to_forget() -> Kept:
     """What has to be done so that nothing is left of it. Reads files, writes nothing."""
     changes = _changes({UNIT_FILE: None, ARCHIVE: None, RULES_FILE: None})
     return Kept(changes, False if os.path.islink(_ENABLED) else None)
+
+
+def _rules_text(table: Table, keys: Iterable[ServiceKey]) -> bytes:
+    return (_HEADER.format(unit=UNIT) + rules.render(table, keys)).encode()
 
 
 def _changes(wanted: Mapping[str, bytes | None]) -> list[Change]:
@@ -186,13 +206,21 @@ def build_archive() -> bytes:
     """The restorer as a zip archive that Python runs: the same bytes from the same source, whenever and wherever."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for name in _ARCHIVED:
-            source = pkgutil.get_data(__package__, f"{name}.py")
-            if source is None:
-                raise OSError(f"the source of {__package__}.{name} cannot be read")
-            _add(archive, f"{_ARCHIVE_PACKAGE}/{name}.py", source)
+        _add(archive, f"{_ARCHIVE_PACKAGE}/__init__.py", b"")
+        for package, names in _ARCHIVED.items():
+            for name in names:
+                _add(archive, f"{_ARCHIVE_PACKAGE}/{package}/{name}.py", _source(package, name))
         _add(archive, "__main__.py", _ARCHIVE_MAIN.encode())
     return buffer.getvalue()
+
+
+def _source(package: str, name: str) -> bytes:
+    """The source of a file of ours, which in a module is in the archive that Ansible sent."""
+    full_name = f"{__package__.rpartition('.')[0]}.{package}"
+    source = pkgutil.get_data(full_name, f"{name}.py")
+    if source is None:
+        raise OSError(f"the source of {full_name}.{name} cannot be read")
+    return source
 
 
 def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
@@ -211,17 +239,5 @@ def _read(path: str) -> bytes | None:
 
 
 def write(path: str, data: bytes) -> None:
-    """Replace a file at one go: a reader, or a reboot in between, sees the old one or the new one."""
-    directory = os.path.dirname(path)
-    os.makedirs(directory, mode=0o755, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.", dir=directory)
-    try:
-        with open(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fchmod(file.fileno(), 0o644)
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    """Replace a file at one go: a reader, or a reboot in between, sees the old one or the new one. Raises OSError."""
+    files.write_bytes(path, data)

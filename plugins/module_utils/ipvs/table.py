@@ -76,6 +76,7 @@ def _apply_and_keep(module: AnsibleModule, patches: Sequence[ServicePatch], scop
     present = module.params["state"] == "present"
     listed = {patch.key for patch in patches}
     ours = persist.recorded()
+    python = _boot_command(persist.installed_python()) if present else ""
     if present:
         scope = scope._replace(retired=frozenset(ours.keys() - listed - scope.exclude))
     elif not patches:
@@ -83,10 +84,10 @@ def _apply_and_keep(module: AnsibleModule, patches: Sequence[ServicePatch], scop
     with Ipvs(load=not module.check_mode) as ipvs:
         outcome = converge(ipvs, patches, scope, module.check_mode)
     if present:
-        kept = persist.to_keep(outcome.table, listed)
+        kept = persist.to_keep(outcome.table, listed, python)
     else:
         rest = ours.keys() - listed - scope.retired
-        kept = persist.to_keep(ours, rest) if rest else persist.to_forget()
+        kept = persist.to_record(ours, rest) if rest else persist.to_forget()
     if kept.changed and not module.check_mode:
         try:
             persist.carry_out(kept, lambda arguments: systemctl(module, arguments))
@@ -96,3 +97,13 @@ def _apply_and_keep(module: AnsibleModule, patches: Sequence[ServicePatch], scop
     if len(outcome.operations) <= MANY or module._diff:
         result["diff"] = ([table_diff(outcome)] if outcome.changed else []) + kept.diff()
     return result
+
+
+def _boot_command(installed: str | None) -> str:
+    from ..host.boot_python import boot_command
+    from ..host.errors import HostError
+
+    try:
+        return boot_command(installed)
+    except HostError as error:
+        raise KernelError(str(error)) from error

@@ -84,7 +84,7 @@ class Machine:
     def run(self, command: list[str]) -> tuple[int, str, str]:
         self.commands.append(" ".join(command))
         wants = self.root / "etc/systemd/system/multi-user.target.wants"
-        if command == ["modprobe", "ip_vs"]:
+        if command == ["modprobe", "--", "ip_vs"]:
             self.modprobe()
         if command[:2] == ["systemctl", "enable"]:
             wants.mkdir(exist_ok=True)
@@ -128,7 +128,7 @@ def test_the_kernel_is_set_up_and_put_back(machine: Machine) -> None:
     before = machine.files()
     predicted = machine.kernel(sysctls=SYSCTLS, conn_tab_bits=12, check_mode=True)
     assert machine.files() == before
-    assert "modprobe ip_vs" not in machine.commands
+    assert "modprobe -- ip_vs" not in machine.commands
     outcome = machine.kernel(sysctls=SYSCTLS, conn_tab_bits=12)
     assert outcome == predicted
     assert outcome.changed

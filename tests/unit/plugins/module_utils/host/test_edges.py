@@ -42,6 +42,15 @@ def test_a_file_is_written_with_its_mode_and_missing_directories(tmp_path: Path)
     assert os.listdir(path.parent) == ["c"]
 
 
+@pytest.mark.usefixtures("_umask")
+@pytest.mark.parametrize("mode", [0o600, 0o644])
+def test_modes_do_not_depend_on_the_umask(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "a/b/c"
+    files.write_text(str(path), "text", mode)
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+    assert {stat.S_IMODE(parent.stat().st_mode) for parent in (path.parent, path.parent.parent)} == {0o755}
+
+
 def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("")
     with pytest.raises(HostError, match="cannot make the directory"):
@@ -180,7 +189,7 @@ def test_modules_are_told_by_their_effect(kernel: Path) -> None:
 
 
 def test_a_module_that_does_not_load_is_explained(kernel: Path, tmp_path: Path) -> None:
-    missing = Commands({"modprobe --dry-run --quiet ip_vs_wrr": ""})
+    missing = Commands({"modprobe --dry-run --quiet -- ip_vs_wrr": ""})
     with pytest.raises(HostError) as error:
         KernelModules(str(kernel), missing).require_loadable("ip_vs_wrr")
     assert str(error.value) == (
@@ -189,7 +198,7 @@ def test_a_module_that_does_not_load_is_explained(kernel: Path, tmp_path: Path) 
     )
     with pytest.raises(HostError, match="is missing: boot the kernel that is installed"):
         KernelModules(str(tmp_path / "nowhere"), missing).require_loadable("ip_vs_wrr")
-    refused = Commands({"modprobe ip_vs_wrr": "modprobe: ERROR: could not insert 'ip_vs_wrr': Key was rejected"})
+    refused = Commands({"modprobe -- ip_vs_wrr": "modprobe: ERROR: could not insert 'ip_vs_wrr': Key was rejected"})
     with pytest.raises(HostError, match="Key was rejected"):
         KernelModules(str(kernel), refused).load("ip_vs_wrr")
     with pytest.raises(HostError, match="is an alias; list the module itself"):

@@ -39,3 +39,13 @@ def test_written_read_and_removed(tmp_path: Path) -> None:
     assert drain_files.read(str(directory)) == {IPV4, IPV6}
     drain_files.remove(str(directory), [IPV6])
     assert sorted(path.name for path in directory.iterdir()) == ["192.0.2.11", "director"]
+
+
+@pytest.mark.usefixtures("_umask")
+def test_modes_do_not_depend_on_the_umask(tmp_path: Path) -> None:
+    drain_files.write(str(tmp_path / "a" / "b"), [IPV6, IPV4])
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.rglob("*")}
+    files = dict.fromkeys(["192.0.2.11", "2001:db8::11", "[2001:db8::11]"], 0o644)
+    assert modes == {"a": 0o755, "b": 0o755, **files}
+    with pytest.raises(OSError, match="cannot make the directory"):
+        drain_files.write(str(tmp_path / "a" / "b" / "192.0.2.11" / "c"), [IPV4])

@@ -19,6 +19,7 @@ from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import persist, p
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import InvalidValue
 
 TEXT = "-A -t 192.0.2.10:80 -s rr\n-a -t 192.0.2.10:80 -r 198.51.100.11:80 -g -w 1 -x 9\n-A -f 21 -s rr\n"
+PYTHON = "/usr/bin/python3 -I"
 TABLE = plan.plan({}, rules.parse(TEXT)).predicted
 
 
@@ -46,7 +47,7 @@ class Systemctl:
 
 
 def keep() -> persist.Kept:
-    kept = persist.to_keep(TABLE, TABLE)
+    kept = persist.to_keep(TABLE, TABLE, PYTHON)
     persist.carry_out(kept, Systemctl())
     return kept
 
@@ -57,14 +58,14 @@ def test_nothing_is_recorded_at_first(place: Path) -> None:
 
 
 def test_looking_writes_nothing(place: Path) -> None:
-    assert persist.to_keep(TABLE, TABLE).changed
+    assert persist.to_keep(TABLE, TABLE, PYTHON).changed
     assert list(place.iterdir()) == []
 
 
 def test_what_is_kept_is_recorded_and_keeping_it_again_changes_nothing(place: Path) -> None:
     assert keep().changed
     assert persist.recorded() == TABLE
-    again = persist.to_keep(TABLE, TABLE)
+    again = persist.to_keep(TABLE, TABLE, PYTHON)
     assert (again.changed, again.diff()) == (False, [])
 
 
@@ -73,19 +74,40 @@ def test_the_files(place: Path) -> None:
     written = Path(persist.RULES_FILE).read_text()
     assert "".join(line for line in written.splitlines(keepends=True) if not line.startswith("#")) == TEXT
     unit = Path(persist.UNIT_FILE).read_text()
-    assert f"ExecStart={sys.executable} {persist.ARCHIVE} {persist.RULES_FILE}\n" in unit
+    assert f"ExecStart=/usr/bin/python3 -I {persist.ARCHIVE} {persist.RULES_FILE}\n" in unit
     assert "Before=keepalived.service" in unit
     assert "ExecStop" not in unit
     for path in (persist.RULES_FILE, persist.ARCHIVE, persist.UNIT_FILE):
         assert Path(path).stat().st_mode & 0o777 == 0o644
 
 
+@pytest.mark.usefixtures("_umask")
+def test_modes_do_not_depend_on_the_umask(place: Path) -> None:
+    keep()
+    for path in (persist.RULES_FILE, persist.ARCHIVE, persist.UNIT_FILE):
+        assert Path(path).stat().st_mode & 0o777 == 0o644
+        made = [parent for parent in Path(path).parents if parent.is_relative_to(place) and parent != place]
+        assert {parent.stat().st_mode & 0o777 for parent in made} == {0o755}
+
+
 def test_a_changed_rule_is_one_change(place: Path) -> None:
     keep()
-    (change,) = persist.to_keep(plan.plan(TABLE, rules.parse("-A -f 21 -s wlc")).predicted, TABLE).diff()
+    (change,) = persist.to_keep(plan.plan(TABLE, rules.parse("-A -f 21 -s wlc")).predicted, TABLE, PYTHON).diff()
     assert change["before_header"] == persist.RULES_FILE
     assert "-A -f 21 -s rr\n" in change["before"]
     assert "-A -f 21 -s wlc\n" in change["after"]
+
+
+def test_recording_leaves_the_unit_alone(place: Path) -> None:
+    assert persist.installed_python() is None
+    keep()
+    unit = Path(persist.UNIT_FILE)
+    unit.write_text(unit.read_text().replace("/usr/bin/python3 -I", "/usr/bin/python3.11"))
+    assert persist.installed_python() == "/usr/bin/python3.11"
+    kept = persist.to_record(TABLE, list(TABLE)[:1])
+    assert ([change.path for change in kept.changes], kept.enable) == ([persist.RULES_FILE], None)
+    (change,) = persist.to_keep(TABLE, TABLE, PYTHON).changes
+    assert change.path == persist.UNIT_FILE
 
 
 def test_forgetting_leaves_nothing(place: Path) -> None:
@@ -121,7 +143,7 @@ def test_a_write_that_fails_leaves_the_old_file(place: Path, monkeypatch: pytest
 
     monkeypatch.setattr(os, "replace", no_space)
     with pytest.raises(OSError, match="No space left"):
-        persist.carry_out(persist.to_keep({}, []), Systemctl())
+        persist.carry_out(persist.to_keep({}, [], PYTHON), Systemctl())
     assert persist.recorded() == TABLE
     assert [path.name for path in Path(persist.RULES_FILE).parent.iterdir()] == ["ipvs.rules"]
 
