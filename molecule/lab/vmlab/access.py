@@ -87,7 +87,6 @@ def inventory(topology: Topology, folder: Path) -> str:
             "ansible_host": host.name,
             "ansible_user": "root",
             "ansible_ssh_common_args": f"-F {folder}/ssh_config",
-            "ansible_python_interpreter": "/usr/bin/python3",
             "ansible_pipelining": True,
             "ansible_control_path_dir": f"{folder}/control",
         }

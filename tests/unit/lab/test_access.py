@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from vmlab import access, topology
 
 DEMO = Path(__file__).resolve().parents[3] / "molecule" / "lab" / "topologies" / "demo.yml"
@@ -42,3 +44,12 @@ def test_words_in_a_namespace_are_read_by_a_shell_as_with_ssh(words: list[str], 
     found = command("client", *words)
     run = subprocess.run(found[found.index("--") + 1 :], capture_output=True, text=True, check=True)
     assert run.stdout == shown
+
+
+def test_ansible_discovers_the_interpreter_of_a_machine_and_is_told_that_of_a_namespace() -> None:
+    lab = topology.load(DEMO)
+    hosts = yaml.safe_load(access.inventory(lab, FOLDER))["all"]["hosts"]
+    told = {name: variables.get("ansible_python_interpreter") for name, variables in hosts.items()}
+    machines = dict.fromkeys((host.name for host in lab.machines), None)
+    # Modules run on the controller there, which needs pyroute2: the environment of the lab has it.
+    assert told == {**machines, **dict.fromkeys((host.name for host in lab.namespaces), sys.executable)}
