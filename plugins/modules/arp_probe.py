@@ -52,7 +52,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 answers:
-  description: For each address that was asked for, the hardware addresses that answered for it.
+  description:
+    - For each address that was asked for, the hardware addresses that answered for it, at most 16.
   returned: success
   type: dict
   sample: {"192.0.2.10": ["52:54:00:12:34:56"]}

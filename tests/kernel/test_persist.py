@@ -107,6 +107,19 @@ def test_one_bad_entry_does_not_cost_the_others(host: Host) -> None:
     assert host.save() == saved
 
 
+def test_a_line_that_cannot_be_read_does_not_cost_the_others(host: Host) -> None:
+    """As one that a newer version has written."""
+    host.ok("ipvs_table", services=SERVICES, persist=True)
+    saved = host.save()
+    path = Path(persist.RULES_FILE)
+    path.write_bytes(b"-A -f 7 --of-a-newer-version\n\xff\n" + path.read_bytes())
+    assert boot(host) == 1
+    assert host.save() == saved
+    message = host.failure("ipvs_table", services=SERVICES, persist=True)
+    assert "rules line 1 option is not one that this command has" in message
+    assert "correct the line, or remove it" in message
+
+
 def test_a_damaged_record_is_told_before_anything_is_touched(host: Host) -> None:
     host.ok("ipvs_table", services=SERVICES, persist=True)
     saved = host.save()

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from . import nd_ask
-from .arp_frame import ETH_P_ARP, answer, mac, request
+from .arp_frame import ETH_P_ARP, Claims, answer, mac, request
 from .errors import HostError
 from .files import read_text
 
@@ -71,11 +71,11 @@ def _find_interface(probe: socket.socket, address: str) -> str:
 def ask(link: Link, source: str, addresses: Sequence[str], seconds: float) -> dict[str, list[str]]:
     """Who answers: each IPv4 address with the sorted hardware addresses that claimed it on the link in that time.
 
-    Every address is asked for three times over the first half of the time, since a single frame may be lost.
-    Raises HostError.
+    Every address is asked for three times over the first half of the time, since a single frame may be lost. No more
+    than 16 hardware addresses are told of each. Raises HostError.
     """
     wanted = {socket.inet_aton(address): address for address in addresses}
-    found: dict[str, set[str]] = {address: set() for address in addresses}
+    claims = Claims(wanted)
     try:
         with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ARP)) as wire:
             wire.bind((link.interface, ETH_P_ARP))
@@ -89,11 +89,11 @@ def ask(link: Link, source: str, addresses: Sequence[str], seconds: float) -> di
                 if not select.select([wire], [], [], 0.05)[0]:
                     continue
                 claim = answer(wire.recv(2048))
-                if claim and claim[0] in wanted:
-                    found[wanted[claim[0]]].add(mac(claim[1]))
+                if claim:
+                    claims.add(claim[0], mac(claim[1]))
     except OSError as error:
         raise HostError(f"cannot send ARP requests on {link.interface}: {error.strerror or error}") from error
-    return {address: sorted(claims) for address, claims in found.items()}
+    return claims.found()
 
 
 def holders(addresses: Sequence[str]) -> list[str]:

@@ -9,6 +9,7 @@ PRIVATE to the collection lvs.cluster: may change without notice.
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 
 ETH_P_ARP = 0x0806  # include/uapi/linux/if_ether.h
 BROADCAST = b"\xff" * 6
@@ -17,6 +18,7 @@ _ARP = struct.Struct("!HHBBH6s4s6s4s")
 _ETHERNET = struct.Struct("!6s6sH")
 _ETHERNET_IPV4 = (1, 0x0800, 6, 4)
 _REQUEST, _REPLY = 1, 2
+_MOST_CLAIMS = 16  # of one address: any more are a flood, and say nothing new
 
 
 def request(hardware: bytes, source: bytes, target: bytes) -> bytes:
@@ -38,3 +40,21 @@ def answer(frame: bytes) -> tuple[bytes, bytes] | None:
 def mac(hardware: bytes) -> str:
     """52:54:00:12:34:56 and so on."""
     return hardware.hex(":")
+
+
+class Claims:
+    """Which hardware addresses claim the addresses asked for: packed address to its text. At most 16 each."""
+
+    def __init__(self, wanted: Mapping[bytes, str]) -> None:
+        self._wanted = wanted
+        self._found: dict[bytes, set[str]] = {packed: set() for packed in wanted}
+
+    def add(self, address: bytes, hardware: str) -> None:
+        """Take an answer, whatever address it is about."""
+        claims = self._found.get(address)
+        if claims is not None and len(claims) < _MOST_CLAIMS:
+            claims.add(hardware)
+
+    def found(self) -> dict[str, list[str]]:
+        """Each address with the sorted hardware addresses."""
+        return {self._wanted[address]: sorted(claims) for address, claims in self._found.items()}

@@ -16,12 +16,12 @@ PRIVATE to the collection lvs.cluster: may change without notice.
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .bookkeeping import change_files, plan_bookkeeping
 from .errors import HostError
+from .given import interface_name
 from .operations import Add, ChangeUnit, Operation, Plan, Remove, SetSysctl, predict
 from .record import KnownVip, Record, parse_record
 from .state import Address, HostState
@@ -35,7 +35,6 @@ HEADER = "Written by the Ansible module lvs.cluster.arp_silence, which overwrite
 # Answer only for addresses of the interface asked on; announce only addresses of the interface sent from.
 SILENCE = {"arp_ignore": "1", "arp_announce": "2"}
 _SILENT_VALUES = frozenset({1, 2, 8})
-_INTERFACE = re.compile(r"[^\s/]{1,15}")  # include/uapi/linux/if.h: IFNAMSIZ; net/core/dev.c: dev_valid_name
 
 
 @dataclass(frozen=True)
@@ -54,8 +53,7 @@ def parse_silence(
 ) -> ArpSilence:
     """Check what a task gives. Raises HostError with a sentence that names the option and the value."""
     for option, name in (("interface", interface), *(("ingress", name) for name in ingress)):
-        if not _INTERFACE.fullmatch(name) or name in ("all", "default", ".", ".."):
-            raise HostError(f"{option}: {name!r} is no name of an interface")
+        interface_name(option, name)
     addresses = {_parse_vip(vip) for vip in vips}
     ordered = sorted(addresses, key=lambda item: (item.version, item.packed))
     return ArpSilence(present, tuple(str(item) for item in ordered), interface, tuple(dict.fromkeys(ingress)), persist)

@@ -16,6 +16,10 @@ from .errors import HostError
 MODULE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,54}")  # include/linux/module.h: MODULE_NAME_LEN
 _UNIT_NAME = re.compile(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]{0,254}")  # systemd.unit(5); no option of systemctl
 
+# What the kernel takes (include/uapi/linux/if.h: IFNAMSIZ; net/core/dev.c: dev_valid_name), less what systemd's units,
+# the files of sysctl.d or the batches of ip would read as something else.
+_INTERFACE_NAME = re.compile(r"(?!-|\.\.?$)[^\s/:!#$%;=*\"'\\{}\x00-\x1f\x7f]{1,15}")
+
 
 def module_name(where: str, text: str) -> str:
     """The name of a kernel module. Raises HostError, which names the option."""
@@ -28,6 +32,13 @@ def unit_name(where: str, text: str) -> str:
     """The name of a unit of systemd. Raises HostError, which names the option."""
     if not _UNIT_NAME.fullmatch(text):
         raise HostError(f"{where}: {text!r} is not a valid name of a service")
+    return text
+
+
+def interface_name(where: str, text: str) -> str:
+    """The name of one network interface. Raises HostError, which names the option."""
+    if not _INTERFACE_NAME.fullmatch(text) or text in ("all", "default"):
+        raise HostError(f"{where}: {text!r} is not a valid interface name")
     return text
 
 

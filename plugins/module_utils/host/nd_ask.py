@@ -15,7 +15,7 @@ import struct
 import time
 from collections.abc import Iterator, Sequence
 
-from .arp_frame import mac
+from .arp_frame import Claims, mac
 from .errors import HostError
 
 _OWN = "/proc/net/if_inet6"  # net/ipv6/addrconf.c: if6_seq_show
@@ -24,6 +24,8 @@ _SOLICITATION, _ADVERTISEMENT = 135, 136  # RFC 4861 sections 4.3 and 4.4
 _HEADER = struct.Struct("!BBHI16s")  # type, code, checksum, flags; target
 _SOURCE_OPTION, _TARGET_OPTION = 1, 2  # link-layer address, RFC 4861 section 4.6.1
 _SOLICITED_NODE = bytes.fromhex("ff0200000000000000000001ff")  # RFC 4291 section 2.7.1
+_ON_LINK = 255  # the hop limit of what no router has passed on, RFC 4861 section 7.1.2
+_INT = struct.Struct("=i")
 _REPEATS = 3
 
 
@@ -34,7 +36,7 @@ def solicitation(target: bytes, hardware: bytes) -> bytes:
 
 def advertised(message: bytes) -> tuple[bytes, str] | None:
     """(IPv6 address, hardware address that claims it) of an advertisement; None for every other message."""
-    if len(message) < _HEADER.size or message[0] != _ADVERTISEMENT:
+    if len(message) < _HEADER.size or message[:2] != bytes([_ADVERTISEMENT, 0]):
         return None
     target = _HEADER.unpack_from(message)[4]
     options = message[_HEADER.size :]
@@ -43,6 +45,15 @@ def advertised(message: bytes) -> tuple[bytes, str] | None:
             return target, mac(options[2:8])
         options = options[8 * options[1] :]
     return target, "unknown"
+
+
+def receive(wire: socket.socket) -> tuple[bytes, str] | None:
+    """Take one message off a socket: as advertised, None also for one that comes from beyond the link."""
+    message, ancillary, _flags, _sender = wire.recvmsg(2048, socket.CMSG_SPACE(_INT.size))
+    for level, kind, data in ancillary:
+        if (level, kind) == (socket.IPPROTO_IPV6, socket.IPV6_HOPLIMIT) and data == _INT.pack(_ON_LINK):
+            return advertised(message)
+    return None
 
 
 def own_addresses() -> Iterator[tuple[str, bytes]]:
@@ -70,7 +81,7 @@ def ask(interface: str, hardware: bytes, source: str, addresses: Sequence[str], 
     As arp_ask.ask. Raises HostError.
     """
     wanted = {socket.inet_pton(socket.AF_INET6, address): address for address in addresses}
-    found: dict[str, set[str]] = {address: set() for address in addresses}
+    claims = Claims(wanted)
     index = socket.if_nametoindex(interface)
     try:
         with socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6) as wire:
@@ -78,6 +89,7 @@ def ask(interface: str, hardware: bytes, source: str, addresses: Sequence[str], 
             kept = bytearray(b"\xff" * 32)
             struct.pack_into("=I", kept, 4 * (_ADVERTISEMENT // 32), 0xFFFFFFFF & ~(1 << (_ADVERTISEMENT % 32)))
             wire.setsockopt(socket.IPPROTO_ICMPV6, _ICMPV6_FILTER, bytes(kept))
+            wire.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVHOPLIMIT, 1)
             # others drop what may have passed a router (RFC 4861 section 7.1)
             wire.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
             wire.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
@@ -92,9 +104,9 @@ def ask(interface: str, hardware: bytes, source: str, addresses: Sequence[str], 
                     sent += 1
                 if not select.select([wire], [], [], 0.05)[0]:
                     continue
-                claim = advertised(wire.recv(2048))
-                if claim and claim[0] in wanted:
-                    found[wanted[claim[0]]].add(claim[1])
+                claim = receive(wire)
+                if claim:
+                    claims.add(*claim)
     except OSError as error:
         raise HostError(f"cannot ask for neighbours on {interface}: {error.strerror or error}") from error
-    return {address: sorted(claims) for address, claims in found.items()}
+    return claims.found()

@@ -48,18 +48,26 @@ class Nftables:
         if not has_command("nft"):
             raise HostError("the command nft is missing (package nftables)")
         with _Script(script(name, rules)) as path:
-            command = 'nft --file "$0" && exec nft --stateless list table inet "$1"'
-            status, output, errors = self._run(["unshare", "--net", "sh", "-c", command, path, name])
+            status, output, errors = self._load_alone(name, path)
         if status != 0:
             raise HostError(f"rules: {_first(errors, path, LINES_BEFORE)}")
         with _Script(output) as path:
-            status, again, errors = self._run(["unshare", "--net", "sh", "-c", command, path, name])
+            status, again, errors = self._load_alone(name, path)
         if status != 0 or again != output:
             raise HostError(
                 "rules: nft lists them in a way that it does not read, so they could not be put back;"
                 f" say them in another way ({_first(errors, path)})"
             )
         return output
+
+    def _load_alone(self, name: str, path: str) -> tuple[int, str, str]:
+        """Load a script where nothing else is. As RunCommand; the output is the table as listed. Raises HostError."""
+        command = 'nft --file "$0" && nft list tables && exec nft --stateless list table inet "$1"'
+        status, output, errors = self._run(["unshare", "--net", "sh", "-c", command, path, name])
+        tables, start, rest = output.partition(f"table inet {name} {{\n")
+        if status == 0 and tables != f"table inet {name}\n":
+            raise HostError(f"rules: they end the table {name} and make another; one task is about one table")
+        return status, start + rest, errors
 
     def swap(self, name: str, listing: str | None) -> None:
         """Put a table in the place of what has this name, or remove it: after a check, in one transaction."""

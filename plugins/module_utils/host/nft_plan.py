@@ -54,7 +54,7 @@ def parse_table(present: bool, name: str, rules: str, persist: bool) -> NftTable
         raise HostError(f"name: {name!r} is no name of a table (letters, digits and '_', at most 32)")
     if not balanced(rules):
         raise HostError("rules: the braces do not match, so this is not what stands between the braces of one table")
-    if re.search(r"^\s*include\b", rules, re.MULTILINE):
+    if re.search(r"(^|[;{}])\s*include\b", _bare(rules), re.MULTILINE):
         raise HostError("rules: 'include' is not possible here")
     return NftTable(present, name, rules, persist)
 
@@ -62,11 +62,16 @@ def parse_table(present: bool, name: str, rules: str, persist: bool) -> NftTable
 def balanced(rules: str) -> bool:
     """Whether no brace of the rules closes what is around them. Braces in quotes and comments do not count."""
     depth = 0
-    for brace in re.findall(r"[{}]", re.sub(r'"[^"\n]*"|#[^\n]*', "", rules)):
+    for brace in re.findall(r"[{}]", _bare(rules)):
         depth += 1 if brace == "{" else -1
         if depth < 0:
             return False
     return depth == 0
+
+
+def _bare(rules: str) -> str:
+    """Rules without their strings, which may go over several lines (nftables, scanner.l), and comments."""
+    return re.sub(r'"[^"]*"|#[^\n]*', "", rules)
 
 
 #: How many lines of a script come before the rules.

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 from .bookkeeping import change_files, plan_bookkeeping
 from .errors import HostError
-from .given import unicast_address
+from .given import interface_name, unicast_address
 from .operations import Add, ChangeRoute, ChangeUnit, Operation, Plan, Remove, predict
 from .record import Record, parse_record
 from .routing import MAIN, Route, Rule
@@ -147,6 +147,8 @@ def _routes(state: HostState, wanted: ReturnRoute) -> dict[str, Route]:
         interface = interfaces.get(source.address)
         if interface is None:
             raise HostError(f"services: this host has no address {source.address}")
+        if wanted.persist:
+            interface_name("services", interface)
         family = "ipv6" if ":" in source.address else "ipv4"
         gateway = wanted.gateways[family]
         if gateway in interfaces:

@@ -130,6 +130,10 @@ class Ipvs:
         self._blocking = os.get_blocking(sock.fileno())
         return True
 
+    def _open_to_change(self) -> None:
+        if not self.opened():
+            raise KernelError("the kernel module ip_vs is not loaded, so the IPVS table cannot be changed")
+
     def _next(self, count: int = 1) -> int:
         """The first of ``count`` fresh sequence numbers."""
         first = self._sequence + 1
@@ -245,7 +249,7 @@ class Ipvs:
 
     def command(self, command: int, payload: bytes = b"") -> int:
         """Send one command that is not about a table's entry; the errno of its answer, 0 for none."""
-        self.opened()
+        self._open_to_change()
         sequence = self._next()
         self._send(uapi.request(self._family_id, sequence, command, uapi.NLM_F_ACK, payload))
         while True:
@@ -260,7 +264,7 @@ class Ipvs:
         that failed, so the rest of its chunk may have taken effect. Removals get chunks of their own: nothing is
         removed after something else failed.
         """
-        self.opened()
+        self._open_to_change()
         for _removing, group in groupby(operations, lambda operation: operation.verb == REMOVE):
             alike = list(group)
             for start in range(0, len(alike), CHUNK):

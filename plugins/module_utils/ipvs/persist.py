@@ -140,7 +140,12 @@ def recorded() -> Table:
     try:
         return plan({}, rules.parse(data.decode("utf-8", "replace"))).predicted
     except InvalidValue as error:
-        raise InvalidValue(RULES_FILE, error.service, error.value, f"{error.key} {error.reason}") from None
+        given = "" if error.value is None else f" (got {error.value!r})"
+        reason = (
+            f"{error.service} {error.key} {error.reason}{given}; correct the line, or remove it and, with ipvsadm, what"
+            " it describes"
+        )
+        raise InvalidValue(RULES_FILE, error.service, error.value, reason, whole=True) from None
 
 
 def installed_python() -> str | None:

@@ -5,7 +5,8 @@
 
 PRIVATE to the collection lvs.cluster: may change without notice. Needs pyroute2, but not Ansible.
 
-Services that the file does not mention are left alone, and so are real servers that it does not list.
+Services that the file does not mention are left alone, and so are real servers that it does not list. Lines that cannot
+be read, such as those of a newer version, are skipped.
 """
 
 from __future__ import annotations
@@ -30,27 +31,36 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     path = arguments[0]
     try:
-        with open(path, encoding="utf-8") as file:
-            patches = rules.parse(file.read())
+        with open(path, encoding="utf-8", errors="replace") as file:
+            text = file.read()
         with Ipvs() as ipvs:
-            try:
-                outcome = converge(ipvs, patches)
-            except ConvergeError:
-                if len(patches) < 2:
-                    raise
-            else:
-                _say(f"{path}: {len(patches)} virtual services, {len(outcome.operations)} changes made")
-                return 0
-            # One entry that this kernel does not take must not leave the host without all the others.
-            failed = 0
-            for patch in patches:
-                try:
-                    converge(ipvs, [patch])
-                except (ConvergeError, InvalidValue) as error:
-                    failed += 1
-                    _say(f"{path}: {error}")
-            _say(f"{path}: {len(patches) - failed} virtual services restored, {failed} not")
-            return 1 if failed else 0
-    except (OSError, UnicodeError, InvalidValue, KernelError, ConvergeError) as error:
+            return _restore(ipvs, path, text)
+    except (OSError, InvalidValue, KernelError, ConvergeError) as error:
         _say(f"{path}: {error}")
         return 1
+
+
+def _restore(ipvs: Ipvs, path: str, text: str) -> int:
+    """Restore as much as can be: one bad line or entry must not leave the host without all the others."""
+    unreadable: list[InvalidValue] = []
+    patches = rules.parse(text, unreadable.append)
+    for error in unreadable:
+        _say(f"{path}: {error}")
+    skipped = f", {len(unreadable)} lines skipped" if unreadable else ""
+    try:
+        outcome = converge(ipvs, patches)
+    except ConvergeError:
+        if len(patches) < 2:
+            raise
+    else:
+        _say(f"{path}: {len(patches)} virtual services, {len(outcome.operations)} changes made{skipped}")
+        return 1 if unreadable else 0
+    failed = 0
+    for patch in patches:
+        try:
+            converge(ipvs, [patch])
+        except (ConvergeError, InvalidValue) as error:
+            failed += 1
+            _say(f"{path}: {error}")
+    _say(f"{path}: {len(patches) - failed} virtual services restored, {failed} not{skipped}")
+    return 1 if failed or unreadable else 0

@@ -14,7 +14,7 @@ flags or persistence of a service or an option of a tunnel, as ipvsadm means it,
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from socket import inet_pton
 
 from . import checks, model
@@ -155,12 +155,21 @@ def _checksum_options(checksum: int) -> list[str]:
     return [option for option, bit in _CHECKSUM_OPTIONS.items() if checksum & bit]
 
 
-def parse(text: str) -> list[ServicePatch]:
-    """The services that a text describes. InvalidValue names the line and the option that is wrong."""
+def parse(text: str, skip: Callable[[InvalidValue], None] | None = None) -> list[ServicePatch]:
+    """The services that a text describes. InvalidValue names the line and the option that is wrong.
+
+    ``skip`` is given the error of each line that cannot be read, which then describes nothing.
+    """
     parser = _Parser()
     for number, line in enumerate(text.splitlines(), 1):
-        if not parser.take_like_before(line):
+        if parser.take_like_before(line):
+            continue
+        try:
             parser.take(f"rules line {number}", line)
+        except InvalidValue as error:
+            if skip is None:
+                raise
+            skip(error)
     return [patch._replace(real_servers=parser.servers[key]) for key, patch in parser.patches.items()]
 
 

@@ -231,6 +231,16 @@ def test_what_is_no_interface_is_refused(name: str) -> None:
         present("192.0.2.10", interface=name)
 
 
+@pytest.mark.parametrize(
+    "name", ["eth0%i", "eth0;", 'eth"0', "eth'0", "eth\\0", "$eth0", "#eth0", "a=b", "-eth0", "eth*"]
+)
+def test_a_name_that_a_unit_or_a_file_would_read_otherwise_is_refused(name: str) -> None:
+    for options in ({"interface": name}, {"ingress": ["eth0", name]}):
+        with pytest.raises(HostError) as caught:
+            present("192.0.2.10", **options)
+        assert str(caught.value) == f"{next(iter(options))}: {name!r} is not a valid interface name"
+
+
 def test_addresses_have_one_form_and_one_order() -> None:
     silence = present("2001:DB8:0::10", "192.0.2.100", "192.0.2.9", "2001:db8::10")
     assert silence.vips == ("192.0.2.9", "192.0.2.100", "2001:db8::10")

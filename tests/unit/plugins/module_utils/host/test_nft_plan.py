@@ -80,10 +80,25 @@ def test_without_persistence_only_the_table_is_touched() -> None:
         ("} table inet other {", False),
         ("chain c {", False),
         ('chain "{ }', True),
+        ('chain c { comment "}\n" }', True),
+        ('set s { comment "x\n" } } delete table inet y; table inet z { chain c { comment "z\n"; }', False),
     ],
 )
 def test_braces(rules: str, sound: bool) -> None:
     assert balanced(rules) is sound
+
+
+@pytest.mark.parametrize(
+    "rules", ['include "/f"', 'chain x { }; include "/f"', 'chain x { }\n\tinclude "/f"', 'chain x { include "/f"; }']
+)
+def test_files_are_not_included(rules: str) -> None:
+    with pytest.raises(HostError, match="'include' is not possible here"):
+        parse_table(True, "x", rules, True)
+
+
+@pytest.mark.parametrize("rules", ["chain include_them { }", 'chain x { comment "; include"; }', "# ; include this"])
+def test_a_word_is_no_command(rules: str) -> None:
+    assert parse_table(True, "x", rules, True).rules == rules
 
 
 @pytest.mark.parametrize("name", ["", "a b", "x{", "1st", "a" * 33, "a;flush"])

@@ -123,6 +123,15 @@ def test_two_interfaces_of_one_family_are_refused() -> None:
         plan_return_route(both, want)
 
 
+def test_an_interface_that_a_unit_cannot_name_is_refused_where_one_is_written() -> None:
+    addresses = frozenset(replace(one, interface="eth0%i") for one in FRESH.addresses)
+    host = SimulatedHost(replace(FRESH, addresses=addresses))
+    with pytest.raises(HostError) as caught:
+        run(host, wanted())
+    assert str(caught.value).startswith("services: 'eth0%i' is not a valid interface name")
+    assert run(host, replace(wanted(), persist=False))
+
+
 def test_the_unit_waits_for_every_interface_and_knows_both_families() -> None:
     host = SimulatedHost(FRESH)
     run(host, wanted())

@@ -127,6 +127,17 @@ def test_check_mode_where_ip_vs_is_not_loaded(monkeypatch: pytest.MonkeyPatch, t
     )
 
 
+def test_nothing_is_changed_where_ip_vs_is_not_loaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(kernel, "_need_net_admin", lambda: None)
+    monkeypatch.setattr(kernel, "_PROC_TABLE", str(tmp_path / "missing"))
+    monkeypatch.setattr(kernel, "can_load", lambda: True)
+    sent: list[plan.Operation] = []
+    with kernel.Ipvs(load=False) as ipvs:
+        said = refused(lambda: ipvs.apply([SERVICE], sent))
+        assert refused(lambda: ipvs.command(uapi.GET_INFO)) == said
+    assert (sent, said) == ([], "the kernel module ip_vs is not loaded, so the IPVS table cannot be changed")
+
+
 def refused(call: Callable[[], object]) -> str:
     with pytest.raises(kernel.KernelError) as caught:
         call()

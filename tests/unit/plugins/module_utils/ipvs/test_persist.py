@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import subprocess
@@ -17,6 +18,7 @@ import pytest
 
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import persist, plan, restore, rules
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import InvalidValue
+from ansible_collections.lvs.cluster.tests.unit.plugins.module_utils.ipvs import support
 
 TEXT = "-A -t 192.0.2.10:80 -s rr\n-a -t 192.0.2.10:80 -r 198.51.100.11:80 -g -w 1 -x 9\n-A -f 21 -s rr\n"
 PYTHON = "/usr/bin/python3 -I"
@@ -128,11 +130,15 @@ def test_directories_with_something_else_in_them_stay(place: Path) -> None:
     assert other.exists()
 
 
-def test_a_damaged_record_is_an_error_that_names_it(place: Path) -> None:
+def test_a_damaged_record_is_an_error_that_names_it_and_what_to_do(place: Path) -> None:
     keep()
-    Path(persist.RULES_FILE).write_text("-A\n")
-    with pytest.raises(InvalidValue, match=r"ipvs\.rules: rules line 1 service must be named by"):
+    Path(persist.RULES_FILE).write_text("-A -f 0\n")
+    with pytest.raises(InvalidValue) as caught:
         persist.recorded()
+    assert str(caught.value) == (
+        f"{persist.RULES_FILE}: rules line 1 -f must not be zero (got '0');"
+        " correct the line, or remove it and, with ipvsadm, what it describes"
+    )
 
 
 def test_a_write_that_fails_leaves_the_old_file(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,8 +175,43 @@ def test_the_restorer_says_how_to_use_it(capsys: pytest.CaptureFixture[str]) -> 
     assert capsys.readouterr().err == "usage: ipvs-restore.pyz RULES-FILE\n"
 
 
-def test_the_restorer_names_a_bad_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+class Restored:
+    """What the restorer had the kernel do."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.fake = support.FakeKernel({})
+        monkeypatch.setattr(restore, "Ipvs", lambda: contextlib.nullcontext(self.fake))
+
+    def run(self, path: Path, data: bytes) -> int:
+        path.write_bytes(data)
+        return restore.main([str(path)])
+
+    def text(self) -> str:
+        return rules.render(self.fake.table, self.fake.table)
+
+
+def test_the_restorer_restores_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    restored = Restored(monkeypatch)
+    assert restored.run(tmp_path / "ipvs.rules", TEXT.encode()) == 0
+    assert restored.text() == TEXT
+
+
+def test_the_restorer_skips_what_it_cannot_read_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A line of a newer version, a damaged one, and what depends on them."""
+    restored = Restored(monkeypatch)
     path = tmp_path / "ipvs.rules"
-    path.write_text("-A -t 192.0.2.1:80\n-X\n")
-    assert restore.main([str(path)]) == 1
-    assert capsys.readouterr().err.startswith(f"{path}: rules line 2: command must be -A or -a")
+    damaged = "-A -f 7 --of-a-newer-version\n-a -f 7 -r 198.51.100.11\n-X\n# \xff\n-A -t 192.0.2.\xff:80\n"
+    worse = TEXT.replace("-A -f 21", "-a -t 192.0.2.10:80 -r 198.51.100.12:80 --newer\n-A -f 21")
+    assert restored.run(path, (damaged + worse).encode("latin-1")) == 1
+    assert restored.text() == TEXT
+    said = capsys.readouterr().err.splitlines()
+    assert [line.split(" (got")[0].replace("\ufffd", "?") for line in said] == [
+        f"{path}: rules line 1: option is not one that this command has",
+        f"{path}: rules line 2: -a names a service that no earlier line has added",
+        f"{path}: rules line 3: command must be -A or -a: what ipvsadm-save -n writes",
+        f"{path}: rules line 5: -t must be a numeric address and port (ipvsadm-save -n)",
+        f"{path}: rules line 8: option is not one that this command has",
+        f"{path}: 2 virtual services, 3 changes made, 5 lines skipped",
+    ]
