@@ -50,7 +50,7 @@ ConditionPathExists={rules}
 Type=oneshot
 RemainAfterExit=yes
 ExecStart={python} {archive} {rules}
-
+{sandbox}
 [Install]
 WantedBy=multi-user.target
 """
@@ -142,8 +142,15 @@ def recorded() -> Table:
 
 def to_keep(table: Table, keys: Iterable[ServiceKey]) -> Kept:
     """What has to be done so that these services of ``table`` come back at boot. Reads files, writes nothing."""
+    from ..host import sandbox  # which is not in the archive
+
     text = _HEADER.format(unit=UNIT) + rules.render(table, keys)
-    unit = _UNIT_TEXT.format(python=sys.executable or "/usr/bin/python3", archive=ARCHIVE, rules=RULES_FILE)
+    unit = _UNIT_TEXT.format(
+        python=sys.executable or "/usr/bin/python3",
+        archive=ARCHIVE,
+        rules=RULES_FILE,
+        sandbox=sandbox.program("CAP_NET_ADMIN"),
+    )
     wanted = {RULES_FILE: text.encode(), ARCHIVE: build_archive(), UNIT_FILE: unit.encode()}
     return Kept(_changes(wanted), None if os.path.islink(_ENABLED) else True)
 
