@@ -126,3 +126,29 @@ def table(director: Host) -> Sequence[str]:
 def anothers(director: Host) -> Sequence[str]:
     """The entries of the table that kube_proxy.sh has made, as they are now."""
     return sorted(line for line in table(director) if " 10.96.0." in line)
+
+
+def our_units(host: Host) -> list[str]:
+    """The services of systemd that the collection has written on a machine."""
+    found = host.run(
+        "grep -El '^# Written by the (role|Ansible module) lvs[.]cluster[.]' /etc/systemd/system/*.service"
+    )
+    return sorted(Path(line).name for line in found.stdout.splitlines())
+
+
+def exposure(host: Host, unit: str) -> float:
+    """What systemd thinks of how a unit is confined, from 0 (no harm possible) to 10."""
+    shown = host.check_output(f"LC_ALL=C systemd-analyze security --no-pager {unit}")
+    (level,) = re.findall(r"exposure level for \S+: ([0-9.]+)", shown)
+    return float(level)
+
+
+def confined(host: Host) -> dict[str, float]:
+    """The exposure of our units, none of which is more than 3.0; those that run once can do what they are for."""
+    levels = {unit: exposure(host, unit) for unit in our_units(host)}
+    if max(levels.values()) > 3.0:
+        raise AssertionError(f"not confined enough: {levels}")
+    for unit in levels:
+        if host.check_output(f"systemctl show --property=Type --value {unit}") == "oneshot":
+            host.check_output(f"systemctl restart {unit} || ! journalctl --no-pager -n 20 -u {unit}")
+    return levels

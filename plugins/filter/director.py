@@ -233,7 +233,7 @@ _value:
           type: str
         files:
           description:
-            - The files that it takes, each with its C(path), C(content), C(mode) and C(validate) (a command), and with
+            - The files that it takes, each with C(path), C(content), C(mode), C(group), C(validate) (a command), and
               C(then), which is what its unit has to be when the file has changed, V(reloaded) or V(restarted).
           type: list
           elements: dict

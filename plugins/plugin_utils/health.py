@@ -62,6 +62,8 @@ MAX_WEIGHT_SUM = 2**32 - 1
 _URL_PATH = re.compile(r"/[!#%-\[\]-~]{0,799}")
 _FILE_PATH = re.compile(r"/[A-Za-z0-9._/@:+=,-]{1,799}")
 COMMAND = re.compile(r"/[ !#%&(-\[\]-~]{1,799}")
+#: Health checkers have these directories of their own (PrivateTmp), and do not see what is in the host's.
+_NOT_SEEN = ("/tmp/", "/var/tmp/")  # noqa: S108
 COMMAND_RULE = """a command with its absolute path, without quotes and the characters $\\"""
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")
 _NAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?|\.")
@@ -120,11 +122,21 @@ def _read(inner: Fields, kind: str) -> HealthCheck:
         alpha=inner.boolean("alpha", default.alpha),
         inhibit_on_failure=inner.boolean("inhibit_on_failure", default.inhibit_on_failure),
     )
+    for key, value in (("path", path if kind == "file" else None), ("command", check.command)):
+        if value is not None and not_seen(value):
+            inner.fault(key, not_seen(value))
     if kind == "misc" and check.timeout != int(check.timeout):
         inner.fault("timeout", f"{show(check.timeout)} is not a whole number of seconds, and misc takes nothing else")
     if check.hysteresis >= check.quorum:
         inner.fault("hysteresis", f"{check.hysteresis} is not below the quorum {check.quorum}")
     return check
+
+
+def not_seen(path: str) -> str:
+    """Why health checkers do not see this file of the host; empty where they do."""
+    if path.startswith(_NOT_SEEN):
+        return f"{show(path)} is in a directory of which health checkers have one of their own: use another one"
+    return ""
 
 
 def _or(value: float | None, default: float) -> float:

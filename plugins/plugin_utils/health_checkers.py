@@ -34,13 +34,16 @@ class File:
     """A file on the director. ``then`` is what its change takes: the unit ``reloaded`` or ``restarted``.
 
     ``validate`` is a command that takes a file for ``%s`` and fails where it must not become this one; empty for none.
+    A file that is in ``group`` rather than root's is for the health checker's own user to read. Commands and paths may
+    have secrets in them, so nobody else reads what has such.
     """
 
     path: str
     content: str
     then: str
-    mode: str = "0644"
+    mode: str = "0640"
     validate: str = ""
+    group: str = "root"
 
 
 @dataclass(frozen=True)
@@ -60,21 +63,26 @@ class Checker:
         return {"name": self.unit, "files": [asdict(file) for file in self.files(checked, user)]}
 
 
-def unit(name: str, service: str) -> File:
-    """The unit of systemd in the place of the package's. ``service`` is its section of that name."""
+def unit(name: str, service: str, needs: str = "") -> File:
+    """The unit of systemd in the place of the package's: its section ``service``, and lines on the units it needs."""
     text = f"""\
 {HEADER}
 [Unit]
 Description=Health checks of lvs.cluster, by {name}
 Documentation=man:{name}(8)
 After=network.target lvs-cluster-ipvs.service keepalived.service
-
+{needs}
 [Service]
 {service}
 [Install]
 WantedBy=multi-user.target
 """
-    return File(f"/etc/systemd/system/{name}.service", text, "restarted")
+    return unit_file(f"{name}.service", text, "restarted")
+
+
+def unit_file(name: str, text: str, then: str) -> File:
+    """A unit of systemd's own configuration, which anybody may read."""
+    return File(f"/etc/systemd/system/{name}", text, then, "0644")
 
 
 def read_checker(value: object, problems: Problems) -> str:
@@ -121,12 +129,21 @@ def program(command: str, user: str, seconds: float) -> str:
     )
 
 
-def programs(checked: Iterable[Checked], user: str) -> Mapping[str, File]:
-    """The scripts of all commands: service name -> file."""
+def programs(checked: Iterable[Checked], user: str, group: str = "root") -> Mapping[str, File]:
+    """The scripts of all commands, for root and ``group`` to run: service name -> file."""
     return {
         item.service.name: File(
-            f"{PROGRAMS}/check-{item.service.name}", program(check.command, user, check.timeout), "reloaded", "0755"
+            f"{PROGRAMS}/check-{item.service.name}",
+            program(check.command, user, check.timeout),
+            "reloaded",
+            "0750",
+            group=group,
         )
         for item, check in checked
         if check.command is not None
     }
+
+
+def megabytes(processes: int) -> int:
+    """How much memory so many checks at the same time may take, each a Perl with what real servers answer."""
+    return 512 + 32 * processes

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from ansible_collections.lvs.cluster.plugins.module_utils.host import sandbox
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import endpoint
 from ansible_collections.lvs.cluster.plugins.plugin_utils.blocks import HEADER
 from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import family_of
@@ -27,6 +28,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.health_checkers import
     Fault,
     File,
     common_faults,
+    megabytes,
     programs,
     unit,
 )
@@ -44,16 +46,24 @@ _MAX_WEIGHT = 65535  # ipvsadm.c, parse_options
 # In the place of the package's unit, which is for a daemon that goes into the background, and for a system with
 # /var/lock/subsys. It is told once to end: a second time it would end without taking its services out (ldirectord,
 # ld_handler_term). Every look at maintenancedir asks for the name of an address too, and must not wait long for it.
-_SERVICE = f"""\
+# It follows redirects of real servers, but not to where clouds give out credentials. It needs CAP_NET_RAW to ping, and
+# the last three to run commands as another user and to end them. One process that takes all memory must not end the
+# others.
+_SERVICE = """\
 Type=exec
 Environment="RES_OPTIONS=timeout:1 attempts:1"
-ExecStart=/usr/sbin/ldirectord {CONFIGURATION} start
+ExecStart=/usr/sbin/ldirectord {configuration} start
 ExecReload=/bin/kill -HUP $MAINPID
 # It speaks on the other one. Here Perl warns at every check of an address that has no name.
 StandardError=null
 KillMode=mixed
 Restart=on-failure
-"""
+IPAddressDeny=169.254.0.0/16
+MemoryMax={megabytes}M
+OOMPolicy=continue
+TasksMax={tasks}
+{sandbox}"""
+_CAPABILITIES = ("CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_SETUID", "CAP_SETGID", "CAP_KILL")
 
 # It has no test of a configuration, but reads it before it says that no daemon runs with it.
 _VALIDATE = """sh -c 'ldirectord "$0" status >/dev/null; test $? = 3' %s"""
@@ -104,7 +114,18 @@ def files(checked: Sequence[Checked], user: str) -> list[File]:
     commands = programs(checked, user)
     paths = {name: file.path for name, file in commands.items()}
     own = File(CONFIGURATION, configuration(checked, paths), "reloaded", validate=_VALIDATE)
-    return [*commands.values(), own, unit(UNIT, _SERVICE)]
+    return [*commands.values(), own, unit(UNIT, _service_section(checked))]
+
+
+def _service_section(checked: Sequence[Checked]) -> str:
+    """The unit's section. There is a process for each virtual service, and what it runs as a command."""
+    processes = sum(len(item.service.ports) for item, _check in checked)
+    return _SERVICE.format(
+        configuration=CONFIGURATION,
+        megabytes=megabytes(processes),
+        tasks=512 + 8 * processes,
+        sandbox=sandbox.checker(*_CAPABILITIES),
+    )
 
 
 def configuration(checked: Sequence[Checked], commands: dict[str, str]) -> str:

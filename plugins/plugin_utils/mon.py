@@ -3,9 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """mon's configuration: the real servers that it watches, and what its alerts do. Private to the collection.
 
-mon(8) in the versions 1.3.6 and 1.4.1 asks, and knows nothing of IPVS. Its alert tells a program of ours
-(module_utils/ipvs/health_program.py), which owns the services: any protocol, method and scheduler is possible, and what
-mon's own monitors cannot ask is refused.
+mon(8) in the versions 1.3.6 and 1.4.1 asks, and knows nothing of IPVS. Its alert writes down what it has found, for a
+program of ours (module_utils/ipvs/health_program.py), which owns the services: any protocol, method and scheduler is
+possible, and what mon's own monitors cannot ask is refused. mon and its children are an unprivileged user's. The
+program is root's, in a unit of its own, which systemd starts when something was written down.
 
 - A watch for each real server of each service: an alert is then about that one, and nothing has to be read out of what
   a monitor says.
@@ -20,6 +21,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 
+from ansible_collections.lvs.cluster.plugins.module_utils.host import sandbox
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import health
 from ansible_collections.lvs.cluster.plugins.plugin_utils.blocks import HEADER
 from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import IPAddress, family_of
@@ -30,8 +32,10 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.health_checkers import
     Fault,
     File,
     common_faults,
+    megabytes,
     programs,
     unit,
+    unit_file,
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import show
 from ansible_collections.lvs.cluster.plugins.plugin_utils.resolve import RealServer, ResolvedService
@@ -44,38 +48,83 @@ _TYPES = ("http", "tcp", "dns", "smtp", "ping", "misc")
 _ALERT = "lvs.alert"
 _DNS_PORT = 53  # dns.monitor asks no other
 _HEALTH = "/usr/local/lib/lvs-cluster/ipvs-restore.pyz health"
+_USER = "mon"  # and its group, as Debian's package makes them
 _IPV4_ONLY = ("http", "tcp", "smtp")  # inet_aton() in these monitors
+_MAX_PROCESSES = 500
+_RUNTIME = health.FAILED.removeprefix("/run/")
 
-# In the place of the package's unit. mon is an unprivileged user, and has what changes the table for its alert.
-# Told to end, mon ends with status 1 (its handler of SIGTERM). With -I, Python takes no modules from mon's home, which
-# is where systemd lets $HOME point to also for what it runs as root (core/execute.c: build_environment).
-_SERVICE = f"""\
-User=mon
-AmbientCapabilities=CAP_NET_ADMIN
-RuntimeDirectory={health.FAILED.removeprefix("/run/")}
-ExecStartPre=+/usr/bin/env python3 -I {_HEALTH} apply
-ExecStart=/usr/sbin/mon -c {CONFIGURATION}
-ExecReload=+/usr/bin/env python3 -I {_HEALTH} apply
+_NEEDS = """\
+Requires=lvs-cluster-health.path
+Wants=lvs-cluster-health.service
+After=lvs-cluster-health.path lvs-cluster-health.service
+"""
+# In the place of the package's unit. Told to end, mon ends with status 1 (its handler of SIGTERM). It runs up to
+# maxprocs monitors at a time, and one that takes all memory must not end the others.
+_SERVICE = """\
+User={user}
+{capabilities}RuntimeDirectory={runtime}
+RuntimeDirectoryMode=0770
+ExecStart=/usr/sbin/mon -c {configuration}
+ExecReload=/bin/touch {changed}
 IgnoreSIGPIPE=false
 KillMode=mixed
 Restart=always
 SuccessExitStatus=1
 RestartSec=2
-"""
+MemoryMax={megabytes}M
+OOMPolicy=continue
+{sandbox}"""
 
-# mon gives it -s, -g, -h, -t and -u of its own before ours. It waits for its alerts, one after the other, and begins no
-# check meanwhile (call_alert: close), so the table is brought in line in the background. What is written down before
-# that is in the order of the alerts.
+# PathExists is looked at again whenever the service has ended, where PathChanged would miss what changes while it runs
+# (systemd 252 and 257, core/path.c: path_spec_check_good).
+_PATH = f"""\
+{HEADER}
+[Unit]
+Description=What mon has found, for the IPVS table
+PartOf={UNIT}.service
+StartLimitIntervalSec=0
+
+[Path]
+PathExists={health.CHANGED}
+"""
+# mon's group may remove the file that systemd looks for. A run in which something went wrong is made again. systemd
+# must not count runs: with too many of them it would no longer look at the path. With -I, Python takes no modules from
+# the environment.
+_APPLY = f"""\
+{HEADER}
+[Unit]
+Description=The IPVS services that mon checks
+After=lvs-cluster-ipvs.service
+StartLimitIntervalSec=0
+
+[Service]
+Type=oneshot
+SupplementaryGroups={_USER}
+RuntimeDirectory=lvs-cluster
+RuntimeDirectoryMode=0700
+RuntimeDirectoryPreserve=yes
+StateDirectory=lvs-cluster
+ReadWritePaths=-{health.FAILED}
+ExecStart=/usr/bin/python3 -I {_HEALTH} apply
+# What alerts write down meanwhile is one run.
+ExecStartPost=/bin/sleep 1
+TimeoutStartSec=90
+Restart=on-failure
+RestartSec=2
+{sandbox.program("CAP_NET_ADMIN")}"""
+
+# mon gives it -s, -g, -h, -t and -u of its own before ours, and waits for it (call_alert: close).
 _ALERT_TEXT = f"""\
 #!/bin/sh
 {HEADER}
-# What mon has found about one real server, written down and then brought into the table: lvs.alert ... failed|well
+# What mon has found about one real server, written down for lvs-cluster-health.service: lvs.alert ... failed|well
 while [ $# -gt 1 ]; do shift; done
 case $1 in
     failed) : >"{health.FAILED}/$MON_GROUP" ;;
     well) rm -f "{health.FAILED}/$MON_GROUP" ;;
 esac
-python3 -I {_HEALTH} follow &
+# Last: whoever sees this one sees the other change too.
+: >"{health.CHANGED}"
 """
 
 
@@ -95,16 +144,33 @@ def faults(item: ResolvedService, check: HealthCheck) -> Iterator[Fault]:
 
 
 def files(checked: Sequence[Checked], user: str) -> list[File]:
-    """The configuration, the alert, the unit, and programs, which mon runs as its own user: ``user`` is empty."""
-    commands = programs(checked, user)
+    """The configuration, the alert, the units, and programs, which mon runs as its own user: ``user`` is empty."""
+    commands = programs(checked, user, _USER)
     monitors = {name: file.path.rpartition("/")[2] for name, file in commands.items()}
     return [
         *commands.values(),
-        File(f"{PROGRAMS}/{_ALERT}", _ALERT_TEXT, "reloaded", "0755"),
+        File(f"{PROGRAMS}/{_ALERT}", _ALERT_TEXT, "reloaded", "0750", group=_USER),
         File(health.CONFIGURATION, json.dumps(services(checked), indent=1) + "\n", "reloaded"),
-        File(CONFIGURATION, configuration(checked, monitors), "restarted"),
-        unit(UNIT, _SERVICE),
+        File(CONFIGURATION, configuration(checked, monitors), "restarted", group=_USER),
+        unit_file("lvs-cluster-health.path", _PATH, "restarted"),
+        unit_file("lvs-cluster-health.service", _APPLY, "reloaded"),
+        unit(UNIT, _service_section(checked), _NEEDS),
     ]
+
+
+def _service_section(checked: Sequence[Checked]) -> str:
+    """The unit's section. Only to ping takes a capability: fping's own would not count with NoNewPrivileges."""
+    capabilities = ["CAP_NET_RAW"] if any(check.type == "ping" for _item, check in checked) else []
+    watches = sum(len(item.service.ports) * len(item.servers) for item, _check in checked)
+    return _SERVICE.format(
+        user=_USER,
+        capabilities="".join(f"AmbientCapabilities={name}\n" for name in capabilities),
+        runtime=_RUNTIME,
+        configuration=CONFIGURATION,
+        changed=health.CHANGED,
+        megabytes=megabytes(min(watches, _MAX_PROCESSES)),
+        sandbox=sandbox.checker(*capabilities),
+    )
 
 
 def services(checked: Sequence[Checked]) -> list[dict[str, object]]:
@@ -141,7 +207,7 @@ def configuration(checked: Sequence[Checked], monitors: dict[str, str]) -> str:
         f"alertdir = {PROGRAMS}",
         f"mondir = /usr/lib/mon/mon.d:{PROGRAMS}",
         "cfbasedir = /etc/mon",
-        "maxprocs = 500",
+        f"maxprocs = {_MAX_PROCESSES}",
         "randstart = 1s",
         "serverbind = 127.0.0.1",
         "trapbind = 127.0.0.1",

@@ -14,6 +14,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
+from ansible_collections.lvs.cluster.plugins.module_utils.host import sandbox
 from ansible_collections.lvs.cluster.plugins.plugin_utils.blocks import HEADER
 from ansible_collections.lvs.cluster.plugins.plugin_utils.sync_daemon import SyncDaemon
 from ansible_collections.lvs.cluster.plugins.plugin_utils.vrrp import Instance
@@ -39,7 +40,7 @@ ExecStart=sh -c "test -e %t/lvs-cluster-addresses/in-time && exit; \\
     echo 'keepalived starts although not all can be used: {names}'; \\
     until ${{USABLE}} && systemctl -q is-active keepalived; do sleep 1; done; \\
     exec systemctl reload keepalived"
-
+{sandbox}
 [Install]
 WantedBy=keepalived.service
 """
@@ -59,4 +60,10 @@ def addresses_unit(instances: Sequence[Instance], sync_daemon: SyncDaemon | None
         names.append("the one for the synchronisation")
         shown.append(f"-{family} -o address show dev {link}")
     usable = [f"ip {what} -tentative | grep -q ." for what in shown]
-    return _TEXT.format(header=HEADER, patience=_PATIENCE, usable=" && \\\n    ".join(usable), names=", ".join(names))
+    return _TEXT.format(
+        header=HEADER,
+        patience=_PATIENCE,
+        usable=" && \\\n    ".join(usable),
+        names=", ".join(names),
+        sandbox=sandbox.program(),  # systemd takes orders from root without a capability
+    )

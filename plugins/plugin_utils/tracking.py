@@ -17,7 +17,12 @@ from typing import TypeVar
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils.blocks import block
 from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import Fields
-from ansible_collections.lvs.cluster.plugins.plugin_utils.health import COMMAND, COMMAND_RULE, MAX_SECONDS
+from ansible_collections.lvs.cluster.plugins.plugin_utils.health import (
+    COMMAND,
+    COMMAND_RULE,
+    MAX_SECONDS,
+    not_seen,
+)
 from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import Problems, show
 from ansible_collections.lvs.cluster.plugins.plugin_utils.vrrp import LINK
 
@@ -121,6 +126,8 @@ def _scripts(value: object, problems: Problems) -> Iterator[TrackedScript]:
         interval, timeout = (fields.integer(key, 1, MAX_SECONDS) for key in ("interval", "timeout"))
         fall, rise = (fields.integer(key, 1, _MOST_TIMES) for key in ("fall", "rise"))
         weight = fields.integer("weight", LOWEST_WEIGHT, -1)
+        if command is not None and not_seen(command):
+            fields.fault("command", not_seen(command))
         if name is not None and command is not None:
             # keepalived's own timeout is the interval, which a busy director may not keep: the VIPs would go then.
             yield TrackedScript(name, command, interval or 1, timeout or 5, fall or 2, rise or 2, weight)

@@ -1,10 +1,11 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What mon's alerts do to the table: the program in the archive, as a process, and a drain that it has to respect."""
+"""What mon's alerts come to in the table: the program in the archive, as a process, and a drain that it respects."""
 
 from __future__ import annotations
 
+import fcntl
 import json
 import shutil
 import sys
@@ -59,6 +60,7 @@ def archive_with_files(host: Host, tmp_path: Path) -> Iterator[Path]:
     for path in (health.CONFIGURATION, health_program.APPLIED):
         Path(path).unlink(missing_ok=True)
     shutil.rmtree(health.FAILED)
+    shutil.rmtree(Path(health_program.LOCK).parent)
 
 
 def describe(*entries: dict[str, Any]) -> None:
@@ -66,18 +68,22 @@ def describe(*entries: dict[str, Any]) -> None:
 
 
 def call(host: Host, archive: Path, *words: str) -> str:
-    """What it says, called as by mon's alert and unit, with pyroute2 on the Python path and nothing else of ours."""
+    """What it says, called as by its unit, with pyroute2 on the Python path and nothing else of ours."""
     environment = {"PYTHONPATH": str(Path(pyroute2.__file__).parent.parent)}
     return host.run(sys.executable, str(archive), "health", *words, env=environment).stderr
 
 
 def say(host: Host, archive: Path, what: str, watch: str) -> str:
-    """As mon's alert does: write it down, and bring the table in line."""
+    """As mon's alert does: write it down, and that something has changed, which systemd then starts the program for."""
     if what == "failed":
         (Path(health.FAILED) / watch).touch()
     else:
         (Path(health.FAILED) / watch).unlink(missing_ok=True)
-    return call(host, archive, "follow")
+    changed = Path(health.CHANGED)
+    changed.touch()
+    said = call(host, archive, "apply")
+    assert not changed.exists()
+    return said
 
 
 def table(host: Host) -> str:
@@ -95,7 +101,7 @@ def test_what_alerts_say(host: Host, archive: Path) -> None:
     assert call(host, archive, "apply") == "apply: 0 changes made\n"
     say(host, archive, "failed", "web_1")
     assert table(host) == HEAD + SECOND + "100000\n"
-    assert say(host, archive, "failed", "web_1") == "follow: 0 changes made\n"
+    assert say(host, archive, "failed", "web_1") == "apply: 0 changes made\n"
     say(host, archive, "failed", "web_2")
     assert table(host) == HEAD + EXCUSE
     say(host, archive, "well", "web_1")
@@ -139,9 +145,20 @@ def test_what_is_no_longer_written_down_goes_unless_the_role_has_it(host: Host, 
     call(host, archive, "apply")
     Path(persist.RULES_FILE).write_text("-A -t 192.0.2.10:82 -s rr\n")
     describe(entry())
-    say(host, archive, "failed", "web_1")  # which is not for that
-    assert "192.0.2.10:81" in table(host)
     call(host, archive, "apply")
     assert "192.0.2.10:81" not in table(host)
     assert "192.0.2.10:80" in table(host)
     assert "192.0.2.10:82" in table(host)
+
+
+def test_who_drains_does_not_wait_for_ever(host: Host, archive: Path) -> None:
+    describe(entry())
+    call(host, archive, "apply")
+    checked = [{"address": "192.0.2.10", "port": 80, "protocol": "tcp", "real_servers": [{"address": "198.51.100.11"}]}]
+    with open(health_program.LOCK, "w", encoding="utf-8") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        refused = host.failure("ipvs_drain", real_servers=["198.51.100.11"], health_checked=checked, wait=False)
+    assert refused == f"{health_program.LOCK}: another process has held this lock for 20 seconds"
+    assert "100000" in table(host)
+    assert FIRST + "2\n" in table(host)
+    assert not list(Path(drain_files.DIRECTORY).iterdir())

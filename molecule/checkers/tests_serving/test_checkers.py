@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Callable
@@ -28,7 +29,10 @@ FILES = {
         "/etc/lvs-cluster/mon.cf",
         "/etc/lvs-cluster/health.json",
         "/var/lib/lvs-cluster/health.json",
+        "/run/lvs-cluster",
         "/run/lvs-cluster-mon",
+        "/etc/systemd/system/lvs-cluster-health.path",
+        "/etc/systemd/system/lvs-cluster-health.service",
         "/etc/systemd/system/mon.service",
     ],
 }
@@ -187,10 +191,10 @@ def test_what_fails_is_out_and_back(checker: str, machine: Machines) -> None:
 def test_a_command_is_run_by_nobody_of_power(checker: str, machine: Machines) -> None:
     user = "mon" if checker == "mon" else "keepalived_script"
     for host in both(machine):
-        host.check_output("rm -f /tmp/asked-by-*; touch /run/ask-fails")
+        host.check_output("rm -f /run/asked/*; touch /run/ask-fails")
     try:
         serve_on(machine, "8000", set())
-        asked = [host.check_output("cat /tmp/asked-by-*").splitlines() for host in both(machine)]
+        asked = [host.check_output("cat /run/asked/*").splitlines() for host in both(machine)]
     finally:
         for host in both(machine):
             host.check_output("rm -f /run/ask-fails")
@@ -199,6 +203,57 @@ def test_a_command_is_run_by_nobody_of_power(checker: str, machine: Machines) ->
         assert said[:2] == [user, "--all"]
         capabilities = dict(re.split(r":\s*", line) for line in said[2:])
         assert {int(capabilities[name], 16) for name in ("CapEff", "CapAmb")} == {0}
+
+
+def test_units_are_confined(checker: str, machine: Machines) -> None:
+    for host in both(machine):
+        levels = cluster.confined(host)
+        assert {f"{unit}.service" in levels for unit in UNITS} == {True, False} or checker == "keepalived"
+        print(f"{checker}: {levels}")
+
+
+#: Who pings, and has the capability for that alone: CAP_NET_RAW.
+PINGED = "pinged_7002_192.0.2.12_7002"
+MAY_PING = 1 << 13
+
+
+def test_mon_is_nobody_of_power(checker: str, machine: Machines) -> None:
+    if checker != "mon":
+        return
+    for host in both(machine):
+        main = host.check_output("systemctl show --property=MainPID --value mon")
+        status = dict(
+            re.split(r":\s*", line, maxsplit=1)
+            for line in host.file(f"/proc/{main}/status").content_string.splitlines()
+        )
+        assert {int(status[name], 16) for name in ("CapEff", "CapPrm", "CapBnd", "CapAmb")} == {MAY_PING}
+        assert status["NoNewPrivs"] == "1"
+        # What has commands and paths in it.
+        places = "/etc/lvs-cluster/mon.cf /etc/lvs-cluster/health.json /usr/local/lib/lvs-cluster/checks"
+        assert host.check_output(f"find {places} -type f -perm /o=rwx") == ""
+
+
+def test_a_storm_of_alerts_is_a_few_runs_and_none_is_lost(checker: str, machine: Machines) -> None:
+    if checker != "mon":
+        return
+    host = machine(clients.DIRECTORS[0])
+    entry = f"-a -t {cluster.VIP}:7002 -r 192.0.2.12:7002 -g -w 1"
+    alert = f"MON_GROUP={PINGED} /usr/local/lib/lvs-cluster/checks/lvs.alert"
+    storm = f"for _ in $(seq 100); do {alert} failed; {alert} well; done; {alert}"
+
+    def applied(says: str) -> bool:
+        there = host.run("test -e /run/lvs-cluster-mon/changed").rc == 0
+        return not there and (entry in serving(host)) == (says == "well")
+
+    for says in ("failed", "well"):
+        begun = host.check_output("date '+%F %T'")
+        host.check_output(f"runuser -u mon -- sh -c '{storm} {says}'")
+        clients.until(functools.partial(applied, says), 60)
+        runs = host.check_output(f"journalctl --quiet -u lvs-cluster-health --since '{begun}' -g 'changes made'")
+        print(f"mon: 201 alerts were {len(runs.splitlines())} runs")
+        assert len(runs.splitlines()) < 60
+    assert host.check_output("systemctl is-active lvs-cluster-health.path") == "active"
+    assert host.check_output("systemctl --failed --no-legend --plain") == ""
 
 
 def test_the_last_has_a_sorry_server(checker: str, machine: Machines) -> None:
@@ -249,10 +304,6 @@ def test_one_that_is_killed_comes_back(checker: str, machine: Machines) -> None:
     owner = machine(name)
     before = owner.check_output(f"systemctl show --property=MainPID --value {checker}")
     owner.check_output(f"kill -9 {before}")
-    if checker == "keepalived":  # its unit is the package's, and does not start it again
-        clients.until(lambda: clients.owners(machine) == [one for one in clients.DIRECTORS if one != name], PATIENCE)
-        assert answers() == everybody("rs1", "rs2")
-        owner.check_output("systemctl start keepalived")
     clients.until(
         lambda: owner.check_output(f"systemctl show --property=MainPID --value {checker}") not in ("0", before),
         PATIENCE,

@@ -43,6 +43,13 @@ def test_the_table_is_what_ipvsadm_shows(machine: Machines) -> None:
     assert sorted(cluster.table(machine(cluster.DIRECTOR))) == EXPECTED
 
 
+def test_units_are_confined_and_do_what_they_are_for(machine: Machines) -> None:
+    for name, unit in ((cluster.DIRECTOR, "ipvs"), *((name, "vips") for name in cluster.REAL_SERVERS)):
+        assert f"lvs-cluster-{unit}.service" in cluster.confined(machine(name))
+    assert sorted(cluster.table(machine(cluster.DIRECTOR))) == EXPECTED
+    assert cluster.ask(10) == {"rs1": 5, "rs2": 5}
+
+
 def test_the_clients_neighbour_is_the_director(machine: Machines) -> None:
     cluster.ask(1)
     neighbour = cluster.on_client("ip", "-oneline", "neighbour", "show", "to", cluster.VIP).split()

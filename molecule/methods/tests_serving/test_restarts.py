@@ -27,6 +27,13 @@ def served() -> bool:
     return hosts == [{"rs1": 2, "rs2": 2}] * len(ADDRESSES)
 
 
+def test_units_are_confined_and_do_what_they_are_for(machine: Machines) -> None:
+    units = {unit for name in (cluster.DIRECTOR, *cluster.REAL_SERVERS) for unit in cluster.confined(machine(name))}
+    assert units >= {f"lvs-cluster-{name}.service" for name in ("ipvs", "vips", "tunnels", "routes")}
+    assert "lvs-cluster-nftables-lvs_cluster.service" in units
+    assert served()
+
+
 def test_a_restart_of_nftables_brings_our_table_back(machine: Machines) -> None:
     director = machine(cluster.DIRECTOR)
     before = director.check_output("nft --stateless list table inet lvs_cluster")

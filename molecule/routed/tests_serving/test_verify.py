@@ -49,6 +49,11 @@ def verify() -> cluster.Run:
     return cluster.playbook("verify", "--extra-vars=lvs_verify_from=outsider", scenario="routed")
 
 
+def test_units_are_confined_and_leave_the_hosts_as_described(machine: Callable[[str], Host]) -> None:
+    units = {unit for name in HOSTS for unit in cluster.confined(machine(name))}
+    assert units >= {f"lvs-cluster-{name}.service" for name in ("ipvs", "vips", "tunnels", "routes")}
+
+
 def test_what_was_broken_is_said_and_what_is_whole_is_not(machine: Callable[[str], Host]) -> None:
     for name, breaks in BROKEN.items():
         for command in breaks:

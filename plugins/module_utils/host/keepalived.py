@@ -8,9 +8,11 @@ PRIVATE to the collection lvs.cluster: may change without notice.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import stat
+import tempfile
 import time
 from collections.abc import Iterable
 
@@ -69,11 +71,34 @@ def _is_roots(path: str) -> bool:
     return stat.S_ISREG(found.st_mode) and found.st_uid == 0
 
 
+def clear(path: str) -> None:
+    """Remove what is in the way of a file. Raises HostError.
+
+    keepalived replaces a file, whoever's it is, but cannot replace a directory, which anybody can make in /tmp. One
+    that is not empty goes into another directory of root's beside it.
+    """
+    if not os.path.isdir(path) or os.path.islink(path):
+        remove_file(path)
+        return
+    try:
+        with contextlib.suppress(OSError):
+            os.rmdir(path)
+            return
+        aside = tempfile.mkdtemp(prefix=f"{os.path.basename(path)}.", dir=os.path.dirname(path))
+        os.rename(path, os.path.join(aside, os.path.basename(path)))
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise HostError(
+            f"cannot move the directory {path}, where keepalived writes a file: {error.strerror}"
+        ) from error
+
+
 def _ask(process: int) -> str:
-    # It may have a /tmp of its own, by PrivateTmp= of its unit.
+    # It has a /tmp of its own, by PrivateTmp= of its unit, unless it was started before the role wrote that.
     paths = [os.path.join("/proc", str(process), "root/tmp", name) for name in _FILES]
     for path in paths:
-        remove_file(path)
+        clear(path)
     try:
         os.kill(process, signal.SIGUSR1)
     except ProcessLookupError:
@@ -89,5 +114,5 @@ def _ask(process: int) -> str:
             before = text
     finally:
         for path in paths:
-            remove_file(path)
+            clear(path)
     raise HostError(f"keepalived does not tell its state within {_SECONDS:.0f} s")

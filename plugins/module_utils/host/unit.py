@@ -12,12 +12,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from . import sandbox
 from .routing import OURS, Route, Rule
 from .tunnels import GUE_MODULES, GuePort, TunnelDevice
 
 VIPS_UNIT = "lvs-cluster-vips.service"
 ROUTES_UNIT = "lvs-cluster-routes.service"
 TUNNELS_UNIT = "lvs-cluster-tunnels.service"
+
+_SANDBOX = sandbox.early("CAP_NET_ADMIN")
 
 # lo is there from the start, so its VIPs come on before any link is up. Another interface has to appear first.
 _ORDER_LO = """\
@@ -44,7 +47,7 @@ RemainAfterExit=yes
 ExecStart=/bin/sh -ec 'echo 1 >/proc/sys/net/ipv4/conf/all/arp_ignore; echo 2 >/proc/sys/net/ipv4/conf/all/arp_announce'
 ExecStart=ip -force -batch -
 StandardInput=data
-{addresses}
+{addresses}{sandbox}
 [Install]
 WantedBy=multi-user.target
 """
@@ -63,7 +66,7 @@ Conflicts=shutdown.target
 [Service]
 Type=oneshot
 ExecStart=nft --file {path}
-
+{sandbox}
 [Install]
 WantedBy=multi-user.target nftables.service
 """
@@ -85,7 +88,7 @@ RemainAfterExit=yes
 # Whoever sets up the network may be later, and a route needs its interface to be up.
 {links}# A batch is of one family.
 {commands}StandardInput=data
-{batch}
+{batch}{sandbox}
 [Install]
 WantedBy=multi-user.target
 """
@@ -103,7 +106,7 @@ Conflicts=shutdown.target
 Type=oneshot
 RemainAfterExit=yes
 # What is there already is refused, and does no harm.
-{commands}
+{commands}{sandbox}
 [Install]
 WantedBy=multi-user.target
 """
@@ -126,7 +129,7 @@ def vips_unit(header: str, interface: str, vips: Sequence[str]) -> Unit:
     device = _device(interface)
     order = _ORDER_LO if interface == "lo" else _ORDER_DEVICE.format(device=device)
     addresses = "".join(f"StandardInputText=address replace {batch_words(vip, interface)}\n" for vip in vips)
-    return Unit(_UNIT.format(header=header, interface=interface, order=order, addresses=addresses))
+    return Unit(_UNIT.format(header=header, interface=interface, order=order, addresses=addresses, sandbox=_SANDBOX))
 
 
 def table_unit(header: str, name: str, path: str) -> Unit:
@@ -134,7 +137,7 @@ def table_unit(header: str, name: str, path: str) -> Unit:
 
     It has no ExecStop: stopping it must not open what the table closes.
     """
-    return Unit(_TABLE_UNIT.format(header=header, name=name, path=path))
+    return Unit(_TABLE_UNIT.format(header=header, name=name, path=path, sandbox=_SANDBOX))
 
 
 def routes_unit(header: str, routes: Sequence[Route], rules: Sequence[Rule]) -> Unit:
@@ -162,6 +165,7 @@ def routes_unit(header: str, routes: Sequence[Route], rules: Sequence[Rule]) -> 
             links="".join(f"ExecStart=ip link set dev {interface} up\n" for interface in interfaces),
             commands="".join(commands),
             batch="".join(f"StandardInputText={line}\n" for line in lines),
+            sandbox=_SANDBOX,
         )
     )
 
@@ -177,7 +181,8 @@ def tunnels_unit(
     lines = []
     modules = sorted({GUE_MODULES[port.family] for port in ports})
     if modules:
-        lines.append(f"modprobe --all {' '.join(modules)}")
+        # Outside the sandbox, which nothing else here needs to leave.
+        lines.append(f"+modprobe --all {' '.join(modules)}")
     lines += [f"-ip -{port.family[-1]} fou add port {port.port} gue" for port in ports]
     for device in devices:
         lines.append(f"-ip link add name {device.name} type {device.words()}")
@@ -186,7 +191,8 @@ def tunnels_unit(
     if unfiltered:
         echoes = (f"echo 0 >/proc/sys/net/ipv4/conf/{name}/rp_filter" for name in ("all", *unfiltered))
         lines.append(f"/bin/sh -ec '{'; '.join(echoes)}'")
-    return Unit(_TUNNELS_UNIT.format(header=header, commands="".join(f"ExecStart={line}\n" for line in lines)))
+    commands = "".join(f"ExecStart={line}\n" for line in lines)
+    return Unit(_TUNNELS_UNIT.format(header=header, commands=commands, sandbox=_SANDBOX))
 
 
 def _device(interface: str) -> str:

@@ -21,7 +21,10 @@ from .model import InvalidValue, RealServerPatch, ServiceKey, ServicePatch
 #: The services as the role wrote them down: what `wanted` takes, as JSON.
 CONFIGURATION = "/etc/lvs-cluster/health.json"
 #: Of mon's unit, which makes this directory and takes it away: mon forgets what failed when it ends, and so does this.
+#: It has a file for each watch that fails.
 FAILED = "/run/lvs-cluster-mon"
+#: Made after each change in that directory, and removed before it is read. The name of a watch has a "_" in it.
+CHANGED = f"{FAILED}/changed"
 
 
 def wanted(

@@ -1,21 +1,25 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What mon's alerts write down becomes the table: the program that they call, in the archive that persist.py writes.
+"""What mon's alerts write down becomes the table: a program of root's, in the archive that persist.py writes.
 
 PRIVATE to the collection lvs.cluster: may change without notice. Needs pyroute2, but not Ansible.
 
-The alerts keep a file for each watch that fails (`health.FAILED`); the files that drain are read as well.
-A service that the role wrote down before and no longer does is taken out, unless it is the role's own by now.
+The alerts keep a file for each watch that fails (`health.FAILED`), and then make one that says that something has
+changed (`health.CHANGED`). systemd starts this program while that file exists. The program removes it before it reads
+anything, so no change is lost, whenever it comes. The files that drain are read as well. A service that the role wrote
+down before and no longer does is taken out, unless it is the role's own by now.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
@@ -27,6 +31,10 @@ from .plan import PURGE_REAL_SERVERS, Scope
 
 #: What was written down when the table was last brought in line as a whole.
 APPLIED = "/var/lib/lvs-cluster/health.json"
+#: Held from reading files to writing the table. The directory is root's alone, so nobody else can hold it.
+LOCK = "/run/lvs-cluster/health.lock"
+_PATIENCE = 20.0  # seconds, some times what the biggest table takes
+_PAUSE = 0.05  # seconds
 
 
 def present() -> bool:
@@ -35,19 +43,21 @@ def present() -> bool:
 
 
 def follow(ipvs: Ipvs) -> Outcome:
-    """Bring the services in line with what is known. Raises what converge raises, and OSError."""
+    """Bring the services in line with what is known. For root. Raises what converge raises, and OSError."""
     with _configuration() as entries:
         return converge(ipvs, _now(entries), Scope(PURGE_REAL_SERVERS))
 
 
 def apply(ipvs: Ipvs) -> Outcome:
-    """Like `follow`, and take out those that are no longer written down. For root."""
+    """Like `follow`, and take out those that are no longer written down."""
     from . import persist  # which imports this
 
     with _configuration() as entries:
         former = frozenset(health.keys(_applied()) - health.keys(entries) - persist.recorded().keys())
         outcome = converge(ipvs, _now(entries), Scope(PURGE_REAL_SERVERS, retired=former))
-        persist.write(APPLIED, json.dumps([{"service": entry["service"]} for entry in entries]).encode())
+        services = [{"service": entry["service"]} for entry in entries]
+        if services != _applied():
+            persist.write(APPLIED, json.dumps(services).encode())
         return outcome
 
 
@@ -57,10 +67,30 @@ def _now(entries: Sequence[Mapping[str, Any]]) -> list[ServicePatch]:
 
 @contextlib.contextmanager
 def _configuration() -> Iterator[list[Mapping[str, Any]]]:
-    """What the role wrote, and the turn of whoever reads it: root and mon's user alike may lock what they may read."""
-    with open(health.CONFIGURATION, encoding="utf-8") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    """What the role wrote, and the turn of whoever reads it."""
+    with _turn(), open(health.CONFIGURATION, encoding="utf-8") as file:
         yield _parsed(file)
+
+
+@contextlib.contextmanager
+def _turn() -> Iterator[None]:
+    """Hold the lock until the block ends. OSError where another process does not let it go."""
+    os.makedirs(os.path.dirname(LOCK), mode=0o700, exist_ok=True)
+    descriptor = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        end = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= end:
+                    reason = f"another process has held this lock for {_PATIENCE:g} seconds"
+                    raise TimeoutError(errno.ETIMEDOUT, reason, LOCK) from None
+                time.sleep(_PAUSE)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _applied() -> list[Mapping[str, Any]]:
@@ -86,17 +116,29 @@ def _failed() -> list[str]:
         return []  # mon does not run, and nobody says that anything has failed
 
 
+def _forget_change() -> str:
+    """Remove the file that says that something has changed; in words why it cannot be removed."""
+    try:
+        os.unlink(health.CHANGED)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        return str(error)
+    return ""
+
+
 def main(words: Sequence[str]) -> int:
-    """``apply`` or ``follow``; the exit status, and on stderr what was done."""
-    verbs = {"apply": apply, "follow": follow}
-    if len(words) != 1 or words[0] not in verbs:
-        return _say(f"usage: health {' | '.join(verbs)}", 2)
+    """``apply``; the exit status, and on stderr what was done."""
+    if list(words) != ["apply"]:
+        return _say("usage: health apply", 2)
+    problem = _forget_change()  # before anything is read
     try:
         with Ipvs() as ipvs:
-            outcome = verbs[words[0]](ipvs)
+            outcome = apply(ipvs)
     except (OSError, InvalidValue, KernelError, ConvergeError) as error:
-        return _say(f"{words[0]}: {error}", 1)
-    return _say(f"{words[0]}: {len(outcome.operations)} changes made", 0)
+        return _say(f"apply: {error}", 1)
+    _say(f"apply: {len(outcome.operations)} changes made", 0)
+    return _say(f"apply: {problem}", 1) if problem else 0
 
 
 def _say(text: str, status: int) -> int:

@@ -50,7 +50,7 @@ ConditionPathExists={rules}
 Type=oneshot
 RemainAfterExit=yes
 ExecStart={python} {archive} {rules}
-
+{sandbox}
 [Install]
 WantedBy=multi-user.target
 """
@@ -159,7 +159,11 @@ def to_keep(table: Table, keys: Iterable[ServiceKey], python: str) -> Kept:
 
     ``python``: the words of the command line before the program (host/boot_python.py, boot_command).
     """
-    unit = _UNIT_TEXT.format(python=python, archive=ARCHIVE, rules=RULES_FILE)
+    from ..host import sandbox  # which is not in the archive
+
+    unit = _UNIT_TEXT.format(
+        python=python, archive=ARCHIVE, rules=RULES_FILE, sandbox=sandbox.program("CAP_NET_ADMIN")
+    )
     wanted = {RULES_FILE: _rules_text(table, keys), ARCHIVE: build_archive(), UNIT_FILE: unit.encode()}
     return Kept(_changes(wanted), None if os.path.islink(_ENABLED) else True)
 

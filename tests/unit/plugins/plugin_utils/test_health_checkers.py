@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -100,31 +100,64 @@ def test_the_role_removes_all_that_it_has_given(checker: str, monkeypatch: pytes
     assert not [path for path in given if path not in removed and str(Path(path).parent) not in removed]
 
 
-def test_mon_calls_the_program_that_is_there() -> None:
+def test_what_applies_mons_results_is_the_program_that_is_there() -> None:
+    text = files_of_mon()["/etc/systemd/system/lvs-cluster-health.service"]
+    assert f"ExecStart=/usr/bin/python3 -I {persist.ARCHIVE} health apply\n" in text
+
+
+def test_mon_runs_nothing_as_root_and_has_no_capability_but_to_ping() -> None:
     files = files_of_mon()
-    for path in ("/usr/local/lib/lvs-cluster/checks/lvs.alert", "/etc/systemd/system/mon.service"):
-        assert f"python3 -I {persist.ARCHIVE} health " in files[path]
+    text = files["/etc/systemd/system/mon.service"]
+    assert re.findall(r"^Exec.*=[-@:]*[+!].*", text, re.MULTILINE) == []
+    assert re.findall(r"^(?:CapabilityBoundingSet|AmbientCapabilities)=(.*)", text, re.MULTILINE) == 2 * ["CAP_NET_RAW"]
+    assert "User=mon\n" in text
+    assert "NoNewPrivileges=yes\n" in text
+    assert "python" not in files["/usr/local/lib/lvs-cluster/checks/lvs.alert"]
 
 
-def test_mons_alert_writes_down_what_it_is_told_and_waits_for_nothing(tmp_path: Path) -> None:
-    """The program takes its time here, and mon makes no check until its alert has ended."""
-    failed, slow = tmp_path / "failed", tmp_path / "bin" / "python3"
-    failed.mkdir()
-    slow.parent.mkdir()
-    takes_time = tmp_path / "takes-time"
-    takes_time.touch()
-    wait = f"for _ in $(seq 300); do [ -e {takes_time} ] || exit; sleep 0.1; done"
-    slow.write_text(f'#!/bin/sh\necho "$*" >>{tmp_path}/called\n{wait}\n')
-    slow.chmod(0o755)
+def test_mon_has_no_capability_where_nothing_is_pinged() -> None:
+    inventory = yaml.safe_load((CASE / "inventory.yml").read_text())
+    services = yaml.safe_load((CASE / "description.yml").read_text())
+    asked = [service for service in services if service.get("health_check", {}).get("type") != "ping"]
+    model = build_cluster(asked, inventory["groups"], inventory["hostvars"])
+    given: dict[str, Any] = model.director("lb1", "eth1", nat_gateway="192.0.2.1", health_checker="mon")
+    (text,) = [file["content"] for file in given["health_checker"]["files"] if file["path"].endswith("/mon.service")]
+    assert "\nCapabilityBoundingSet=\n" in text
+    assert "AmbientCapabilities" not in text
+
+
+def test_systemd_looks_for_what_mons_alert_makes_last() -> None:
+    files = files_of_mon()
+    assert f"\nPathExists={health.CHANGED}\n" in files["/etc/systemd/system/lvs-cluster-health.path"]
+    assert files["/usr/local/lib/lvs-cluster/checks/lvs.alert"].endswith(f'\n: >"{health.CHANGED}"\n')
+    assert f"\nExecReload=/bin/touch {health.CHANGED}\n" in files["/etc/systemd/system/mon.service"]
+    # However many alerts there are, systemd neither stops to look nor refuses to start it.
+    for name in ("path", "service"):
+        assert "\nStartLimitIntervalSec=0\n" in files[f"/etc/systemd/system/lvs-cluster-health.{name}"]
+
+
+def test_mons_alert_writes_down_what_it_is_told(tmp_path: Path) -> None:
     alert = tmp_path / "lvs.alert"
+    failed = tmp_path / "failed"
+    failed.mkdir()
     alert.write_text(files_of_mon()["/usr/local/lib/lvs-cluster/checks/lvs.alert"].replace(health.FAILED, str(failed)))
-    environment = {"PATH": f"{slow.parent}:/usr/bin:/bin", "MON_GROUP": "web_80_192.0.2.11_80"}
-    for says, there in (("failed", ["web_80_192.0.2.11_80"]), ("failed", ["web_80_192.0.2.11_80"]), ("well", [])):
-        subprocess.run(["sh", str(alert), "-s", "health", "-u", says], env=environment, check=True, timeout=15)
-        assert [path.name for path in failed.iterdir()] == there
-    called = tmp_path / "called"
-    end = time.monotonic() + 30
-    while time.monotonic() < end and (not called.exists() or called.read_text().count("\n") < 3):
-        time.sleep(0.01)  # they are processes of their own by now
-    assert called.read_text().splitlines() == 3 * [f"-I {persist.ARCHIVE} health follow"]
-    takes_time.unlink()
+    watch = "web_80_192.0.2.11_80"
+    for says, there in (("failed", [watch]), ("failed", [watch]), ("well", []), ("well", [])):
+        (failed / "changed").unlink(missing_ok=True)
+        words = ["sh", str(alert), "-s", "health", "-u", says]
+        subprocess.run(words, env={"PATH": "/usr/bin:/bin", "MON_GROUP": watch}, check=True, timeout=15)
+        assert sorted(path.name for path in failed.iterdir()) == sorted([*there, "changed"])
+
+
+@pytest.mark.parametrize(("checker", "group"), [("ldirectord", "root"), ("mon", "mon")])
+def test_only_who_has_to_reads_commands_and_paths(checker: str, group: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"{__name__}.CASE", CASE.with_name(checker))
+    modes = {
+        file["path"]: (file["mode"], file["group"])
+        for file in director(health_checker=checker)["health_checker"]["files"]
+    }
+    units = {path: mode for path, mode in modes.items() if path.startswith("/etc/systemd/system/")}
+    assert set(units.values()) == {("0644", "root")}
+    assert {mode for path, mode in modes.items() if "/checks/" in path} == {("0750", group)}
+    assert modes[f"/etc/lvs-cluster/{checker}.cf"] == ("0640", group)
+    assert modes.get("/etc/lvs-cluster/health.json", ("0640", "root")) == ("0640", "root")

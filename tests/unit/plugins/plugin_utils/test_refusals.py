@@ -359,6 +359,14 @@ REFUSALS: list[tuple[object, str]] = [
     ([check("smtp", helo="a b")], "service web: health_check.helo: 'a b' is not the name of a host"),
     ([check("misc")], "service web: health_check.command: is missing (what to run on the director)"),
     ([check("misc", command="true")], "service web: health_check.command: 'true' is not a command with its absolute"),
+    (
+        [check("misc", command="/tmp/check --all")],  # noqa: S108
+        "service web: health_check.command: '/tmp/check --all' is in a directory of which health checkers have one of",
+    ),
+    (
+        [check("file", path="/var/tmp/state")],  # noqa: S108
+        "service web: health_check.path: '/var/tmp/state' is in a directory of which health checkers have one of",
+    ),
     ([check("misc", command="/a $b")], "service web: health_check.command: '/a $b' is not a command with its absolu"),
     (
         [check("misc", command="/bin/true", timeout=0.5)],
@@ -668,6 +676,11 @@ def test_host_addresses(inventory: dict[str, Any], variables: object, message: s
             "lb1",
             {"track_scripts": [{"name": "up", "command": "ping -c 1 192.0.2.1"}]},
             "director_track_scripts[0]: command: 'ping -c 1 192.0.2.1' is not a command with its absolute path",
+        ),
+        (
+            "lb1",
+            {"track_scripts": [{"name": "up", "command": "/tmp/up"}]},  # noqa: S108
+            "director_track_scripts[0]: command: '/tmp/up' is in a directory of which health checkers have one of",
         ),
         (
             "lb1",

@@ -178,7 +178,7 @@ def test_the_unit_says_what_the_module_did() -> None:
     unit = host.state.units[TUNNELS_UNIT]
     assert unit is not None
     for line in (
-        "ExecStart=modprobe --all fou fou6\n",
+        "ExecStart=+modprobe --all fou fou6\n",
         "ExecStart=-ip -6 fou add port 6080 gue\n",
         f"ExecStart=-ip link add name lvs-ip6tnl0 type ip6tnl mode any local {IPV6}\n",
         "ExecStart=ip link set dev lvs-gre0 up\n",

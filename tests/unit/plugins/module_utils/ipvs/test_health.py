@@ -6,13 +6,23 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from socket import inet_aton
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import health, health_program, plan, rules
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import (
+    drain_files,
+    health,
+    health_program,
+    persist,
+    plan,
+    rules,
+)
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import InvalidValue
 
 SORRY = {"address": "192.0.2.99", "port": 8080, "forward_method": "nat", "weight": 1}
@@ -114,12 +124,109 @@ def test_a_file_that_is_damaged_is_told(
     damaged = tmp_path / "health.json"
     damaged.write_text("[{")
     monkeypatch.setattr(health, "CONFIGURATION", str(damaged))
+    monkeypatch.setattr(health_program, "LOCK", str(tmp_path / "run" / "lock"))
     monkeypatch.setattr(health_program, "Ipvs", contextlib.nullcontext)
     assert health_program.main(["apply"]) == 1
     assert f"apply: {damaged}" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words", [[], ["apply", "now"], ["failed", "web_1"], [""], ["x"]])
+@pytest.mark.parametrize("words", [[], ["apply", "now"], ["failed", "web_1"], [""], ["x"], ["follow"]])
 def test_words_that_say_nothing(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert health_program.main(words) == 2
-    assert capsys.readouterr().err == "usage: health apply | follow\n"
+    assert capsys.readouterr().err == "usage: health apply\n"
+
+
+class Applied(NamedTuple):
+    """What a stand-in for the kernel is told."""
+
+    operations: Sequence[object]
+
+
+@pytest.fixture(name="run")
+def directories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The files of the program in a directory of the test's own, with one service in them, and no kernel."""
+    for module, name in (
+        (health, "CONFIGURATION"),
+        (health, "FAILED"),
+        (health, "CHANGED"),
+        (health_program, "LOCK"),
+        (health_program, "APPLIED"),
+        (drain_files, "DIRECTORY"),
+        (persist, "RULES_FILE"),
+    ):
+        monkeypatch.setattr(module, name, f"{tmp_path}{getattr(module, name)}")
+    for path in (health.CHANGED, health.CONFIGURATION, health_program.LOCK):
+        Path(path).parent.mkdir(parents=True)
+    Path(health.CONFIGURATION).write_text(json.dumps([entry()]))
+    monkeypatch.setattr(health_program, "Ipvs", contextlib.nullcontext)
+    monkeypatch.setattr(health_program, "converge", lambda *_words: Applied([]))
+    return tmp_path
+
+
+def test_a_change_that_comes_while_it_runs_is_seen_next_time(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mark goes before anything is read: what comes after that leaves another one."""
+    changed = Path(health.CHANGED)
+    there: list[bool] = []
+
+    def failed() -> list[str]:
+        there.append(changed.exists())
+        changed.touch()  # an alert, after the mark was removed
+        return []
+
+    monkeypatch.setattr(health_program, "_failed", failed)
+    changed.touch()
+    assert health_program.main(["apply"]) == 0
+    assert there == [False]
+    assert changed.exists()
+
+
+def test_a_mark_that_cannot_be_removed_is_told_and_the_rest_is_done(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(health.CHANGED).mkdir()
+    assert health_program.main(["apply"]) == 1
+    said = capsys.readouterr().err
+    assert "apply: 0 changes made\n" in said
+    assert health.CHANGED in said
+
+
+def test_a_lock_that_is_held_is_waited_for_and_not_for_ever(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(health_program, "_PATIENCE", 0.2)
+    with open(health_program.LOCK, "w", encoding="utf-8") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        assert health_program.main(["apply"]) == 1
+    assert "another process has held this lock for 0.2 seconds" in capsys.readouterr().err
+    assert health_program.main(["apply"]) == 0
+
+
+def test_what_others_may_read_is_not_what_is_locked(run: Path) -> None:
+    with open(health.CONFIGURATION, encoding="utf-8") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        assert health_program.main(["apply"]) == 0
+    lock = Path(health_program.LOCK)
+    assert lock.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_directory_of_the_lock_is_root_s_alone(run: Path) -> None:
+    Path(health_program.LOCK).parent.rmdir()
+    assert health_program.main(["apply"]) == 0
+    assert Path(health_program.LOCK).parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_configuration_that_is_replaced_is_read_after_the_lock(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ansible replaces the file: who waited for the lock must not go on with the one of before."""
+    services: list[object] = []
+    monkeypatch.setattr(health_program, "converge", lambda _ipvs, patches, _scope: services.append(patches))
+    real = fcntl.flock
+
+    def replaced(descriptor: int, operation: int) -> None:
+        real(descriptor, operation)
+        new = Path(f"{health.CONFIGURATION}.new")
+        new.write_text("[]")
+        new.replace(health.CONFIGURATION)
+
+    monkeypatch.setattr(fcntl, "flock", replaced)
+    health_program.follow(None)  # type: ignore[arg-type]
+    assert services == [[]]
