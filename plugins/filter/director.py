@@ -111,6 +111,10 @@ options:
     type: list
     elements: dict
     default: []
+  vrrp_hops:
+    description: The number of routers between two directors. VRRP that more routers have forwarded is dropped.
+    type: int
+    default: 0
 seealso:
   - plugin: lvs.cluster.real_server
     plugin_type: filter
@@ -174,7 +178,7 @@ _value:
         - Sysctls by name. Forwarding is switched on only for methods that need it, which direct routing does not.
       type: dict
     nftables:
-      description: The rules of the table C(lvs_cluster) of nftables. Empty when no service needs any.
+      description: The rules of the table C(lvs_cluster) of nftables. Empty when the director needs none.
       type: str
     vrrp:
       description: The VRRP instances.
@@ -333,6 +337,7 @@ def director(
     health_checker: Any = KEEPALIVED,
     track_interfaces: Any = None,
     track_scripts: Any = None,
+    vrrp_hops: Any = 0,
 ) -> dict[str, object]:
     """`Cluster.director` as a filter."""
 
@@ -354,6 +359,7 @@ def director(
             health_checker,
             track_interfaces,
             track_scripts,
+            vrrp_hops,
         )
 
     return expand(description, groups, hostvars, wanted)

@@ -24,6 +24,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.gateway import (
     read_gateways,
     replies,
 )
+from ansible_collections.lvs.cluster.plugins.plugin_utils.guards import vrrp_guard
 from ansible_collections.lvs.cluster.plugins.plugin_utils.health import check_pools, seen_within
 from ansible_collections.lvs.cluster.plugins.plugin_utils.health_checkers import KEEPALIVED, read_checker, refuse
 from ansible_collections.lvs.cluster.plugins.plugin_utils.inventory import (
@@ -121,6 +122,7 @@ class Cluster:
         health_checker: object = KEEPALIVED,
         track_interfaces: object = None,
         track_scripts: object = None,
+        vrrp_hops: object = 0,
     ) -> dict[str, object]:
         """What one director needs; raises `ModelError` when the host is none or a setting is bad.
 
@@ -130,7 +132,7 @@ class Cluster:
           is the module's ``exclude``
         - ``kernel_modules``: a list of names (`kernel_settings.kernel_modules`)
         - ``sysctls``: key -> value (`kernel_settings.sysctls`), with ``extra_sysctls`` over them
-        - ``nftables``: the rules of the table lvs_cluster (`nftables.director_rules`), empty for no table
+        - ``nftables``: the rules of the table lvs_cluster (`nftables.director_rules`, `guards`), empty for no table
         - ``vrrp``: ``{"instances": [...]}`` (`vrrp.Instance.as_dict`)
         - ``keepalived``: its whole configuration (`keepalived.configuration`)
         - ``addresses_unit``: the unit that has keepalived wait for the addresses it needs, empty where there is
@@ -155,6 +157,7 @@ class Cluster:
             preempt,
             preempt_delay,
             garp_refresh,
+            vrrp_hops,
         )
         link = read_link(sync_interface, "director_sync_interface", settings.interface, problems)
         daemon = read_sync_daemon(sync_daemon, link, problems)
@@ -181,13 +184,14 @@ class Cluster:
         services = [item.service for item in self.resolved]
         kernel = {**sysctls(services, len(self.inventory.directors), settings.interfaces), **extra}
         moving = [vip for vip in vips if forwards(kernel, vip.version)] if any(one.peers for one in vrrp) else []
+        guards = [vrrp_guard(vrrp)]
         return {
             "vips": [{"address": str(vip), "family": family_of(vip), "prefix": vip.max_prefixlen} for vip in vips],
             "services": table_entries(self.resolved),
             "owned_elsewhere": self.owned_elsewhere(),
             "kernel_modules": kernel_modules(services),
             "sysctls": kernel,
-            "nftables": director_rules(services, settings.interfaces, moving),
+            "nftables": director_rules(services, settings.interfaces, moving, guards),
             "vrrp": {"instances": [instance.as_dict() for instance in vrrp]},
             "keepalived": configuration(
                 host,
