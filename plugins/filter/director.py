@@ -115,6 +115,11 @@ options:
     description: The number of routers between two directors. VRRP that more routers have forwarded is dropped.
     type: int
     default: 0
+  transit:
+    description:
+      - Whether the director forwards packets that belong to no service, with C(forward_method=nat) and C(fullnat).
+      - Without it such packets are dropped. It is required where O(sysctls) switches forwarding on too.
+    type: bool
 seealso:
   - plugin: lvs.cluster.real_server
     plugin_type: filter
@@ -256,6 +261,12 @@ _value:
       description: The names of the network interfaces that have to be there.
       type: list
       elements: str
+    undecided_forwarding:
+      description:
+        - Address families that the director forwards without O(transit). This is for the option
+          O(lvs.cluster.host_check#module:no_forwarding).
+      type: list
+      elements: str
     openings:
       description: Rules of nftables for the director's own firewall.
       type: dict
@@ -304,6 +315,7 @@ _value:
     handover_file: ""
     script_user: ""
     interfaces: [eth1]
+    undecided_forwarding: []
     openings:
       input: [ip daddr 192.0.2.10 tcp dport 80 accept]
       forward: []
@@ -338,6 +350,7 @@ def director(
     track_interfaces: Any = None,
     track_scripts: Any = None,
     vrrp_hops: Any = 0,
+    transit: Any = None,
 ) -> dict[str, object]:
     """`Cluster.director` as a filter."""
 
@@ -360,6 +373,7 @@ def director(
             track_interfaces,
             track_scripts,
             vrrp_hops,
+            transit,
         )
 
     return expand(description, groups, hostvars, wanted)

@@ -67,6 +67,15 @@ options:
     type: list
     elements: str
     default: []
+  no_forwarding:
+    description:
+      - Address families in which the host must not forward packets, unless M(lvs.cluster.ipvs_kernel) switched that on.
+      - A director drops what it would forward and belongs to no service. On a host that was a router before, somebody
+        has to decide that.
+    type: list
+    elements: str
+    choices: [ipv4, ipv6]
+    default: []
   vrrp:
     description:
       - Whether a keepalived must run with VRRP instances that have their addresses or stand by. None may be in the
@@ -164,9 +173,11 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.lvs.cluster.plugins.module_utils.host.addresses import held_addresses
 from ansible_collections.lvs.cluster.plugins.module_utils.host.capability import require_root
 from ansible_collections.lvs.cluster.plugins.module_utils.host.errors import HostError, MissingLibrary
+from ansible_collections.lvs.cluster.plugins.module_utils.host.forwarding import routers_before
 from ansible_collections.lvs.cluster.plugins.module_utils.host.given import unicast_address
 from ansible_collections.lvs.cluster.plugins.module_utils.host.keepalived import require_vrrp
 from ansible_collections.lvs.cluster.plugins.module_utils.host.kmod import KernelModules
+from ansible_collections.lvs.cluster.plugins.module_utils.host.sysctl import display
 from ansible_collections.lvs.cluster.plugins.module_utils.host.systemd import booted, run_command
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import argspec, arguments
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.kernel import Ipvs, KernelError
@@ -210,6 +221,14 @@ def _check_addresses(wanted: list[str], unwanted: list[str]) -> None:
             raise HostError(f"this host has the address {text}")
 
 
+def _check_forwarding(families: list[str]) -> None:
+    for family, key in routers_before(families):
+        raise HostError(
+            f"this host forwarded {family} packets before ({display(key)} was on): say with director_transit whether it"
+            " goes on forwarding packets that belong to no service (true) or drops them (false)"
+        )
+
+
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
@@ -221,6 +240,7 @@ def main() -> None:
             "no_addresses": {"type": "list", "elements": "str", "default": []},
             "vips": {"type": "list", "elements": "str", "default": []},
             "interfaces": {"type": "list", "elements": "str", "default": []},
+            "no_forwarding": {"type": "list", "elements": "str", "choices": ["ipv4", "ipv6"], "default": []},
             "vrrp": {"type": "bool", "default": False},
             "vrrp_scripts": {"type": "list", "elements": "str", "default": []},
             "virtual_services": {"type": "list", "elements": "dict", "options": argspec.identity(), "default": []},
@@ -250,6 +270,7 @@ def main() -> None:
         for name in module.params["interfaces"]:
             if name not in links:
                 raise HostError(f"this host has no network interface {name}, only {' '.join(links)}")
+        _check_forwarding(module.params["no_forwarding"])
         for name in module.params["services"]:
             if run_command(["systemctl", "is-active", name])[0]:
                 raise HostError(f"the service {name} does not run")

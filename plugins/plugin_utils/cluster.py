@@ -24,7 +24,12 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.gateway import (
     read_gateways,
     replies,
 )
-from ansible_collections.lvs.cluster.plugins.plugin_utils.guards import vrrp_guard
+from ansible_collections.lvs.cluster.plugins.plugin_utils.guards import (
+    read_transit,
+    routed_families,
+    transit_guard,
+    vrrp_guard,
+)
 from ansible_collections.lvs.cluster.plugins.plugin_utils.health import check_pools, seen_within
 from ansible_collections.lvs.cluster.plugins.plugin_utils.health_checkers import KEEPALIVED, read_checker, refuse
 from ansible_collections.lvs.cluster.plugins.plugin_utils.inventory import (
@@ -123,6 +128,7 @@ class Cluster:
         track_interfaces: object = None,
         track_scripts: object = None,
         vrrp_hops: object = 0,
+        transit: object = None,
     ) -> dict[str, object]:
         """What one director needs; raises `ModelError` when the host is none or a setting is bad.
 
@@ -144,6 +150,8 @@ class Cluster:
         - ``script_user``: the user that commands of health checks and tracked ones run as, empty where there is nobody
           to make for that
         - ``interfaces``: names of network interfaces that have to be there
+        - ``undecided_forwarding``: families that the role forwards and for which ``transit`` is not given; somebody may
+          rely on a host that forwarded them before
         - ``openings``: rules for the host's own firewall, by hook: ``{"input": [...], "forward": [...]}`` (`openings`)
         """
         problems = Problems()
@@ -172,6 +180,8 @@ class Cluster:
             refuse(other, checked(self.resolved), problems)
         gateways = read_gateways(nat_gateway, self.resolved, self.inventory, problems)
         extra = read_sysctls(extra_sysctls, "director_sysctls", problems)
+        routed = routed_families(self.resolved)
+        passes = read_transit(transit, routed, extra, problems)
         problems.raise_any()
         vips = self.vips()
         inside = floating(gateways.values(), vips, self.inventory)
@@ -185,6 +195,10 @@ class Cluster:
         kernel = {**sysctls(services, len(self.inventory.directors), settings.interfaces), **extra}
         moving = [vip for vip in vips if forwards(kernel, vip.version)] if any(one.peers for one in vrrp) else []
         guards = [vrrp_guard(vrrp)]
+        try:
+            guards.append("" if passes else transit_guard(self.resolved, settings.interfaces, self.inventory))
+        except InventoryError as error:
+            raise ModelError([str(error)]) from error
         return {
             "vips": [{"address": str(vip), "family": family_of(vip), "prefix": vip.max_prefixlen} for vip in vips],
             "services": table_entries(self.resolved),
@@ -211,6 +225,7 @@ class Cluster:
             "interfaces": list(
                 dict.fromkeys((*settings.interfaces, *([link] if daemon else []), *tracked.interface_names))
             ),
+            "undecided_forwarding": routed if passes is None else list[str](),
             "openings": {
                 "input": input_rules(self.resolved, [peer for instance in vrrp for peer in instance.peers], daemon),
                 "forward": forward_rules(self.resolved),

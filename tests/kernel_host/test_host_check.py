@@ -44,3 +44,25 @@ def test_interfaces_that_have_to_be_there(lab):
     refused = lab.module("host_check", interfaces=["lo", "link99"])
     assert refused.failed
     assert refused.message.startswith("this host has no network interface link99, only lo ")
+
+
+@pytest.mark.parametrize(("family", "key"), [("ipv4", "net/ipv4/ip_forward"), ("ipv6", "net/ipv6/conf/all/forwarding")])
+def test_a_host_that_was_a_router_before(lab, family, key):
+    def asks(*families):
+        return lab.module("host_check", no_forwarding=list(families))
+
+    assert not asks("ipv4", "ipv6").failed
+    # as the role switches it on
+    lab.module("ipvs_kernel", modules=[], sysctls={key: 1})
+    assert lab.sysctl(key) == "1"
+    assert not asks("ipv4", "ipv6").failed
+    lab.module("ipvs_kernel", state="absent")
+    lab.sysctl(key, 1)
+    for _again in range(2):
+        refused = asks("ipv4", "ipv6")
+        assert refused.failed
+        assert refused.message.startswith(
+            f"this host forwarded {family} packets before ({key.replace('/', '.')} was on)"
+        )
+        assert not asks(*{"ipv4", "ipv6"} - {family}).failed
+        lab.module("ipvs_kernel", modules=[], sysctls={key: 1})

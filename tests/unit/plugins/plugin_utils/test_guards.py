@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import Cluster, build_cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import ModelError
 
 HOSTVARS: dict[str, Any] = {
     "lb1": {"lvs_address": ["192.0.2.2", "2001:db8::2"]},
@@ -60,3 +63,78 @@ def test_a_single_director_accepts_no_vrrp_of_its_router() -> None:
 def test_without_vips_there_is_no_vrrp() -> None:
     marked = {"name": "marked", "fwmark": 5, "family": "ipv4", "real_servers": [{"host": "rs1"}]}
     assert build(marked).director("lb1", "eth0")["nftables"] == ""
+
+
+def nat(**changes: Any) -> dict[str, Any]:
+    return service(forward_method="nat", **changes)
+
+
+ERRORS = "icmp type { destination-unreachable, time-exceeded, parameter-problem } accept"
+ERRORS6 = "icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } accept"
+
+
+def transit(*services: dict[str, Any], variables: dict[str, Any] | None = None, **settings: Any) -> list[str]:
+    cluster = build(*services, directors=1, **(variables or {}))
+    return chain(cluster.director("lb1", "eth0", **settings)["nftables"], "no_transit")
+
+
+def test_what_belongs_to_no_service_is_not_forwarded() -> None:
+    assert transit(nat()) == ["ip saddr { 198.51.100.11, 198.51.100.12 } accept", ERRORS, "meta nfproto ipv4 drop"]
+    six = nat(name="six", address="2001:db8::10")
+    assert transit(nat(), six)[3:] == [
+        "ip6 saddr { 2001:db8:1::11, 2001:db8:1::12 } accept",
+        ERRORS6,
+        "meta nfproto ipv6 drop",
+    ]
+    assert transit(service()) == transit(service(forward_method="tun")) == [], "nothing is forwarded for it"
+    assert transit(nat(), transit=True) == []
+    assert transit(nat(), transit="no") == transit(nat())
+
+
+def test_real_servers_are_on_the_link_of_the_gateway() -> None:
+    fullnat = nat(name="full", port=81, real_servers=[{"host": "rs2"}]) | {"forward_method": "fullnat"}
+    behind = nat(real_servers=[{"host": "rs1"}])
+    assert transit(behind, fullnat, gateway_interface="eth1") == [
+        'iifname "eth0" ip saddr 198.51.100.11 drop',
+        "ip saddr { 198.51.100.11, 198.51.100.12 } accept",
+        ERRORS,
+        "meta nfproto ipv4 drop",
+    ]
+    assert transit(fullnat, gateway_interface="eth1")[0] == "ip saddr 198.51.100.12 accept"
+
+
+def test_replies_of_a_sorry_server_are_forwarded_too() -> None:
+    sorry = {"address": "198.51.100.99", "port": 8081}
+    wanted = nat(real_servers=[{"host": "rs1"}], health_check={"type": "tcp"}, sorry_server=sorry)
+    assert transit(wanted)[0] == "ip saddr { 198.51.100.11, 198.51.100.99 } accept"
+    found = build(wanted, directors=1).director("lb1", "eth0")["openings"]
+    assert found == {
+        "input": ["ip daddr 192.0.2.10 tcp dport 80 accept"],
+        "forward": ["ip saddr 198.51.100.11 tcp sport 80 accept", "ip saddr 198.51.100.99 tcp sport 8081 accept"],
+    }
+
+
+def test_connections_are_tracked_for_who_sends_everything_through_the_directors() -> None:
+    everything = {"rs2": {"real_server_return_traffic": "all"}}
+    assert transit(nat(), variables=everything)[0] == "ip daddr 198.51.100.12 ct state established,related accept"
+    assert not any(" ct " in rule for rule in transit(nat(real_servers=[{"host": "rs1"}]), variables=everything))
+    unreadable = {"rs2": {"real_server_return_traffic": LookupError("no facts")}}
+    with pytest.raises(ModelError) as caught:
+        transit(nat(), variables=unreadable)
+    assert str(caught.value) == "real_server_return_traffic of host rs2: no facts"
+
+
+def test_a_host_that_forwards_anyway_has_to_say_what() -> None:
+    forwards = {"net.ipv4.ip_forward": 1}
+    with pytest.raises(ModelError) as caught:
+        transit(nat(), extra_sysctls=forwards)
+    assert str(caught.value) == (
+        "director_transit: is missing: director_sysctls switches net.ipv4.ip_forward on, so say whether this director "
+        "forwards packets that belong to no service (true) or drops them (false)"
+    )
+    assert transit(nat(), extra_sysctls=forwards, transit=False) == transit(nat())
+    assert transit(nat(), extra_sysctls={"net.ipv4.ip_forward": 0, "net.ipv6.conf.all.forwarding": 1}) == transit(nat())
+    assert transit(service(), extra_sysctls=forwards) == []
+    cluster = build(nat(), directors=1)
+    assert cluster.director("lb1", "eth0")["undecided_forwarding"] == ["ipv4"]
+    assert cluster.director("lb1", "eth0", transit=False)["undecided_forwarding"] == []

@@ -636,6 +636,7 @@ def test_host_addresses(inventory: dict[str, Any], variables: object, message: s
         ("lb1", {"garp_refresh": -1}, "director_garp_refresh: -1 is not a number of seconds from 0 to 86400"),
         ("lb1", {"vrrp_hops": 255}, "director_vrrp_hops: 255 is not a number of routers from 0 to 254"),
         ("lb1", {"vrrp_hops": "far"}, "director_vrrp_hops: 'far' is not a number of routers from 0 to 254"),
+        ("lb1", {"transit": "maybe"}, "director_transit: 'maybe' is neither true nor false"),
         ("lb1", {"sync_daemon": 5}, "director_sync_daemon: 5 is neither true nor false, nor a mapping such as {id: 5}"),
         (
             "lb1",
