@@ -27,6 +27,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.gateway import (
 from ansible_collections.lvs.cluster.plugins.plugin_utils.guards import (
     read_transit,
     routed_families,
+    sync_guard,
     transit_guard,
     vrrp_guard,
 )
@@ -60,7 +61,13 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import ModelE
 from ansible_collections.lvs.cluster.plugins.plugin_utils.resolve import ResolvedService, resolve
 from ansible_collections.lvs.cluster.plugins.plugin_utils.services import UNREWRITTEN
 from ansible_collections.lvs.cluster.plugins.plugin_utils.source_addresses import addresses_unit
-from ansible_collections.lvs.cluster.plugins.plugin_utils.sync_daemon import check_families, read_sync_daemon
+from ansible_collections.lvs.cluster.plugins.plugin_utils.sync_daemon import (
+    check_families,
+    known_senders,
+    read_senders,
+    read_sync_daemon,
+    used_ports,
+)
 from ansible_collections.lvs.cluster.plugins.plugin_utils.table import pools, table_entries
 from ansible_collections.lvs.cluster.plugins.plugin_utils.tracking import Tracked, read_tracked
 from ansible_collections.lvs.cluster.plugins.plugin_utils.tunnels import (
@@ -129,6 +136,7 @@ class Cluster:
         track_scripts: object = None,
         vrrp_hops: object = 0,
         transit: object = None,
+        sync_senders: object = None,
     ) -> dict[str, object]:
         """What one director needs; raises `ModelError` when the host is none or a setting is bad.
 
@@ -152,6 +160,8 @@ class Cluster:
         - ``interfaces``: names of network interfaces that have to be there
         - ``undecided_forwarding``: families that the role forwards and for which ``transit`` is not given; somebody may
           rely on a host that forwarded them before
+        - ``sync_source``: ``{"interface": "eth1", "from": ["192.0.2.2"]}``, which addresses the other directors take
+          synchronisation from; empty where they take it from all on that link
         - ``openings``: rules for the host's own firewall, by hook: ``{"input": [...], "forward": [...]}`` (`openings`)
         """
         problems = Problems()
@@ -169,6 +179,7 @@ class Cluster:
         )
         link = read_link(sync_interface, "director_sync_interface", settings.interface, problems)
         daemon = read_sync_daemon(sync_daemon, link, problems)
+        senders = read_senders(sync_senders, daemon, problems) if daemon is not None else ()
         checker = read_checker(health_checker, problems)
         other = _OTHER_CHECKERS.get(checker)
         tracked = read_tracked(track_interfaces, track_scripts, problems)
@@ -199,6 +210,14 @@ class Cluster:
             guards.append("" if passes else transit_guard(self.resolved, settings.interfaces, self.inventory))
         except InventoryError as error:
             raise ModelError([str(error)]) from error
+        sync_source: dict[str, object] = {}
+        if daemon is not None:
+            daemon = replace(daemon, ports=used_ports(kernel))
+            known = {} if senders else known_senders(daemon, settings.interface, self.inventory)
+            guards.append(sync_guard(daemon, senders or [one for name, one in known.items() if name != host]))
+            # with IPv6 the address that the kernel takes cannot be told
+            if (senders or known) and daemon.family == "ipv4":
+                sync_source = {"interface": daemon.interface, "from": [*senders] or [known[host]]}
         return {
             "vips": [{"address": str(vip), "family": family_of(vip), "prefix": vip.max_prefixlen} for vip in vips],
             "services": table_entries(self.resolved),
@@ -225,6 +244,7 @@ class Cluster:
             "interfaces": list(
                 dict.fromkeys((*settings.interfaces, *([link] if daemon else []), *tracked.interface_names))
             ),
+            "sync_source": sync_source,
             "undecided_forwarding": routed if passes is None else list[str](),
             "openings": {
                 "input": input_rules(self.resolved, [peer for instance in vrrp for peer in instance.peers], daemon),

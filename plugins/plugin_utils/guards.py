@@ -35,6 +35,11 @@ The chain uses connection tracking only for replies to real servers that send al
 most in a flood. It would not help with the services either: without the sysctl vs/conntrack IPVS takes what it
 translates out of connection tracking (ip_vs_notrack()), where replies are then new or invalid.
 
+**sync_guard.** The kernel believes every datagram of connection synchronisation: it enters connections of any client to
+any real server into its table (ip_vs_process_message() in net/netfilter/ipvs/ip_vs_sync.c). So a director accepts those
+only on the interface of the synchronisation and, where that is known, from the addresses of the other directors. A host
+on that link can still forge these.
+
 VRRP is written as a number: nft looks names of protocols up in /etc/protocols, which small hosts do not have.
 """
 
@@ -49,6 +54,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.kernel_settings import
 from ansible_collections.lvs.cluster.plugins.plugin_utils.nftables import any_of, base_chain
 from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import Problems, show
 from ansible_collections.lvs.cluster.plugins.plugin_utils.resolve import ResolvedService
+from ansible_collections.lvs.cluster.plugins.plugin_utils.sync_daemon import SyncDaemon
 from ansible_collections.lvs.cluster.plugins.plugin_utils.vrrp import Instance
 
 TRANSIT_VARIABLE = "director_transit"
@@ -72,6 +78,17 @@ def vrrp_guard(instances: Iterable[Instance]) -> str:
         rules.append(f"{ours} {_IP[instance.family]} saddr != {any_of(instance.peers)} drop")
         rules.append(f"{ours} {_HOPS[instance.family]} < {instance.settings.min_ttl} drop")
     return base_chain("vrrp_guard", "filter hook input priority filter", rules)
+
+
+def sync_guard(daemon: SyncDaemon, senders: Sequence[str]) -> str:
+    """Return the chain that drops connection synchronisation which is not from another director.
+
+    Without ``senders`` it goes by the interface alone.
+    """
+    rules = [f'{daemon.match} iifname != "{daemon.interface}" drop']
+    if senders:
+        rules.append(f"{daemon.match} {_IP[daemon.family]} saddr != {any_of(senders)} drop")
+    return base_chain("sync_guard", "filter hook input priority filter", rules)
 
 
 def read_transit(

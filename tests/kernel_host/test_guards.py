@@ -353,3 +353,26 @@ def test_a_family_that_the_role_does_not_route_is_left_alone(lab, router):
     load(lab, routing_director(services=[nat("web", "10.9.0.10")], gateway_interface="link1")["nftables"])
     assert router("link0", from_outside("ipv4")) == set()
     assert router("link0", from_outside("ipv6")) == set(from_outside("ipv6"))
+
+
+GROUP = "224.0.0.81"
+
+
+def test_synchronisation_comes_from_the_other_directors(lab, router, send):
+    def sync(source, port=8848):
+        return wire.udp(source, 50000, GROUP, port, b"connections")
+
+    def heard(*datagrams):
+        return received(socket.AF_INET, socket.IPPROTO_UDP, datagrams, send)
+
+    datagrams = [sync("10.9.0.99"), sync("10.9.0.3"), sync("10.9.0.4", 8849), sync("10.9.0.99", 5353)]
+    assert heard(*datagrams) == ["10.9.0.99", "10.9.0.3", "10.9.0.4", "10.9.0.99"]
+    load(lab, director()["nftables"])
+    assert heard(*datagrams) == ["10.9.0.3", "10.9.0.4", "10.9.0.99"]
+    load(lab, director(extra_sysctls={"net.ipv4.vs.sync_ports": 2})["nftables"])
+    assert heard(*datagrams) == ["10.9.0.3", "10.9.0.99"]
+    load(lab, director(sync_senders=["10.9.0.1", "10.9.0.4"], sync_daemon={"port": 8849})["nftables"])
+    assert heard(*datagrams) == ["10.9.0.99", "10.9.0.3", "10.9.0.4", "10.9.0.99"]
+    # on a link of its own nobody knows the addresses, but they do not come from the clients' link
+    load(lab, director(sync_interface="link1")["nftables"])
+    assert heard(*datagrams) == ["10.9.0.4", "10.9.0.99"]

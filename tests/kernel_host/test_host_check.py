@@ -66,3 +66,23 @@ def test_a_host_that_was_a_router_before(lab, family, key):
         )
         assert not asks(*{"ipv4", "ipv6"} - {family}).failed
         lab.module("ipvs_kernel", modules=[], sysctls={key: 1})
+
+
+def test_where_synchronisation_is_sent_from(lab):
+    def asks(*addresses):
+        return lab.module("host_check", sync_source={"interface": "link0", "from": list(addresses)})
+
+    assert not asks("10.9.0.1").failed
+    # a VIP comes after what the interface has, and so does a second address of the same network
+    lab.ip(lab.host, "address", "add", "10.9.0.10/32", "dev", "link0")
+    lab.ip(lab.host, "address", "add", "10.9.0.4/24", "dev", "link0")
+    assert not asks("10.9.0.1").failed
+    refused = asks("10.9.0.3", "10.9.0.4")
+    assert refused.failed
+    assert refused.message == (
+        "this host sends connection synchronisation from 10.9.0.1, the first address of link0, but the other directors"
+        " accept it from 10.9.0.3 10.9.0.4 only: list the addresses of all directors on that link in"
+        " director_sync_senders"
+    )
+    lab.ip(lab.host, "address", "flush", "dev", "link0")
+    assert not asks("10.9.0.1").failed, "it may get one"

@@ -138,3 +138,46 @@ def test_a_host_that_forwards_anyway_has_to_say_what() -> None:
     cluster = build(nat(), directors=1)
     assert cluster.director("lb1", "eth0")["undecided_forwarding"] == ["ipv4"]
     assert cluster.director("lb1", "eth0", transit=False)["undecided_forwarding"] == []
+
+
+def sync(directors: int = 3, **settings: Any) -> tuple[list[str], object]:
+    found = build(service(), directors=directors).director("lb1", "eth0", **settings)
+    return chain(found["nftables"], "sync_guard"), found["sync_source"]
+
+
+def test_synchronisation_is_from_the_other_directors() -> None:
+    ours = "ip daddr 224.0.0.81 udp dport 8848"
+    elsewhere = f'{ours} iifname != "eth0" drop'
+    assert sync() == (
+        [elsewhere, f"{ours} ip saddr != {{ 192.0.2.3, 192.0.2.4 }} drop"],
+        {"interface": "eth0", "from": ["192.0.2.2"]},
+    )
+    given = ["198.51.100.2", "198.51.100.3"]
+    assert sync(sync_senders=given) == (
+        [elsewhere, f"{ours} ip saddr != {{ 198.51.100.2, 198.51.100.3 }} drop"],
+        {"interface": "eth0", "from": given},
+    )
+    # on another link the inventory does not know who has which address
+    assert sync(sync_interface="eth1") == ([f'{ours} iifname != "eth1" drop'], {})
+    assert sync(sync_interface="eth1", sync_senders=given)[1] == {"interface": "eth1", "from": given}
+    assert sync(sync_daemon=False) == sync(directors=1) == ([], {})
+
+
+def test_synchronisation_over_ipv6_and_more_ports() -> None:
+    group = {"group": "ff02::81", "port": 9000}
+    assert sync(sync_daemon=group) == (['ip6 daddr ff02::81 udp dport 9000 iifname != "eth0" drop'], {})
+    assert sync(sync_daemon=group, sync_senders="fe80::2", extra_sysctls={"net.ipv4.vs.sync_ports": 4}) == (
+        [
+            'ip6 daddr ff02::81 udp dport 9000-9003 iifname != "eth0" drop',
+            "ip6 daddr ff02::81 udp dport 9000-9003 ip6 saddr != fe80::2 drop",
+        ],
+        {},
+    )
+
+
+def test_an_address_that_the_inventory_lacks_is_not_guessed() -> None:
+    six = {"lvs_address": "2001:db8::3"}
+    web = service(address="2001:db8::10")
+    found = build(web, lb2=six).director("lb1", "eth0")
+    assert chain(found["nftables"], "sync_guard") == ['ip daddr 224.0.0.81 udp dport 8848 iifname != "eth0" drop']
+    assert found["sync_source"] == {}

@@ -649,6 +649,13 @@ def test_host_addresses(inventory: dict[str, Any], variables: object, message: s
             {"sync_daemon": {"group": "192.0.2.1"}},
             "director_sync_daemon: group: '192.0.2.1' is not a multicast address",
         ),
+        ("lb1", {"sync_senders": "lb2"}, "director_sync_senders: 'lb2' is not an IP address"),
+        ("lb1", {"sync_senders": ["224.0.0.81"]}, "director_sync_senders: '224.0.0.81' is not the address of a host"),
+        (
+            "lb1",
+            {"sync_senders": ["192.0.2.2", "fe80::2"]},
+            "director_sync_senders: fe80::2 is ipv6, and the group of the synchronisation is ipv4",
+        ),
         ("lb1", {"sync_interface": "a b"}, "director_sync_interface: 'a b' is not the name of a network interface"),
         ("lb1", {"interface": "a#b"}, "director_interface: 'a#b' is not the name of a network interface"),
         ("lb1", {"track_interfaces": "eth2"}, "director_track_interfaces: 'eth2' is not a list"),
