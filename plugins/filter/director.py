@@ -111,6 +111,23 @@ options:
     type: list
     elements: dict
     default: []
+  vrrp_hops:
+    description: The number of routers between two directors. VRRP that more routers have forwarded is dropped.
+    type: int
+    default: 0
+  transit:
+    description:
+      - Whether the director forwards packets that belong to no service, with C(forward_method=nat) and C(fullnat).
+      - Without it such packets are dropped. It is required where O(sysctls) switches forwarding on too.
+    type: bool
+  sync_senders:
+    description:
+      - The addresses from which all directors send what they tell each other of connections. With several directors,
+        what comes from others is dropped.
+      - By default these are the directors' addresses, if that is on the link of the VIPs and over IPv4. Otherwise only
+        what comes from another link is dropped.
+    type: list
+    elements: str
 seealso:
   - plugin: lvs.cluster.real_server
     plugin_type: filter
@@ -174,7 +191,7 @@ _value:
         - Sysctls by name. Forwarding is switched on only for methods that need it, which direct routing does not.
       type: dict
     nftables:
-      description: The rules of the table C(lvs_cluster) of nftables. Empty when no service needs any.
+      description: The rules of the table C(lvs_cluster) of nftables. Empty when the director needs none.
       type: str
     vrrp:
       description: The VRRP instances.
@@ -252,6 +269,18 @@ _value:
       description: The names of the network interfaces that have to be there.
       type: list
       elements: str
+    sync_source:
+      description:
+        - The C(interface) on which connections are synchronised, and the addresses (C(from)) that the other directors
+          accept that from. This is for the option O(lvs.cluster.host_check#module:sync_source). Empty if they accept it
+          from every address, or if there is none.
+      type: dict
+    undecided_forwarding:
+      description:
+        - Address families that the director forwards without O(transit). This is for the option
+          O(lvs.cluster.host_check#module:no_forwarding).
+      type: list
+      elements: str
     openings:
       description: Rules of nftables for the director's own firewall.
       type: dict
@@ -300,6 +329,8 @@ _value:
     handover_file: ""
     script_user: ""
     interfaces: [eth1]
+    sync_source: {}
+    undecided_forwarding: []
     openings:
       input: [ip daddr 192.0.2.10 tcp dport 80 accept]
       forward: []
@@ -333,6 +364,9 @@ def director(
     health_checker: Any = KEEPALIVED,
     track_interfaces: Any = None,
     track_scripts: Any = None,
+    vrrp_hops: Any = 0,
+    transit: Any = None,
+    sync_senders: Any = None,
 ) -> dict[str, object]:
     """`Cluster.director` as a filter."""
 
@@ -354,6 +388,9 @@ def director(
             health_checker,
             track_interfaces,
             track_scripts,
+            vrrp_hops,
+            transit,
+            sync_senders,
         )
 
     return expand(description, groups, hostvars, wanted)

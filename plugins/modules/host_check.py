@@ -68,6 +68,30 @@ options:
     type: list
     elements: str
     default: []
+  sync_source:
+    description:
+      - From where this host may send connection synchronisation (IPv4), so that the other directors do not drop it.
+      - The kernel sends it from the first address of the interface.
+    type: dict
+    suboptions:
+      interface:
+        description: The network interface.
+        type: str
+        required: true
+      from:
+        description: The addresses that the other directors accept.
+        type: list
+        elements: str
+        required: true
+  no_forwarding:
+    description:
+      - Address families in which the host must not forward packets, unless M(lvs.cluster.ipvs_kernel) switched that on.
+      - A director drops what it would forward and belongs to no service. On a host that was a router before, somebody
+        has to decide that.
+    type: list
+    elements: str
+    choices: [ipv4, ipv6]
+    default: []
   vrrp:
     description:
       - Whether a keepalived must run with VRRP instances that have their addresses or stand by. None may be in the
@@ -165,10 +189,13 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.lvs.cluster.plugins.module_utils.host.addresses import held_addresses
 from ansible_collections.lvs.cluster.plugins.module_utils.host.capability import require_root
 from ansible_collections.lvs.cluster.plugins.module_utils.host.errors import HostError, MissingLibrary
+from ansible_collections.lvs.cluster.plugins.module_utils.host.forwarding import routers_before
 from ansible_collections.lvs.cluster.plugins.module_utils.host.given import module_name, unicast_address, unit_name
 from ansible_collections.lvs.cluster.plugins.module_utils.host.keepalived import require_vrrp
 from ansible_collections.lvs.cluster.plugins.module_utils.host.kmod import KernelModules
 from ansible_collections.lvs.cluster.plugins.module_utils.host.respawn import LIBRARY, respawn_with_library
+from ansible_collections.lvs.cluster.plugins.module_utils.host.source import multicast_source
+from ansible_collections.lvs.cluster.plugins.module_utils.host.sysctl import display
 from ansible_collections.lvs.cluster.plugins.module_utils.host.systemd import booted, run_command
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import argspec, arguments
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.kernel import Ipvs, KernelError
@@ -215,6 +242,27 @@ def _check_addresses(wanted: list[str], unwanted: list[str]) -> None:
             raise HostError(f"this host has the address {text}")
 
 
+def _check_sync_source(wanted: dict[str, Any] | None) -> None:
+    if wanted is None:
+        return
+    found = multicast_source(wanted["interface"])
+    accepted = [unicast_address("sync_source.from", text, "an address to send from") for text in wanted["from"]]
+    if found is not None and found not in accepted:
+        raise HostError(
+            f"this host sends connection synchronisation from {found}, the first address of {wanted['interface']},"
+            f" but the other directors accept it from {' '.join(map(str, accepted))} only:"
+            " list the addresses of all directors on that link in director_sync_senders"
+        )
+
+
+def _check_forwarding(families: list[str]) -> None:
+    for family, key in routers_before(families):
+        raise HostError(
+            f"this host forwarded {family} packets before ({display(key)} was on): say with director_transit whether it"
+            " goes on forwarding packets that belong to no service (true) or drops them (false)"
+        )
+
+
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
@@ -226,6 +274,14 @@ def main() -> None:
             "no_addresses": {"type": "list", "elements": "str", "default": []},
             "vips": {"type": "list", "elements": "str", "default": []},
             "interfaces": {"type": "list", "elements": "str", "default": []},
+            "sync_source": {
+                "type": "dict",
+                "options": {
+                    "interface": {"type": "str", "required": True},
+                    "from": {"type": "list", "elements": "str", "required": True},
+                },
+            },
+            "no_forwarding": {"type": "list", "elements": "str", "choices": ["ipv4", "ipv6"], "default": []},
             "vrrp": {"type": "bool", "default": False},
             "vrrp_scripts": {"type": "list", "elements": "str", "default": []},
             "virtual_services": {"type": "list", "elements": "dict", "options": argspec.identity(), "default": []},
@@ -258,6 +314,8 @@ def main() -> None:
         for name in module.params["interfaces"]:
             if name not in links:
                 raise HostError(f"this host has no network interface {name}, only {' '.join(links)}")
+        _check_sync_source(module.params["sync_source"])
+        _check_forwarding(module.params["no_forwarding"])
         for name in module.params["services"]:
             if run_command(["systemctl", "is-active", "--", unit_name("services", name)])[0]:
                 raise HostError(f"the service {name} does not run")

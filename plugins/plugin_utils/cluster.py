@@ -24,6 +24,13 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.gateway import (
     read_gateways,
     replies,
 )
+from ansible_collections.lvs.cluster.plugins.plugin_utils.guards import (
+    read_transit,
+    routed_families,
+    sync_guard,
+    transit_guard,
+    vrrp_guard,
+)
 from ansible_collections.lvs.cluster.plugins.plugin_utils.health import check_pools, seen_within
 from ansible_collections.lvs.cluster.plugins.plugin_utils.health_checkers import KEEPALIVED, read_checker, refuse
 from ansible_collections.lvs.cluster.plugins.plugin_utils.inventory import (
@@ -54,7 +61,13 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import ModelE
 from ansible_collections.lvs.cluster.plugins.plugin_utils.resolve import ResolvedService, resolve
 from ansible_collections.lvs.cluster.plugins.plugin_utils.services import UNREWRITTEN
 from ansible_collections.lvs.cluster.plugins.plugin_utils.source_addresses import addresses_unit
-from ansible_collections.lvs.cluster.plugins.plugin_utils.sync_daemon import check_families, read_sync_daemon
+from ansible_collections.lvs.cluster.plugins.plugin_utils.sync_daemon import (
+    check_families,
+    known_senders,
+    read_senders,
+    read_sync_daemon,
+    used_ports,
+)
 from ansible_collections.lvs.cluster.plugins.plugin_utils.table import pools, table_entries
 from ansible_collections.lvs.cluster.plugins.plugin_utils.tracking import Tracked, read_tracked
 from ansible_collections.lvs.cluster.plugins.plugin_utils.tunnels import (
@@ -121,6 +134,9 @@ class Cluster:
         health_checker: object = KEEPALIVED,
         track_interfaces: object = None,
         track_scripts: object = None,
+        vrrp_hops: object = 0,
+        transit: object = None,
+        sync_senders: object = None,
     ) -> dict[str, object]:
         """What one director needs; raises `ModelError` when the host is none or a setting is bad.
 
@@ -130,7 +146,7 @@ class Cluster:
           is the module's ``exclude``
         - ``kernel_modules``: a list of names (`kernel_settings.kernel_modules`)
         - ``sysctls``: key -> value (`kernel_settings.sysctls`), with ``extra_sysctls`` over them
-        - ``nftables``: the rules of the table lvs_cluster (`nftables.director_rules`), empty for no table
+        - ``nftables``: the rules of the table lvs_cluster (`nftables.director_rules`, `guards`), empty for no table
         - ``vrrp``: ``{"instances": [...]}`` (`vrrp.Instance.as_dict`)
         - ``keepalived``: its whole configuration (`keepalived.configuration`)
         - ``addresses_unit``: the unit that has keepalived wait for the addresses it needs, empty where there is
@@ -142,6 +158,10 @@ class Cluster:
         - ``script_user``: the user that commands of health checks and tracked ones run as, empty where there is nobody
           to make for that
         - ``interfaces``: names of network interfaces that have to be there
+        - ``undecided_forwarding``: families that the role forwards and for which ``transit`` is not given; somebody may
+          rely on a host that forwarded them before
+        - ``sync_source``: ``{"interface": "eth1", "from": ["192.0.2.2"]}``, which addresses the other directors take
+          synchronisation from; empty where they take it from all on that link
         - ``openings``: rules for the host's own firewall, by hook: ``{"input": [...], "forward": [...]}`` (`openings`)
         """
         problems = Problems()
@@ -155,9 +175,11 @@ class Cluster:
             preempt,
             preempt_delay,
             garp_refresh,
+            vrrp_hops,
         )
         link = read_link(sync_interface, "director_sync_interface", settings.interface, problems)
         daemon = read_sync_daemon(sync_daemon, link, problems)
+        senders = read_senders(sync_senders, daemon, problems) if daemon is not None else ()
         checker = read_checker(health_checker, problems)
         other = _OTHER_CHECKERS.get(checker)
         tracked = read_tracked(track_interfaces, track_scripts, problems)
@@ -169,6 +191,8 @@ class Cluster:
             refuse(other, checked(self.resolved), problems)
         gateways = read_gateways(nat_gateway, self.resolved, self.inventory, problems)
         extra = read_sysctls(extra_sysctls, "director_sysctls", problems)
+        routed = routed_families(self.resolved)
+        passes = read_transit(transit, routed, extra, problems)
         problems.raise_any()
         vips = self.vips()
         inside = floating(gateways.values(), vips, self.inventory)
@@ -181,13 +205,26 @@ class Cluster:
         services = [item.service for item in self.resolved]
         kernel = {**sysctls(services, len(self.inventory.directors), settings.interfaces), **extra}
         moving = [vip for vip in vips if forwards(kernel, vip.version)] if any(one.peers for one in vrrp) else []
+        guards = [vrrp_guard(vrrp)]
+        try:
+            guards.append("" if passes else transit_guard(self.resolved, settings.interfaces, self.inventory))
+        except InventoryError as error:
+            raise ModelError([str(error)]) from error
+        sync_source: dict[str, object] = {}
+        if daemon is not None:
+            daemon = replace(daemon, ports=used_ports(kernel))
+            known = {} if senders else known_senders(daemon, settings.interface, self.inventory)
+            guards.append(sync_guard(daemon, senders or [one for name, one in known.items() if name != host]))
+            # with IPv6 the address that the kernel takes cannot be told
+            if (senders or known) and daemon.family == "ipv4":
+                sync_source = {"interface": daemon.interface, "from": [*senders] or [known[host]]}
         return {
             "vips": [{"address": str(vip), "family": family_of(vip), "prefix": vip.max_prefixlen} for vip in vips],
             "services": table_entries(self.resolved),
             "owned_elsewhere": self.owned_elsewhere(),
             "kernel_modules": kernel_modules(services),
             "sysctls": kernel,
-            "nftables": director_rules(services, settings.interfaces, moving),
+            "nftables": director_rules(services, settings.interfaces, moving, guards),
             "vrrp": {"instances": [instance.as_dict() for instance in vrrp]},
             "keepalived": configuration(
                 host,
@@ -207,6 +244,8 @@ class Cluster:
             "interfaces": list(
                 dict.fromkeys((*settings.interfaces, *([link] if daemon else []), *tracked.interface_names))
             ),
+            "sync_source": sync_source,
+            "undecided_forwarding": routed if passes is None else list[str](),
             "openings": {
                 "input": input_rules(self.resolved, [peer for instance in vrrp for peer in instance.peers], daemon),
                 "forward": forward_rules(self.resolved),

@@ -20,7 +20,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import (
 from ansible_collections.lvs.cluster.plugins.plugin_utils.inventory import Inventory, InventoryError
 from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import Problems, show
 from ansible_collections.lvs.cluster.plugins.plugin_utils.resolve import RealServer, ResolvedService
-from ansible_collections.lvs.cluster.plugins.plugin_utils.services import UNREWRITTEN, Service, Traffic
+from ansible_collections.lvs.cluster.plugins.plugin_utils.services import UNREWRITTEN, Service, SorryServer, Traffic
 
 VARIABLE = "lvs_nat_gateway"
 TRAFFIC_VARIABLE = "real_server_return_traffic"
@@ -126,7 +126,7 @@ def check_return_traffic(host: str, traffic: object, resolved: Iterable[Resolved
             problems.add(TRAFFIC_VARIABLE, "", f"{text} {item.service.name} ({method})")
 
 
-def answering(service: Service, server: RealServer, traffic: Traffic) -> tuple[int, ...]:
+def answering(service: Service, server: RealServer | SorryServer, traffic: Traffic) -> tuple[int, ...]:
     """The ports that a real server answers from; 0 is every port."""
     if service.helper:
         return (0,)  # data connections of FTP come from its port 20, or go to one that the server chooses

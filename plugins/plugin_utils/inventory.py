@@ -44,6 +44,7 @@ class Inventory:
         self._real_servers = frozenset(self._groups.get(REAL_SERVERS, ()))
         self._checked: set[str] = set()
         self._addresses: dict[str, dict[str, IPAddress] | InventoryError] = {}
+        self._variables: dict[str, Mapping[object, object]] = {}
         self.directors = self._groups.get(DIRECTORS, ())
         self.real_servers = self._groups.get(REAL_SERVERS, ())
 
@@ -102,10 +103,21 @@ class Inventory:
             f"set {ADDRESS_VARIABLE} for host {host}: an {_say(family)} address is needed beside {known}"
         )
 
+    def variable(self, host: str, name: str) -> object:
+        """One of the host's variables; None where it is not given. Raises `InventoryError` when it cannot be had."""
+        value = self._variables_of(host).get(name)
+        if isinstance(value, Exception):
+            raise InventoryError(f"{name} of host {host}: {value}")
+        return value
+
+    def _variables_of(self, host: str) -> Mapping[object, object]:
+        if host not in self._variables:
+            variables = self._hostvars.get(host)
+            self._variables[host] = variables if isinstance(variables, Mapping) else {}
+        return self._variables[host]
+
     def _read_addresses(self, host: str) -> dict[str, IPAddress]:
-        variables = self._hostvars.get(host)
-        if not isinstance(variables, Mapping):
-            variables = {}
+        variables = self._variables_of(host)
         value = variables.get(ADDRESS_VARIABLE)
         if isinstance(value, Exception):
             raise InventoryError(f"{ADDRESS_VARIABLE} of host {host}: {value}")

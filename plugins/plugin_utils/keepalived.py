@@ -21,7 +21,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.virtual_servers import
     DRAIN_DIRECTORY,
     virtual_servers,
 )
-from ansible_collections.lvs.cluster.plugins.plugin_utils.vrrp import Instance
+from ansible_collections.lvs.cluster.plugins.plugin_utils.vrrp import TTL, Instance
 
 #: Whom keepalived itself takes where nobody is named and that user exists (keepalived.conf(5), script_user).
 DEFAULT_SCRIPT_USER = "keepalived_script"
@@ -74,7 +74,7 @@ def configuration(
 
 
 def _global(host: str, instances: Sequence[Instance], sync_daemon: SyncDaemon | None, script_user: str) -> list[str]:
-    lines = [f"router_id {host}", "vrrp_version 3", "enable_script_security"]
+    lines = [f"router_id {host}", "vrrp_version 3", "vrrp_check_unicast_src", "enable_script_security"]
     if script_user:
         lines.append(f"script_user {script_user}")
     if sync_daemon is not None and instances:
@@ -114,7 +114,11 @@ def _instance(instance: Instance, watch: list[str]) -> list[str]:
         if settings.garp_refresh:
             lines.append(f"garp_master_refresh {settings.garp_refresh}")
         lines.append(f"unicast_src_ip {instance.source_address}")
-        lines += block("unicast_peer", instance.peers)
+        # keepalived sets it by default with IPv4 only; with IPv6 the host's own applies (vrrp_build_ancillary_data() in
+        # keepalived/vrrp/vrrp.c)
+        lines.append(f"unicast_ttl {TTL}")
+        accepted = f"min_ttl {settings.min_ttl} max_ttl {TTL}"
+        lines += block("unicast_peer", [f"{peer} {accepted}" for peer in instance.peers])
     lines += watch
     lines += block("virtual_ipaddress", instance.addresses)
     return block(f"vrrp_instance {instance.name}", lines)

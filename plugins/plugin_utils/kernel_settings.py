@@ -16,7 +16,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import Proble
 from ansible_collections.lvs.cluster.plugins.plugin_utils.services import Service
 
 #: Methods whose replies the director forwards as a router.
-_ROUTED = ("nat", "fullnat")
+ROUTED = ("nat", "fullnat")
 
 
 def kernel_modules(services: Sequence[Service]) -> list[str]:
@@ -104,7 +104,7 @@ def sysctls(services: Sequence[Service], directors: int, interfaces: Sequence[st
     if directors > 1 and any(service.scheduler in _STATELESS for service in services):
         found["net.ipv4.vs.sloppy_tcp"] = 1
         found["net.ipv4.vs.sloppy_sctp"] = 1
-    routed = {service.family for service in services if service.forward_method in _ROUTED}
+    routed = {service.family for service in services if service.forward_method in ROUTED}
     if "ipv4" in routed:
         found["net.ipv4.ip_forward"] = 1
         found["net.ipv4.conf.all.send_redirects"] = 0
@@ -123,8 +123,12 @@ def sysctls(services: Sequence[Service], directors: int, interfaces: Sequence[st
 
 def forwards(values: Mapping[str, int | str], version: int) -> bool:
     """Whether these sysctls make a router of the host, for IP of this version."""
-    key = "net.ipv4.ip_forward" if version == 4 else "net.ipv6.conf.all.forwarding"
-    return str(values.get(key, 0)) != "0"
+    return str(values.get(forwarding_key(f"ipv{version}"), 0)) != "0"
+
+
+def forwarding_key(family: str) -> str:
+    """The sysctl that makes a router of the host."""
+    return "net.ipv4.ip_forward" if family == "ipv4" else "net.ipv6.conf.all.forwarding"
 
 
 def read_sysctls(value: object, variable: str, problems: Problems) -> dict[str, int | str]:

@@ -34,11 +34,17 @@ _MSS = {"ipv4": 1460, "ipv6": 1440}
 _WINDOW_SCALE = 7
 
 
-def director_rules(services: Iterable[Service], interfaces: Sequence[str], moving: Sequence[IPAddress] = ()) -> str:
+def director_rules(
+    services: Iterable[Service],
+    interfaces: Sequence[str],
+    moving: Sequence[IPAddress] = (),
+    guards: Sequence[str] = (),
+) -> str:
     """The chains that these services need; empty when they need none. Services keep their order.
 
     ``interfaces`` are those on which the director has to do with clients and real servers, the one with the VIPs first.
-    ``moving`` are VIPs that it would forward packets for while it does not have them.
+    ``moving`` are VIPs that it would forward packets for while it does not have them. ``guards`` are chains that come
+    before these (`guards`).
     """
     services = list(services)
     marked = [service for service in services if service.fwmark is not None]
@@ -46,6 +52,7 @@ def director_rules(services: Iterable[Service], interfaces: Sequence[str], movin
     masqueraded = [service for service in services if service.forward_method == "fullnat"]
     # none of the names is a word of nft's language
     chains = [
+        *guards,
         _chain("syn_untracked", "filter hook prerouting priority raw", proxied, _untracked),
         _chain("marks", "filter hook prerouting priority mangle", marked, _mark),
         _chain("syn_proxy", "filter hook input priority filter", proxied, _proxy),
@@ -87,10 +94,11 @@ def _back(interfaces: Sequence[str], moving: Sequence[IPAddress]) -> list[str]:
 
 def _to(*addresses: IPAddress) -> str:
     """The packets to addresses of one family, as a match."""
-    return f"{'ip' if addresses[0].version == 4 else 'ip6'} daddr {_any_of([str(one) for one in addresses])}"
+    return f"{'ip' if addresses[0].version == 4 else 'ip6'} daddr {any_of([str(one) for one in addresses])}"
 
 
-def _any_of(values: Sequence[str]) -> str:
+def any_of(values: Sequence[str]) -> str:
+    """One value, or a set of several, as nft takes it."""
     return values[0] if len(values) == 1 else f"{{ {', '.join(values)} }}"
 
 
@@ -104,7 +112,7 @@ def to_vip(traffic: Traffic) -> str:
 
 def ports_of(traffic: Traffic) -> str:
     """Its ports, as nft takes them behind C(dport) and C(sport)."""
-    return _any_of([str(port) for port in sorted(traffic.ports)])
+    return any_of([str(port) for port in sorted(traffic.ports)])
 
 
 def _mark(service: Service, traffic: Traffic) -> list[str]:

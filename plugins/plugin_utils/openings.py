@@ -15,7 +15,8 @@ from dataclasses import replace
 from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import family_of
 from ansible_collections.lvs.cluster.plugins.plugin_utils.gateway import answering
 from ansible_collections.lvs.cluster.plugins.plugin_utils.nftables import to_vip
-from ansible_collections.lvs.cluster.plugins.plugin_utils.resolve import ResolvedService
+from ansible_collections.lvs.cluster.plugins.plugin_utils.resolve import RealServer, ResolvedService
+from ansible_collections.lvs.cluster.plugins.plugin_utils.services import SorryServer
 from ansible_collections.lvs.cluster.plugins.plugin_utils.sync_daemon import SyncDaemon
 
 _WORD = {"ipv4": "ip", "ipv6": "ip6"}
@@ -41,7 +42,10 @@ def forward_rules(resolved: Iterable[ResolvedService]) -> list[str]:
     for item in resolved:
         if item.service.forward_method not in ("nat", "fullnat"):
             continue
-        for server in item.servers:
+        servers: list[RealServer | SorryServer] = [*item.servers]
+        if item.service.sorry_server is not None:
+            servers.append(item.service.sorry_server)
+        for server in servers:
             for traffic in item.service.traffic:
                 match = f"{_WORD[family_of(server.address)]} saddr {server.address}"
                 for port in answering(item.service, server, traffic):

@@ -18,15 +18,21 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import (
     family_of,
     to_address,
     to_boolean,
+    to_integer,
 )
+from ansible_collections.lvs.cluster.plugins.plugin_utils.inventory import Inventory, InventoryError
 from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import Problems, show
 from ansible_collections.lvs.cluster.plugins.plugin_utils.resolve import ResolvedService
 
 VARIABLE = "director_sync_daemon"
+SENDERS_VARIABLE = "director_sync_senders"
 KEYS = ("id", "maxlen", "port", "ttl", "group")
 #: What the kernel takes where nothing is given (net/netfilter/ipvs/ip_vs_sync.c, start_sync_thread).
 DEFAULT_GROUP = "224.0.0.81"
 DEFAULT_PORT = 8848
+#: The kernel uses so many ports, from that on (ip_vs_sync.c, start_sync_thread; IPVS_SYNC_PORTS_MAX).
+PORTS_SYSCTL = "net.ipv4.vs.sync_ports"
+MAX_PORTS = 64
 #: keepalived/core/global_parser.c, lvs_syncd_handler: a datagram less the headers of IPv4 and UDP.
 MAX_LENGTH = 65535 - 20 - 8
 
@@ -41,6 +47,7 @@ class SyncDaemon:
     port: int | None = None
     ttl: int | None = None
     group: str | None = None
+    ports: int = 1
 
     def line(self, instance: str) -> str:
         """As keepalived takes it in ``global_defs``, bound to a VRRP instance."""
@@ -54,9 +61,20 @@ class SyncDaemon:
         By interface and not by sender: the kernel sends from the first address of the interface (ip_vs_sync.c,
         bind_mcastif_addr), which need not be the director's address in the inventory.
         """
-        group = self.group or DEFAULT_GROUP
-        family = "ip6" if ":" in group else "ip"
-        return f'iifname "{self.interface}" {family} daddr {group} udp dport {self.port or DEFAULT_PORT} accept'
+        return f'iifname "{self.interface}" {self.match} accept'
+
+    @property
+    def family(self) -> str:
+        """The family of its datagrams."""
+        return "ipv6" if ":" in (self.group or DEFAULT_GROUP) else "ipv4"
+
+    @property
+    def match(self) -> str:
+        """Its datagrams, as a match of nftables."""
+        first = self.port or DEFAULT_PORT
+        ports = str(first) if self.ports == 1 else f"{first}-{min(first + self.ports - 1, MAX_PORT)}"
+        protocol = "ip" if self.family == "ipv4" else "ip6"
+        return f"{protocol} daddr {self.group or DEFAULT_GROUP} udp dport {ports}"
 
 
 def read_sync_daemon(value: object, interface: str, problems: Problems) -> SyncDaemon | None:
@@ -82,6 +100,43 @@ def read_sync_daemon(value: object, interface: str, problems: Problems) -> SyncD
         ttl=fields.integer("ttl", 1, 255),
         group=group,
     )
+
+
+def used_ports(values: Mapping[str, int | str]) -> int:
+    """Return how many ports the kernel uses with these sysctls."""
+    return min(max(to_integer(values.get(PORTS_SYSCTL, 1)) or 1, 1), MAX_PORTS)
+
+
+def read_senders(value: object, daemon: SyncDaemon, problems: Problems) -> tuple[str, ...]:
+    """Return the addresses that all directors send from, as the role's variable has them; empty if it is not given."""
+    found: dict[str, None] = {}
+    for element in value if isinstance(value, (list, tuple)) else [] if value is None else [value]:
+        address = to_address(element)
+        if address is None:
+            problems.add(SENDERS_VARIABLE, "", f"{show(element)} is not an IP address")
+        elif address.is_multicast or address.is_unspecified or address.is_loopback:
+            problems.add(SENDERS_VARIABLE, "", f"{show(str(address))} is not the address of a host")
+        elif family_of(address) != daemon.family:
+            text = f"{address} is {family_of(address)}, and the group of the synchronisation is {daemon.family}"
+            problems.add(SENDERS_VARIABLE, "", text)
+        else:
+            found[str(address)] = None
+    return tuple(found)
+
+
+def known_senders(daemon: SyncDaemon, interface: str, inventory: Inventory) -> dict[str, str]:
+    """Return director -> the address it sends from, as far as the inventory says; empty if it does not.
+
+    It says so only on the link of the VIPs (``interface``), where ``lvs_address`` is. With IPv4 the kernel sends from
+    the first address of the interface (ip_vs_sync.c, bind_mcastif_addr), which the module host_check compares. With
+    IPv6 the source depends on the scope of the group (make_send_sock does not bind): usually a link-local address.
+    """
+    if daemon.interface != interface or daemon.family == "ipv6":
+        return {}
+    try:
+        return {host: str(inventory.address(host, daemon.family)) for host in inventory.directors}
+    except InventoryError:
+        return {}
 
 
 def check_families(resolved: Iterable[ResolvedService], problems: Problems) -> None:

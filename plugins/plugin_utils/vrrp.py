@@ -20,6 +20,9 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import Proble
 # without what keepalived's parser gives a meaning
 LINK = re.compile(r"(?!\.\.?$)[^\s/:!#$\"'\\{}\x00-\x1f\x7f]{1,15}")
 MAX_REFRESH = 86400
+#: What every sender sets (RFC 5798, sections 5.1.1.3 and 5.1.2.3), and each router on the way lowers by one.
+TTL = 255
+MAX_HOPS = TTL - 1
 MAX_DELAY = 1000  # keepalived.conf(5), preempt_delay
 
 
@@ -31,7 +34,7 @@ class Settings:
     ``gateway_interface`` is the link of the real servers, where it is another than that of the VIPs. ``preempt`` is
     whether a director takes the VIPs from one of a lower priority, and ``preempt_delay`` after how many seconds. In
     these it learns of the other's connections and makes its health checks. Every ``garp_refresh`` seconds the master
-    tells the link again where the VIPs are; 0 is never.
+    tells the link again where the VIPs are; 0 is never. ``hops`` is the number of routers between two directors.
     """
 
     interface: str
@@ -41,6 +44,12 @@ class Settings:
     preempt: bool = True
     preempt_delay: int = 30
     garp_refresh: int = 60
+    hops: int = 0
+
+    @property
+    def min_ttl(self) -> int:
+        """The lowest TTL or hop limit that an advert of a peer has on arrival."""
+        return TTL - self.hops
 
     @property
     def interfaces(self) -> tuple[str, ...]:
@@ -96,6 +105,7 @@ def read_settings(
     preempt: object = True,
     preempt_delay: object = 30,
     garp_refresh: object = 60,
+    hops: object = 0,
 ) -> Settings:
     """Check the director role's variables. What is bad is noted, and only then the result is of no use."""
     name = plain(interface) if isinstance(interface, str) else ""
@@ -121,7 +131,11 @@ def read_settings(
         problems.add("director_preempt", "", f"{show(preempt)} is neither true nor false")
     delay = _whole_seconds(preempt_delay, MAX_DELAY, "director_preempt_delay", problems)
     refresh = _whole_seconds(garp_refresh, MAX_REFRESH, "director_garp_refresh", problems)
-    return Settings(name, router or 0, interval or 0.0, inside, bool(preempts), delay, refresh)
+    routers = to_integer(hops)
+    if routers is None or not 0 <= routers <= MAX_HOPS:
+        problems.add("director_vrrp_hops", "", f"{show(hops)} is not a number of routers from 0 to {MAX_HOPS}")
+        routers = 0
+    return Settings(name, router or 0, interval or 0.0, inside, bool(preempts), delay, refresh, routers)
 
 
 def _whole_seconds(value: object, most: int, variable: str, problems: Problems) -> int:

@@ -135,7 +135,7 @@ class Lab:
             wrapped["args"], env=wrapped["env"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 
-    def module(self, name, check_mode=False, prepare="", systemd=True, **arguments):
+    def module(self, name, /, check_mode=False, prepare="", systemd=True, **arguments):
         """Run a module of the collection on the host."""
         path = self.scratch / "arguments.json"  # on the command line 255 bytes would be the limit
         path.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": {**arguments, "_ansible_check_mode": check_mode}}))

@@ -58,3 +58,45 @@ def test_names_that_are_options_of_a_command(lab, arguments, says):
     refused = lab.module("host_check", **arguments)
     assert refused.failed
     assert refused.message == says
+
+
+@pytest.mark.parametrize(("family", "key"), [("ipv4", "net/ipv4/ip_forward"), ("ipv6", "net/ipv6/conf/all/forwarding")])
+def test_a_host_that_was_a_router_before(lab, family, key):
+    def asks(*families):
+        return lab.module("host_check", no_forwarding=list(families))
+
+    assert not asks("ipv4", "ipv6").failed
+    # as the role switches it on
+    lab.module("ipvs_kernel", modules=[], sysctls={key: 1})
+    assert lab.sysctl(key) == "1"
+    assert not asks("ipv4", "ipv6").failed
+    lab.module("ipvs_kernel", state="absent")
+    lab.sysctl(key, 1)
+    for _again in range(2):
+        refused = asks("ipv4", "ipv6")
+        assert refused.failed
+        assert refused.message.startswith(
+            f"this host forwarded {family} packets before ({key.replace('/', '.')} was on)"
+        )
+        assert not asks(*{"ipv4", "ipv6"} - {family}).failed
+        lab.module("ipvs_kernel", modules=[], sysctls={key: 1})
+
+
+def test_where_synchronisation_is_sent_from(lab):
+    def asks(*addresses):
+        return lab.module("host_check", sync_source={"interface": "link0", "from": list(addresses)})
+
+    assert not asks("10.9.0.1").failed
+    # a VIP comes after what the interface has, and so does a second address of the same network
+    lab.ip(lab.host, "address", "add", "10.9.0.10/32", "dev", "link0")
+    lab.ip(lab.host, "address", "add", "10.9.0.4/24", "dev", "link0")
+    assert not asks("10.9.0.1").failed
+    refused = asks("10.9.0.3", "10.9.0.4")
+    assert refused.failed
+    assert refused.message == (
+        "this host sends connection synchronisation from 10.9.0.1, the first address of link0, but the other directors"
+        " accept it from 10.9.0.3 10.9.0.4 only: list the addresses of all directors on that link in"
+        " director_sync_senders"
+    )
+    lab.ip(lab.host, "address", "flush", "dev", "link0")
+    assert not asks("10.9.0.1").failed, "it may get one"

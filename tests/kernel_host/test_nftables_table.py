@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
+import yaml
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import build_cluster
 
@@ -18,6 +20,7 @@ chain marks {
     ip6 daddr 2001:db8::10 udp dport 53 counter meta mark set 0x2a
 }
 """
+CASES = Path(__file__).parents[1] / "unit/plugins/plugin_utils/cases"
 THE_SAME = """\
 chain marks { type filter hook prerouting priority -150;
  # said differently
@@ -98,6 +101,25 @@ def test_the_rules_of_the_cluster_model_are_good_ones(lab, rules):
     done = lab.module("nftables_table", rules=director["nftables"])
     assert done.changed, done.message
     assert not lab.module("nftables_table", rules=director["nftables"]).changed
+
+
+def golden():
+    """Every table that a golden case of the cluster model has, once."""
+    found: dict[str, str] = {}
+    for expected in sorted(CASES.glob("*/expected.yml")):
+        for kind, hosts in yaml.safe_load(expected.read_text()).items():
+            for host, given in hosts.items():
+                if given["nftables"]:
+                    found.setdefault(given["nftables"], f"{expected.parent.name}-{kind}-{host}")
+    return [pytest.param(rules, id=name) for rules, name in found.items()]
+
+
+@pytest.mark.parametrize("rules", golden())
+def test_the_golden_rules_are_good_ones(lab, rules):
+    done = lab.module("nftables_table", rules=rules, persist=False)
+    assert done.changed, done.message
+    again = lab.module("nftables_table", rules=rules, persist=False)
+    assert again.changed is False, again.message or again.diff()
 
 
 def test_a_change_by_hand_is_put_right(lab):

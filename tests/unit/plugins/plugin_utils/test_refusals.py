@@ -642,6 +642,9 @@ def test_host_addresses(inventory: dict[str, Any], variables: object, message: s
         ("lb1", {"advert_interval": True}, "director_advert_interval: true is not a number of seconds"),
         ("lb1", {"preempt": "maybe"}, "director_preempt: 'maybe' is neither true nor false"),
         ("lb1", {"garp_refresh": -1}, "director_garp_refresh: -1 is not a number of seconds from 0 to 86400"),
+        ("lb1", {"vrrp_hops": 255}, "director_vrrp_hops: 255 is not a number of routers from 0 to 254"),
+        ("lb1", {"vrrp_hops": "far"}, "director_vrrp_hops: 'far' is not a number of routers from 0 to 254"),
+        ("lb1", {"transit": "maybe"}, "director_transit: 'maybe' is neither true nor false"),
         ("lb1", {"sync_daemon": 5}, "director_sync_daemon: 5 is neither true nor false, nor a mapping such as {id: 5}"),
         (
             "lb1",
@@ -653,6 +656,13 @@ def test_host_addresses(inventory: dict[str, Any], variables: object, message: s
             "lb1",
             {"sync_daemon": {"group": "192.0.2.1"}},
             "director_sync_daemon: group: '192.0.2.1' is not a multicast address",
+        ),
+        ("lb1", {"sync_senders": "lb2"}, "director_sync_senders: 'lb2' is not an IP address"),
+        ("lb1", {"sync_senders": ["224.0.0.81"]}, "director_sync_senders: '224.0.0.81' is not the address of a host"),
+        (
+            "lb1",
+            {"sync_senders": ["192.0.2.2", "fe80::2"]},
+            "director_sync_senders: fe80::2 is ipv6, and the group of the synchronisation is ipv4",
         ),
         ("lb1", {"sync_interface": "a b"}, "director_sync_interface: 'a b' is not the name of a network interface"),
         ("lb1", {"interface": "a#b"}, "director_interface: 'a#b' is not the name of a network interface"),

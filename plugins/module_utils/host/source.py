@@ -1,0 +1,37 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which source address the kernel gives to packets of its own.
+
+Through the command ip, which a host has before anybody has set it up.
+
+PRIVATE to the collection lvs.cluster: may change without notice.
+"""
+
+from __future__ import annotations
+
+import json
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Any
+
+from .errors import HostError
+from .systemd import RunCommand, run_command
+
+
+def multicast_source(interface: str, run: RunCommand = run_command) -> IPv4Address | IPv6Address | None:
+    """Return the address from which a socket that is bound to an interface sends IPv4 multicast; None if it has none.
+
+    That is the first one of global scope that is not secondary (net/ipv4/devinet.c: inet_select_addr()).
+    """
+    for link in _listed(run, "-4", "address", "show", "dev", interface):
+        for one in link.get("addr_info", []):
+            if one.get("scope") == "global" and not one.get("secondary"):
+                return ip_address(one["local"])
+    return None
+
+
+def _listed(run: RunCommand, *words: str) -> list[dict[str, Any]]:
+    status, output, errors = run(["ip", "-json", *words])
+    if status != 0:
+        raise HostError(f"ip {' '.join(words)}: {errors.strip() or output.strip()}")
+    return [one for one in json.loads(output or "[]") if isinstance(one, dict)]

@@ -1,0 +1,183 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What directors and real servers drop, as text; tests/kernel_host/test_guards.py sends packets through it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import Cluster, build_cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import ModelError
+
+HOSTVARS: dict[str, Any] = {
+    "lb1": {"lvs_address": ["192.0.2.2", "2001:db8::2"]},
+    "lb2": {"lvs_address": ["192.0.2.3", "2001:db8::3"]},
+    "lb3": {"lvs_address": ["192.0.2.4", "2001:db8::4"]},
+    "rs1": {"lvs_address": ["198.51.100.11", "2001:db8:1::11"]},
+    "rs2": {"lvs_address": ["198.51.100.12", "2001:db8:1::12"]},
+}
+
+
+def service(**changes: Any) -> dict[str, Any]:
+    return {"name": "web", "address": "192.0.2.10", "port": 80, "real_servers": [{"group": "real_servers"}], **changes}
+
+
+def build(*services: dict[str, Any], directors: int = 2, **variables: dict[str, Any]) -> Cluster:
+    """A cluster of so many directors; ``variables`` are further ones of hosts."""
+    hosts = {host: {**values, **variables.get(host, {})} for host, values in HOSTVARS.items()}
+    groups = {"directors": ["lb1", "lb2", "lb3"][:directors], "real_servers": ["rs1", "rs2"]}
+    return build_cluster(list(services), groups, hosts)
+
+
+def chain(rules: object, name: str) -> list[str]:
+    """The rules of a chain, without its hook; nothing where there is no such chain."""
+    lines = str(rules).splitlines()
+    if f"chain {name} {{" not in lines:
+        return []
+    start = lines.index(f"chain {name} {{")
+    return [line.strip() for line in lines[start + 2 : lines.index("}", start)]]
+
+
+def test_vrrp_is_from_peers_over_no_more_routers_than_given() -> None:
+    found = build(service(), directors=3).director("lb1", "eth0", vrrp_hops="2", virtual_router_id=7)
+    assert chain(found["nftables"], "vrrp_guard") == [
+        "meta l4proto 112 @th,8,8 7 ip saddr != { 192.0.2.3, 192.0.2.4 } drop",
+        "meta l4proto 112 @th,8,8 7 ip ttl < 253 drop",
+    ]
+    text = str(found["keepalived"])
+    assert "    vrrp_check_unicast_src\n" in text
+    # IPv4 adverts have it anyway, those of IPv6 do not
+    assert "    unicast_ttl 255\n" in text
+    assert "        192.0.2.3 min_ttl 253 max_ttl 255\n        192.0.2.4 min_ttl 253 max_ttl 255\n" in text
+
+
+def test_a_single_director_accepts_no_vrrp_of_its_router() -> None:
+    found = build(service(), directors=1).director("lb1", "eth0")
+    assert chain(found["nftables"], "vrrp_guard") == ["meta l4proto 112 @th,8,8 51 meta nfproto ipv4 drop"]
+    assert "unicast" not in str(found["keepalived"]).replace("vrrp_check_unicast_src", "")
+
+
+def test_without_vips_there_is_no_vrrp() -> None:
+    marked = {"name": "marked", "fwmark": 5, "family": "ipv4", "real_servers": [{"host": "rs1"}]}
+    assert build(marked).director("lb1", "eth0")["nftables"] == ""
+
+
+def nat(**changes: Any) -> dict[str, Any]:
+    return service(forward_method="nat", **changes)
+
+
+ERRORS = "icmp type { destination-unreachable, time-exceeded, parameter-problem } accept"
+ERRORS6 = "icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } accept"
+
+
+def transit(*services: dict[str, Any], variables: dict[str, Any] | None = None, **settings: Any) -> list[str]:
+    cluster = build(*services, directors=1, **(variables or {}))
+    return chain(cluster.director("lb1", "eth0", **settings)["nftables"], "no_transit")
+
+
+def test_what_belongs_to_no_service_is_not_forwarded() -> None:
+    assert transit(nat()) == ["ip saddr { 198.51.100.11, 198.51.100.12 } accept", ERRORS, "meta nfproto ipv4 drop"]
+    six = nat(name="six", address="2001:db8::10")
+    assert transit(nat(), six)[3:] == [
+        "ip6 saddr { 2001:db8:1::11, 2001:db8:1::12 } accept",
+        ERRORS6,
+        "meta nfproto ipv6 drop",
+    ]
+    assert transit(service()) == transit(service(forward_method="tun")) == [], "nothing is forwarded for it"
+    assert transit(nat(), transit=True) == []
+    assert transit(nat(), transit="no") == transit(nat())
+
+
+def test_real_servers_are_on_the_link_of_the_gateway() -> None:
+    fullnat = nat(name="full", port=81, real_servers=[{"host": "rs2"}]) | {"forward_method": "fullnat"}
+    behind = nat(real_servers=[{"host": "rs1"}])
+    assert transit(behind, fullnat, gateway_interface="eth1") == [
+        'iifname "eth0" ip saddr 198.51.100.11 drop',
+        "ip saddr { 198.51.100.11, 198.51.100.12 } accept",
+        ERRORS,
+        "meta nfproto ipv4 drop",
+    ]
+    assert transit(fullnat, gateway_interface="eth1")[0] == "ip saddr 198.51.100.12 accept"
+
+
+def test_replies_of_a_sorry_server_are_forwarded_too() -> None:
+    sorry = {"address": "198.51.100.99", "port": 8081}
+    wanted = nat(real_servers=[{"host": "rs1"}], health_check={"type": "tcp"}, sorry_server=sorry)
+    assert transit(wanted)[0] == "ip saddr { 198.51.100.11, 198.51.100.99 } accept"
+    found = build(wanted, directors=1).director("lb1", "eth0")["openings"]
+    assert found == {
+        "input": ["ip daddr 192.0.2.10 tcp dport 80 accept"],
+        "forward": ["ip saddr 198.51.100.11 tcp sport 80 accept", "ip saddr 198.51.100.99 tcp sport 8081 accept"],
+    }
+
+
+def test_connections_are_tracked_for_who_sends_everything_through_the_directors() -> None:
+    everything = {"rs2": {"real_server_return_traffic": "all"}}
+    assert transit(nat(), variables=everything)[0] == "ip daddr 198.51.100.12 ct state established,related accept"
+    assert not any(" ct " in rule for rule in transit(nat(real_servers=[{"host": "rs1"}]), variables=everything))
+    unreadable = {"rs2": {"real_server_return_traffic": LookupError("no facts")}}
+    with pytest.raises(ModelError) as caught:
+        transit(nat(), variables=unreadable)
+    assert str(caught.value) == "real_server_return_traffic of host rs2: no facts"
+
+
+def test_a_host_that_forwards_anyway_has_to_say_what() -> None:
+    forwards = {"net.ipv4.ip_forward": 1}
+    with pytest.raises(ModelError) as caught:
+        transit(nat(), extra_sysctls=forwards)
+    assert str(caught.value) == (
+        "director_transit: is missing: director_sysctls switches net.ipv4.ip_forward on, so say whether this director "
+        "forwards packets that belong to no service (true) or drops them (false)"
+    )
+    assert transit(nat(), extra_sysctls=forwards, transit=False) == transit(nat())
+    assert transit(nat(), extra_sysctls={"net.ipv4.ip_forward": 0, "net.ipv6.conf.all.forwarding": 1}) == transit(nat())
+    assert transit(service(), extra_sysctls=forwards) == []
+    cluster = build(nat(), directors=1)
+    assert cluster.director("lb1", "eth0")["undecided_forwarding"] == ["ipv4"]
+    assert cluster.director("lb1", "eth0", transit=False)["undecided_forwarding"] == []
+
+
+def sync(directors: int = 3, **settings: Any) -> tuple[list[str], object]:
+    found = build(service(), directors=directors).director("lb1", "eth0", **settings)
+    return chain(found["nftables"], "sync_guard"), found["sync_source"]
+
+
+def test_synchronisation_is_from_the_other_directors() -> None:
+    ours = "ip daddr 224.0.0.81 udp dport 8848"
+    elsewhere = f'{ours} iifname != "eth0" drop'
+    assert sync() == (
+        [elsewhere, f"{ours} ip saddr != {{ 192.0.2.3, 192.0.2.4 }} drop"],
+        {"interface": "eth0", "from": ["192.0.2.2"]},
+    )
+    given = ["198.51.100.2", "198.51.100.3"]
+    assert sync(sync_senders=given) == (
+        [elsewhere, f"{ours} ip saddr != {{ 198.51.100.2, 198.51.100.3 }} drop"],
+        {"interface": "eth0", "from": given},
+    )
+    # on another link the inventory does not know who has which address
+    assert sync(sync_interface="eth1") == ([f'{ours} iifname != "eth1" drop'], {})
+    assert sync(sync_interface="eth1", sync_senders=given)[1] == {"interface": "eth1", "from": given}
+    assert sync(sync_daemon=False) == sync(directors=1) == ([], {})
+
+
+def test_synchronisation_over_ipv6_and_more_ports() -> None:
+    group = {"group": "ff02::81", "port": 9000}
+    assert sync(sync_daemon=group) == (['ip6 daddr ff02::81 udp dport 9000 iifname != "eth0" drop'], {})
+    assert sync(sync_daemon=group, sync_senders="fe80::2", extra_sysctls={"net.ipv4.vs.sync_ports": 4}) == (
+        [
+            'ip6 daddr ff02::81 udp dport 9000-9003 iifname != "eth0" drop',
+            "ip6 daddr ff02::81 udp dport 9000-9003 ip6 saddr != fe80::2 drop",
+        ],
+        {},
+    )
+
+
+def test_an_address_that_the_inventory_lacks_is_not_guessed() -> None:
+    six = {"lvs_address": "2001:db8::3"}
+    web = service(address="2001:db8::10")
+    found = build(web, lb2=six).director("lb1", "eth0")
+    assert chain(found["nftables"], "sync_guard") == ['ip daddr 224.0.0.81 udp dport 8848 iifname != "eth0" drop']
+    assert found["sync_source"] == {}
