@@ -167,7 +167,8 @@ from ansible_collections.lvs.cluster.plugins.module_utils.host.errors import Hos
 from ansible_collections.lvs.cluster.plugins.module_utils.host.given import unicast_address
 from ansible_collections.lvs.cluster.plugins.module_utils.host.keepalived import require_vrrp
 from ansible_collections.lvs.cluster.plugins.module_utils.host.kmod import KernelModules
-from ansible_collections.lvs.cluster.plugins.module_utils.host.systemd import booted, run_command
+from ansible_collections.lvs.cluster.plugins.module_utils.host.runner import runner
+from ansible_collections.lvs.cluster.plugins.module_utils.host.systemd import booted
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import argspec, arguments
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.kernel import Ipvs, KernelError
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import InvalidValue
@@ -227,11 +228,12 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    run = runner(module)
     try:
         require_root()
         if not booted():
             raise HostError("systemd does not run on this host, and what the roles set up could not come back at boot")
-        kernel = KernelModules()
+        kernel = KernelModules("/", run)
         for name in module.params["kernel_modules"]:
             if not kernel.available(name):
                 kernel.require_loadable(name)
@@ -251,13 +253,13 @@ def main() -> None:
             if name not in links:
                 raise HostError(f"this host has no network interface {name}, only {' '.join(links)}")
         for name in module.params["services"]:
-            if run_command(["systemctl", "is-active", name])[0]:
+            if run(["systemctl", "is-active", name])[0]:
                 raise HostError(f"the service {name} does not run")
         _check_addresses(module.params["addresses"], module.params["no_addresses"])
         _check_virtual_services(module.params["virtual_services"])
         found: dict[str, Any] = {"held": _held(module.params["vips"])}
         if module.params["vrrp"]:
-            found["vrrp_states"] = require_vrrp(module.params["vrrp_scripts"])
+            found["vrrp_states"] = require_vrrp(run, module.params["vrrp_scripts"])
     except (HostError, InvalidValue) as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=False, kernel_release=os.uname().release, **found)

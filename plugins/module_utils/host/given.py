@@ -8,17 +8,17 @@ PRIVATE to the collection lvs.cluster: may change without notice.
 
 from __future__ import annotations
 
-import ipaddress
-
+from ..address import IPAddress, parse_address
 from .errors import HostError
 
 
-def unicast_address(where: str, text: str, use: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+def unicast_address(where: str, text: str, use: str) -> IPAddress:
     """The address of one host on a network. Raises HostError, which names the option and what the address is for."""
     try:
-        address = ipaddress.ip_address(text)
+        address = parse_address(text)
     except ValueError:
         raise HostError(f"{where}: {text!r} is no IP address") from None
-    if address.is_unspecified or address.is_multicast or address.is_loopback or "%" in text:
+    mapped = address.version == 6 and address.ipv4_mapped is not None
+    if mapped or address.is_unspecified or address.is_multicast or address.is_loopback or "%" in text:
         raise HostError(f"{where}: {text} cannot be {use}")
     return address
