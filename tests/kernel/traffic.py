@@ -89,7 +89,7 @@ class Program:
                 self.answered.setdefault(await flow.ask(), []).append(flow.port)
                 flow.writer.close()
                 self.finished += 1
-            except (OSError, asyncio.TimeoutError) as error:
+            except (TimeoutError, OSError) as error:
                 self.failed.append(repr(error))
             await asyncio.sleep(0.01)
 
@@ -100,7 +100,7 @@ class Program:
                 if not await flow.ask():
                     raise ConnectionError("closed")
                 self.beats += 1
-            except (OSError, asyncio.TimeoutError) as error:
+            except (TimeoutError, OSError) as error:
                 self.failed.append(f"held connection: {error!r}")
                 return
             await asyncio.sleep(0.2)

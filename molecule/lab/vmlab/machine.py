@@ -198,7 +198,7 @@ class Machine:
         """Run a shell script inside, through the guest agent, and return its output."""
         try:
             return await asyncio.wait_for(self._guest(script), seconds)
-        except (asyncio.TimeoutError, TimeoutError) as error:
+        except TimeoutError as error:
             raise LabError(f"{self.name}: the guest agent did not answer within {seconds:.0f} s") from error
         except QMPError as error:
             raise LabError(f"{self.name}: the guest agent: {error}") from error
