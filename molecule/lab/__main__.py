@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 
 from vmlab import access, golden, images, labs, power, topology
-from vmlab.base import LabError, Progress, need_root, need_this_kind_of_machine, need_tools
+from vmlab.base import LabError, Progress, need_home_of_our_own, need_root, need_this_kind_of_machine, need_tools
 from vmlab.recipes import ON_REQUEST, RECIPES
 
 
@@ -47,6 +47,7 @@ def arguments(words: list[str]) -> argparse.Namespace:
 
 def shell(name: str, host_name: str, command: list[str]) -> int:
     need_root()
+    need_home_of_our_own()
     lab = labs.read(name)
     if command[:1] == ["--"]:
         command = command[1:]
@@ -56,6 +57,7 @@ def shell(name: str, host_name: str, command: list[str]) -> int:
 
 def build(names: list[str], progress: Progress) -> int:
     need_root()
+    need_home_of_our_own()
     need_this_kind_of_machine()
     need_tools(*labs.NEEDED)
     for name in names or sorted(RECIPES.keys() - ON_REQUEST):

@@ -200,7 +200,7 @@ connections:
 connection_table_size:
   description:
     - The number of buckets of the connection table (the module option C(conn_tab_bits), as a power of two).
-    - From Linux 7.1 on, this is the present size. It changes with the number of connections. Without services it is V(0).
+    - From Linux 7.1 on, this is the present size. It follows the number of connections, and is V(0) without services.
   returned: success
   type: int
   sample: 4096
