@@ -56,8 +56,8 @@ def scenarios(*names: str) -> tuple[str, ...]:
 
 
 STAGES = (
-    # Three minutes alone; the first run makes the environments of ansible-test and of galaxy-importer as well.
-    Stage("conformance", "linters, types, documentation, sanity", 10, (f"{BIN}/nox",), when="check"),
+    # Three minutes alone. The first run makes the environments of ansible-test and of galaxy-importer too, and doubles it.
+    Stage("conformance", "linters, types, documentation, sanity", 12, (f"{BIN}/nox",), when="check"),
     # A minute alone, nearly all of it in one process: other work on the machine counts in full.
     Stage("unit", "pure logic, no root", 3, (f"{BIN}/pytest", "-q", "-W", "error", "tests/unit"), when="check"),
     Stage(
@@ -67,10 +67,11 @@ STAGES = (
         (f"{BIN}/pytest", "-q", "-W", "error", "tests/hostile"),
         when="check",
     ),
+    # What unit, hostile and a part of conformance take, for each of the others; the first run makes the environments.
     Stage(
         "matrix",
         "the other releases of ansible-core that are supported",
-        16,
+        14,
         (f"{BIN}/python", "tests/matrix.py"),
         report=".build/matrix/report",
     ),
