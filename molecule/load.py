@@ -93,7 +93,7 @@ class Load:
                     raise ConnectionError("closed")
                 self.report.beats += 1
                 await asyncio.sleep(1)
-        except (OSError, asyncio.TimeoutError) as error:
+        except (TimeoutError, OSError) as error:
             self.broken.append(f"{number}: {error!r}")
 
     async def ask(self) -> None:
@@ -109,7 +109,7 @@ class Load:
         self.report.requests += 1
         try:
             text = await asyncio.wait_for(self._answer(begun), PATIENCE)
-        except (OSError, asyncio.TimeoutError, ValueError) as error:
+        except (TimeoutError, OSError, ValueError) as error:
             self.report.failed.append(f"{begun:.2f}: {error!r}")
         else:
             self.report.answers[text] = self.report.answers.get(text, 0) + 1

@@ -16,8 +16,8 @@ from pathlib import Path
 from types import FrameType
 
 from vmlab import access, golden, images, labs, power, topology
-from vmlab.base import LabError, Progress, need_root, need_this_kind_of_machine, need_tools
-from vmlab.recipes import RECIPES
+from vmlab.base import LabError, Progress, need_home_of_our_own, need_root, need_this_kind_of_machine, need_tools
+from vmlab.recipes import ON_REQUEST, RECIPES
 
 
 def arguments(words: list[str]) -> argparse.Namespace:
@@ -40,12 +40,14 @@ def arguments(words: list[str]) -> argparse.Namespace:
     power_verb.add_argument("host", metavar="HOST")
     power_verb.add_argument("action", choices=power.ACTIONS)
     build = verbs.add_parser("build", help="build images and the machines that clones start from")
-    build.add_argument("images", nargs="*", metavar="IMAGE", help=f"of {', '.join(sorted(RECIPES))}; default all")
+    usual = ", ".join(sorted(RECIPES.keys() - ON_REQUEST))
+    build.add_argument("images", nargs="*", metavar="IMAGE", help=f"of {', '.join(sorted(RECIPES))}; default: {usual}")
     return parser.parse_args(words)
 
 
 def shell(name: str, host_name: str, command: list[str]) -> int:
     need_root()
+    need_home_of_our_own()
     lab = labs.read(name)
     if command[:1] == ["--"]:
         command = command[1:]
@@ -55,9 +57,10 @@ def shell(name: str, host_name: str, command: list[str]) -> int:
 
 def build(names: list[str], progress: Progress) -> int:
     need_root()
+    need_home_of_our_own()
     need_this_kind_of_machine()
     need_tools(*labs.NEEDED)
-    for name in names or sorted(RECIPES):
+    for name in names or sorted(RECIPES.keys() - ON_REQUEST):
         if name not in RECIPES:
             raise LabError(f"image {name!r} is none of {', '.join(sorted(RECIPES))}")
         image = images.ensure(RECIPES[name], progress)

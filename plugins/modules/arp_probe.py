@@ -88,10 +88,9 @@ interface:
   sample: eth1
 """
 
-import ipaddress
-
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.lvs.cluster.plugins.module_utils.address import parse_address
 from ansible_collections.lvs.cluster.plugins.module_utils.host import nd_ask
 from ansible_collections.lvs.cluster.plugins.module_utils.host.arp_ask import (
     ask,
@@ -110,7 +109,7 @@ def by_version(option: str, texts: list[str]) -> dict[int, list[str]]:
     found: dict[int, list[str]] = {4: [], 6: []}
     for text in texts:
         try:
-            address = ipaddress.ip_address(text)
+            address = parse_address(text)
         except ValueError:
             raise HostError(f"{option}: {text!r} is not an IP address") from None
         found[address.version].append(str(address))

@@ -194,9 +194,10 @@ from ansible_collections.lvs.cluster.plugins.module_utils.host.given import modu
 from ansible_collections.lvs.cluster.plugins.module_utils.host.keepalived import require_vrrp
 from ansible_collections.lvs.cluster.plugins.module_utils.host.kmod import KernelModules
 from ansible_collections.lvs.cluster.plugins.module_utils.host.respawn import LIBRARY, respawn_with_library
+from ansible_collections.lvs.cluster.plugins.module_utils.host.runner import runner
 from ansible_collections.lvs.cluster.plugins.module_utils.host.source import multicast_source
 from ansible_collections.lvs.cluster.plugins.module_utils.host.sysctl import display
-from ansible_collections.lvs.cluster.plugins.module_utils.host.systemd import booted, run_command
+from ansible_collections.lvs.cluster.plugins.module_utils.host.systemd import booted
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import argspec, arguments
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.kernel import Ipvs, KernelError
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import InvalidValue
@@ -291,11 +292,12 @@ def main() -> None:
     wanted = module.params
     if LIBRARY in wanted["libraries"] or any(wanted[name] for name in _NEED_LIBRARY):
         respawn_with_library(module)
+    run = runner(module)
     try:
         require_root()
         if not booted():
             raise HostError("systemd does not run on this host, and what the roles set up could not come back at boot")
-        kernel = KernelModules()
+        kernel = KernelModules("/", run)
         for name in module.params["kernel_modules"]:
             if not kernel.available(module_name("kernel_modules", name)):
                 kernel.require_loadable(name)
@@ -317,13 +319,13 @@ def main() -> None:
         _check_sync_source(module.params["sync_source"])
         _check_forwarding(module.params["no_forwarding"])
         for name in module.params["services"]:
-            if run_command(["systemctl", "is-active", "--", unit_name("services", name)])[0]:
+            if run(["systemctl", "is-active", "--", unit_name("services", name)])[0]:
                 raise HostError(f"the service {name} does not run")
         _check_addresses(module.params["addresses"], module.params["no_addresses"])
         _check_virtual_services(module.params["virtual_services"])
         found: dict[str, Any] = {"held": _held(module.params["vips"])}
         if module.params["vrrp"]:
-            found["vrrp_states"] = require_vrrp(module.params["vrrp_scripts"])
+            found["vrrp_states"] = require_vrrp(run, module.params["vrrp_scripts"])
     except (HostError, InvalidValue) as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=False, kernel_release=os.uname().release, **found)

@@ -198,7 +198,9 @@ connections:
       returned: where one did
       type: str
 connection_table_size:
-  description: The number of buckets of the connection table (the module option C(conn_tab_bits), as a power of two).
+  description:
+    - The number of buckets of the connection table (the module option C(conn_tab_bits), as a power of two).
+    - From Linux 7.1 on, this is the present size. It follows the number of connections, and is V(0) without services.
   returned: success
   type: int
   sample: 4096

@@ -34,6 +34,11 @@ options:
       - V(0) takes the setting out, which leaves the size to the kernel. Without this option it stays as it is.
       - The kernel reads it when it loads C(ip_vs). If that is loaded already, the module warns that the size will only
         change at the next boot.
+      - From Linux 7.1 on, each network namespace has a table of its own, which grows and shrinks with the number of
+        connections. This option is its largest size there. The sysctl C(net.ipv4.vs.conn_lfactor), from V(-8) to V(8)
+        and V(-4) by default, says when it grows. It does when there are more than 2 to this power connections for each
+        bucket, so a smaller number makes a larger table with fewer collisions. C(net.ipv4.vs.svc_lfactor), V(-3) by
+        default, does the same for the table of services. Older kernels have neither sysctl.
     type: int
   sysctls:
     description:

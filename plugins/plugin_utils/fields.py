@@ -13,11 +13,11 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Union
 
+from ansible_collections.lvs.cluster.plugins.module_utils import address as _address
 from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import Problems, known_ones, plain, show, suggestion
 
-IPAddress = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
+IPAddress = _address.IPAddress
 MAX_PORT = 65535
 
 # What ansible.module_utils.parsing.convert_bool takes; repeated because a pure file does not import Ansible.
@@ -67,7 +67,7 @@ def to_address(value: object) -> IPAddress | None:
     if not isinstance(value, str) or "%" in value:
         return None
     try:
-        return ipaddress.ip_address(value.strip())
+        return _address.parse_address(value.strip())
     except ValueError:
         return None
 
@@ -83,6 +83,9 @@ def address_fault(address: IPAddress) -> str:
     The kernel refuses some of these as destinations (``ip_vs_new_dest`` in net/netfilter/ipvs/ip_vs_ctl.c takes
     unicast and its own addresses only) and accepts all of them as service addresses, where they can only be mistakes.
     """
+    # Before all else: since Python 3.13 the others are said of the IPv4 address inside.
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        return f"is an IPv4-mapped address (write {address.ipv4_mapped})"
     if address.is_unspecified:
         return "is the unspecified address"
     if address.is_multicast:
@@ -91,8 +94,6 @@ def address_fault(address: IPAddress) -> str:
         return "is a loopback address"
     if isinstance(address, ipaddress.IPv4Address):
         return "is a reserved address" if address.is_reserved else ""  # 240.0.0.0/4, with the broadcast address
-    if address.ipv4_mapped is not None:
-        return f"is an IPv4-mapped address (write {address.ipv4_mapped})"
     return "is a link-local address" if address.is_link_local else ""
 
 

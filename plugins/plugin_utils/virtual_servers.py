@@ -32,6 +32,7 @@ import ipaddress
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from ansible_collections.lvs.cluster.plugins.module_utils.address import parse_address
 from ansible_collections.lvs.cluster.plugins.plugin_utils.blocks import block, number
 from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import IPAddress
 from ansible_collections.lvs.cluster.plugins.plugin_utils.resolve import RealServer, ResolvedService
@@ -105,7 +106,7 @@ def written_services(text: str) -> list[dict[str, object]]:
         protocol = _PROTOCOL.search(text, head.end(), end)
         words = {"port": int(port or 0), "protocol": protocol[1].lower() if protocol else "tcp"}
         with contextlib.suppress(ValueError):  # the head of something else
-            services.append({"address": str(ipaddress.ip_address(address)), **words})
+            services.append({"address": str(parse_address(address)), **words})
     return services
 
 

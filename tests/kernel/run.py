@@ -4,6 +4,7 @@
 """Run the kernel tests: in a Debian 12 and a Debian 13 machine, with the pyroute2 of each and with the newest.
 
 `.venv/bin/python tests/kernel/run.py [--keep] [--tables N] [--fuzz N] [--machine NAME] [-- PYTEST ARGUMENTS]`
+With `--newest-kernel` they run in a Debian 13 machine with the kernel of trixie-backports instead.
 The tests travel with the collection, ansible's module_utils and the newest pyroute2, all from this checkout and its
 environment.
 `--keep` leaves the machines up, for the next run to find.
@@ -33,7 +34,7 @@ from vmlab.base import LabError, Progress
 
 from tests.machines import COLLECTION, NEWEST, THERE, luggage, on, unpack
 
-TOPOLOGY = ROOT / "molecule" / "lab" / "topologies" / "kernel.yml"
+TOPOLOGIES = ROOT / "molecule" / "lab" / "topologies"
 # The same tests, with nothing from the repository's own pytest settings: those are for newer versions.
 PYTEST = "python3 -m pytest -c /dev/null -p no:cacheprovider -q -ra --durations=8"
 NEED_MODULES = [
@@ -57,8 +58,10 @@ class Ring:
     extra: str = ""
 
 
-def rings(only: str | None = None) -> list[list[Ring]]:
+def rings(only: str | None = None, newest_kernel: bool = False) -> list[list[Ring]]:
     """What runs on each machine, one after another; the machines work side by side."""
+    if newest_kernel:
+        return [[Ring("backports", "Debian 13's")]]
     newest = Ring("debian12", f"newest, {metadata.version('pyroute2')}", ORACLE, NEWEST)
     if only == "newest":
         return [[newest]]
@@ -75,13 +78,15 @@ def run_machine(folder: Path, todo: list[Ring], data: bytes, amounts: str, argum
         begun = time.monotonic()
         path = ":".join(filter(None, [ring.extra, THERE]))
         environment = f"{amounts} LVS_EXAMPLES={THERE}/examples.json"
+        release = on(folder, machine, "uname -r").stdout.decode().strip()
         done = on(
             folder,
             machine,
             f"cd {THERE} && {environment} PYTHONPATH={path} {PYTEST} {arguments or ring.suites}",
         )
         text = done.stdout.decode(errors="replace")
-        print(f"\n--- {machine}, pyroute2: {ring.pyroute2} ({time.monotonic() - begun:.0f} s)\n{text}", flush=True)
+        took = f"{time.monotonic() - begun:.0f} s"
+        print(f"\n--- {machine}, Linux {release}, pyroute2: {ring.pyroute2} ({took})\n{text}", flush=True)
         good = good and done.returncode == 0
     return good
 
@@ -132,9 +137,12 @@ def main() -> int:
     parser.add_argument("--tables", type=int, default=8, help="how many random tables each random test builds")
     parser.add_argument("--fuzz", type=int, default=40, help="how many inputs each fuzz test makes up")
     parser.add_argument("--machine", help="only this one, with its pyroute2; newest: Debian 12 with the newest")
+    parser.add_argument(
+        "--newest-kernel", action="store_true", help="with the kernel of trixie-backports, and no other"
+    )
     parser.add_argument("arguments", nargs="*", help="for pytest, after --, with paths as they are in the machine")
     options = parser.parse_args()
-    lab = topology.load(TOPOLOGY)
+    lab = topology.load(TOPOLOGIES / ("newest.yml" if options.newest_kernel else "kernel.yml"))
     try:
         folder = labs.up(lab, Progress())
         data = luggage(["tests/kernel", "tests/kernel_host"], files={"examples.json": examples()})
@@ -142,10 +150,11 @@ def main() -> int:
         with ThreadPoolExecutor() as threads:
             runs = [
                 threads.submit(run_machine, folder, todo, data, amounts, shlex.join(options.arguments))
-                for todo in rings(options.machine)
+                for todo in rings(options.machine, options.newest_kernel)
             ]
             good = not [run for run in runs if not run.result()]
-        good = (bool(options.arguments) or native()) and good
+        # The tests in this machine's namespaces know nothing of the newest kernel.
+        good = (options.newest_kernel or bool(options.arguments) or native()) and good
     except LabError as error:
         print(f"kernel tests: {error}", file=sys.stderr)
         return 1

@@ -29,7 +29,9 @@ from typing import IO, Any
 
 VIP, PORT = "192.0.2.10", 80
 SERVERS = [f"198.51.100.{number}" for number in range(11, 15)]
-PATIENCE = 20.0  # seconds for an answer; far above what retransmitting a lost SYN takes
+# Seconds that an attempt may take: to open a connection and get its answer, or to get another answer on one that
+# stays. Far above what retransmitting a lost SYN takes (1, 3, 7 and 15 s after the first).
+PATIENCE = 30.0
 
 
 async def serve() -> None:
@@ -61,11 +63,14 @@ class Flow:
 
     @classmethod
     async def open(cls) -> Flow:
-        return cls(*await asyncio.wait_for(asyncio.open_connection(VIP, PORT), PATIENCE))
+        return cls(*await asyncio.open_connection(VIP, PORT))
 
     async def ask(self) -> str:
+        """Return which server answers. Raises OSError."""
         self.writer.write(b"who\n")
-        answer = await asyncio.wait_for(self.reader.readline(), PATIENCE)
+        answer = await self.reader.readline()
+        if not answer:
+            raise ConnectionError("closed")
         return answer.decode().strip()
 
 
@@ -85,31 +90,50 @@ class Program:
         """Short connections, one after another."""
         while self.running:
             try:
-                flow = await Flow.open()
-                self.answered.setdefault(await flow.ask(), []).append(flow.port)
-                flow.writer.close()
-                self.finished += 1
-            except (OSError, asyncio.TimeoutError) as error:
+                async with asyncio.timeout(PATIENCE):
+                    await self.attempt()
+            except OSError as error:  # a TimeoutError is one
                 self.failed.append(repr(error))
             await asyncio.sleep(0.01)
+
+    async def attempt(self) -> None:
+        flow = await Flow.open()
+        try:
+            self.answered.setdefault(await flow.ask(), []).append(flow.port)
+            self.finished += 1
+        finally:
+            flow.writer.close()
 
     async def beat(self, flow: Flow) -> None:
         """A heartbeat on a connection that stays."""
         while self.running:
             try:
-                if not await flow.ask():
-                    raise ConnectionError("closed")
+                async with asyncio.timeout(PATIENCE):
+                    await flow.ask()
                 self.beats += 1
-            except (OSError, asyncio.TimeoutError) as error:
+            except OSError as error:
                 self.failed.append(f"held connection: {error!r}")
                 return
             await asyncio.sleep(0.2)
 
+    async def more(self, count: int) -> int:
+        """Wait until so many more short connections are answered; return how many were when the wait ended.
+
+        The real server of each connection that is open now may just have been removed, so that every stream waits for
+        an answer that never comes. After that, each of the answers may take as long as an attempt may. The wait has to
+        be longer than both together.
+        """
+        before, end = self.finished, time.monotonic() + PATIENCE * (1 + count)
+        while self.finished < before + count and time.monotonic() < end:
+            await asyncio.sleep(0.005)
+        return self.finished - before
+
     async def obey(self, command: str, count: int) -> Any:
         if command == "open":
-            new = [await Flow.open() for _one in range(count)]
-            self.held += new
-            return [await flow.ask() for flow in new]
+            async with asyncio.timeout(PATIENCE * count):
+                new = [await Flow.open() for _one in range(count)]
+                self.held += new
+                return [await flow.ask() for flow in new]
         if command in ("close", "reset"):
             for flow in self.held[:count]:
                 if command == "reset":
@@ -125,10 +149,7 @@ class Program:
             self.tasks += [asyncio.ensure_future(self.beat(flow)) for flow in self.held]
             return True
         if command == "more":
-            before, end = self.finished, time.monotonic() + PATIENCE
-            while self.finished < before + count and time.monotonic() < end:
-                await asyncio.sleep(0.005)
-            return self.finished - before
+            return await self.more(count)
         self.running = False
         await asyncio.gather(*self.tasks)
         held = [flow.port for flow in self.held]
@@ -255,7 +276,7 @@ class Client(Remote):
     def ask(self, command: str, count: int = 0) -> Any:
         """`open N` connections that stay: who answered each; `close N` or `reset N` of them; `start N` streams of short
         connections, and a heartbeat on those that stay; `more N`: wait for answers to N short ones, and how many there
-        were when they or patience had come to an end; `stop`: source ports by who answered them, failures, heartbeats,
+        were when the wait ended (see Program.more); `stop`: source ports by who answered them, failures, heartbeats,
         and the source ports of those that stay."""
         self.send(command, count)
         return self.answer()

@@ -9,6 +9,7 @@ its input. Arguments: the VIPs.
 
 from __future__ import annotations
 
+import subprocess
 import sys
 
 from ansible_collections.lvs.cluster.plugins.module_utils.host.arp_plan import parse_silence
@@ -20,6 +21,11 @@ from ansible_collections.lvs.cluster.plugins.module_utils.host.target import Tar
 def say(what):
     print(what, flush=True)
     sys.stdin.readline()
+
+
+def run_command(command):
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout, done.stderr
 
 
 class SteppedTarget(Target):
@@ -36,7 +42,7 @@ class SteppedTarget(Target):
 
 
 def run(present, fail_at):
-    target = SteppedTarget()
+    target = SteppedTarget(run_command)
     target.fail_at = fail_at
     try:
         converge_silence(target, parse_silence(present, sys.argv[1:], "lo", [], True), False)

@@ -15,10 +15,13 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-settings.register_profile("repeatable", derandomize=True, database=None)
-settings.register_profile("search")
+# The time that an example takes says how busy the machine is, and nothing about the code.
+untimed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+settings.register_profile("repeatable", untimed, derandomize=True, database=None)
+settings.register_profile("search", untimed)
 settings.load_profile("repeatable")
 
 

@@ -11,6 +11,7 @@ import fcntl
 import os
 import platform
 import shutil
+import stat
 import subprocess
 import sys
 import time
@@ -56,6 +57,25 @@ class Progress:
 def need_root() -> None:
     if os.geteuid() != 0:
         raise LabError("the lab makes network namespaces and machines, which takes root: run it with sudo")
+
+
+def need_home_of_our_own() -> None:
+    """Refuse a home in which another user could put an image, a key or a link. Raises LabError.
+
+    Root, this user and the one who called sudo may own it and the folders above it. Those may be open to others if only
+    owners can remove what is in them, as in /tmp.
+    """
+    place = Path(os.path.realpath(home()))
+    place.mkdir(parents=True, exist_ok=True)
+    owners = {0, os.geteuid(), int(os.environ.get("SUDO_UID", "0"))}
+    for folder in (place, *place.parents):
+        status = folder.stat()
+        shared = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+        if status.st_uid not in owners or (shared and (folder == place or not status.st_mode & stat.S_ISVTX)):
+            raise LabError(
+                f"{home()} is no safe place for the lab: other users may write to {folder};"
+                " set LVS_LAB_HOME to a folder that only root may write to"
+            )
 
 
 def need_this_kind_of_machine() -> None:

@@ -49,10 +49,16 @@ def ensure(recipe: Recipe, progress: Progress) -> Image:
             part.mkdir()
             _build(Image(recipe, part), Path(scratch), progress)
             part.rename(folder)
-        for other in images_home().glob(f"{recipe.name}-*"):
-            if other != folder and other.is_dir() and not _in_use(other):
+        for other in builds(recipe.name):
+            if other != folder and not _in_use(other):
                 shutil.rmtree(other)
     return image
+
+
+def builds(name: str) -> list[Path]:
+    """Return the folders of all builds of this recipe, and of no other whose name begins with this one."""
+    found = images_home().glob(f"{name}-*")
+    return sorted(path for path in found if path.is_dir() and path.name.rpartition("-")[0] == name)
 
 
 def _in_use(folder: Path) -> bool:

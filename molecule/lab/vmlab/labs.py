@@ -17,7 +17,16 @@ from pathlib import Path
 from typing import Any
 
 from . import access, golden, images, network, personal
-from .base import LabError, Progress, labs_home, locked, need_root, need_this_kind_of_machine, need_tools
+from .base import (
+    LabError,
+    Progress,
+    labs_home,
+    locked,
+    need_home_of_our_own,
+    need_root,
+    need_this_kind_of_machine,
+    need_tools,
+)
 from .golden import Golden, overlay
 from .machine import Machine, kill, running
 from .recipes import RECIPES
@@ -36,6 +45,7 @@ def up(topology: Topology, progress: Progress, plain: bool = False) -> Path:
     Whatever goes wrong on the way, an interrupt included, what was started is taken down again.
     """
     need_root()
+    need_home_of_our_own()
     need_this_kind_of_machine()
     need_tools(*NEEDED)
     folder = folder_of(topology.name)
@@ -185,6 +195,7 @@ def names() -> list[str]:
 def down(name: str, progress: Progress) -> None:
     """Take a lab down: no process, namespace, interface or file of it stays. Nothing there is nothing to do."""
     need_root()
+    need_home_of_our_own()
     need_tools("ip", "ssh")
     lock = labs_home() / f".{name}.lock"
     with locked(lock):

@@ -12,7 +12,7 @@ from pathlib import Path
 from qemu.qmp import QMPClient, QMPError
 
 from . import labs
-from .base import LabError, need_root
+from .base import LabError, need_home_of_our_own, need_root
 
 #: QEMU's own command for each (QMP reference: system_reset, stop and cont).
 ACTIONS = {"reset": "system_reset", "pause": "stop", "resume": "cont"}
@@ -21,6 +21,7 @@ ACTIONS = {"reset": "system_reset", "pause": "stop", "resume": "cont"}
 def power(name: str, host_name: str, action: str) -> None:
     """Reset a machine with no warning, stop its processor, or let that go on."""
     need_root()
+    need_home_of_our_own()
     host = labs.read(name).host(host_name)
     if not host.image:
         raise LabError(f"{host_name} is a network namespace, and no machine")

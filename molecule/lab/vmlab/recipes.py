@@ -127,6 +127,14 @@ class Recipe:
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
+# The newest kernel that Debian has for a stable release, from the archive that the rest of the tree is from.
+BACKPORTED_KERNEL = (
+    "site=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 'Codename: trixie' | head -n 1);"
+    ' echo "deb $site trixie-backports main" > /etc/apt/sources.list.d/backports.list; apt-get -qq update;'
+    " DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends --target-release trixie-backports"
+    " linux-image-cloud-amd64"
+)
+
 BUILDER = 1
 """Raise it when images.py makes something else of the same recipe."""
 
@@ -135,5 +143,14 @@ RECIPES = {
     for recipe in (
         Recipe("debian-12", "bookworm"),
         Recipe("debian-13", "trixie"),
+        Recipe(
+            "debian-13-backports",
+            "trixie",
+            packages=tuple(name for name in PACKAGES if name != "linux-image-cloud-amd64"),
+            commands=(BACKPORTED_KERNEL, *COMMANDS),
+        ),
     )
 }
+
+#: Built only where a topology or a command names them.
+ON_REQUEST = frozenset({"debian-13-backports"})

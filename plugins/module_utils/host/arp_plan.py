@@ -15,10 +15,10 @@ PRIVATE to the collection lvs.cluster: may change without notice.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ..address import IPAddress, parse_address
 from .bookkeeping import change_files, plan_bookkeeping
 from .errors import HostError
 from .given import interface_name
@@ -59,19 +59,20 @@ def parse_silence(
     return ArpSilence(present, tuple(str(item) for item in ordered), interface, tuple(dict.fromkeys(ingress)), persist)
 
 
-def _parse_vip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+def _parse_vip(text: str) -> IPAddress:
     try:
-        address = ipaddress.ip_address(text)
+        address = parse_address(text)
     except ValueError:
         hint = "; give it without a prefix length" if "/" in text else ""
         raise HostError(f"vips: {text!r} is no IP address{hint}") from None
     kinds = {
+        # First: since Python 3.13 the others are said of the IPv4 address inside.
+        "an IPv4 address written as IPv6": address.version == 6 and address.ipv4_mapped is not None,
         "the unspecified address": address.is_unspecified,
         "a loopback address": address.is_loopback,
         "a multicast address": address.is_multicast,
         "a link-local address": address.is_link_local,
         "a reserved address": address.version == 4 and address.is_reserved,
-        "an IPv4 address written as IPv6": address.version == 6 and address.ipv4_mapped is not None,
         "an address with a zone": "%" in text,
     }
     for kind, applies in kinds.items():

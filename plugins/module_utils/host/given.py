@@ -8,9 +8,9 @@ PRIVATE to the collection lvs.cluster: may change without notice.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 
+from ..address import IPAddress, parse_address
 from .errors import HostError
 
 MODULE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,54}")  # include/linux/module.h: MODULE_NAME_LEN
@@ -42,12 +42,13 @@ def interface_name(where: str, text: str) -> str:
     return text
 
 
-def unicast_address(where: str, text: str, use: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+def unicast_address(where: str, text: str, use: str) -> IPAddress:
     """The address of one host on a network. Raises HostError, which names the option and what the address is for."""
     try:
-        address = ipaddress.ip_address(text)
+        address = parse_address(text)
     except ValueError:
         raise HostError(f"{where}: {text!r} is no IP address") from None
-    if address.is_unspecified or address.is_multicast or address.is_loopback or "%" in text:
+    mapped = address.version == 6 and address.ipv4_mapped is not None
+    if mapped or address.is_unspecified or address.is_multicast or address.is_loopback or "%" in text:
         raise HostError(f"{where}: {text} cannot be {use}")
     return address

@@ -16,7 +16,7 @@ import json
 from typing import Any
 
 from .errors import HostError
-from .systemd import RunCommand, run_command
+from .systemd import RunCommand
 from .tunnels import KINDS, GuePort, TunnelDevice, is_ours
 
 _FAMILIES = {"inet": "ipv4", "inet6": "ipv6"}
@@ -25,7 +25,7 @@ _FAMILIES = {"inet": "ipv4", "inet6": "ipv6"}
 class Tunnels:
     """Tunnel devices and GUE ports, through a command runner."""
 
-    def __init__(self, run: RunCommand = run_command) -> None:
+    def __init__(self, run: RunCommand) -> None:
         self._run = run
 
     def read_devices(self) -> frozenset[TunnelDevice]:

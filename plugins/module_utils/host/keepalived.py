@@ -18,7 +18,7 @@ from collections.abc import Iterable
 
 from .errors import HostError
 from .files import read_text, remove_file
-from .systemd import RunCommand, run_command
+from .systemd import RunCommand
 from .vrrp_dump import SOUND, complete, pending, reasons, scripts, states
 
 # It answers between two rounds of its own work, which is soon; one that stands still never does.
@@ -28,7 +28,7 @@ _INTERVAL = 0.05
 _FILES = ("keepalived.data", "keepalived_parent.data", "keepalived_check.data")
 
 
-def require_vrrp(wanted: Iterable[str] = (), run: RunCommand = run_command) -> dict[str, str]:
+def require_vrrp(run: RunCommand, wanted: Iterable[str] = ()) -> dict[str, str]:
     """The states of all instances, where each has the VIPs or stands by and the ``wanted`` scripts are run.
 
     Raises HostError where one does neither, or a script is not done with its first run and could change that.

@@ -12,13 +12,13 @@ import os
 
 from .errors import HostError
 from .files import read_text
-from .systemd import RunCommand, run_command
+from .systemd import RunCommand
 
 
 class KernelModules:
     """The running kernel's modules; /proc, /sys and /lib/modules are looked for below root."""
 
-    def __init__(self, root: str = "/", run: RunCommand = run_command) -> None:
+    def __init__(self, root: str, run: RunCommand) -> None:
         self._root = root
         self._run = run
         self._release = os.uname().release

@@ -16,6 +16,7 @@ from ansible.module_utils.basic import AnsibleModule
 from .capability import require_root
 from .errors import HostError, MissingLibrary
 from .respawn import fail_without_library, respawn_with_library
+from .runner import runner
 from .settle import Outcome
 from .target import Target
 
@@ -26,7 +27,7 @@ def run(
     module: AnsibleModule, parse: Callable[[], Wanted], converge: Callable[[Target, Wanted, bool], Outcome]
 ) -> None:
     """Bring this host to what the arguments say; ends the process with what changed or one sentence of why not."""
-    target = Target()
+    target = Target(runner(module))
     try:
         wanted = parse()
         require_root()

@@ -19,13 +19,13 @@ import tempfile
 
 from .errors import HostError
 from .nft_plan import LINES_BEFORE, script
-from .systemd import RunCommand, has_command, run_command
+from .systemd import RunCommand, has_command
 
 
 class Nftables:
     """Tables of the family inet, through a command runner."""
 
-    def __init__(self, run: RunCommand = run_command) -> None:
+    def __init__(self, run: RunCommand) -> None:
         self._run = run
 
     def listing(self, name: str) -> str | None:

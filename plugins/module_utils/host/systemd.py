@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from typing import Callable
 
 from .errors import HostError
@@ -24,33 +23,17 @@ from .unit import Unit
 UNIT_DIRECTORY = "/etc/systemd/system"
 TARGET = "multi-user.target"
 
-# A login by SSH may lack the last ones, even root's.
-_PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/local/sbin:/usr/sbin:/sbin"
+#: Where commands are looked for. A login by SSH may lack the last ones, even root's.
+SEARCH_PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/local/sbin:/usr/sbin:/sbin"
 
-# Exit status, standard output and standard error of a command; AnsibleModule.run_command is one.
+#: Runs a command without a shell, in English, and returns exit status, standard output and standard error. The status
+#: of a command that cannot be started is 127. `runner.runner` makes one.
 RunCommand = Callable[[list[str]], tuple[int, str, str]]
 
 
-def run_command(command: list[str]) -> tuple[int, str, str]:
-    """Run a command without a shell, in English, as RunCommand describes."""
-    try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            env={**os.environ, "LC_ALL": "C", "PATH": _PATH},
-            check=False,
-        )
-    except OSError as error:
-        return 127, "", f"{command[0]}: {error.strerror}"
-    return done.returncode, done.stdout, done.stderr
-
-
 def has_command(name: str) -> bool:
-    """Whether run_command would find this command."""
-    return shutil.which(name, path=_PATH) is not None
+    """Return whether this command is on SEARCH_PATH."""
+    return shutil.which(name, path=SEARCH_PATH) is not None
 
 
 def booted(root: str = "/") -> bool:
@@ -72,7 +55,7 @@ def require_boot(root: str, use: str, needs_ip: bool = False) -> None:
 class Systemd:
     """Units below a root directory ("/" but in tests), driven through a command runner."""
 
-    def __init__(self, root: str = "/", run: RunCommand = run_command) -> None:
+    def __init__(self, root: str, run: RunCommand) -> None:
         self._directory = os.path.join(root, UNIT_DIRECTORY.lstrip("/"))
         self._run = run
 

@@ -36,7 +36,7 @@ from .operations import (
 from .procsys import read_interfaces, read_sysctl_files, read_sysctls, write_sysctl
 from .routing import Rule
 from .state import Address, HostState, parents_of
-from .systemd import RunCommand, Systemd, run_command
+from .systemd import RunCommand, Systemd
 from .tunnels import TunnelDevice
 
 
@@ -64,9 +64,9 @@ class Target:
 
     def __init__(
         self,
+        run: RunCommand,
         root: str = "/",
         kernel: str = "/",
-        run: RunCommand = run_command,
         addresses: Addresses | None = None,
         routes: Routes | None = None,
     ) -> None:

@@ -218,7 +218,7 @@ def family_of(address: bytes) -> int:
 
 
 def address_text(address: bytes) -> str:
-    """The canonical text of a packed address."""
+    """Return the canonical text of a packed address: that of inet_ntop(3), as keepalived writes it."""
     return inet_ntop(family_of(address), address)
 
 
@@ -226,8 +226,8 @@ def address_text(address: bytes) -> str:
 def endpoint(address: bytes, port: int) -> str:
     """``192.0.2.1:80`` or ``[2001:db8::1]:80``: the form ipvsadm reads and writes."""
     if len(address) == 4:
-        return f"{inet_ntop(AF_INET, address)}:{port}"
-    return f"[{inet_ntop(AF_INET6, address)}]:{port}"
+        return f"{address_text(address)}:{port}"
+    return f"[{address_text(address)}]:{port}"
 
 
 def full_netmask(family: int) -> int:

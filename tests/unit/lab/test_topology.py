@@ -8,7 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from vmlab import base, network, personal, topology
+from vmlab import base, images, network, personal, topology
+from vmlab.recipes import RECIPES
 
 TOPOLOGIES = Path(__file__).resolve().parents[3] / "molecule" / "lab" / "topologies"
 HOST = {"image": "debian-12", "addresses": {"cluster": "192.0.2.2/24"}}
@@ -73,3 +74,18 @@ def test_who_is_not_root_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     with pytest.raises(base.LabError, match="run it with sudo"):
         base.need_root()
+
+
+def test_a_recipe_keeps_the_builds_of_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LVS_LAB_HOME", str(tmp_path))
+    for name in ("debian-13-0123456789ab", "debian-13-backports-0123456789ab"):
+        (tmp_path / "images" / name).mkdir(parents=True)
+    assert [path.name for path in images.builds("debian-13")] == ["debian-13-0123456789ab"]
+    assert [path.name for path in images.builds("debian-13-backports")] == ["debian-13-backports-0123456789ab"]
+
+
+def test_the_newest_kernel_is_the_only_one_in_its_image() -> None:
+    recipe = RECIPES["debian-13-backports"]
+    assert not [name for name in recipe.packages if name.startswith("linux-image")]
+    assert "trixie-backports linux-image-cloud-amd64" in recipe.commands[0]
+    assert recipe.commands[1:] == RECIPES["debian-13"].commands

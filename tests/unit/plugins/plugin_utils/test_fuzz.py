@@ -35,7 +35,7 @@ scalars = st.one_of(
     st.text(max_size=20),
     st.binary(max_size=5),
     st.dates(),
-    st.just(datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)),
+    st.just(datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)),
     st.sampled_from(["192.0.2.10", "2001:db8::10", "192.0.2.101", "80", "0", "yes", "web", "rs1", "{{ x }}", "１２"]),
 )
 keys = st.one_of(st.sampled_from(KEYS), st.text(max_size=10), st.integers(), st.booleans(), st.none())

@@ -81,7 +81,7 @@ REFUSALS: list[tuple[object, str]] = [
     ([service(address="fe80::1%eth0")], "service web: address: 'fe80::1%eth0' is not an IP address"),
     (
         [service(address="::ffff:192.0.2.1")],
-        "service web: address: '::ffff:c000:201' is an IPv4-mapped address (write 192.0.2.1)",
+        "service web: address: '::ffff:192.0.2.1' is an IPv4-mapped address (write 192.0.2.1)",
     ),
     ([service(family="ipv6")], "service web: family: 'ipv6' is not the family of the address 192.0.2.10"),
     ([service(family="inet")], "service web: family: 'inet' is not a family; known: ipv4 ipv6"),

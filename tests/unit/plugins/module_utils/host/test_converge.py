@@ -95,7 +95,7 @@ class Machine:
         return 0, "", ""
 
     def target(self) -> Target:
-        return Target(str(self.root), str(self.root), self.run, self.addresses)
+        return Target(self.run, str(self.root), str(self.root), self.addresses)
 
     def kernel(self, state: str = "present", check_mode: bool = False, **options: Any) -> Outcome:
         wanted = parse_settings(
@@ -164,7 +164,7 @@ def test_a_kernel_without_ip_vs_is_told_before_anything_is_touched(machine: Mach
     def refuse(command: list[str]) -> tuple[int, str, str]:
         return (1, "", "") if "--dry-run" in command else (0, "", "")
 
-    target = Target(str(machine.root), str(machine.root), refuse)
+    target = Target(refuse, str(machine.root), str(machine.root))
     with pytest.raises(HostError, match="has no module ip_vs; install the distribution's full kernel"):
         converge_kernel(target, parse_settings(True, ["ip_vs"], 20, SYSCTLS), check_mode=True)
     assert machine.files() == before

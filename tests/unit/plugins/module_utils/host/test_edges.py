@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.lvs.cluster.plugins.module_utils.host import capability, files, procsys
 from ansible_collections.lvs.cluster.plugins.module_utils.host.errors import HostError
 from ansible_collections.lvs.cluster.plugins.module_utils.host.kmod import KernelModules
-from ansible_collections.lvs.cluster.plugins.module_utils.host.systemd import Systemd, booted, run_command
+from ansible_collections.lvs.cluster.plugins.module_utils.host.runner import runner
+from ansible_collections.lvs.cluster.plugins.module_utils.host.systemd import RunCommand, Systemd, booted
 from ansible_collections.lvs.cluster.plugins.module_utils.host.unit import Unit, escape, vips_unit
 
 
@@ -142,11 +146,26 @@ def test_booted_is_told_from_its_directory(tmp_path: Path) -> None:
     assert booted(str(tmp_path))
 
 
-def test_commands_run_without_a_shell() -> None:
-    assert run_command(["printf", "%s", "a b; c"]) == (0, "a b; c", "")
-    status, _output, errors = run_command(["no-such-command-here"])
-    assert status == 127
-    assert "no-such-command-here" in errors
+@pytest.fixture(name="run")
+def _run() -> Iterator[RunCommand]:
+    with patch_module_args({}):
+        yield runner(AnsibleModule(argument_spec={}))
+
+
+def test_commands_run_without_a_shell(run: RunCommand) -> None:
+    assert run(["printf", "%s", "a b; c $HOME ~"]) == (0, "a b; c $HOME ~", "")
+    assert run(["printf", "\\377"]) == (0, "\ufffd", "")
+
+
+def test_a_command_that_cannot_be_started_has_a_status_too(run: RunCommand) -> None:
+    assert run(["no-such-command-here"]) == (127, "", "no-such-command-here: No such file or directory")
+
+
+def test_commands_run_in_english_and_find_what_is_in_sbin(run: RunCommand, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
+    _status, output, _errors = run(["sh", "-c", 'printf "%s %s" "$LC_ALL" "$PATH"'])
+    assert output.startswith("C ")
+    assert output.endswith(":/usr/local/sbin:/usr/sbin:/sbin")
 
 
 @pytest.mark.parametrize(("name", "escaped"), [("eth0", "eth0"), ("br-lan.5", "br\\x2dlan.5"), (".x", "\\x2ex")])

@@ -1,0 +1,76 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the tests' own tools decide: which Python a release is tested with, and what a run's length means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.lvs.cluster.tests import matrix, run
+from ansible_collections.lvs.cluster.tests.run import LIMIT_MINUTES, STAGES, TOTAL_MINUTES, Result, Stage, summary
+
+
+def interpreter(folder: Path, name: str, status: int = 0) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(f"#!/bin/sh\nexit {status}\n")
+    (folder / name).chmod(0o755)
+
+
+def test_a_release_is_tested_with_the_first_python_that_works(tmp_path: Path) -> None:
+    interpreter(tmp_path / "broken", "python3.11", 127)
+    interpreter(tmp_path / "bin", "python3.12")
+    interpreter(tmp_path / "bin", "python3.13")
+    pair = matrix.choose("2.19", f"{tmp_path / 'broken'}:{tmp_path / 'bin'}")
+    assert pair is not None
+    assert pair.interpreter == tmp_path / "bin" / "python3.12"
+    assert pair.name == "ansible-core 2.19 on Python 3.12"
+    interpreter(tmp_path / "bin", "python3.11")
+    pair = matrix.choose("2.19", f"{tmp_path / 'broken'}:{tmp_path / 'bin'}")
+    assert pair is not None
+    assert pair.python == "3.11"
+
+
+def test_a_shim_that_does_not_start_is_replaced_by_what_it_stands_for(tmp_path: Path) -> None:
+    interpreter(tmp_path / "shims", "python3.12", 127)
+    interpreter(tmp_path / "versions" / "3.12.1" / "bin", "python3.12")
+    pair = matrix.choose("2.20", str(tmp_path / "shims"))
+    assert pair is not None
+    assert pair.interpreter == tmp_path / "versions" / "3.12.1" / "bin" / "python3.12"
+
+
+def test_a_release_without_a_python_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(matrix, "REPORT", tmp_path / "report")
+    monkeypatch.setattr("sys.argv", ["matrix.py"])
+    assert matrix.main() == 0
+    assert "NOT TESTED, this machine has none of Python 3.12, 3.13, 3.14\n" in (tmp_path / "report").read_text()
+    assert "this environment, in the other stages" in capsys.readouterr().out
+
+
+def test_what_is_too_long_fails_and_what_is_long_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    stage = Stage("unit", "", 3, ("true",))
+    assert summary([Result(stage, 60.0)])
+    assert "warning" not in capsys.readouterr().out
+    assert summary([Result(stage, TOTAL_MINUTES * 60 + 1)])
+    assert "warning: all stages took 60:01; more than 90:00 is a failure" in capsys.readouterr().out
+    assert not summary([Result(stage, LIMIT_MINUTES * 60 + 1)])
+    assert capsys.readouterr().out.endswith("1 passed, 1 failed\n")
+
+
+def test_the_budgets_fit_into_the_limit() -> None:
+    assert sum(stage.minutes for stage in STAGES if stage.when != "full") <= LIMIT_MINUTES
+
+
+def test_a_report_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(run, "ROOT", tmp_path)
+    (tmp_path / "report").write_text("ansible-core 2.20: NOT TESTED\n")
+    stage = Stage("matrix", "", 3, ("true",), report="report")
+    assert summary([Result(stage, 60.0)])
+    assert "\nmatrix:\nansible-core 2.20: NOT TESTED\n" in capsys.readouterr().out
+    assert summary([Result(stage)])
+    assert "NOT TESTED" not in capsys.readouterr().out
