@@ -83,7 +83,7 @@ def test_a_unit_of_an_earlier_version_that_names_a_versions_python_is_replaced(h
 
 @pytest.fixture(name="place")
 def _place() -> Iterator[Path]:
-    """A directory outside of those that a boot has not, which everybody may write."""
+    """A directory that everybody may write."""
     place = Path(tempfile.mkdtemp(dir="/opt"))
     place.chmod(0o777)
     yield place

@@ -30,8 +30,6 @@ found = find_spec({LIBRARY!r}) if sys.version_info >= (3, 9) else None
 print(found.submodule_search_locations[0]) if found else sys.exit(1)
 """
 _PLAIN = re.compile(r"/[A-Za-z0-9_./+-]+")  # a path that systemd takes as it stands (systemd.service(5), command lines)
-# Hidden from units with ProtectHome= (systemd.exec(5)), empty at boot, or mounted late.
-_NOT_AT_BOOT = ("/home/", "/root/", "/run/")
 _lstat = os.lstat
 
 
@@ -68,8 +66,6 @@ def _unfit(python: str, run: RunCommand) -> str | None:
     if is_system:
         return None
     for path in (python, output.strip()):
-        if os.path.realpath(path).startswith(_NOT_AT_BOOT):
-            return f"{python} is not used because {path} may not be there at boot"
         changeable = open_to_others(path)
         if changeable is not None:
             return f"{python} is not used because users other than root may change {changeable}"

@@ -115,12 +115,6 @@ def test_a_name_that_systemd_would_read_otherwise_is_not_used(monkeypatch: pytes
         boot(Pythons(**{SYSTEM: None, "/opt/my app/bin/python%i": "/opt/lib/pyroute2"}))
 
 
-@pytest.mark.parametrize("library", ["/home/deploy/lib/pyroute2", "/root/lib/pyroute2", "/run/venv/lib/pyroute2"])
-def test_one_that_may_not_be_there_at_boot_is_not_used(library: str) -> None:
-    with pytest.raises(HostError, match=f"{OTHER} is not used because {library} may not be there at boot; install"):
-        boot(Pythons(**{SYSTEM: None, OTHER: library}))
-
-
 def test_nothing_is_wrong_with_a_host_that_has_no_library_yet(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in check mode before the packages are installed; a real run fails without the library anyway."""
     monkeypatch.setattr(boot_python, "find_spec", lambda _name: None)
