@@ -197,7 +197,7 @@ from ansible_collections.lvs.cluster.plugins.module_utils.host.respawn import LI
 from ansible_collections.lvs.cluster.plugins.module_utils.host.runner import runner
 from ansible_collections.lvs.cluster.plugins.module_utils.host.source import multicast_source
 from ansible_collections.lvs.cluster.plugins.module_utils.host.sysctl import display
-from ansible_collections.lvs.cluster.plugins.module_utils.host.systemd import booted
+from ansible_collections.lvs.cluster.plugins.module_utils.host.systemd import RunCommand, booted
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import argspec, arguments
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.kernel import Ipvs, KernelError
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import InvalidValue
@@ -243,10 +243,10 @@ def _check_addresses(wanted: list[str], unwanted: list[str]) -> None:
             raise HostError(f"this host has the address {text}")
 
 
-def _check_sync_source(wanted: dict[str, Any] | None) -> None:
+def _check_sync_source(run: RunCommand, wanted: dict[str, Any] | None) -> None:
     if wanted is None:
         return
-    found = multicast_source(wanted["interface"])
+    found = multicast_source(wanted["interface"], run)
     accepted = [unicast_address("sync_source.from", text, "an address to send from") for text in wanted["from"]]
     if found is not None and found not in accepted:
         raise HostError(
@@ -316,7 +316,7 @@ def main() -> None:
         for name in module.params["interfaces"]:
             if name not in links:
                 raise HostError(f"this host has no network interface {name}, only {' '.join(links)}")
-        _check_sync_source(module.params["sync_source"])
+        _check_sync_source(run, module.params["sync_source"])
         _check_forwarding(module.params["no_forwarding"])
         for name in module.params["services"]:
             if run(["systemctl", "is-active", "--", unit_name("services", name)])[0]:

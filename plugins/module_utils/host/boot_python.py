@@ -19,7 +19,7 @@ from importlib.util import find_spec
 
 from .errors import HostError
 from .respawn import LIBRARY, PACKAGE, SYSTEM_PYTHON
-from .systemd import RunCommand, run_command
+from .systemd import RunCommand
 
 # What runs at boot gets neither the environment of the task nor a user's libraries: -I. Prints where the library is.
 _PROBE = f"""\
@@ -33,7 +33,7 @@ _PLAIN = re.compile(r"/[A-Za-z0-9_./+-]+")  # a path that systemd takes as it st
 _lstat = os.lstat
 
 
-def boot_command(installed: str | None = None, run: RunCommand = run_command) -> str:
+def boot_command(run: RunCommand, installed: str | None = None) -> str:
     """The first words of a command line that runs a Python program at boot as root.
 
     The same whichever interpreter runs the module, if /usr/bin/python3 has the library. Otherwise the one that is

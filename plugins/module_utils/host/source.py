@@ -15,10 +15,10 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
 from .errors import HostError
-from .systemd import RunCommand, run_command
+from .systemd import RunCommand
 
 
-def multicast_source(interface: str, run: RunCommand = run_command) -> IPv4Address | IPv6Address | None:
+def multicast_source(interface: str, run: RunCommand) -> IPv4Address | IPv6Address | None:
     """Return the address from which a socket that is bound to an interface sends IPv4 multicast; None if it has none.
 
     That is the first one of global scope that is not secondary (net/ipv4/devinet.c: inet_select_addr()).

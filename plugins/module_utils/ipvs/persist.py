@@ -161,9 +161,7 @@ def to_keep(table: Table, keys: Iterable[ServiceKey], python: str) -> Kept:
     """
     from ..host import sandbox  # which is not in the archive
 
-    unit = _UNIT_TEXT.format(
-        python=python, archive=ARCHIVE, rules=RULES_FILE, sandbox=sandbox.program("CAP_NET_ADMIN")
-    )
+    unit = _UNIT_TEXT.format(python=python, archive=ARCHIVE, rules=RULES_FILE, sandbox=sandbox.program("CAP_NET_ADMIN"))
     wanted = {RULES_FILE: _rules_text(table, keys), ARCHIVE: build_archive(), UNIT_FILE: unit.encode()}
     return Kept(_changes(wanted), None if os.path.islink(_ENABLED) else True)
 

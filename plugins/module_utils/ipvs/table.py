@@ -76,7 +76,7 @@ def _apply_and_keep(module: AnsibleModule, patches: Sequence[ServicePatch], scop
     present = module.params["state"] == "present"
     listed = {patch.key for patch in patches}
     ours = persist.recorded()
-    python = _boot_command(persist.installed_python()) if present else ""
+    python = _boot_command(module, persist.installed_python()) if present else ""
     if present:
         scope = scope._replace(retired=frozenset(ours.keys() - listed - scope.exclude))
     elif not patches:
@@ -99,11 +99,12 @@ def _apply_and_keep(module: AnsibleModule, patches: Sequence[ServicePatch], scop
     return result
 
 
-def _boot_command(installed: str | None) -> str:
+def _boot_command(module: AnsibleModule, installed: str | None) -> str:
     from ..host.boot_python import boot_command
     from ..host.errors import HostError
+    from ..host.runner import runner
 
     try:
-        return boot_command(installed)
+        return boot_command(runner(module), installed)
     except HostError as error:
         raise KernelError(str(error)) from error

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
 import sys
 from pathlib import Path
 
@@ -51,7 +52,7 @@ def _root_owns_everything(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def boot(pythons: Pythons, installed: str | None = None) -> str:
-    return boot_python.boot_command(installed, pythons)
+    return boot_python.boot_command(pythons, installed)
 
 
 def test_the_systems_python_runs_at_boot_whichever_one_runs_the_module(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,10 +127,16 @@ def test_a_library_that_only_the_environment_of_the_task_has_is_none() -> None:
         boot(Pythons(**{SYSTEM: None, OTHER: None}))
 
 
+def really(command: list[str]) -> tuple[int, str, str]:
+    """Run a command as a module does."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
 def test_the_probe_itself(monkeypatch: pytest.MonkeyPatch, python_of_tests: str, bare_python: str) -> None:
     monkeypatch.setattr(boot_python, "SYSTEM_PYTHON", python_of_tests)
-    assert boot_python.boot_command() == f"{python_of_tests} -I"
+    assert boot_python.boot_command(really) == f"{python_of_tests} -I"
     monkeypatch.setattr(boot_python, "SYSTEM_PYTHON", bare_python)
     monkeypatch.setattr(sys, "executable", bare_python)
     with pytest.raises(HostError, match=f"{bare_python} does not find pyroute2; install"):
-        boot_python.boot_command()
+        boot_python.boot_command(really)

@@ -30,7 +30,7 @@ def units() -> Iterator[tuple[str, str]]:
     route = Route(5151, "ipv4", "192.0.2.1", "eth0")
     yield "routes", unit.routes_unit("Written here.", [route], [Rule(5151, 5151, "ipv4", "192.0.2.11", "tcp", 80)]).text
     yield "tunnels", unit.tunnels_unit("Written here.", [], [GuePort("ipv4", 6080)], ["lvs-gre0"]).text
-    for change in persist.to_keep({}, []).changes:
+    for change in persist.to_keep({}, [], "/usr/bin/python3 -I").changes:
         if change.path == persist.UNIT_FILE:
             yield "ipvs", (change.after or b"").decode()
     for case in ("mon", "ldirectord", "dr_two_directors"):

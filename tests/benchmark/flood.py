@@ -1,0 +1,107 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Measure what a client sees while a flood comes from a hundred thousand addresses, over TCP and over UDP.
+
+`.venv/bin/python tests/benchmark/flood.py [COUNT [RATE]]`, as root, with the machines of the scenario `methods` set up
+(`molecule converge -s methods`). It changes no setting of the director: run it once for each setting to compare.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "molecule"))
+
+import cluster
+import testinfra
+from testinfra.host import Host
+
+VIP, PORT = "192.0.2.21", 7001
+FIRST = "198.18.16.1"
+NETWORKS = ("198.18.16.0/20", "198.18.32.0/19", "198.18.64.0/18", "198.18.128.0/17", "198.19.0.0/16")
+REQUESTS = 200
+ASK = """
+import socket, sys, time
+kind, family = (socket.SOCK_STREAM, 6) if sys.argv[1] == "tcp" else (socket.SOCK_DGRAM, 17)
+for _number in range(int(sys.argv[4])):
+    begun = time.monotonic()
+    try:
+        with socket.socket(socket.AF_INET, kind) as one:
+            one.settimeout(10)
+            one.connect((sys.argv[2], int(sys.argv[3])))
+            one.sendall(b"who\\n")
+            one.recv(100)
+        print(time.monotonic() - begun)
+    except OSError as error:
+        print(type(error).__name__)
+"""
+
+
+def get(name: str) -> Host:
+    return testinfra.get_host(f"ssh://{name}", ssh_config=str(cluster.LAB / "ssh_config"), controlpersist=60)
+
+
+@contextlib.contextmanager
+def routes(hosts: list[Host]) -> Iterator[None]:
+    """Answers to those who are not there go to the client, which drops them."""
+    for host in hosts:
+        host.check_output("; ".join(f"ip route replace {network} via {cluster.CLIENT}" for network in NETWORKS))
+    try:
+        yield
+    finally:
+        for host in hosts:
+            host.run("; ".join(f"ip route del {network}" for network in NETWORKS))
+
+
+def state(director: Host) -> str:
+    """Connections, memory and the settings that decide what a flood does."""
+    count = int(director.check_output("ipvsadm -Lnc | wc -l")) - 2
+    size = re.search(r"size=(\d+)", director.check_output("cat /proc/net/ip_vs"))
+    free = re.search(r"MemAvailable:\s+(\d+)", director.check_output("cat /proc/meminfo"))
+    names = " ".join(f"net.ipv4.vs.{name}" for name in ("drop_entry", "drop_packet", "amemthresh"))
+    settings = ", ".join(director.check_output(f"sysctl {names}").replace("net.ipv4.vs.", "").splitlines())
+    return f"{count} connections, {size and size[1]} rows, {free and int(free[1]) // 1024} MiB available, {settings}"
+
+
+def flood(director: Host, protocol: str, count: int, rate: int) -> subprocess.Popen[str]:
+    mac = director.check_output("cat /sys/class/net/cluster/address")
+    program = cluster.ROOT / "molecule" / "flood.py"
+    words = f"exec {sys.executable} {program} cluster {mac} {VIP} {PORT} {count} {rate} {protocol} {FIRST}"
+    return subprocess.Popen([str(cluster.LAB / "client.sh"), "-c", words], stdout=subprocess.PIPE, text=True)
+
+
+def ask(protocol: str) -> str:
+    """What a client sees of its requests, in words."""
+    words = ["python3", "-c", ASK, protocol, VIP, str(PORT), str(REQUESTS)]
+    lines = cluster.on_client(*words, seconds=REQUESTS * 11).split()
+    times = sorted(float(line) for line in lines if line[0].isdigit())
+    failed = [line for line in lines if not line[0].isdigit()]
+    middle, last = (f"{1000 * one:.0f} ms" for one in ((times or [0.0])[len(times) // 2], (times or [0.0])[-1]))
+    return f"{len(times)} answered, {len(failed)} failed, median {middle}, longest {last}"
+
+
+def main() -> int:
+    count, rate = (int(word) for word in (*sys.argv[1:], "100000", "1500")[:2])
+    director = get(cluster.DIRECTOR)
+    with routes([director, *map(get, cluster.REAL_SERVERS)]):
+        for protocol in ("tcp", "udp"):
+            print(f"{protocol} before:       {state(director)}")
+            print(f"{protocol} without flood: {ask(protocol)}")
+            with flood(director, protocol, count, rate) as process:
+                begun = time.monotonic()
+                print(f"{protocol} in the flood:  {ask(protocol)}", flush=True)
+                process.wait()
+                print(f"{protocol} after {count} packets in {time.monotonic() - begun:.0f} s: {state(director)}")
+            print(f"{protocol} afterwards:    {ask(protocol)}", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
