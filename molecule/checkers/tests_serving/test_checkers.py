@@ -256,6 +256,23 @@ def test_a_storm_of_alerts_is_a_few_runs_and_none_is_lost(checker: str, machine:
     assert host.check_output("systemctl --failed --no-legend --plain") == ""
 
 
+@pytest.mark.parametrize("hidden", [False, True])
+def test_commands_are_printed_unless_that_is_unwanted(checker: str, hidden: bool, tmp_path: Path) -> None:
+    changes = {"health_check": {"command": "/usr/local/bin/ask --hunter2"}}
+    asked = "[shared_services[6] | combine(changes, recursive=true)]"
+    services = f"shared_services[:6] + {asked} + shared_services[7:]"
+    combined = f"{{{{ {services} + those_of[director_health_checker] | default([adopted, web_ipv6]) }}}}"
+    described = tmp_path / "changes.yml"
+    described.write_text(json.dumps({"changes": changes, "lvs_virtual_services": combined, "director_no_log": hidden}))
+    words = ["-e", f"@{described}", "-e", f"director_health_checker={checker}", "--limit", "directors", "-v", "--diff"]
+    run = cluster.playbook("site", "--check", *words, scenario="checkers")
+    assert run.status == 0, run.text
+    assert ("hunter2" in run.text) != hidden
+    run = cluster.playbook("verify", *words, "-e", "lvs_verify_from=director1", scenario="checkers")
+    assert "as described" in run.text or "as the role writes it" in run.text
+    assert ("hunter2" in run.text) != hidden
+
+
 def test_the_last_has_a_sorry_server(checker: str, machine: Machines) -> None:
     machine("rs1").check_output(f"nft -f - <<'END'\n{UNSEEN}\nEND")
     try:
