@@ -107,6 +107,7 @@ def build_cluster(description: object, groups: object, hostvars: object) -> Clus
     check_overlaps(services, problems)
     check_tunnels(resolved, problems)
     check_pools(resolved, problems)
+    inventory.check_names((server.host for item in resolved for server in item.servers if server.host), problems)
     problems.raise_any()
     return Cluster(tuple(resolved), inventory)
 

@@ -89,11 +89,11 @@ def address_fault(address: IPAddress) -> str:
         return "is a multicast address"
     if address.is_loopback:
         return "is a loopback address"
+    if address.is_link_local:  # 169.254.0.0/16 has the metadata services of clouds
+        return "is a link-local address"
     if isinstance(address, ipaddress.IPv4Address):
         return "is a reserved address" if address.is_reserved else ""  # 240.0.0.0/4, with the broadcast address
-    if address.ipv4_mapped is not None:
-        return f"is an IPv4-mapped address (write {address.ipv4_mapped})"
-    return "is a link-local address" if address.is_link_local else ""
+    return "" if address.ipv4_mapped is None else f"is an IPv4-mapped address (write {address.ipv4_mapped})"
 
 
 def _readable(key: object) -> str:
