@@ -275,6 +275,12 @@ _value:
           accept that from. This is for the option O(lvs.cluster.host_check#module:sync_source). Empty if they accept it
           from every address, or if there is none.
       type: dict
+    route_sources:
+      description:
+        - From which addresses of this director (C(from)) real servers take packets of tunnels (C(to)). This is for the
+          option O(lvs.cluster.host_check#module:route_sources).
+      type: list
+      elements: dict
     undecided_forwarding:
       description:
         - Address families that the director forwards without O(transit). This is for the option
@@ -330,6 +336,7 @@ _value:
     script_user: ""
     interfaces: [eth1]
     sync_source: {}
+    route_sources: []
     undecided_forwarding: []
     openings:
       input: [ip daddr 192.0.2.10 tcp dport 80 accept]

@@ -52,6 +52,12 @@ options:
     type: str
     choices: [services, all]
     default: services
+  tunnel_guard:
+    description:
+      - Whether this host drops what comes through a tunnel and is not from a director, or not for a VIP.
+      - The directors' addresses are C(lvs_address) and what the variable C(lvs_tunnel_sources) of the directors names.
+    type: bool
+    default: true
 seealso:
   - plugin: lvs.cluster.director
     plugin_type: filter
@@ -100,8 +106,9 @@ _value:
       elements: str
     nftables:
       description:
-        - The rules of an nftables table that make TCP segments small enough for the tunnels, as the module
-          M(lvs.cluster.nftables_table) takes them. Empty when there are no tunnels.
+        - The rules of an nftables table, as the module M(lvs.cluster.nftables_table) takes them. They make TCP segments
+          small enough for the tunnels, and drop what comes through these and is not from a director, or not for a VIP.
+          Empty when there are no tunnels.
       type: str
   sample:
     vips: [192.0.2.10, "2001:db8::10"]
@@ -126,13 +133,14 @@ def real_server(
     nat_gateway: Any = None,
     tunnel_mtu: Any = 1500,
     return_traffic: Any = "services",
+    tunnel_guard: Any = True,
 ) -> dict[str, object]:
     """`Cluster.real_server` as a filter."""
     return expand(
         description,
         groups,
         hostvars,
-        lambda cluster: cluster.real_server(host, nat_gateway, tunnel_mtu, return_traffic),
+        lambda cluster: cluster.real_server(host, nat_gateway, tunnel_mtu, return_traffic, tunnel_guard),
     )
 
 

@@ -83,6 +83,23 @@ options:
         type: list
         elements: str
         required: true
+  route_sources:
+    description:
+      - From where this host may send packets to other hosts, so that these do not drop them.
+      - What it cannot reach at the moment is not checked.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      to:
+        description: The other host's IP address.
+        type: str
+        required: true
+      from:
+        description: The addresses that it accepts.
+        type: list
+        elements: str
+        required: true
   no_forwarding:
     description:
       - Address families in which the host must not forward packets, unless M(lvs.cluster.ipvs_kernel) switched that on.
@@ -195,7 +212,7 @@ from ansible_collections.lvs.cluster.plugins.module_utils.host.keepalived import
 from ansible_collections.lvs.cluster.plugins.module_utils.host.kmod import KernelModules
 from ansible_collections.lvs.cluster.plugins.module_utils.host.respawn import LIBRARY, respawn_with_library
 from ansible_collections.lvs.cluster.plugins.module_utils.host.runner import runner
-from ansible_collections.lvs.cluster.plugins.module_utils.host.source import multicast_source
+from ansible_collections.lvs.cluster.plugins.module_utils.host.source import multicast_source, route_source
 from ansible_collections.lvs.cluster.plugins.module_utils.host.sysctl import display
 from ansible_collections.lvs.cluster.plugins.module_utils.host.systemd import RunCommand, booted
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import argspec, arguments
@@ -256,6 +273,18 @@ def _check_sync_source(run: RunCommand, wanted: dict[str, Any] | None) -> None:
         )
 
 
+def _check_route_sources(wanted: list[dict[str, Any]]) -> None:
+    for entry in wanted:
+        to = unicast_address("route_sources.to", entry["to"], "an address to send to")
+        accepted = [unicast_address("route_sources.from", text, "an address to send from") for text in entry["from"]]
+        found = route_source(to)
+        if found is not None and found not in accepted:
+            raise HostError(
+                f"this host sends to {to} from {found}, and {to} takes packets of tunnels from"
+                f" {' '.join(map(str, accepted))} only: add {found} to lvs_tunnel_sources of this host"
+            )
+
+
 def _check_forwarding(families: list[str]) -> None:
     for family, key in routers_before(families):
         raise HostError(
@@ -279,6 +308,15 @@ def main() -> None:
                 "type": "dict",
                 "options": {
                     "interface": {"type": "str", "required": True},
+                    "from": {"type": "list", "elements": "str", "required": True},
+                },
+            },
+            "route_sources": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "to": {"type": "str", "required": True},
                     "from": {"type": "list", "elements": "str", "required": True},
                 },
             },
@@ -317,6 +355,7 @@ def main() -> None:
             if name not in links:
                 raise HostError(f"this host has no network interface {name}, only {' '.join(links)}")
         _check_sync_source(run, module.params["sync_source"])
+        _check_route_sources(module.params["route_sources"])
         _check_forwarding(module.params["no_forwarding"])
         for name in module.params["services"]:
             if run(["systemctl", "is-active", "--", unit_name("services", name)])[0]:

@@ -72,8 +72,10 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.table import pools, ta
 from ansible_collections.lvs.cluster.plugins.plugin_utils.tracking import Tracked, read_tracked
 from ansible_collections.lvs.cluster.plugins.plugin_utils.tunnels import (
     check_tunnels,
+    read_guard,
     read_mtu,
-    segment_rules,
+    real_server_rules,
+    route_sources,
     tunnel_ends,
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils.virtual_servers import (
@@ -105,6 +107,7 @@ def build_cluster(description: object, groups: object, hostvars: object) -> Clus
     check_overlaps(services, problems)
     check_tunnels(resolved, problems)
     check_pools(resolved, problems)
+    inventory.check_names((server.host for item in resolved for server in item.servers if server.host), problems)
     problems.raise_any()
     return Cluster(tuple(resolved), inventory)
 
@@ -158,6 +161,8 @@ class Cluster:
         - ``script_user``: the user that commands of health checks and tracked ones run as, empty where there is nobody
           to make for that
         - ``interfaces``: names of network interfaces that have to be there
+        - ``route_sources``: ``[{"to": "198.51.100.11", "from": ["192.0.2.2"]}]``, from which addresses of this director
+          real servers take packets of tunnels
         - ``undecided_forwarding``: families that the role forwards and for which ``transit`` is not given; somebody may
           rely on a host that forwarded them before
         - ``sync_source``: ``{"interface": "eth1", "from": ["192.0.2.2"]}``, which addresses the other directors take
@@ -208,6 +213,7 @@ class Cluster:
         guards = [vrrp_guard(vrrp)]
         try:
             guards.append("" if passes else transit_guard(self.resolved, settings.interfaces, self.inventory))
+            outer_sources = route_sources(host, self.resolved, self.inventory)
         except InventoryError as error:
             raise ModelError([str(error)]) from error
         sync_source: dict[str, object] = {}
@@ -245,6 +251,7 @@ class Cluster:
                 dict.fromkeys((*settings.interfaces, *([link] if daemon else []), *tracked.interface_names))
             ),
             "sync_source": sync_source,
+            "route_sources": outer_sources,
             "undecided_forwarding": routed if passes is None else list[str](),
             "openings": {
                 "input": input_rules(self.resolved, [peer for instance in vrrp for peer in instance.peers], daemon),
@@ -253,7 +260,12 @@ class Cluster:
         }
 
     def real_server(
-        self, host: str, nat_gateway: object = None, tunnel_mtu: object = 1500, return_traffic: object = "services"
+        self,
+        host: str,
+        nat_gateway: object = None,
+        tunnel_mtu: object = 1500,
+        return_traffic: object = "services",
+        tunnel_guard: object = True,
     ) -> dict[str, object]:
         """What one real server needs; raises `ModelError` for a host of another group, or when a setting is bad.
 
@@ -263,13 +275,15 @@ class Cluster:
           its services that forward by nat. Both are empty for a host that has none. ``return_traffic`` is only checked.
         - ``tunnels``: what the module ``ipvs_tunnel`` takes (`tunnels.tunnel_ends`)
         - ``kernel_modules``: the kernel modules that those need
-        - ``nftables``: the rules of the table lvs_real_server (`tunnels.segment_rules`), empty for no table
+        - ``nftables``: the rules of the table lvs_real_server (`tunnels.real_server_rules`), empty for no table
         """
         problems = Problems()
         _require_member(REAL_SERVERS, host, self.inventory, problems)
         mtu = read_mtu(tunnel_mtu, problems)
+        guard = read_guard(tunnel_guard, problems)
         gateways = read_gateways(nat_gateway, self.resolved, self.inventory, problems)
         check_return_traffic(host, return_traffic, self.resolved, problems)
+        rules = real_server_rules(host, self.resolved, mtu, guard, self.inventory, problems)
         problems.raise_any()
         services = replies(host, self.resolved)
         ends = tunnel_ends(host, self.resolved)
@@ -282,7 +296,7 @@ class Cluster:
             },
             "tunnels": ends,
             "kernel_modules": list(parse_tunnels(True, ends, True).modules),
-            "nftables": segment_rules(host, self.resolved, mtu),
+            "nftables": rules,
         }
 
     def draining(self, hosts: object) -> dict[str, object]:

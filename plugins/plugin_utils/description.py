@@ -176,8 +176,6 @@ def _identity(fields: Fields) -> tuple[IPAddress | None, int | None, str | None]
     address = fields.address("address")
     if address is None:
         return None, None, None
-    if address.is_link_local:
-        fields.fault("address", f"{show(str(address))} is a link-local address")
     if family and family != family_of(address):
         fields.fault("family", f"{family!r} is not the family of the address {address}")
     return address, None, family_of(address)

@@ -92,9 +92,11 @@ def address_fault(address: IPAddress) -> str:
         return "is a multicast address"
     if address.is_loopback:
         return "is a loopback address"
-    if isinstance(address, ipaddress.IPv4Address):
-        return "is a reserved address" if address.is_reserved else ""  # 240.0.0.0/4, with the broadcast address
-    return "is a link-local address" if address.is_link_local else ""
+    if address.is_link_local:  # 169.254.0.0/16 has the metadata services of clouds
+        return "is a link-local address"
+    if isinstance(address, ipaddress.IPv4Address) and address.is_reserved:  # 240.0.0.0/4, with the broadcast address
+        return "is a reserved address"
+    return ""
 
 
 def _readable(key: object) -> str:

@@ -9,7 +9,8 @@ access), so each host is looked up at most once, and only hosts that a service o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import (
     IPAddress,
@@ -17,11 +18,13 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import (
     family_of,
     to_address,
 )
-from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import plain, show, suggestion
+from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import Problems, plain, show, suggestion
 
 DIRECTORS = "directors"
 REAL_SERVERS = "real_servers"
 ADDRESS_VARIABLE = "lvs_address"
+#: Names of hosts go into configurations as they are (keepalived.conf(5), router_id). IPv6 addresses can be names.
+_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,253}")
 
 
 class InventoryError(ValueError):
@@ -102,6 +105,14 @@ class Inventory:
         raise InventoryError(
             f"set {ADDRESS_VARIABLE} for host {host}: an {_say(family)} address is needed beside {known}"
         )
+
+    def check_names(self, hosts: Iterable[str], problems: Problems) -> None:
+        """Note directors and these hosts if their names could mean something else in a configuration."""
+        for host in dict.fromkeys((*self.directors, *hosts)):
+            if not _NAME.fullmatch(host):
+                problems.add(
+                    f"host {show(host)}", "", "is not a name of 1 to 253 letters, digits, '_', '.', ':' and '-'"
+                )
 
     def variable(self, host: str, name: str) -> object:
         """One of the host's variables; None where it is not given. Raises `InventoryError` when it cannot be had."""

@@ -1,30 +1,51 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tunnels: which ends a real server needs, and how large the segments may be that come through. Private.
+"""Tunnels: which ends a real server needs, who may send through them, and how large segments may be. Private.
 
 A segment of a client has to fit into the path between director and real server together with what is wrapped around
 it. The client goes by the segment size (MSS) that the real server names in its SYN and ACK, and that goes past the
 director: so the real server itself has to name less.
+
+What is inside a tunnel passes the rules for the interface that it comes in on, with any source address and to any
+destination. So by default a real server unwraps only what has a director's address as its outer source, and what comes
+out has to be for a VIP. The outer source is the one of the director's route to the real server (ip_vs_tunnel_xmit() in
+net/netfilter/ipvs/ip_vs_xmit.c has it from __ip_vs_get_out_rt()), which can be another address than ``lvs_address``.
+``lvs_tunnel_sources`` names it then, and the module host_check refuses a director whose route has another one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import IPAddress, family_of, to_integer
-from ansible_collections.lvs.cluster.plugins.plugin_utils.nftables import base_chain, ports_of
+from ansible_collections.lvs.cluster.plugins.module_utils.host.tunnels import DEVICES
+from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import (
+    IPAddress,
+    address_fault,
+    family_of,
+    to_address,
+    to_boolean,
+    to_integer,
+)
+from ansible_collections.lvs.cluster.plugins.plugin_utils.inventory import DIRECTORS, Inventory, InventoryError
+from ansible_collections.lvs.cluster.plugins.plugin_utils.nftables import any_of, base_chain, ports_of
 from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import Problems, show
 from ansible_collections.lvs.cluster.plugins.plugin_utils.resolve import RealServer, ResolvedService
 from ansible_collections.lvs.cluster.plugins.plugin_utils.services import Traffic, Tunnel
 
 MTU_VARIABLE = "real_server_tunnel_mtu"
+GUARD_VARIABLE = "real_server_tunnel_guard"
+#: Of a director: the addresses that it sends tunnels' packets from beside its own.
+SOURCES_VARIABLE = "lvs_tunnel_sources"
 #: IPv6 asks for this much of every link (RFC 8200 section 5).
 _MTUS = range(1280, 65536)
 _IP = {"ipv4": 20, "ipv6": 40}  # octets of a header without options (RFC 791, RFC 8200)
 _TCP = 20
 _UDP = 8
 _GRE, _GRE_CHECKSUM = 4, 4  # RFC 2784 section 2
+# https://www.iana.org/assignments/protocol-numbers: IPv4, IPv6 and GRE inside IP
+_IP_PROTOCOL = {"ipv4": 4, "ipv6": 41}
+_GRE_PROTOCOL = 47
 # include/net/gue.h: struct guehdr; with remote checksums also the private flags and their field (GUE_LEN_PRIV,
 # GUE_PLEN_REMCSUM)
 _GUE, _GUE_REMCSUM = 4, 8
@@ -37,6 +58,14 @@ def read_mtu(value: object, problems: Problems) -> int:
         problems.add(MTU_VARIABLE, "", f"{show(value)} is not a number of octets from {_MTUS[0]} to {_MTUS[-1]}")
         return _MTUS[0]
     return number
+
+
+def read_guard(value: object, problems: Problems) -> bool:
+    """Return whether the real server checks what comes through tunnels."""
+    wanted = to_boolean(value)
+    if wanted is None:
+        problems.add(GUARD_VARIABLE, "", f"{show(value)} is neither true nor false")
+    return wanted is not False
 
 
 def overhead(tunnel: Tunnel, outer: str) -> int:
@@ -86,6 +115,122 @@ def tunnel_ends(host: str, resolved: Iterable[ResolvedService]) -> list[dict[str
         found.setdefault(key, end)
         families.setdefault(key, set()).add(item.service.family)
     return [{**end, "families": sorted(families[key])} for key, end in found.items()]
+
+
+def real_server_rules(
+    host: str, resolved: Sequence[ResolvedService], mtu: int, guard: bool, inventory: Inventory, problems: Problems
+) -> str:
+    """Return the chains of the table lvs_real_server; empty for a host without tunnels."""
+    chains = [segment_rules(host, resolved, mtu)]
+    if guard:
+        chains = [_outer_guard(host, resolved, inventory, problems), _inner_guard(host, resolved), *chains]
+    return "\n".join(chain for chain in chains if chain)
+
+
+def tunnel_sources(director: str, family: str, inventory: Inventory) -> list[IPAddress]:
+    """Return the addresses from which a director sends packets of tunnels. Raises `InventoryError`."""
+    given = inventory.variable(director, SOURCES_VARIABLE)
+    found: dict[IPAddress, None] = {}
+    for element in given if isinstance(given, (list, tuple)) else [] if given is None else [given]:
+        address = to_address(element)
+        if address is None or address_fault(address):
+            fault = "is not an IP address" if address is None else address_fault(address)
+            raise InventoryError(f"{SOURCES_VARIABLE} of host {director}: {show(element)} {fault}")
+        found[address] = None
+    try:
+        own = list(inventory.addresses(director).values())
+    except InventoryError:
+        if not found:
+            raise
+        own = []
+    return [address for address in dict.fromkeys((*own, *found)) if family_of(address) == family]
+
+
+def route_sources(director: str, resolved: Iterable[ResolvedService], inventory: Inventory) -> list[dict[str, object]]:
+    """Return what the module host_check takes as ``route_sources``: who checks where packets of tunnels come from.
+
+    ``{"to": "198.51.100.11", "from": ["192.0.2.2"]}``. Raises `InventoryError`.
+    """
+    found: dict[IPAddress, dict[str, object]] = {}
+    for item in resolved:
+        if item.service.forward_method != "tun":
+            continue
+        for server in item.servers:
+            if server.host is None or server.address in found:
+                continue
+            if to_boolean(inventory.variable(server.host, GUARD_VARIABLE)) is False:
+                continue
+            sources = tunnel_sources(director, family_of(server.address), inventory)
+            found[server.address] = {"to": str(server.address), "from": [str(address) for address in sources]}
+    return [entry for entry in found.values() if entry["from"]]
+
+
+def _outer_guard(host: str, resolved: Iterable[ResolvedService], inventory: Inventory, problems: Problems) -> str:
+    """Return the chain that drops what would be unwrapped and is not from a director.
+
+    It matches the addresses and protocols of this host's ends, so that other tunnels go on.
+    """
+    protocols: dict[IPAddress, set[int]] = {}
+    ports: dict[IPAddress, set[int]] = {}
+    for item, server in _tunnelled(host, resolved):
+        service = item.service
+        if service.tunnel.type == "gue":
+            ports.setdefault(server.address, set()).add(service.tunnel.port)
+        # the device that takes what is inside GUE takes it without GUE as well
+        number = _GRE_PROTOCOL if service.tunnel.type == "gre" else _IP_PROTOCOL[service.family]
+        protocols.setdefault(server.address, set()).add(number)
+    rules: list[str] = []
+    for address, numbers in sorted(protocols.items(), key=lambda item: (item[0].version, int(item[0]))):
+        sources = _all_sources(family_of(address), inventory, problems)
+        if not sources:
+            continue
+        family = "ip" if address.version == 4 else "ip6"
+        strange = f"{family} daddr {address} {family} saddr != {any_of([str(source) for source in sources])}"
+        rules.append(f"{strange} meta l4proto {any_of([str(number) for number in sorted(numbers)])} drop")
+        if address in ports:
+            rules.append(f"{strange} udp dport {any_of([str(port) for port in sorted(ports[address])])} drop")
+    return base_chain("tunnel_senders", "filter hook input priority filter", rules)
+
+
+def _all_sources(family: str, inventory: Inventory, problems: Problems) -> list[IPAddress]:
+    found: set[IPAddress] = set()
+    for director in inventory.directors:
+        try:
+            sources = tunnel_sources(director, family, inventory)
+        except InventoryError as error:
+            problems.add(f"group {DIRECTORS}", "", f"{error} (real servers take packets of tunnels from it alone)")
+            continue
+        if not sources:
+            text = (
+                f"is missing: the inventory has no {family} address of this director, from which alone real servers "
+                f"take packets of tunnels (unless {GUARD_VARIABLE} is false)"
+            )
+            problems.add(f"host {director}", SOURCES_VARIABLE, text)
+        found.update(sources)
+    return sorted(found, key=int)
+
+
+def _inner_guard(host: str, resolved: Iterable[ResolvedService]) -> str:
+    """Return the chain that drops what comes out of a tunnel and is not for a VIP, where the VIPs are known.
+
+    It is before routing, since the host might forward the rest.
+    """
+    vips: dict[str, set[IPAddress]] = {"ipv4": set(), "ipv6": set()}
+    unknown: set[str] = set()
+    used = False
+    for item, _server in _tunnelled(host, resolved):
+        used = True
+        vips[item.service.family].update(item.service.vips)
+        if not item.service.vips:  # others mark the packets, and know for which addresses
+            unknown.add(item.service.family)
+    rules: list[str] = []
+    for family, addresses in vips.items() if used else ():
+        word = "ip" if family == "ipv4" else "ip6"
+        if family in unknown:
+            continue
+        wrong = f"{word} daddr != {any_of([str(vip) for vip in sorted(addresses, key=int)])}" if addresses else ""
+        rules.append(f'iifname "{DEVICES}" {wrong or f"meta nfproto {family}"} drop')
+    return base_chain("tunnel_content", "filter hook prerouting priority raw", rules)
 
 
 def segment_rules(host: str, resolved: Iterable[ResolvedService], mtu: int) -> str:

@@ -17,8 +17,9 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.inventory import DIREC
 from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import Problems, plain, show
 
 # dev_valid_name() in net/core/dev.c: 15 characters, no slash, colon or white space, not "." or ".."
-# without what keepalived's parser gives a meaning
-LINK = re.compile(r"(?!\.\.?$)[^\s/:!#$\"'\\{}\x00-\x1f\x7f]{1,15}")
+# without what keepalived's parser gives a meaning, anywhere or at the beginning of a line (keepalived.conf(5): ~SEQ and
+# @config-id; lib/parser.c, read_line()), and without the wildcard of nftables
+LINK = re.compile(r"(?!\.\.?$|[~@])[^\s/:!#$*\"'\\{}\x00-\x1f\x7f]{1,15}")
 MAX_REFRESH = 86400
 #: What every sender sets (RFC 5798, sections 5.1.1.3 and 5.1.2.3), and each router on the way lowers by one.
 TTL = 255

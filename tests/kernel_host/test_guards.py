@@ -376,3 +376,86 @@ def test_synchronisation_comes_from_the_other_directors(lab, router, send):
     # on a link of its own nobody knows the addresses, but they do not come from the clients' link
     load(lab, director(sync_interface="link1")["nftables"])
     assert heard(*datagrams) == ["10.9.0.4", "10.9.0.99"]
+
+
+# A real server at the end of tunnels: the host has the addresses that directors send to, and VIPs.
+def tunnelled(name, vip, **changes):
+    base = {"name": name, "address": vip, "port": 80, "forward_method": "tun"}
+    return {**base, "real_servers": [{"host": "rs1"}], **changes}
+
+
+def end_of_tunnels(services, sources=(), guard=True):
+    hostvars = {
+        "lb1": {"lvs_address": ["10.9.0.3", "2001:db8:9::3"], "lvs_tunnel_sources": list(sources)},
+        "rs1": {"lvs_address": ["10.9.0.1", "2001:db8:9::1"]},
+    }
+    cluster = build_cluster(services, {"directors": ["lb1"], "real_servers": ["rs1"]}, hostvars)
+    return cluster.real_server("rs1", tunnel_guard=guard)["nftables"]
+
+
+OUTER = [
+    (socket.AF_INET, "10.9.0.1", ["10.9.0.3", "10.9.0.5", "10.9.0.99"]),
+    (socket.AF_INET6, "2001:db8:9::1", ["2001:db8:9::3", "2001:db8:9::5", "2001:db8:9::99"]),
+]
+
+
+@pytest.mark.parametrize(("family", "own", "others"), OUTER, ids=["ipv4", "ipv6"])
+def test_tunnels_are_unwrapped_from_directors_only(lab, send, family, own, others):
+    vip, other_vip = ("10.9.0.10", "2001:db8:9::10") if family == socket.AF_INET else ("2001:db8:9::10", "10.9.0.10")
+    lab.ip(lab.host, "address", "add", f"{own[:-1]}7/{32 if family == socket.AF_INET else 128}", "dev", "link0")
+
+    def wrapped(protocol, data=b"wrapped", to=own):
+        return [wire.packet(source, to, protocol, data) for source in others]
+
+    def heard(protocol, to=own):
+        return received(family, protocol, wrapped(protocol, to=to), send)
+
+    director_only, both = others[:1], others[:2]
+    plain = 4 if family == socket.AF_INET else 41
+    here = {"real_servers": [{"host": "rs1", "address": own}]}
+    load(lab, end_of_tunnels([tunnelled("web", vip, **here)], guard=False), "lvs_real_server")
+    assert heard(plain) == others
+    load(lab, end_of_tunnels([tunnelled("web", vip, **here)]), "lvs_real_server")
+    assert heard(plain) == director_only
+    assert heard(47) == others, "tunnels of somebody else"
+    assert heard(plain, f"{own[:-1]}7") == others, "an address that directors do not send to"
+    load(lab, end_of_tunnels([tunnelled("web", vip, **here)], others[1:2]), "lvs_real_server")
+    assert heard(plain) == both
+    gre = tunnelled("gre", vip, tunnel={"type": "gre"}, **here)
+    load(lab, end_of_tunnels([gre]), "lvs_real_server")
+    assert (heard(47), heard(plain)) == (director_only, others)
+    gue = tunnelled("gue", vip, tunnel={"type": "gue", "port": 6080}, **here)
+    load(lab, end_of_tunnels([gue, tunnelled("mixed", other_vip, **here)]), "lvs_real_server")
+    assert heard(4) == heard(41) == director_only
+    datagrams = [wire.udp(source, 50000, own, port, b"x") for source in others for port in (6080, 6081)]
+    found = received(family, socket.IPPROTO_UDP, datagrams, send)
+    assert found == [others[0], others[0], others[1], others[2]]
+
+
+@pytest.mark.parametrize("vips", [["10.9.0.10"], ["2001:db8:9::10"], ["10.9.0.10", "2001:db8:9::10"]], ids=len)
+def test_what_comes_out_of_tunnels_is_for_vips(lab, vips):
+    # a device of the name that tunnels have: what comes in there has been unwrapped
+    lab.ip(lab.host, "link", "add", "lvs-ipip0", "type", "veth", "peer", "name", "inside", "netns", NEIGHBOUR)
+    lab.ip(lab.host, "link", "set", "lvs-ipip0", "address", MAC[HOST], "up")
+    lab.ip(lab.next, "link", "set", "inside", "up")
+    for vip in ("10.9.0.10", "10.9.0.11", "2001:db8:9::10", "2001:db8:9::11"):
+        lab.ip(lab.host, "address", "add", vip, "dev", "lo", *(["nodad"] if ":" in vip else []))
+    for name in ("all", "lvs-ipip0"):
+        lab.sysctl(f"net/ipv4/conf/{name}/rp_filter", 0)
+    out_of_tunnel = Sender("inside")
+    targets = ["10.9.0.10", "10.9.0.11", "10.9.0.1", "2001:db8:9::10", "2001:db8:9::11", "2001:db8:9::1"]
+
+    def reached():
+        found = []
+        for target in targets:
+            client, family = ("2001:db8:9::99", socket.AF_INET6) if ":" in target else ("10.9.0.99", socket.AF_INET)
+            if received(family, 17, [wire.udp(client, 50000, target, 80, b"x")], out_of_tunnel):
+                found.append(target)
+        return found
+
+    services = [tunnelled(f"web{number}", vip) for number, vip in enumerate(vips)]
+    load(lab, end_of_tunnels(services, guard=False), "lvs_real_server")
+    assert reached() == targets
+    load(lab, end_of_tunnels(services), "lvs_real_server")
+    assert reached() == vips
+    out_of_tunnel.close()

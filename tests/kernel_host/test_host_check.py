@@ -100,3 +100,33 @@ def test_where_synchronisation_is_sent_from(lab):
     )
     lab.ip(lab.host, "address", "flush", "dev", "link0")
     assert not asks("10.9.0.1").failed, "it may get one"
+
+
+@pytest.mark.parametrize(
+    ("to", "own", "other"),
+    [("198.51.100.11", "10.9.0.1", "10.9.0.5"), ("2001:db8:1::11", "2001:db8:9::1", "2001:db8:9::5")],
+)
+def test_where_tunnels_are_sent_from(lab, to, own, other):
+    def asks(*addresses):
+        return lab.module("host_check", route_sources=[{"to": to, "from": list(addresses)}])
+
+    assert not asks(other).failed, "it may get a route"
+    router, prefix = ("10.9.0.2", "/24") if own.startswith("10.") else ("2001:db8:9::2", "/64")
+    lab.ip(lab.host, "route", "add", f"{to[:-2]}{'0' if prefix == '/24' else ''}{prefix}", "via", router)
+    lab.ip(
+        lab.host,
+        "address",
+        "add",
+        f"{own[:-1]}a/128" if prefix == "/64" else "10.9.0.10/32",
+        "dev",
+        "link0",
+        *(["preferred_lft", "0"] if prefix == "/64" else []),
+    )
+    assert not asks(own).failed
+    assert not asks(other, own).failed
+    refused = asks(other)
+    assert refused.failed
+    assert refused.message == (
+        f"this host sends to {to} from {own}, and {to} takes packets of tunnels from {other} only:"
+        f" add {own} to lvs_tunnel_sources of this host"
+    )

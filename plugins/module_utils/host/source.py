@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which source address the kernel gives to packets of its own.
 
-Through the command ip, which a host has before anybody has set it up.
+Without pyroute2, which a host may not have before it is set up.
 
 PRIVATE to the collection lvs.cluster: may change without notice.
 """
@@ -11,6 +11,7 @@ PRIVATE to the collection lvs.cluster: may change without notice.
 from __future__ import annotations
 
 import json
+import socket
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
@@ -28,6 +29,17 @@ def multicast_source(interface: str, run: RunCommand) -> IPv4Address | IPv6Addre
             if one.get("scope") == "global" and not one.get("secondary"):
                 return ip_address(one["local"])
     return None
+
+
+def route_source(to: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address | None:
+    """Return the address from which this host sends to another one; None if it has no route. Nothing is sent."""
+    family = socket.AF_INET if to.version == 4 else socket.AF_INET6
+    with socket.socket(family, socket.SOCK_DGRAM) as asking:
+        try:
+            asking.connect((str(to), 9))
+        except OSError:
+            return None
+        return ip_address(asking.getsockname()[0])
 
 
 def _listed(run: RunCommand, *words: str) -> list[dict[str, Any]]:

@@ -21,6 +21,8 @@ KINDS = {
 }
 #: Kernel modules that take GUE's UDP header off, by the outer family.
 GUE_MODULES = {"ipv4": "fou", "ipv6": "fou6"}
+#: The names of our devices, as nftables matches them.
+DEVICES = "lvs-*"
 _OURS = re.compile(rf"lvs-({'|'.join(KINDS)})\d{{1,3}}")
 
 

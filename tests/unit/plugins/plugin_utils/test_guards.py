@@ -181,3 +181,99 @@ def test_an_address_that_the_inventory_lacks_is_not_guessed() -> None:
     found = build(web, lb2=six).director("lb1", "eth0")
     assert chain(found["nftables"], "sync_guard") == ['ip daddr 224.0.0.81 udp dport 8848 iifname != "eth0" drop']
     assert found["sync_source"] == {}
+
+
+def tun(**changes: Any) -> dict[str, Any]:
+    return service(forward_method="tun", **changes)
+
+
+def tunnels(
+    *services: dict[str, Any], variables: dict[str, Any] | None = None, **settings: Any
+) -> tuple[list[str], list[str]]:
+    """The rules for the packets that come to rs1, and those for what comes out of them."""
+    rules = build(*services, **(variables or {})).real_server("rs1", **settings)["nftables"]
+    return chain(rules, "tunnel_senders"), chain(rules, "tunnel_content")
+
+
+def test_tunnels_are_from_directors_and_for_vips() -> None:
+    strange = "ip daddr 198.51.100.11 ip saddr != { 192.0.2.2, 192.0.2.3 }"
+    inner = ['iifname "lvs-*" ip daddr != 192.0.2.10 drop', 'iifname "lvs-*" meta nfproto ipv6 drop']
+    assert tunnels(tun()) == ([f"{strange} meta l4proto 4 drop"], inner)
+    gue = tun(name="gue", port=81, tunnel={"type": "gue", "port": 6080})
+    other = tun(name="other", address="192.0.2.9", tunnel={"type": "gre"}, real_servers=[{"host": "rs1"}])
+    assert tunnels(gue, other) == (
+        [f"{strange} meta l4proto {{ 4, 47 }} drop", f"{strange} udp dport 6080 drop"],
+        ['iifname "lvs-*" ip daddr != { 192.0.2.9, 192.0.2.10 } drop', inner[1]],
+    )
+    assert tunnels(tun(real_servers=[{"host": "rs2"}])) == tunnels(service()) == ([], [])
+    assert tunnels(tun(), tunnel_guard="no") == ([], [])
+
+
+def test_a_tunnel_of_the_other_family() -> None:
+    outside = {"rs1": {"lvs_address": "2001:db8:1::11"}, "lb2": {"lvs_tunnel_sources": ["2001:db8:2::3", "192.0.2.9"]}}
+    assert tunnels(tun(real_servers=[{"host": "rs1"}]), variables=outside)[0] == [
+        "ip6 daddr 2001:db8:1::11 ip6 saddr != { 2001:db8::2, 2001:db8::3, 2001:db8:2::3 } meta l4proto 4 drop"
+    ]
+
+
+def test_marks_of_others_leave_the_destination_open() -> None:
+    marked = {
+        "name": "marked",
+        "fwmark": 5,
+        "family": "ipv4",
+        "forward_method": "tun",
+        "real_servers": [{"host": "rs1"}],
+    }
+    assert tunnels(marked)[1] == ['iifname "lvs-*" meta nfproto ipv6 drop']
+
+
+def test_directors_say_where_tunnels_come_from() -> None:
+    wanted = tun(real_servers=[{"group": "real_servers"}, {"address": "198.51.100.99"}])
+    cluster = build(wanted, tun(name="b", port=81), lb1={"lvs_tunnel_sources": "203.0.113.2"})
+    assert cluster.director("lb1", "eth0")["route_sources"] == [
+        {"to": "198.51.100.11", "from": ["192.0.2.2", "203.0.113.2"]},
+        {"to": "198.51.100.12", "from": ["192.0.2.2", "203.0.113.2"]},
+    ]
+    assert build(wanted, rs1={"real_server_tunnel_guard": False}).director("lb2", "eth0")["route_sources"] == [
+        {"to": "198.51.100.12", "from": ["192.0.2.3"]}
+    ]
+    assert build(service(forward_method="nat"), directors=1).director("lb1", "eth0")["route_sources"] == []
+
+
+@pytest.mark.parametrize(
+    ("director", "message"),
+    [
+        (
+            {"lvs_address": "2001:db8::2"},
+            "host lb1: lvs_tunnel_sources: is missing: the inventory has no ipv4 address of this director, from which "
+            "alone real servers take packets of tunnels (unless real_server_tunnel_guard is false)",
+        ),
+        (
+            {"lvs_address": None},
+            "group directors: set lvs_address for host lb1: it has none "
+            "(real servers take packets of tunnels from it alone)",
+        ),
+        (
+            {"lvs_tunnel_sources": ["lb1.example.net"]},
+            "group directors: lvs_tunnel_sources of host lb1: 'lb1.example.net' is not an IP address "
+            "(real servers take packets of tunnels from it alone)",
+        ),
+        (
+            {"lvs_tunnel_sources": ["224.0.0.1"]},
+            "group directors: lvs_tunnel_sources of host lb1: '224.0.0.1' is a multicast address "
+            "(real servers take packets of tunnels from it alone)",
+        ),
+    ],
+)
+def test_directors_whose_tunnels_nobody_would_know(director: dict[str, Any], message: str) -> None:
+    cluster = build(tun(), directors=1, lb1=director)
+    with pytest.raises(ModelError) as caught:
+        cluster.real_server("rs1")
+    assert str(caught.value) == message
+    assert cluster.real_server("rs1", tunnel_guard=False)["tunnels"]
+
+
+def test_the_guard_of_tunnels_is_yes_or_no() -> None:
+    with pytest.raises(ModelError) as caught:
+        build(tun()).real_server("rs1", tunnel_guard="maybe")
+    assert str(caught.value) == "real_server_tunnel_guard: 'maybe' is neither true nor false"

@@ -268,6 +268,18 @@ REFUSALS: list[tuple[object, str]] = [
         "service web: real_servers[0].lower_threshold: 6 needs an upper_threshold",
     ),
     ([servers({"address": "10.0.0.300"})], "service web: real_servers[0].address: '10.0.0.300' is not an IP address"),
+    (
+        [servers({"address": "169.254.169.254"})],
+        "service web: real_servers[0].address: '169.254.169.254' is a link-local address",
+    ),
+    (
+        [check("tcp", sorry_server={"address": "169.254.1.1"})],
+        "service web: sorry_server.address: '169.254.1.1' is a link-local address",
+    ),
+    (
+        [check("tcp", sorry_server={"address": "fe80::1"})],
+        "service web: sorry_server.address: 'fe80::1' is a link-local address",
+    ),
     ([servers({"address": "fe80::7"})], "service web: real_servers[0].address: 'fe80::7' is a link-local address"),
     (
         [servers({"address": "2001:db8::7"})],
@@ -614,6 +626,11 @@ def test_a_host_without_address_is_told_once(inventory: dict[str, Any]) -> None:
             {"lvs_address": ["2001:db8::1"]},
             "set lvs_address for host rs1: an IPv4 address is needed beside 2001",
         ),
+        ({"lvs_address": "169.254.169.254"}, "lvs_address of host rs1: '169.254.169.254' is a link-local address"),
+        (
+            {"ansible_host": "169.254.1.1"},
+            "set lvs_address for host rs1: it has none, and ansible_host is '169.254.1.1'",
+        ),
         ({"ansible_host": "127.0.0.1"}, "set lvs_address for host rs1: it has none, and ansible_host is '127.0.0.1'"),
         ({"lvs_address": LookupError("no facts")}, "lvs_address of host rs1: no facts"),
         ({"ansible_host": LookupError("no facts")}, "ansible_host of host rs1: no facts"),
@@ -666,6 +683,9 @@ def test_host_addresses(inventory: dict[str, Any], variables: object, message: s
         ),
         ("lb1", {"sync_interface": "a b"}, "director_sync_interface: 'a b' is not the name of a network interface"),
         ("lb1", {"interface": "a#b"}, "director_interface: 'a#b' is not the name of a network interface"),
+        ("lb1", {"interface": "eth*"}, "director_interface: 'eth*' is not the name of a network interface"),
+        ("lb1", {"sync_interface": "~SEQ(A,1,3)x"}, "director_sync_interface: '~SEQ(A,1,3)x' is not the name of a"),
+        ("lb1", {"track_interfaces": ["@low"]}, "director_track_interfaces[0]: name: '@low' is not the name of a"),
         ("lb1", {"track_interfaces": "eth2"}, "director_track_interfaces: 'eth2' is not a list"),
         (
             "lb1",
@@ -777,3 +797,24 @@ def test_groups_that_are_missing(build: Build) -> None:
         build_cluster([], None, {})
     with pytest.raises(ModelError, match="hostvars: 5 is not a mapping"):
         build_cluster([], {}, 5)
+
+
+@pytest.mark.parametrize("name", ["lb1\n}\nvrrp_script x {", "lb 1", "lb1#prod", "lb{1}", "lb1!a", "l" * 254, "lb1$a"])
+def test_names_that_would_end_a_configuration(name: str) -> None:
+    rule = "is not a name of 1 to 253 letters, digits, '_', '.', ':' and '-'"
+    director = {"groups": {"directors": [name, "lb2"], "real_servers": ["rs1"]}}
+    server = {"groups": {"directors": ["lb2"], "real_servers": ["rs1", name]}}
+    for inventory in (director, server):
+        hostvars = {host: {"lvs_address": f"192.0.2.{number}"} for number, host in enumerate((name, "lb2", "rs1"), 1)}
+        with pytest.raises(ModelError) as caught:
+            build_cluster([service(real_servers=[{"group": "real_servers"}])], inventory["groups"], hostvars)
+        assert len(caught.value.problems) == 1
+        assert caught.value.problems[0].startswith("host '")
+        assert caught.value.problems[0].endswith(rule)
+
+
+def test_names_that_are_addresses() -> None:
+    groups = {"directors": ["2001:db8::2"], "real_servers": ["192.0.2.11", "RS_2.example-net"]}
+    hostvars = {"192.0.2.11": {"lvs_address": "192.0.2.11"}, "RS_2.example-net": {"lvs_address": "192.0.2.12"}}
+    cluster = build_cluster([service(real_servers=[{"group": "real_servers"}])], groups, hostvars)
+    assert "router_id 2001:db8::2\n" in str(cluster.director("2001:db8::2", "eth1")["keepalived"])

@@ -1,0 +1,38 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which users the role director lets run the commands of health checks."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+TASKS = Path(__file__).parents[3] / "roles" / "director" / "tasks" / "watched.yml"
+
+
+@pytest.mark.parametrize(("uid", "status"), [("0", 2), ("997", 0), (None, 0)])
+def test_root_by_another_name(uid: str | None, status: int, tmp_path: Path) -> None:
+    (task,) = [task for task in yaml.safe_load(TASKS.read_text()) if "ansible.builtin.assert" in task]
+    entry = None if uid is None else ["x", uid, "0", "", "/", "/usr/sbin/nologin"]
+    given = {"ansible_facts": {"getent_passwd": {"toor": entry}}, "director_model": {"script_user": "toor"}}
+    play = {"hosts": "localhost", "gather_facts": False, "vars": given, "tasks": [task]}
+    playbook = tmp_path / "play.yml"
+    playbook.write_text(json.dumps([play]))
+    command = [
+        str(Path(sys.executable).with_name("ansible-playbook")),
+        "-i",
+        "localhost,",
+        "-c",
+        "local",
+        str(playbook),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == status, done.stdout + done.stderr
+    message = "director_script_user: toor has the user id 0, which is root's, on this host: name another user"
+    assert (message in done.stdout) == (status != 0)
