@@ -56,7 +56,7 @@ def scenarios(*names: str) -> tuple[str, ...]:
 
 
 STAGES = (
-    # Three minutes alone. The first run makes the environments of ansible-test and of galaxy-importer too: twice that.
+    # Three minutes alone. The first run makes environments for ansible-test and galaxy-importer, which doubles it.
     Stage("conformance", "linters, types, documentation, sanity", 12, (f"{BIN}/nox",), when="check"),
     # A minute alone, nearly all of it in one process: other work on the machine counts in full.
     Stage("unit", "pure logic, no root", 3, (f"{BIN}/pytest", "-q", "-W", "error", "tests/unit"), when="check"),
