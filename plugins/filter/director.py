@@ -128,6 +128,16 @@ options:
         what comes from another link is dropped.
     type: list
     elements: str
+  timeouts:
+    description:
+      - After how many idle seconds a connection is forgotten, a dictionary with any of C(tcp), C(tcp_fin) and C(udp).
+      - The variable C(director_timeouts) has to be the same for all directors in the inventory.
+    type: dict
+    default: {}
+  flood_defence:
+    description: Whether IPVS drops half-open connections and new ones when the host runs out of memory.
+    type: bool
+    default: true
 seealso:
   - plugin: lvs.cluster.real_server
     plugin_type: filter
@@ -189,6 +199,12 @@ _value:
     sysctls:
       description:
         - Sysctls by name. Forwarding is switched on only for methods that need it, which direct routing does not.
+      type: dict
+    defence_threshold:
+      description: The option O(lvs.cluster.ipvs_kernel#module:defence_threshold).
+      type: bool
+    timeouts:
+      description: The timeouts that are given, as the module M(lvs.cluster.ipvs_timeout) takes them.
       type: dict
     nftables:
       description: The rules of the table C(lvs_cluster) of nftables. Empty when the director needs none.
@@ -314,7 +330,13 @@ _value:
           - {"address": "192.0.2.21", "port": 80, "forward_method": "dr", "upper_threshold": 0, "lower_threshold": 0}
     owned_elsewhere: []
     kernel_modules: [ip_vs, ip_vs_rr]
-    sysctls: {"net.ipv4.vs.expire_nodest_conn": 1, "net.ipv4.vs.expire_quiescent_template": 1}
+    sysctls:
+      net.ipv4.vs.expire_nodest_conn: 1
+      net.ipv4.vs.expire_quiescent_template: 1
+      net.ipv4.vs.drop_entry: 1
+      net.ipv4.vs.drop_packet: 1
+    defence_threshold: true
+    timeouts: {}
     nftables: ""
     vrrp:
       instances:
@@ -374,6 +396,8 @@ def director(
     vrrp_hops: Any = 0,
     transit: Any = None,
     sync_senders: Any = None,
+    timeouts: Any = None,
+    flood_defence: Any = True,
 ) -> dict[str, object]:
     """`Cluster.director` as a filter."""
 
@@ -398,6 +422,8 @@ def director(
             vrrp_hops,
             transit,
             sync_senders,
+            timeouts,
+            flood_defence,
         )
 
     return expand(description, groups, hostvars, wanted)

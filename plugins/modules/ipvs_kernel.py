@@ -48,6 +48,13 @@ options:
       - They are written in this order, except that those which change others (such as C(net.ipv4.ip_forward) and
         C(net.ipv4.conf.default.*)) come first.
     type: dict
+  defence_threshold:
+    description:
+      - Whether to set C(net.ipv4.vs.amemthresh), below which C(drop_entry=1) and C(drop_packet=1) act, to the memory
+        that this host's kernel keeps free for itself (C(vm.min_free_kbytes)), in pages and at least V(1024).
+      - It is one of the O(sysctls) then, unless these list it with a value of their own.
+    type: bool
+    default: false
   state:
     description:
       - V(present) sets everything. V(absent) puts the sysctls back as they were and removes the files.
@@ -121,6 +128,7 @@ def main() -> None:
             "modules": {"type": "list", "elements": "str", "default": ["ip_vs"]},
             "conn_tab_bits": {"type": "int"},
             "sysctls": {"type": "dict"},
+            "defence_threshold": {"type": "bool", "default": False},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },
         supports_check_mode=True,
@@ -129,7 +137,11 @@ def main() -> None:
     run(
         module,
         lambda: parse_settings(
-            wanted["state"] == "present", wanted["modules"], wanted["conn_tab_bits"], wanted["sysctls"]
+            wanted["state"] == "present",
+            wanted["modules"],
+            wanted["conn_tab_bits"],
+            wanted["sysctls"],
+            wanted["defence_threshold"],
         ),
         converge_kernel,
     )

@@ -11,7 +11,7 @@ short_description: Set the timeouts of IPVS connections
 version_added: 0.1.0
 description:
   - Sets after how many idle seconds the director forgets a connection, as C(ipvsadm --set) does.
-  - A timeout that is not given is left as it is. At least one is needed.
+  - A timeout that is not given is left as it is, and at least one is needed, unless O(persist=true).
   - Connections that exist take the new timeout with their next packet.
 author:
   - The lvs.cluster authors (@lvs-cluster)
@@ -30,8 +30,23 @@ options:
   udp:
     description: Seconds for UDP. The kernel starts with V(300).
     type: int
+  persist:
+    description:
+      - Whether the timeouts are set at each boot too, by the unit C(lvs-cluster-ipvs), which the option
+        O(lvs.cluster.ipvs_table#module:persist) of M(lvs.cluster.ipvs_table) has as well.
+      - The task then names all timeouts that are to be kept. One that an earlier task kept and this one does not name
+        gets the value back that was found before.
+    type: bool
+    default: false
+  state:
+    description:
+      - V(absent) puts the timeouts back that were kept, and keeps none.
+    type: str
+    choices: [present, absent]
+    default: present
 notes:
-  - They hold until the kernel module C(ip_vs) is unloaded or the machine reboots.
+  - Without O(persist=true) they hold until the kernel module C(ip_vs) is unloaded or the machine reboots.
+  - What is kept is in C(/etc/lvs-cluster/ipvs.timeouts).
 seealso:
   - module: lvs.cluster.ipvs_info
 """
@@ -41,11 +56,16 @@ EXAMPLES = r"""
   lvs.cluster.ipvs_timeout:
     tcp: 3600
 
-- name: All three
+- name: All three, also after a reboot
   lvs.cluster.ipvs_timeout:
     tcp: 900
     tcp_fin: 60
     udp: 30
+    persist: true
+
+- name: Put back what there was before
+  lvs.cluster.ipvs_timeout:
+    state: absent
 """
 
 RETURN = r"""
@@ -67,9 +87,12 @@ timeouts:
       type: int
       sample: 300
 diff:
-  description: The timeouts before and after, as the option of C(ipvsadm); both empty where nothing changes.
+  description:
+    - The timeouts before and after, as the option of C(ipvsadm); both empty where nothing changes.
+    - With O(persist=true) or O(state=absent) a list of such pairs, for the timeouts and for every file that changes;
+      empty when nothing changes.
   returned: success
-  type: dict
+  type: raw
   sample:
     before: "--set 900 120 300\n"
     after: "--set 3600 120 300\n"
@@ -82,15 +105,38 @@ from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.kernel import Ipv
 
 
 def main() -> None:
-    ansible = AnsibleModule(argspec.timeouts(), required_one_of=[("tcp", "tcp_fin", "udp")], supports_check_mode=True)
+    ansible = AnsibleModule(argspec.timeouts(), supports_check_mode=True)
 
     def work() -> module.Result:
-        given = timeouts.from_arguments(ansible.params)
+        given = timeouts.from_arguments(ansible.params) if ansible.params["state"] == "present" else {}
+        if ansible.params["persist"] or ansible.params["state"] == "absent":
+            return _keep(ansible, given)
+        if not given:
+            ansible.fail_json(msg="one of the following is required: tcp, tcp_fin, udp")
         with Ipvs(load=not ansible.check_mode) as ipvs:
             change, now = settings.set_timeouts(ipvs, given, ansible.check_mode)
         return module.change("IPVS timeouts", change, timeouts=now._asdict())
 
     module.run(ansible, work)
+
+
+def _keep(ansible: AnsibleModule, given: dict[str, int]) -> module.Result:
+    """Set what is given, put back what is kept and no longer given, and keep what is given."""
+    from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import persist
+
+    old = persist.recorded_timeouts()
+    python = module.boot_command(ansible) if given else ""
+    with Ipvs(load=not ansible.check_mode and bool(given or old)) as ipvs:
+        change, now, kept = settings.keep_timeouts(ipvs, given, old, ansible.check_mode)
+    files = persist.to_keep_timeouts(kept, python)
+    if files.changed and not ansible.check_mode:
+        try:
+            persist.carry_out(files, lambda arguments: module.systemctl(ansible, arguments))
+        except OSError as error:
+            ansible.fail_json(msg=f"the timeouts are set, but cannot be kept across reboots: {error}")
+    result = module.change("IPVS timeouts", change, timeouts=now._asdict())
+    diffs = ([result["diff"]] if change.changed else []) + files.diff()
+    return {**result, "changed": change.changed or files.changed, "diff": diffs}
 
 
 if __name__ == "__main__":

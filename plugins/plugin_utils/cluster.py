@@ -49,7 +49,9 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.keepalived import (
 from ansible_collections.lvs.cluster.plugins.plugin_utils.kernel_settings import (
     forwards,
     kernel_modules,
+    read_flood_defence,
     read_sysctls,
+    read_timeouts,
     sysctls,
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils.ldirectord import LDIRECTORD
@@ -140,6 +142,8 @@ class Cluster:
         vrrp_hops: object = 0,
         transit: object = None,
         sync_senders: object = None,
+        timeouts: object = None,
+        flood_defence: object = True,
     ) -> dict[str, object]:
         """What one director needs; raises `ModelError` when the host is none or a setting is bad.
 
@@ -149,6 +153,8 @@ class Cluster:
           is the module's ``exclude``
         - ``kernel_modules``: a list of names (`kernel_settings.kernel_modules`)
         - ``sysctls``: key -> value (`kernel_settings.sysctls`), with ``extra_sysctls`` over them
+        - ``defence_threshold``: whether the host works out the threshold of its flood defence
+        - ``timeouts``: ``{"tcp": 900}``, those that are given, as the module ``ipvs_timeout`` takes them
         - ``nftables``: the rules of the table lvs_cluster (`nftables.director_rules`, `guards`), empty for no table
         - ``vrrp``: ``{"instances": [...]}`` (`vrrp.Instance.as_dict`)
         - ``keepalived``: its whole configuration (`keepalived.configuration`)
@@ -196,6 +202,8 @@ class Cluster:
             refuse(other, checked(self.resolved), problems)
         gateways = read_gateways(nat_gateway, self.resolved, self.inventory, problems)
         extra = read_sysctls(extra_sysctls, "director_sysctls", problems)
+        seconds = read_timeouts(timeouts, self.inventory, problems)
+        defends = read_flood_defence(flood_defence, problems)
         routed = routed_families(self.resolved)
         passes = read_transit(transit, routed, extra, problems)
         problems.raise_any()
@@ -208,7 +216,7 @@ class Cluster:
             check_families(self.resolved, problems)
         problems.raise_any()
         services = [item.service for item in self.resolved]
-        kernel = {**sysctls(services, len(self.inventory.directors), settings.interfaces), **extra}
+        kernel = {**sysctls(services, len(self.inventory.directors), settings.interfaces, defends), **extra}
         moving = [vip for vip in vips if forwards(kernel, vip.version)] if any(one.peers for one in vrrp) else []
         guards = [vrrp_guard(vrrp)]
         try:
@@ -230,6 +238,8 @@ class Cluster:
             "owned_elsewhere": self.owned_elsewhere(),
             "kernel_modules": kernel_modules(services),
             "sysctls": kernel,
+            "defence_threshold": defends,
+            "timeouts": seconds,
             "nftables": director_rules(services, settings.interfaces, moving, guards),
             "vrrp": {"instances": [instance.as_dict() for instance in vrrp]},
             "keepalived": configuration(

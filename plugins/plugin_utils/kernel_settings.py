@@ -12,9 +12,13 @@ from collections.abc import Mapping, Sequence
 
 from ansible_collections.lvs.cluster.plugins.module_utils.host.errors import HostError
 from ansible_collections.lvs.cluster.plugins.module_utils.host.sysctl import display, parse_key
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.timeouts import MAX_TIMEOUT, Timeouts
+from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import Fields, to_boolean
+from ansible_collections.lvs.cluster.plugins.plugin_utils.inventory import DIRECTORS, Inventory, InventoryError
 from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import Problems, plain, show
 from ansible_collections.lvs.cluster.plugins.plugin_utils.services import Service
 
+TIMEOUTS_VARIABLE = "director_timeouts"
 #: Methods whose replies the director forwards as a router.
 ROUTED = ("nat", "fullnat")
 
@@ -43,7 +47,9 @@ def kernel_modules(services: Sequence[Service]) -> list[str]:
 _STATELESS = ("mh", "sh")
 
 
-def sysctls(services: Sequence[Service], directors: int, interfaces: Sequence[str] = ()) -> dict[str, int | str]:
+def sysctls(
+    services: Sequence[Service], directors: int, interfaces: Sequence[str] = (), flood_defence: bool = True
+) -> dict[str, int | str]:
     """The sysctls of one of ``directors`` directors: key with dots -> value.
 
     ``interfaces`` are those on which it has to do with clients and real servers.
@@ -54,6 +60,12 @@ def sysctls(services: Sequence[Service], directors: int, interfaces: Sequence[st
       vanish until the client gives up.
     - ``expire_quiescent_template=1``: persistent clients leave a real server of weight 0; with 0 they keep renewing
       their ticket, and a drain never ends.
+
+    With ``flood_defence``:
+
+    - ``drop_entry=1`` and ``drop_packet=1``: when the host runs out of memory, IPVS drops entries of half-open
+      connections every second, and a part of the packets that would open connections (net/netfilter/ipvs/ip_vs_ctl.c:
+      update_defense_level()). Otherwise they do nothing. The threshold is the host's own (the module ipvs_kernel).
 
     With several directors, for the synchronisation of connections (ip_vs_sync.c: ip_vs_sync_conn_needed):
 
@@ -98,6 +110,9 @@ def sysctls(services: Sequence[Service], directors: int, interfaces: Sequence[st
         "net.ipv4.vs.expire_nodest_conn": 1,
         "net.ipv4.vs.expire_quiescent_template": 1,
     }
+    if flood_defence:
+        found["net.ipv4.vs.drop_entry"] = 1
+        found["net.ipv4.vs.drop_packet"] = 1
     if directors > 1:
         found["net.ipv4.vs.sync_threshold"] = "3 0"
         found["net.ipv4.vs.sync_refresh_period"] = 10
@@ -119,6 +134,58 @@ def sysctls(services: Sequence[Service], directors: int, interfaces: Sequence[st
         found["net.ipv4.tcp_syncookies"] = 1
         found["net.ipv4.tcp_timestamps"] = 1
     return found
+
+
+def read_flood_defence(value: object, problems: Problems) -> bool:
+    """Return whether IPVS drops something when memory runs out."""
+    wanted = to_boolean(value)
+    if wanted is None:
+        problems.add("director_flood_defence", "", f"{show(value)} is neither true nor false")
+    return bool(wanted)
+
+
+def read_timeouts(value: object, inventory: Inventory, problems: Problems) -> dict[str, int]:
+    """Return the timeouts of connections that are given, by the names that the module ipvs_timeout has for them.
+
+    A director that takes over would forget connections that another one kept, so directors for which the inventory has
+    different ones are refused.
+    """
+    found = _timeouts(value, problems)
+    known = []
+    for director in inventory.directors:
+        try:
+            given = inventory.variable(director, TIMEOUTS_VARIABLE)
+        except InventoryError as error:
+            problems.add(f"group {DIRECTORS}", "", str(error))
+            continue
+        known.append((director, _timeouts(given, Problems())))
+    for director, others in known[1:]:
+        first, expected = known[0]
+        if others != expected:
+            text = f"is {_say(expected)} on {first} and {_say(others)} on {director}"
+            problems.add(TIMEOUTS_VARIABLE, "", f"{text}, but has to be the same on all directors")
+            break
+    return found
+
+
+def _timeouts(value: object, problems: Problems) -> dict[str, int]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        problems.add(
+            TIMEOUTS_VARIABLE, "", f"{show(value)} is not a mapping such as {{tcp: 900, tcp_fin: 120, udp: 300}}"
+        )
+        return {}
+    fields = Fields(value, TIMEOUTS_VARIABLE, "", problems)
+    fields.refuse_unknown(Timeouts._fields, "the timeouts")
+    given = {name: fields.integer(name, 1, MAX_TIMEOUT) for name in Timeouts._fields}
+    return {name: seconds for name, seconds in given.items() if seconds is not None}
+
+
+def _say(timeouts: Mapping[str, int]) -> str:
+    return (
+        "not given" if not timeouts else f"{{{', '.join(f'{name}: {seconds}' for name, seconds in timeouts.items())}}}"
+    )
 
 
 def forwards(values: Mapping[str, int | str], version: int) -> bool:

@@ -37,6 +37,7 @@ PERSISTED = [
     "/etc/systemd/system/multi-user.target.wants/lvs-cluster-ipvs.service",
     "/etc/systemd/system/lvs-cluster-ipvs.service",
     "/usr/local/lib/lvs-cluster/ipvs-restore.pyz",
+    "/etc/lvs-cluster/ipvs.timeouts",
     "/etc/lvs-cluster/ipvs.rules",
 ]
 
@@ -159,7 +160,7 @@ def _remove_persisted() -> None:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
         if "lvs-cluster" in os.path.dirname(path):
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(OSError):
                 os.rmdir(os.path.dirname(path))
     with contextlib.suppress(FileNotFoundError):
         shutil.rmtree(drain_files.DIRECTORY)  # which the modules make where they are told nothing else

@@ -98,6 +98,31 @@ def test_absent_takes_one_service_or_everything(host: Host) -> None:
     assert not host.ok("ipvs_table", services=[], persist=True, state="absent")["changed"]
 
 
+def shown_timeouts(host: Host) -> list[str]:
+    return host.run("ipvsadm", "-L", "--timeout").stdout.split()[-3:]
+
+
+def test_timeouts_come_back_and_go(host: Host) -> None:
+    host.ok("ipvs_table", services=SERVICES, persist=True)
+    predicted = host.ok("ipvs_timeout", check=True, tcp=3600, udp=30, persist=True)
+    applied = host.ok("ipvs_timeout", tcp=3600, udp=30, persist=True)
+    assert applied["diff"] == predicted["diff"]
+    assert shown_timeouts(host) == ["3600", "120", "30"]
+    again = host.ok("ipvs_timeout", tcp=3600, udp=30, persist=True)
+    assert (again["changed"], again["diff"]) == (False, [])
+    saved = host.save()
+    host.run("ipvsadm", "--set", "900", "120", "300")
+    assert boot(host) == 0
+    assert (host.save(), shown_timeouts(host)) == (saved, ["3600", "120", "30"])
+    host.ok("ipvs_timeout", tcp=60, persist=True)
+    assert shown_timeouts(host) == ["60", "120", "300"]
+    predicted = host.ok("ipvs_timeout", check=True, state="absent")
+    assert host.ok("ipvs_timeout", state="absent")["diff"] == predicted["diff"]
+    assert shown_timeouts(host) == ["900", "120", "300"]
+    assert not host.ok("ipvs_timeout", state="absent")["changed"]
+    assert (len(files()), enabled(host)) == (3, True), "the table is kept"
+
+
 def test_one_bad_entry_does_not_cost_the_others(host: Host) -> None:
     host.ok("ipvs_table", services=SERVICES, persist=True)
     saved = host.save()

@@ -40,6 +40,9 @@ RECORD_FILE = "/var/lib/lvs-cluster/kernel.json"
 FILES = (MODULES_FILE, OPTIONS_FILE, SYSCTL_FILE)
 HEADER = "Written by the Ansible module lvs.cluster.ipvs_kernel, which overwrites changes."
 
+THRESHOLD = "net/ipv4/vs/amemthresh"
+MIN_FREE = "vm/min_free_kbytes"
+
 # net/netfilter/ipvs/ip_vs_conn.c, ip_vs_conn_init: 8 to 20, in newer kernels up to 27 as far as the memory goes.
 CONN_TAB_BITS = range(8, 28)
 
@@ -49,16 +52,22 @@ class KernelSettings:
     """What a task wants. None: leave as it is.
 
     conn_tab_bits: 0 is the kernel's own choice. sysctls: path to value, in the order in which they have to be written.
+    defence_threshold: whether the host works out THRESHOLD for itself.
     """
 
     present: bool = True
     modules: tuple[str, ...] = ()
     conn_tab_bits: int | None = None
     sysctls: Mapping[str, str] | None = None
+    defence_threshold: bool = False
 
 
 def parse_settings(
-    present: bool, modules: Sequence[str], conn_tab_bits: int | None, sysctls: Mapping[str, object] | None
+    present: bool,
+    modules: Sequence[str],
+    conn_tab_bits: int | None,
+    sysctls: Mapping[str, object] | None,
+    defence_threshold: bool = False,
 ) -> KernelSettings:
     """Check what a task gives. Raises HostError with a sentence that names the option and the value."""
     for name in modules:
@@ -70,7 +79,24 @@ def parse_settings(
             " nor 0 for the kernel's own choice"
         )
     names = tuple(dict.fromkeys(name.replace("-", "_") for name in modules))  # the kernel writes underscores
-    return KernelSettings(present, names, conn_tab_bits, None if sysctls is None else parse_sysctls(sysctls))
+    if present and defence_threshold and sysctls is None:
+        raise HostError("defence_threshold: needs sysctls, whose list it belongs to")
+    parsed = None if sysctls is None else parse_sysctls(sysctls)
+    return KernelSettings(present, names, conn_tab_bits, parsed, defence_threshold)
+
+
+def defence_threshold(min_free_kbytes: str | None, page_size: int) -> str:
+    """Return net.ipv4.vs.amemthresh, in pages: the memory that the kernel keeps free for itself, in steps of 1 MiB.
+
+    IPVS compares it with free memory and buffers, without the page cache (net/netfilter/ipvs/ip_vs_ctl.c:
+    update_defense_level()), which takes nearly all memory of a healthy host in time. A share of all memory would be a
+    threshold that such a host stays below. It falls below vm.min_free_kbytes only when memory is asked for faster than
+    the kernel can free it. The kernel's default of 1024 is the least. The steps are for min_free_kbytes, which can
+    differ a little from boot to boot.
+    """
+    step = (1 << 20) // page_size
+    kept = int(min_free_kbytes or 0) * 1024 // page_size
+    return str(max(1024, kept - kept % step))
 
 
 def listed_sysctls(settings: KernelSettings, record: Record, sysctl_file: str | None) -> dict[str, str]:

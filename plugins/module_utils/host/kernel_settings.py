@@ -8,19 +8,23 @@ PRIVATE to the collection lvs.cluster: may change without notice.
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 from .kernel_plan import (
     FILES,
+    MIN_FREE,
     RECORD_FILE,
     SYSCTL_FILE,
+    THRESHOLD,
     KernelSettings,
+    defence_threshold,
     keys_of_interest,
     listed_sysctls,
     plan_kernel,
 )
 from .operations import LoadModule, Plan, SetSysctl
-from .procsys import require_writable
+from .procsys import read_sysctls, require_writable
 from .record import parse_record
 from .settle import Outcome, settle
 from .state import HostState
@@ -30,6 +34,8 @@ from .target import Query, Target
 def converge_kernel(target: Target, settings: KernelSettings, check_mode: bool) -> Outcome:
     """Give a host's kernel the wanted modules, options and sysctls, or predict it. Raises HostError."""
     sysctl_files = target.sysctl_files()
+    if settings.present and settings.defence_threshold:
+        settings = _with_threshold(target, settings)
 
     def read() -> HostState:
         record = parse_record(RECORD_FILE, target.text(RECORD_FILE))
@@ -46,6 +52,14 @@ def converge_kernel(target: Target, settings: KernelSettings, check_mode: bool) 
     outcome = settle(read, lambda state: plan_kernel(state, settings, sysctl_files), target.apply, check_mode, check)
     late = conn_tab_bits_pending(target, settings)
     return replace(outcome, warnings=(*outcome.warnings, late)) if late else outcome
+
+
+def _with_threshold(target: Target, settings: KernelSettings) -> KernelSettings:
+    """The threshold goes with the listed sysctls, unless it is one of them."""
+    sysctls = dict(settings.sysctls or {})
+    kept = read_sysctls([MIN_FREE], target.proc)[MIN_FREE]
+    sysctls.setdefault(THRESHOLD, defence_threshold(kept, os.sysconf("SC_PAGE_SIZE")))
+    return replace(settings, sysctls=sysctls)
 
 
 def conn_tab_bits_pending(target: Target, settings: KernelSettings) -> str | None:

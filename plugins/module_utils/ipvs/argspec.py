@@ -89,8 +89,12 @@ def draining() -> Spec:
 
 
 def timeouts() -> Spec:
-    """The timeouts of connections."""
-    return {name: {"type": "int"} for name in ("tcp", "tcp_fin", "udp")}
+    """The timeouts of connections, and whether they are kept."""
+    return {
+        **{name: {"type": "int"} for name in ("tcp", "tcp_fin", "udp")},
+        "persist": {"type": "bool", "default": False},
+        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    }
 
 
 def sync_daemon() -> Spec:

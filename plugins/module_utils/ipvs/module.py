@@ -106,6 +106,19 @@ def systemctl(module: AnsibleModule, arguments: Sequence[str]) -> None:
         raise OSError(f"systemctl {' '.join(arguments)}: {error.strip()}")
 
 
+def boot_command(module: AnsibleModule) -> str:
+    """The first words of the command line that restores at boot (host/boot_python.py). Raises KernelError."""
+    from ..host.boot_python import boot_command as find
+    from ..host.errors import HostError
+    from ..host.runner import runner
+    from . import persist
+
+    try:
+        return find(runner(module), persist.installed_python())
+    except HostError as error:
+        raise KernelError(str(error)) from error
+
+
 def change(header: str, changed: Change, **result: Any) -> Result:
     """The result of a module that changes something besides the table."""
     diff = {"before": changed.before, "after": changed.after, "before_header": header, "after_header": header}

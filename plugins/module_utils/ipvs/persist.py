@@ -23,11 +23,13 @@ from typing import NamedTuple
 from ..host import files
 from . import health_program as _bundled_for_the_archive  # noqa: F401  # Ansible ships what is imported
 from . import restore as _bundled_too  # noqa: F401
-from . import rules
+from . import rules, timeouts
 from .model import InvalidValue, ServiceKey, Table
 from .plan import plan
 
 RULES_FILE = "/etc/lvs-cluster/ipvs.rules"
+#: Beside it; restore.py finds it there.
+TIMEOUTS_FILE = "/etc/lvs-cluster/ipvs.timeouts"
 ARCHIVE = "/usr/local/lib/lvs-cluster/ipvs-restore.pyz"
 UNIT = "lvs-cluster-ipvs.service"
 UNIT_FILE = f"/etc/systemd/system/{UNIT}"
@@ -38,13 +40,19 @@ _HEADER = """\
 # Written by the module lvs.cluster.ipvs_table; restored at boot by {unit}. Do not edit: the next run overwrites it.
 """
 
+_TIMEOUTS_HEADER = """\
+# The IPVS timeouts that the Ansible collection lvs.cluster keeps on this host, in seconds, and those that it found.
+# Written by the module lvs.cluster.ipvs_timeout; set at boot by {unit}. Do not edit: the next run overwrites it.
+"""
+
 _UNIT_TEXT = """\
 # Written by the Ansible module lvs.cluster.ipvs_table.
 [Unit]
 Description=Restore the IPVS table of lvs.cluster
 After=systemd-modules-load.service
 Before=keepalived.service
-ConditionPathExists={rules}
+ConditionPathExists=|{rules}
+ConditionPathExists=|{timeouts}
 
 [Service]
 Type=oneshot
@@ -74,6 +82,7 @@ _ARCHIVED = {
         "plan",
         "restore",
         "rules",
+        "timeouts",
         "uapi",
         "wire",
     ),
@@ -159,11 +168,7 @@ def to_keep(table: Table, keys: Iterable[ServiceKey], python: str) -> Kept:
 
     ``python``: the words of the command line before the program (host/boot_python.py, boot_command).
     """
-    from ..host import sandbox  # which is not in the archive
-
-    unit = _UNIT_TEXT.format(python=python, archive=ARCHIVE, rules=RULES_FILE, sandbox=sandbox.program("CAP_NET_ADMIN"))
-    wanted = {RULES_FILE: _rules_text(table, keys), ARCHIVE: build_archive(), UNIT_FILE: unit.encode()}
-    return Kept(_changes(wanted), None if os.path.islink(_ENABLED) else True)
+    return _with_restorer(RULES_FILE, _rules_text(table, keys), python)
 
 
 def to_record(table: Table, keys: Iterable[ServiceKey]) -> Kept:
@@ -173,8 +178,45 @@ def to_record(table: Table, keys: Iterable[ServiceKey]) -> Kept:
 
 def to_forget() -> Kept:
     """What has to be done so that nothing is left of it. Reads files, writes nothing."""
-    changes = _changes({UNIT_FILE: None, ARCHIVE: None, RULES_FILE: None})
-    return Kept(changes, False if os.path.islink(_ENABLED) else None)
+    return _without(RULES_FILE, TIMEOUTS_FILE)
+
+
+def recorded_timeouts() -> dict[str, timeouts.Kept]:
+    """The timeouts that are set at boot; empty where there are none. InvalidValue where the file is damaged."""
+    return timeouts.parse_kept((_read(TIMEOUTS_FILE) or b"").decode("utf-8", "replace"), TIMEOUTS_FILE)
+
+
+def to_keep_timeouts(kept: Mapping[str, timeouts.Kept], python: str) -> Kept:
+    """What has to be done so that these timeouts are set at boot, and no others. Reads files, writes nothing.
+
+    ``python`` is as for `to_keep`.
+    """
+    if not kept:
+        return _without(TIMEOUTS_FILE, RULES_FILE)
+    text = _TIMEOUTS_HEADER.format(unit=UNIT) + timeouts.render_kept(kept)
+    return _with_restorer(TIMEOUTS_FILE, text.encode(), python)
+
+
+def _with_restorer(path: str, data: bytes, python: str) -> Kept:
+    """A file, and what reads it at boot."""
+    from ..host import sandbox  # which is not in the archive
+
+    unit = _UNIT_TEXT.format(
+        python=python,
+        archive=ARCHIVE,
+        rules=RULES_FILE,
+        timeouts=TIMEOUTS_FILE,
+        sandbox=sandbox.program("CAP_NET_ADMIN"),
+    )
+    wanted = {path: data, ARCHIVE: build_archive(), UNIT_FILE: unit.encode()}
+    return Kept(_changes(wanted), None if os.path.islink(_ENABLED) else True)
+
+
+def _without(path: str, other: str) -> Kept:
+    """Without a file, and without what reads it at boot if there is no other file for that."""
+    if _read(other) is not None:
+        return Kept(_changes({path: None}), None)
+    return Kept(_changes({UNIT_FILE: None, ARCHIVE: None, path: None}), False if os.path.islink(_ENABLED) else None)
 
 
 def _rules_text(table: Table, keys: Iterable[ServiceKey]) -> bytes:

@@ -1,7 +1,9 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""At boot: bring the IPVS table to what a rules file describes. The main program of the archive that persist.py writes.
+"""At boot: bring the IPVS table to what a rules file describes, and set the timeouts that are in a file beside it.
+
+The main program of the archive that persist.py writes.
 
 PRIVATE to the collection lvs.cluster: may change without notice. Needs pyroute2, but not Ansible.
 
@@ -11,12 +13,13 @@ be read, such as those of a newer version, are skipped.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
-from . import rules
+from . import rules, timeouts, uapi
 from .converge import ConvergeError, converge
-from .kernel import Ipvs, KernelError
+from .kernel import Ipvs, KernelError, explain
 from .model import InvalidValue
 
 
@@ -30,6 +33,27 @@ def main(arguments: Sequence[str]) -> int:
         _say("usage: ipvs-restore.pyz RULES-FILE")
         return 2
     path = arguments[0]
+    beside = os.path.join(os.path.dirname(path), "ipvs.timeouts")
+    failed = _set_timeouts(beside) if os.path.exists(beside) else 0
+    if os.path.exists(beside) and not os.path.exists(path):
+        return failed
+    return _restore_table(path) or failed
+
+
+def _set_timeouts(path: str) -> int:
+    try:
+        with open(path, encoding="utf-8") as file:
+            kept = timeouts.parse_kept(file.read(), path)
+        with Ipvs() as ipvs:
+            code = ipvs.command(uapi.SET_CONFIG, timeouts.encode({name: one.value for name, one in kept.items()}))
+    except (OSError, UnicodeError, InvalidValue, KernelError) as error:
+        _say(f"{path}: {error}")
+        return 1
+    _say(f"{path}: {explain(code)}" if code else f"{path}: {len(kept)} timeouts set")
+    return 1 if code else 0
+
+
+def _restore_table(path: str) -> int:
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             text = file.read()

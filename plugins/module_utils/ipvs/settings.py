@@ -52,6 +52,24 @@ def set_timeouts(ipvs: Ipvs, given: Mapping[str, int], check_mode: bool) -> tupl
     return Change(timeouts.render(current), timeouts.render(predicted)), predicted
 
 
+def keep_timeouts(
+    ipvs: Ipvs, given: Mapping[str, int], old: Mapping[str, timeouts.Kept], check_mode: bool
+) -> tuple[Change, timeouts.Timeouts, dict[str, timeouts.Kept]]:
+    """Set timeouts, and put back those in ``old`` that are not given. Also what is to be kept, with its value before.
+
+    Raises KernelError, ConvergeError.
+    """
+    back = {name: one.before for name, one in old.items() if name not in given and one.before}
+    if not given and not back:
+        return NO_CHANGE, timeouts.decode(ipvs.numbers(uapi.GET_CONFIG)), {}
+    current = timeouts.decode(ipvs.numbers(uapi.GET_CONFIG))._asdict()
+    change, now = set_timeouts(ipvs, {**back, **given}, check_mode)
+    kept = {
+        name: timeouts.Kept(value, old[name].before if name in old else current[name]) for name, value in given.items()
+    }
+    return change, now, kept
+
+
 def read_daemons(ipvs: Ipvs) -> dict[str, daemon.SyncDaemon]:
     """The daemons that run, by role; none where IPVS is not loaded."""
     return dict(daemon.decode(data, message) for data, message in ipvs.ask(uapi.GET_DAEMON))

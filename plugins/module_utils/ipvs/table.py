@@ -19,7 +19,7 @@ from . import arguments, model
 from .converge import converge
 from .kernel import Ipvs, KernelError
 from .model import InvalidValue, ServiceKey, ServicePatch
-from .module import MANY, Result, apply, systemctl, table_diff
+from .module import MANY, Result, apply, boot_command, systemctl, table_diff
 from .plan import Scope
 
 
@@ -76,7 +76,7 @@ def _apply_and_keep(module: AnsibleModule, patches: Sequence[ServicePatch], scop
     present = module.params["state"] == "present"
     listed = {patch.key for patch in patches}
     ours = persist.recorded()
-    python = _boot_command(module, persist.installed_python()) if present else ""
+    python = boot_command(module) if present else ""
     if present:
         scope = scope._replace(retired=frozenset(ours.keys() - listed - scope.exclude))
     elif not patches:
@@ -97,14 +97,3 @@ def _apply_and_keep(module: AnsibleModule, patches: Sequence[ServicePatch], scop
     if len(outcome.operations) <= MANY or module._diff:
         result["diff"] = ([table_diff(outcome)] if outcome.changed else []) + kept.diff()
     return result
-
-
-def _boot_command(module: AnsibleModule, installed: str | None) -> str:
-    from ..host.boot_python import boot_command
-    from ..host.errors import HostError
-    from ..host.runner import runner
-
-    try:
-        return boot_command(runner(module), installed)
-    except HostError as error:
-        raise KernelError(str(error)) from error

@@ -8,12 +8,14 @@ PRIVATE to the collection lvs.cluster: may change without notice. Pure.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from . import uapi
 from .model import InvalidValue
 
+_KEPT = re.compile(r"(tcp|tcp_fin|udp) ([1-9][0-9]{0,6}) before ([0-9]{1,7})", re.ASCII)
 # The kernel keeps them in jiffies, in an int, with up to 1000 of them a second: more is EINVAL (ip_vs_set_timeout).
 MAX_TIMEOUT = (2**31 - 1) // 1000
 
@@ -45,6 +47,31 @@ def merged(current: Timeouts, given: Mapping[str, int]) -> Timeouts:
 def render(timeouts: Timeouts) -> str:
     """As the options of ipvsadm that set them."""
     return f"--set {timeouts.tcp} {timeouts.tcp_fin} {timeouts.udp}\n"
+
+
+class Kept(NamedTuple):
+    """A timeout that is set at each boot, and the one that there was before the first task set it."""
+
+    value: int
+    before: int
+
+
+def render_kept(kept: Mapping[str, Kept]) -> str:
+    """As lines of a file."""
+    return "".join(f"{name} {one.value} before {one.before}\n" for name, one in sorted(kept.items()))
+
+
+def parse_kept(text: str, path: str) -> dict[str, Kept]:
+    """From the lines of a file; those with a # in front do not count. InvalidValue where it is damaged."""
+    found = {}
+    for line in text.splitlines():
+        if not line or line.startswith("#"):
+            continue
+        match = _KEPT.fullmatch(line)
+        if match is None:
+            raise InvalidValue(path, "line", line, "must be a timeout such as 'tcp 3600 before 900'")
+        found[match[1]] = Kept(int(match[2]), int(match[3]))
+    return found
 
 
 def encode(given: Mapping[str, int]) -> bytes:

@@ -236,7 +236,7 @@ def test_inventory(address: object, other: object, hosts: object, inventory: dic
         try:
             json.dumps(build_cluster(description, groups, hostvars).as_dict())
         except ModelError as error:
-            refused(error, "service ", "host '")
+            refused(error, "service ", "host '", 'host "')
 
 
 @FEW

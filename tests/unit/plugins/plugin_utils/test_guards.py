@@ -277,3 +277,38 @@ def test_the_guard_of_tunnels_is_yes_or_no() -> None:
     with pytest.raises(ModelError) as caught:
         build(tun()).real_server("rs1", tunnel_guard="maybe")
     assert str(caught.value) == "real_server_tunnel_guard: 'maybe' is neither true nor false"
+
+
+def test_the_flood_defence_is_on_and_can_be_off() -> None:
+    found: Any = build(service()).director("lb1", "eth0")
+    assert {key: value for key, value in found["sysctls"].items() if "drop" in key} == {
+        "net.ipv4.vs.drop_entry": 1,
+        "net.ipv4.vs.drop_packet": 1,
+    }
+    assert found["defence_threshold"] is True
+    found = build(service()).director("lb1", "eth0", flood_defence=False)
+    assert not [key for key in found["sysctls"] if "drop" in key]
+    assert found["defence_threshold"] is False
+    own = {"net.ipv4.vs.drop_packet": 0}
+    assert build(service()).director("lb1", "eth0", extra_sysctls=own)["sysctls"] == {**found["sysctls"], **own} | {
+        "net.ipv4.vs.drop_entry": 1
+    }
+
+
+SHORT = {"director_timeouts": {"tcp": 60}}
+
+
+def test_timeouts_are_the_same_on_all_directors() -> None:
+    assert build(service()).director("lb1", "eth0")["timeouts"] == {}
+    assert build(service()).director("lb1", "eth0", timeouts={"udp": "30", "tcp": 900})["timeouts"] == {
+        "tcp": 900,
+        "udp": 30,
+    }
+    same = build(service(), lb1=SHORT, lb2={"director_timeouts": {"tcp": "60"}})
+    assert same.director("lb1", "eth0", timeouts={"tcp": 60})["timeouts"] == {"tcp": 60}
+    for others, shown in (({}, "not given"), ({"director_timeouts": {"tcp": 60, "udp": 5}}, "{tcp: 60, udp: 5}")):
+        with pytest.raises(ModelError) as caught:
+            build(service(), lb1=SHORT, lb2=others).director("lb1", "eth0", timeouts={"tcp": 60})
+        assert str(caught.value) == (
+            f"director_timeouts: is {{tcp: 60}} on lb1 and {shown} on lb2, but has to be the same on all directors"
+        )

@@ -662,6 +662,19 @@ def test_host_addresses(inventory: dict[str, Any], variables: object, message: s
         ("lb1", {"vrrp_hops": 255}, "director_vrrp_hops: 255 is not a number of routers from 0 to 254"),
         ("lb1", {"vrrp_hops": "far"}, "director_vrrp_hops: 'far' is not a number of routers from 0 to 254"),
         ("lb1", {"transit": "maybe"}, "director_transit: 'maybe' is neither true nor false"),
+        ("lb1", {"flood_defence": 2}, "director_flood_defence: 2 is neither true nor false"),
+        (
+            "lb1",
+            {"timeouts": 900},
+            "director_timeouts: 900 is not a mapping such as {tcp: 900, tcp_fin: 120, udp: 300}",
+        ),
+        ("lb1", {"timeouts": {"tcp": 0}}, "director_timeouts: tcp: 0 is not between 1 and 2147483"),
+        ("lb1", {"timeouts": {"tcp_fin": "soon"}}, "director_timeouts: tcp_fin: 'soon' is not an integer"),
+        (
+            "lb1",
+            {"timeouts": {"tcpfin": 5}},
+            "director_timeouts: tcpfin: is not a key of the timeouts (did you mean 'tcp_fin'?)",
+        ),
         ("lb1", {"sync_daemon": 5}, "director_sync_daemon: 5 is neither true nor false, nor a mapping such as {id: 5}"),
         (
             "lb1",

@@ -99,7 +99,11 @@ class Machine:
 
     def kernel(self, state: str = "present", check_mode: bool = False, **options: Any) -> Outcome:
         wanted = parse_settings(
-            state == "present", options.get("modules", ["ip_vs"]), options.get("conn_tab_bits"), options.get("sysctls")
+            state == "present",
+            options.get("modules", ["ip_vs"]),
+            options.get("conn_tab_bits"),
+            options.get("sysctls"),
+            options.get("defence_threshold", False),
         )
         return converge_kernel(self.target(), wanted, check_mode)
 
@@ -141,6 +145,22 @@ def test_the_kernel_is_set_up_and_put_back(machine: Machine) -> None:
     assert machine.get("net/ipv4/vs/conntrack") == "0"
     assert machine.get("net/ipv4/ip_forward") == "0"
     assert not machine.kernel(state="absent").changed
+
+
+def test_the_threshold_of_the_flood_defence_is_the_hosts_own(machine: Machine) -> None:
+    machine.set("vm/min_free_kbytes", "67584")
+    machine.set("net/ipv4/vs/amemthresh", "1024")
+    before = machine.files()
+    assert machine.kernel(sysctls={}, defence_threshold=True, check_mode=True).changed
+    assert machine.kernel(sysctls={}, defence_threshold=True).changed
+    assert machine.get("net/ipv4/vs/amemthresh") == str(66 * 2**20 // os.sysconf("SC_PAGE_SIZE"))
+    assert "amemthresh" in machine.files()["/etc/sysctl.d/90-lvs-cluster.conf"]
+    machine.set("vm/min_free_kbytes", "68000")  # a little more at the next boot
+    assert not machine.kernel(sysctls={}, defence_threshold=True).changed
+    machine.kernel(sysctls={"net.ipv4.vs.amemthresh": 5000}, defence_threshold=True)
+    assert machine.get("net/ipv4/vs/amemthresh") == "5000", "a value of one's own wins"
+    machine.kernel(state="absent", defence_threshold=True)
+    assert (machine.get("net/ipv4/vs/amemthresh"), machine.files()) == ("1024", before)
 
 
 def test_a_size_that_has_to_wait_is_told(machine: Machine) -> None:

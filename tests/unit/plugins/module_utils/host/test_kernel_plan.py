@@ -21,6 +21,7 @@ from ansible_collections.lvs.cluster.plugins.module_utils.host.kernel_plan impor
     RECORD_FILE,
     SYSCTL_FILE,
     KernelSettings,
+    defence_threshold,
     keys_of_interest,
     listed_sysctls,
     parse_settings,
@@ -322,3 +323,17 @@ def test_a_task_that_fails_half_way_is_undone(
     loaded = {**state.modules, **simulated.state.modules}
     brought = VS if loaded != state.modules else {}
     assert simulated.state == replace(state, modules=loaded, sysctls={**state.sysctls, **brought})
+
+
+@pytest.mark.parametrize(
+    ("kept", "pages"),
+    [(None, "1024"), ("0", "1024"), ("4096", "1024"), ("5119", "1024"), ("5120", "1280"), ("11585", "2816")],
+)
+def test_the_threshold_of_the_flood_defence(kept: str | None, pages: str) -> None:
+    assert defence_threshold(kept, 4096) == pages
+
+
+def test_the_threshold_belongs_to_the_sysctls() -> None:
+    with pytest.raises(HostError) as caught:
+        parse_settings(True, ["ip_vs"], None, None, True)
+    assert str(caught.value) == "defence_threshold: needs sysctls, whose list it belongs to"

@@ -13,11 +13,20 @@ import sys
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import persist, plan, restore, rules
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import (
+    persist,
+    plan,
+    restore,
+    rules,
+    timeouts,
+    uapi,
+)
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import InvalidValue
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.timeouts import Kept
 from ansible_collections.lvs.cluster.tests.unit.plugins.module_utils.ipvs import support
 
 TEXT = "-A -t 192.0.2.10:80 -s rr\n-a -t 192.0.2.10:80 -r 198.51.100.11:80 -g -w 1 -x 9\n-A -f 21 -s rr\n"
@@ -27,7 +36,7 @@ TABLE = plan.plan({}, rules.parse(TEXT)).predicted
 
 @pytest.fixture(name="place")
 def place_of_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("RULES_FILE", "ARCHIVE", "UNIT_FILE", "_ENABLED"):
+    for name in ("RULES_FILE", "TIMEOUTS_FILE", "ARCHIVE", "UNIT_FILE", "_ENABLED"):
         monkeypatch.setattr(persist, name, f"{tmp_path}{getattr(persist, name)}")
     return tmp_path
 
@@ -215,3 +224,87 @@ def test_the_restorer_skips_what_it_cannot_read_and_says_so(
         f"{path}: rules line 8: option is not one that this command has",
         f"{path}: 2 virtual services, 3 changes made, 5 lines skipped",
     ]
+
+
+TIMEOUTS = {"tcp": Kept(3600, 900), "udp": Kept(30, 300)}
+
+
+def test_timeouts_are_kept_with_what_was_there_before(place: Path) -> None:
+    systemctl = Systemctl()
+    assert persist.recorded_timeouts() == {}
+    assert not persist.to_keep_timeouts({}, PYTHON).changed
+    kept = persist.to_keep_timeouts(TIMEOUTS, PYTHON)
+    persist.carry_out(kept, systemctl)
+    assert systemctl.calls[-1] == ["enable", persist.UNIT]
+    assert persist.recorded_timeouts() == TIMEOUTS
+    lines = Path(persist.TIMEOUTS_FILE).read_text().splitlines()
+    assert [line for line in lines if not line.startswith("#")] == ["tcp 3600 before 900", "udp 30 before 300"]
+    unit = Path(persist.UNIT_FILE).read_text()
+    assert f"ConditionPathExists=|{persist.TIMEOUTS_FILE}\n" in unit
+    assert not persist.to_keep_timeouts(TIMEOUTS, PYTHON).changed
+    persist.carry_out(persist.to_keep_timeouts({}, PYTHON), Systemctl())
+    assert [path for path in place.rglob("*") if not path.is_dir()] == []
+
+
+@pytest.mark.parametrize("table_first", [True, False])
+def test_the_table_and_the_timeouts_share_what_restores_them(place: Path, table_first: bool) -> None:
+    keep()
+    kept = persist.to_keep_timeouts(TIMEOUTS, PYTHON)
+    assert [change.path for change in kept.changes] == [persist.TIMEOUTS_FILE]
+    persist.carry_out(kept, Systemctl())
+    assert not persist.to_keep(TABLE, TABLE, PYTHON).changed
+    first, second = persist.to_forget, lambda: persist.to_keep_timeouts({}, PYTHON)
+    steps = [first, second] if table_first else [second, first]
+    only = steps[0]()
+    assert [change.path for change in only.changes] == [persist.RULES_FILE if table_first else persist.TIMEOUTS_FILE]
+    assert only.enable is None
+    persist.carry_out(only, Systemctl())
+    persist.carry_out(steps[1](), Systemctl())
+    assert [path for path in place.rglob("*") if not path.is_dir()] == []
+
+
+def test_damaged_timeouts_are_an_error_that_names_the_file(place: Path) -> None:
+    persist.carry_out(persist.to_keep_timeouts(TIMEOUTS, PYTHON), Systemctl())
+    Path(persist.TIMEOUTS_FILE).write_text("tcp 5\n")
+    with pytest.raises(InvalidValue, match=r"ipvs\.timeouts: line must be a timeout such as 'tcp 3600 before 900'"):
+        persist.recorded_timeouts()
+
+
+class Booting:
+    """The kernel that the restorer finds."""
+
+    sent: ClassVar[list[tuple[int, bytes]]] = []
+    code = 0
+
+    def __enter__(self) -> Booting:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        pass
+
+    def command(self, command: int, payload: bytes) -> int:
+        self.sent.append((command, payload))
+        return self.code
+
+
+@pytest.mark.parametrize(("code", "says"), [(0, "2 timeouts set"), (1, "not permitted")])
+def test_the_restorer_sets_timeouts_without_a_table(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], code: int, says: str
+) -> None:
+    monkeypatch.setattr(restore, "Ipvs", Booting)
+    monkeypatch.setattr(Booting, "code", code)
+    monkeypatch.setattr(Booting, "sent", [])
+    persist.carry_out(persist.to_keep_timeouts(TIMEOUTS, PYTHON), Systemctl())
+    assert restore.main([persist.RULES_FILE]) == (1 if code else 0)
+    assert Booting.sent == [(uapi.SET_CONFIG, timeouts.encode({"tcp": 3600, "udp": 30}))]
+    assert says in capsys.readouterr().err.lower()
+
+
+def test_a_bad_file_of_timeouts_does_not_keep_the_table_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    restored = Restored(monkeypatch)
+    (tmp_path / "ipvs.timeouts").write_text("tcp\n")
+    assert restored.run(tmp_path / "ipvs.rules", TEXT.encode()) == 1
+    assert restored.text() == TEXT
+    assert capsys.readouterr().err.startswith(f"{tmp_path}/ipvs.timeouts: ")

@@ -324,3 +324,24 @@ def test_without_ipvs_there_is_nothing_to_zero() -> None:
         settings.NO_CHANGE,
         {"services": [], "statistics": zeros},
     )
+
+
+def test_timeouts_that_are_kept_come_and_go() -> None:
+    kernel = Kernel()
+    change, now, kept = settings.keep_timeouts(kernel, {"tcp": 3600, "udp": 30}, {}, False)
+    assert change.after == "--set 3600 120 30\n"
+    assert now._asdict() == kernel.timeouts == {"tcp": 3600, "tcp_fin": 120, "udp": 30}
+    assert kept == {"tcp": timeouts.Kept(3600, 900), "udp": timeouts.Kept(30, 300)}
+    again = settings.keep_timeouts(kernel, {"tcp": 3600, "udp": 30}, kept, False)
+    assert (again[0].changed, again[2]) == (False, kept)
+    # what was there before is remembered from the first time, whatever has been set since
+    change, _now, kept = settings.keep_timeouts(kernel, {"tcp": 60}, kept, True)
+    assert (change.after, kept) == ("--set 60 120 300\n", {"tcp": timeouts.Kept(60, 900)})
+    assert kernel.timeouts["tcp"] == 3600, "check mode"
+    settings.keep_timeouts(kernel, {"tcp": 60}, {"tcp": timeouts.Kept(3600, 900), "udp": timeouts.Kept(30, 300)}, False)
+    assert kernel.timeouts == {"tcp": 60, "tcp_fin": 120, "udp": 300}
+    change, _now, kept = settings.keep_timeouts(kernel, {}, kept, False)
+    assert (change.after, kept) == ("--set 900 120 300\n", {})
+    sent = len(kernel.sent)
+    assert settings.keep_timeouts(kernel, {}, {}, False)[0] == settings.NO_CHANGE
+    assert len(kernel.sent) == sent

@@ -50,3 +50,22 @@ def test_the_attributes_have_the_kernels_numbers() -> None:
 
 def test_without_ipvs_there_are_none() -> None:
     assert timeouts.decode({}) == Timeouts(0, 0, 0)
+
+
+kept_timeouts = st.dictionaries(
+    st.sampled_from(Timeouts._fields),
+    st.builds(timeouts.Kept, st.integers(1, MAX_TIMEOUT), st.integers(0, MAX_TIMEOUT)),
+)
+
+
+@given(kept_timeouts)
+def test_what_is_kept_can_be_read(kept: dict[str, timeouts.Kept]) -> None:
+    assert timeouts.parse_kept(f"# a comment\n\n{timeouts.render_kept(kept)}", "file") == kept
+
+
+@pytest.mark.parametrize(
+    "line", ["tcp", "tcp 0 before 900", "sctp 5 before 6", "tcp 5 before", "tcp 5 before -1", " tcp 5"]
+)
+def test_a_line_that_is_none(line: str) -> None:
+    says = support.refused(lambda: timeouts.parse_kept(line, "/a/file"))
+    assert says.startswith("/a/file: line must be a timeout such as 'tcp 3600 before 900'")
