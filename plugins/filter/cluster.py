@@ -73,6 +73,12 @@ _value:
       description: The directors' inventory names, the one of the highest priority first.
       type: list
       elements: str
+    addresses:
+      description:
+        - The addresses of each host of the groups C(directors) and C(real_servers), from C(lvs_address) or
+          C(ansible_host).
+        - A host that has none and that no service uses is left out.
+      type: dict
     real_servers:
       description:
         - What each host of the group C(real_servers) needs, as the filter P(lvs.cluster.real_server#filter) returns it.
@@ -101,6 +107,7 @@ _value:
     owned_elsewhere: []
     health_checked: []
     directors: [lb1]
+    addresses: {"lb1": ["192.0.2.2"], "rs1": ["192.0.2.11"]}
     real_servers:
       rs1: {"vips": ["192.0.2.10"]}
     direct_vips: [192.0.2.10]

@@ -11,6 +11,8 @@ version_added: 0.1.0
 short_description: In what a host differs from its description, in words
 description:
   - Says in words what tasks of this collection's modules, run in check mode and diff mode, would change on a host.
+  - The sentences have text of the host in them. They are marked as untrusted, so that Ansible never treats them as
+    templates.
 positional: _input, host
 options:
   _input:
@@ -46,13 +48,15 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils.deviations import deviations as explained
+from ansible_collections.lvs.cluster.plugins.plugin_utils.filtering import untrusted
+from ansible_collections.lvs.cluster.plugins.plugin_utils.reports import limited
 
 
 def deviations(results: Any, host: Any) -> list[str]:
     """`deviations.deviations` as a filter."""
     if not isinstance(results, Mapping):
-        raise AnsibleFilterError(f"deviations: {results!r} is not a dictionary of results")
-    return explained(str(host), {str(what): result for what, result in results.items()})
+        raise AnsibleFilterError("deviations: the input is not a dictionary of results")
+    return untrusted(limited(explained(str(host), {str(what): result for what, result in results.items()})))
 
 
 class FilterModule:

@@ -21,7 +21,9 @@ options:
     elements: str
     required: true
   now:
-    description: The VIPs that a director has, by its inventory name.
+    description:
+      - What M(lvs.cluster.host_check) returned on a director, or the list of the VIPs that it holds, by its inventory
+        name.
     type: dict
     required: true
   before:
@@ -56,20 +58,34 @@ _value:
   sample: ["no director has 192.0.2.10, which lb1 had before"]
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.lvs.cluster.plugins.plugin_utils.filtering import untrusted
 from ansible_collections.lvs.cluster.plugins.plugin_utils.outside import owner_problems as problems
+from ansible_collections.lvs.cluster.plugins.plugin_utils.reports import ReportError, held_vips, limited, texts
 
 
 def owner_problems(vips: Any, now: Any, before: Any, last: Any, changed: Any) -> list[str]:
     """`outside.owner_problems` as a filter."""
+    for name, one in (("now", now), ("before", before)):
+        if not isinstance(one, Mapping):
+            raise AnsibleFilterError(f"{name}: not a dictionary of lists of VIPs by director")
     try:
-        seen = [{str(host): [str(vip) for vip in held] for host, held in one.items()} for one in (now, before)]
-        return problems([str(vip) for vip in vips], seen[0], seen[1], bool(last), bool(changed))
-    except (AttributeError, TypeError) as error:
-        raise AnsibleFilterError(f"now and before: not lists of VIPs by director: {error}") from error
+        wanted = texts(vips, "the input")
+        seen = [{str(host): _held(host, held, wanted) for host, held in one.items()} for one in (now, before)]
+    except ReportError as error:
+        raise AnsibleFilterError(str(error)) from error
+    return untrusted(limited(problems(wanted, seen[0], seen[1], bool(last), bool(changed))))
+
+
+def _held(host: Any, reported: Any, vips: list[str]) -> list[str]:
+    try:
+        return held_vips(reported if isinstance(reported, Mapping) else {"held": reported}, vips)
+    except ReportError as error:
+        raise ReportError(f"the answer of {host} is not one of lvs.cluster.host_check: {error}") from error
 
 
 class FilterModule:

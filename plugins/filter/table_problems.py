@@ -12,6 +12,8 @@ short_description: What is wrong with the IPVS tables of directors at run time
 description:
   - Each service with a health check has to be in the table of every director, and all of its real servers that are not
     drained have to be in service.
+  - A result that M(lvs.cluster.ipvs_info) does not return is a problem of that director.
+  - The sentences are marked as untrusted, so that Ansible never treats them as templates.
   - All directors have to balance alike, with the real servers in one order where the scheduler depends on that.
 positional: _input, tables, drained
 options:
@@ -20,11 +22,13 @@ options:
     type: dict
     required: true
   tables:
-    description: The services as M(lvs.cluster.ipvs_info) returns them, by the inventory name of the director.
+    description: What M(lvs.cluster.ipvs_info) returned, or its list of services, by the inventory name of the director.
     type: dict
     required: true
   drained:
-    description: The addresses of the real servers that are drained, by the inventory name of the director.
+    description:
+      - The addresses of the real servers that are drained, or the result of M(lvs.cluster.ipvs_table) that has them, by
+        the inventory name of the director.
     type: dict
     default: {}
 seealso:
@@ -53,15 +57,19 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.lvs.cluster.plugins.plugin_utils.filtering import untrusted
+from ansible_collections.lvs.cluster.plugins.plugin_utils.reports import limited
 from ansible_collections.lvs.cluster.plugins.plugin_utils.tables import table_problems as problems
 
 
 def table_problems(cluster: Any, tables: Any, drained: Any = None) -> list[str]:
     """`tables.table_problems` as a filter."""
     try:
-        return problems(cluster["health_checked"], cluster["services"], dict(tables), dict(drained or {}))
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        checked, own = cluster["health_checked"], cluster["services"]
+        given = dict(tables), dict(drained or {})
+    except (KeyError, TypeError, ValueError) as error:
         raise AnsibleFilterError(f"not what the filter cluster and ipvs_info return: {error!r}") from error
+    return untrusted(limited(problems(checked, own, *given)))
 
 
 class FilterModule:

@@ -12,6 +12,8 @@ short_description: What is wrong with the VIPs as the link sees them
 description:
   - Puts together what several hosts saw with the module M(lvs.cluster.arp_probe).
   - Each VIP must be held by exactly one director, and nobody else may answer ARP or neighbour solicitations for it.
+  - A result that M(lvs.cluster.arp_probe) does not return is a problem of that host.
+  - The sentences are marked as untrusted, so that Ansible never treats them as templates.
 positional: _input, directors, probes, on_link
 options:
   _input:
@@ -52,35 +54,34 @@ _value:
   sample: ["rs2 answers ARP for 192.0.2.10 on eth1: arp_ignore is 0 on all and eth1"]
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.lvs.cluster.plugins.plugin_utils.filtering import untrusted
 from ansible_collections.lvs.cluster.plugins.plugin_utils.outside import Probe
 from ansible_collections.lvs.cluster.plugins.plugin_utils.outside import vip_problems as problems
+from ansible_collections.lvs.cluster.plugins.plugin_utils.reports import ReportError, clip, limited
 
 
 def vip_problems(vips: Any, directors: Any, probes: Any, on_link: Any = ()) -> list[str]:
     """`outside.vip_problems` as a filter."""
     failed = []
-    try:
-        seen = {}
-        for host, probe in probes.items():
-            if probe.get("failed"):
-                failed.append(f"{host}: {probe.get('msg')}")
-                continue
-            seen[str(host)] = Probe(
-                tuple(probe["hardware_addresses"]),
-                frozenset(probe["holds"]),
-                dict(probe["answers"]),
-                str(probe["interface"]),
-                dict(probe["arp_ignore"]),
-            )
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise AnsibleFilterError(f"probes: not results of lvs.cluster.arp_probe: {error!r}") from error
+    seen = {}
+    if not isinstance(probes, Mapping):
+        raise AnsibleFilterError("probes: not a dictionary of results of lvs.cluster.arp_probe")
+    for host, probe in probes.items():
+        try:
+            if isinstance(probe, Mapping) and probe.get("failed"):
+                failed.append(f"{host}: {clip(probe.get('msg'))}")
+            else:
+                seen[str(host)] = Probe.of(probe)
+        except ReportError as error:
+            failed.append(f"{host}: its answer is not one of lvs.cluster.arp_probe: {error}")
     texts = ([str(vip) for vip in some] for some in (vips, directors, on_link))
     wanted, holders, heard = texts
-    return [*failed, *problems(wanted, holders, seen, heard)]
+    return untrusted(limited([*failed, *problems(wanted, holders, seen, heard)]))
 
 
 class FilterModule:

@@ -15,7 +15,7 @@ description:
 positional: _input
 options:
   _input:
-    description: The text of the configuration.
+    description: The text of the configuration, of at most 1048576 characters.
     type: str
     required: true
 seealso:
@@ -43,14 +43,19 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.lvs.cluster.plugins.plugin_utils.virtual_servers import written_services
+from ansible_collections.lvs.cluster.plugins.plugin_utils.filtering import untrusted
+from ansible_collections.lvs.cluster.plugins.plugin_utils.virtual_servers import MAX_WRITTEN, written_services
 
 
 def virtual_servers(text: Any) -> list[dict[str, object]]:
     """`virtual_servers.written_services` as a filter."""
     if not isinstance(text, str):
-        raise AnsibleFilterError(f"virtual_servers: {text!r} is not the text of a configuration")
-    return written_services(str(text))
+        raise AnsibleFilterError("virtual_servers: the input is not the text of a configuration")
+    if len(text) > MAX_WRITTEN:
+        raise AnsibleFilterError(
+            f"virtual_servers: the configuration has {len(text)} characters; at most {MAX_WRITTEN} are read"
+        )
+    return untrusted(written_services(str(text)))
 
 
 class FilterModule:

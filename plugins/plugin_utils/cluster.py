@@ -12,6 +12,7 @@ cluster, whichever host is asked for; what is wrong comes as one `ModelError` wi
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from ansible_collections.lvs.cluster.plugins.module_utils.host.tunnel_plan import parse_tunnels
@@ -364,13 +365,14 @@ class Cluster:
 
         ``{"vips": [as for a director], "services": [...], "owned_elsewhere": [...], "health_checked": [`table.pools`],
         "directors": ["lb1"],
+        "addresses": {"lb1": ["192.0.2.2"]},
         "handover_file": "",
         "real_servers": {"rs1": {"vips": ["192.0.2.10"]}}, "direct_vips": ["192.0.2.10"],
         "connections": [{"name": "web", "address": "192.0.2.10", "port": 80}]}``
 
-        ``real_servers`` has every host of the group, ``direct_vips`` are on the real servers' link (those of dr), and
-        ``connections`` what accepts TCP. Raises `ModelError` also for what any director would be refused, its own
-        settings apart.
+        ``addresses`` has every host of both groups that has any, ``real_servers`` every host of the group.
+        ``direct_vips`` are on the real servers' link (those of dr), and ``connections`` what accepts TCP. Raises
+        `ModelError` also for what any director would be refused, its own settings apart.
         """
         problems = Problems()
         try:
@@ -394,6 +396,7 @@ class Cluster:
             "owned_elsewhere": self.owned_elsewhere(),
             "health_checked": pools(self.resolved, health_checked=True, thresholds=True),
             "directors": list(self.inventory.directors),
+            "addresses": self._addresses(),
             "handover_file": HANDOVER_FILE if len(self.inventory.directors) > 1 and self.vips() else "",
             "real_servers": {host: {"vips": [str(vip) for vip in _sorted(vips)]} for host, vips in serving.items()},
             "direct_vips": [
@@ -410,6 +413,13 @@ class Cluster:
                 for port in traffic.ports
             ],
         }
+
+    def _addresses(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for host in (*self.inventory.directors, *self.inventory.real_servers):
+            with suppress(InventoryError):  # a host that no service uses needs none
+                found[host] = [str(address) for address in self.inventory.addresses(host).values()]
+        return found
 
     def vips(self, host: str | None = None) -> list[IPAddress]:
         """All VIPs; or those that one real server must hold itself."""

@@ -9,7 +9,7 @@ The modules of this collection show a host as lines, one for each thing: a diff 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 
 _SYSCTL = re.compile(r"((?:net|kernel|fs|vm)[./]\S+) = (.*)")
 _VIP = re.compile(r"address (\S+)/\d+ dev (\S+)")
@@ -21,6 +21,8 @@ _ENTRY = re.compile(r"-([Aa]) (.*)")
 _OTHERWISE = re.compile(r"(tunnel \S+|-A \S+ \S+) (.*)")
 _WEIGHTS = re.compile(r" -w \d+")
 _WEIGHT = re.compile(r"(-a .*) -w (\d+)( .*)?")
+#: A host chooses what it reports; of each side of a diff at most so many characters are read.
+MAX_DIFF = 2**24
 
 
 def deviations(host: str, results: Mapping[str, object]) -> list[str]:
@@ -52,7 +54,7 @@ def _path(part: Mapping[str, object]) -> str | None:
 
 
 def _lines(part: Mapping[str, object], key: str) -> list[str]:
-    return str(part.get(key) or "").splitlines()
+    return str(part.get(key) or "")[:MAX_DIFF].splitlines()
 
 
 def _explained(part: Mapping[str, object]) -> Iterator[str]:
@@ -63,8 +65,10 @@ def _explained(part: Mapping[str, object]) -> Iterator[str]:
             yield f"{path} is not as the role writes it"
         return
     before, after = (_lines(part, key) for key in ("before", "after"))
-    gone = [line for line in before if line not in after]
-    new = [line for line in after if line not in before]
+    # A host chooses how long its diff is: sets keep this linear.
+    there, wanted = frozenset(before), frozenset(after)
+    gone = [line for line in before if line not in wanted]
+    new = [line for line in after if line not in there]
     yield from _changed_values(gone, new)
     yield from _changed_weights(gone, new)
     yield from _changed_otherwise(gone, new)
@@ -76,38 +80,40 @@ def _explained(part: Mapping[str, object]) -> Iterator[str]:
 
 def _changed_values(gone: list[str], new: list[str]) -> Iterator[str]:
     """Sysctls, taken out of the lists: a value is there before and after."""
-    values = {found[1]: found[2] for found in map(_SYSCTL.fullmatch, gone) if found}
-    for line in list(new):
-        found = _SYSCTL.fullmatch(line)
-        if found:
-            new.remove(line)
-            if found[1] in values:
-                yield f"{found[1]} is {values[found[1]]}, and should be {found[2]}"
-            else:
-                yield f"{found[1]} is not there, and should be {found[2]}"
+    values = {found[1]: found[2] for _line, found in _matches(_SYSCTL, gone)}
+    told = dict(_matches(_SYSCTL, new))
+    new[:] = [line for line in new if line not in told]
     gone[:] = [line for line in gone if not _SYSCTL.fullmatch(line)]
+    for found in told.values():
+        if found[1] in values:
+            yield f"{found[1]} is {values[found[1]]}, and should be {found[2]}"
+        else:
+            yield f"{found[1]} is not there, and should be {found[2]}"
 
 
 def _changed_weights(gone: list[str], new: list[str]) -> Iterator[str]:
     """Real servers that differ in their weight alone, taken out of the lists."""
     had = {found[1] + (found[3] or ""): (line, found) for line, found in _matches(_WEIGHT, gone)}
-    for line, found in list(_matches(_WEIGHT, new)):
-        old = had.get(found[1] + (found[3] or ""))
-        if old:
-            gone.remove(old[0])
-            new.remove(line)
-            yield f"the weight of {found[1]} is {old[1][2]}, and should be {found[2]}"
+    told = {line: found for line, found in _matches(_WEIGHT, new) if found[1] + (found[3] or "") in had}
+    old = [had[found[1] + (found[3] or "")] for found in told.values()]
+    _take_out(gone, new, {line for line, _found in old}, told)
+    for (_line, before), found in zip(old, told.values()):
+        yield f"the weight of {found[1]} is {before[2]}, and should be {found[2]}"
 
 
 def _changed_otherwise(gone: list[str], new: list[str]) -> Iterator[str]:
     """Tunnels and virtual services that are there, but not as they should be, taken out of the lists."""
-    had = {found[1]: (line, found[2]) for line, found in _matches(_OTHERWISE, gone)}
-    for line, found in list(_matches(_OTHERWISE, new)):
-        if found[1] in had:
-            old, value = had[found[1]]
-            gone.remove(old)
-            new.remove(line)
-            yield f"the {found[1].replace('-A', 'virtual service')} is {value}, and should be {found[2]}"
+    had = {found[1]: (line, found) for line, found in _matches(_OTHERWISE, gone)}
+    told = {line: found for line, found in _matches(_OTHERWISE, new) if found[1] in had}
+    old = [had[found[1]] for found in told.values()]
+    _take_out(gone, new, {line for line, _found in old}, told)
+    for (_line, before), found in zip(old, told.values()):
+        yield f"the {found[1].replace('-A', 'virtual service')} is {before[2]}, and should be {found[2]}"
+
+
+def _take_out(gone: list[str], new: list[str], old: Container[str], told: Container[str]) -> None:
+    gone[:] = [line for line in gone if line not in old]
+    new[:] = [line for line in new if line not in told]
 
 
 def _matches(pattern: re.Pattern[str], lines: Iterable[str]) -> Iterator[tuple[str, re.Match[str]]]:

@@ -6,13 +6,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from ansible.errors import AnsibleError, AnsibleFilterError
+from ansible.utils.unsafe_proxy import wrap_var
 from jinja2 import Undefined, UndefinedError
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import Cluster, build_cluster
-from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import ModelError
+from ansible_collections.lvs.cluster.plugins.plugin_utils.facts import overriding_facts
+from ansible_collections.lvs.cluster.plugins.plugin_utils.inventory import DIRECTORS, REAL_SERVERS
+from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import ModelError, Problems
+
+try:
+    from ansible.template import is_trusted_as_template
+except ImportError:  # ansible-core before 2.19, where every text counts as a template
+
+    def is_trusted_as_template(value: object) -> bool:
+        """Return whether a text may be a template."""
+        return not hasattr(value, "__UNSAFE__")
+
+
+T = TypeVar("T")
+
+
+def untrusted(value: T) -> T:
+    """Return the value with all of its texts marked as untrusted: Ansible never treats them as templates.
+
+    For every result of a filter that has text of a managed host in it.
+    """
+    return cast(T, wrap_var(value))
 
 
 def expand(
@@ -21,9 +43,42 @@ def expand(
     """Build the cluster and take what is wanted from it; a `ModelError` becomes `AnsibleFilterError`, word for word."""
     variables = _Hosts(hostvars) if isinstance(hostvars, Mapping) else hostvars
     try:
+        refuse_overriding_facts(groups, variables, getattr(hostvars, "raw_get", None))
         return wanted(build_cluster(description, groups, variables))
     except ModelError as error:
         raise AnsibleFilterError(str(error)) from None
+
+
+def refuse_overriding_facts(groups: object, hostvars: object, raw_get: Callable[[str], object] | None) -> None:
+    """Raise `ModelError` if a host of the cluster has reported facts that override what the inventory says.
+
+    Facts are in a persistent cache before a run asks its first host, and any module may return some during the run.
+    ``raw_get``: ansible-core's ``HostVars.raw_get``, the variables of a host with their templates as written.
+    """
+    if not isinstance(groups, Mapping) or not isinstance(hostvars, Mapping):
+        return  # `build_cluster` says so
+    problems = Problems()
+    for host in dict.fromkeys([*_hosts(groups, DIRECTORS), *_hosts(groups, REAL_SERVERS)]):
+        variables = hostvars.get(host)
+        if not isinstance(variables, Mapping) or not variables.get("ansible_facts"):
+            continue
+        names = overriding_facts(raw_get(host) if raw_get else variables, is_trusted_as_template)
+        if names:
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            problems.add(
+                f"host {host}",
+                "",
+                f"its facts override variables of the inventory: {', '.join(name[:70] for name in names[:3])}{more}. "
+                "A host must not set its own address, or what others are told. Find out which module returned these "
+                "facts, and run again with --flush-cache. A template that is meant to use a fact must read it from "
+                "ansible_facts",
+            )
+    problems.raise_any()
+
+
+def _hosts(groups: Mapping[Any, Any], group: str) -> list[str]:
+    hosts = groups.get(group)
+    return [host for host in hosts if isinstance(host, str)] if isinstance(hosts, (list, tuple)) else []
 
 
 class _Readable(Mapping[str, Any]):
@@ -53,8 +108,14 @@ class _Readable(Mapping[str, Any]):
 
 
 class _Hosts(_Readable):
-    """``hostvars`` with every host's variables readable in that way."""
+    """``hostvars`` with every host's variables readable in that way, looked up once each."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        super().__init__(values)
+        self._found: dict[str, Any] = {}
 
     def __getitem__(self, key: str) -> Any:
-        variables = super().__getitem__(key)
-        return _Readable(variables) if isinstance(variables, Mapping) else variables
+        if key not in self._found:
+            variables = super().__getitem__(key)
+            self._found[key] = _Readable(variables) if isinstance(variables, Mapping) else variables
+        return self._found[key]

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ansible_collections.lvs.cluster.plugins.plugin_utils.reports import integer, mapping, text, texts
+
 #: Values of arp_ignore with which a host answers for no address of another interface (net/ipv4/arp.c: arp_ignore).
 SILENT = (1, 2, 8)
 
@@ -26,6 +28,20 @@ class Probe:
     answers: Mapping[str, Sequence[str]]
     interface: str = ""
     arp_ignore: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, result: object) -> Probe:
+        """Return what a result of arp_probe says; raises `ReportError` for any other."""
+        values = mapping(result, "the result")
+        answers = mapping(values.get("answers"), "answers")
+        ignored = mapping(values.get("arp_ignore"), "arp_ignore")
+        return cls(
+            tuple(texts(values.get("hardware_addresses"), "hardware_addresses")),
+            frozenset(texts(values.get("holds"), "holds")),
+            {vip: texts(answers[vip], "answers") for vip in answers},
+            text(values.get("interface"), "interface"),
+            {name: integer(ignored[name], "arp_ignore") for name in ignored},
+        )
 
 
 def vip_problems(

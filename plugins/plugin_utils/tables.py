@@ -14,6 +14,15 @@ from typing import Any
 
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import arguments, model
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import ServiceKey
+from ansible_collections.lvs.cluster.plugins.plugin_utils.reports import (
+    ReportError,
+    clip,
+    integer,
+    kind,
+    mapping,
+    text,
+    texts,
+)
 
 #: A virtual service or a real server, as ipvs_info shows it or as the cluster model has it.
 Facts = Mapping[str, Any]
@@ -28,18 +37,25 @@ _BY_ORDER = ("dh", "mh", "sh")
 def table_problems(
     checked: Sequence[Facts],
     own: Sequence[Facts],
-    tables: Mapping[str, Sequence[Facts]],
-    drained: Mapping[str, Sequence[str]],
+    tables: Mapping[str, object],
+    drained: Mapping[str, object],
 ) -> list[str]:
     """One sentence for each thing that is wrong.
 
     ``checked`` are the services with health checks, each with its real servers, and ``own`` the others. ``tables`` maps
     a director to its services as ipvs_info shows them, ``drained`` to the addresses that are drained there: those may
-    have weight 0.
+    have weight 0. Both may be whole results. What a director reports is checked: an answer of another kind is a problem
+    of that director, which is then left out of the comparisons.
     """
-    there = {director: {_key(entry): entry for entry in table} for director, table in tables.items()}
-    out = {director: {model.pack_address(address) for address in drained.get(director, ())} for director in tables}
     problems: list[str] = []
+    there: dict[str, dict[ServiceKey, Facts]] = {}
+    out: dict[str, set[bytes]] = {}
+    for director, table in tables.items():
+        try:
+            out[director] = _read_drained(drained.get(director, ()))
+            there[director] = _read_table(table)
+        except ReportError as error:
+            problems.append(f"{director}: its answer is not one of lvs.cluster.ipvs_info: {error}")
     for service in checked:
         for director, entries in there.items():
             problems += _out_of_service(director, service, entries.get(_key(service)), out[director])
@@ -52,6 +68,47 @@ def table_problems(
                 begin = f"{found[0][0]} and {director} do not balance {_named(service)} alike"
                 problems += [f"{begin}: {text}" for text in _differing(is_checked, found[0][1], entry)]
     return problems
+
+
+def _read_table(table: object) -> dict[ServiceKey, Facts]:
+    """Return the services that a director reports; raises `ReportError`."""
+    if isinstance(table, Mapping):
+        table = table.get("services")
+    if not isinstance(table, (list, tuple)):
+        raise ReportError(f"services is {kind(table)}, not a list")
+    read: dict[ServiceKey, Facts] = {}
+    for entry in table:
+        service = mapping(entry, "an element of services")
+        try:
+            key = _key(service)
+        except (KeyError, ValueError) as error:
+            raise ReportError(f"an element of services is not a virtual service: {clip(str(error))}") from error
+        text(service.get("scheduler"), f"scheduler of {key}")
+        servers = service.get("real_servers")
+        if not isinstance(servers, (list, tuple)):
+            raise ReportError(f"real_servers of {key} is {kind(servers)}, not a list")
+        for server in servers:
+            _check_server(mapping(server, f"a real server of {key}"), key)
+        read[key] = service
+    return read
+
+
+def _check_server(server: Facts, key: ServiceKey) -> None:
+    try:
+        model.pack_address(text(server.get("address"), f"address of a real server of {key}"))
+    except ValueError as error:
+        raise ReportError(f"address of a real server of {key}: {clip(str(error))}") from error
+    for name in ("port", "weight", "position", *_THRESHOLDS):
+        integer(server.get(name), f"{name} of a real server of {key}")
+
+
+def _read_drained(addresses: object) -> set[bytes]:
+    if isinstance(addresses, Mapping):
+        addresses = addresses.get("drained", ())
+    try:
+        return {model.pack_address(address) for address in texts(addresses, "drained")}
+    except ValueError as error:
+        raise ReportError(f"drained: {clip(str(error))}") from error
 
 
 def _key(service: Facts) -> ServiceKey:
@@ -86,7 +143,7 @@ def _out_of_service(director: str, service: Facts, entry: Facts | None, drained:
 def _differing(checked: bool, one: Facts, other: Facts) -> Iterator[str]:
     settings = [key for key in one if key not in _IDENTITY + _COUNTERS and one[key] != other.get(key)]
     for key in settings:
-        yield f"{key} is {one[key]} and {other.get(key)}"
+        yield f"{clip(key)} is {clip(one[key])} and {clip(other.get(key))}"
     sides = [{_end(server): server for server in entry["real_servers"]} for entry in (one, other)]
     for end in sorted({*sides[0], *sides[1]}):
         left, right = sides[0].get(end), sides[1].get(end)
@@ -97,7 +154,7 @@ def _differing(checked: bool, one: Facts, other: Facts) -> Iterator[str]:
             continue
         for key in left:
             if key not in _COUNTERS and key not in _IDENTITY and left[key] != right.get(key):
-                yield f"{key} of {end} is {left[key]} and {right.get(key)}"
+                yield f"{clip(key)} of {end} is {clip(left[key])} and {clip(right.get(key))}"
     if one["scheduler"] in _BY_ORDER and not settings and sides[0].keys() == sides[1].keys():
         orders = [sorted(side, key=lambda end: side[end]["position"]) for side in sides]
         if orders[0] != orders[1]:

@@ -54,9 +54,16 @@ _CHECKS = {
     "file": "FILE_CHECK",
 }
 # How a configuration of other hands may spell it too. What follows, up to the next of them, belongs to one service.
-_WRITTEN = re.compile(r"^\s*virtual_server\s+(?:fwmark\s+(\d+)|([0-9A-Fa-f.:]+)(?:\s+(\d+))?)\s*\{", re.MULTILINE)
-_FAMILY = re.compile(r"^\s*ip_family\s+(inet6?)", re.MULTILINE)
-_PROTOCOL = re.compile(r"^\s*protocol\s+(\w+)", re.MULTILINE)
+# The file is a host's, so the patterns take linear time: blanks end at the end of a line, and numbers have an end.
+_FLAGS = re.MULTILINE | re.ASCII
+_WRITTEN = re.compile(
+    r"^[ \t]*virtual_server[ \t]+(?:fwmark[ \t]+([0-9]{1,10})|([0-9A-Fa-f.:]{2,45})(?:[ \t]+([0-9]{1,5}))?)\s{0,99}\{",
+    _FLAGS,
+)
+_FAMILY = re.compile(r"^[ \t]*ip_family[ \t]+(inet6?)", _FLAGS)
+_PROTOCOL = re.compile(r"^[ \t]*protocol[ \t]+(\w{1,9})", _FLAGS)
+#: The longest configuration that is read, in characters.
+MAX_WRITTEN = 2**20
 #: The parser ends a word or a line at these where there are no quotes.
 _QUOTED = frozenset("!#{} '")
 

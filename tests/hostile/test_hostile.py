@@ -1,0 +1,334 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Hosts that answer what they want: nothing of it runs on the controller, and no other host is told anything else.
+
+Every run asserts the first by itself (see conftest.py). For the second, what the others are told is compared with the
+same run among honest hosts.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+PLAYBOOKS = ("site", "verify", "drain", "undrain", "rolling_update", "failover", "teardown", "example_layer7")
+#: After a failure these put back what has been changed on other directors.
+UNDONE = ("drain", "rolling_update", "failover")
+#: Keys whose texts have to be VIPs and addresses of the description: tested by themselves below.
+CHECKED = ("held", "switched", "services", "ansible_facts", "content")
+
+
+def words(cluster: Any, playbook: str, servers: str = "rs1") -> list[str]:
+    """The arguments of a run that goes on to its end."""
+    more = {
+        "site": ["-e", "director_health_checker=ldirectord"],
+        "drain": ["-e", "lvs_real_servers=rs1"],
+        "undrain": ["-e", "lvs_real_servers=rs1"],
+        "rolling_update": ["-e", f"lvs_real_servers={servers}", "-e", f"lvs_update_tasks={cluster.update}"],
+        "failover": ["-e", "lvs_failover_to=lb2"],
+        "example_layer7": ["--limit", "real_servers"],  # site, which it imports, has runs of its own
+    }
+    return [playbook, *more.get(playbook, [])]
+
+
+def poisoned(value: Any, payload: str) -> Any:
+    """The value with all of its texts, and more elements and keys, being the payload."""
+    if isinstance(value, str):
+        return payload
+    if isinstance(value, list):
+        return [*(poisoned(one, payload) for one in value), payload]
+    if isinstance(value, dict):
+        return {**{key: poisoned(one, payload) for key, one in value.items()}, payload: payload}
+    return value
+
+
+def wrong(value: Any) -> Any:
+    """A value of another type."""
+    return {str: {"a": 1}, list: "text", dict: 7, int: ["9"], bool: [{}]}.get(type(value), "text")
+
+
+def mixed(*texts: str) -> str:
+    return base64.b64encode("\n".join(texts).encode()).decode()
+
+
+def modules(honest: dict[str, Any]) -> set[str]:
+    """The modules that any host runs in some playbook."""
+    return {module for of_host in honest.values() for module in of_host}
+
+
+def others_told_the_same(run: Any, honest: Any, *liars: str) -> None:
+    """Whatever any but the liars was told, it was told among honest hosts too."""
+    for host, told in run.told.items():
+        if host not in liars:
+            more = [one for one in told if one not in honest.told[host]]
+            assert not more, f"{host} was told: {more}"
+
+
+def no_fault(run: Any) -> None:
+    """The run ended by a message, not by a fault of ours."""
+    assert "Traceback" not in run.text
+    assert "unhandled" not in run.text.lower()
+
+
+@pytest.fixture(scope="session")
+def honest_answers(cluster: Any) -> dict[str, Any]:
+    """The honest answers of each host to each module."""
+    answers = cluster.answers
+    names = modules(answers)
+    return {
+        host: {module: {**answers["all"].get(module, {}), **answers[host].get(module, {})} for module in names}
+        for host in answers
+        if host != "all"
+    }
+
+
+@pytest.mark.parametrize("playbook", PLAYBOOKS)
+def test_hostile_text(cluster: Any, honest_answers: dict[str, Any], playbook: str) -> None:
+    """Every host sends templates in all texts, keys and elements, and keys that Ansible takes for its own."""
+    payload = cluster.payload
+    more = {
+        "msg": payload,
+        "stdout": payload,
+        "warnings": [payload],
+        "long": "{{" * 20000,
+        payload: payload,
+        "item": payload,
+        "ansible_loop_var": "lvs_director",
+        "lvs_director": "localhost",
+        "add_host": {"host_name": "evil", "groups": ["directors"]},
+        "add_group": "directors",
+        "_ansible_delegated_vars": {"ansible_delegated_host": "localhost"},
+        "_ansible_no_log": False,
+        "diff": [{"before": payload, "after": payload * 2, "after_header": payload}],
+    }
+    unheeded = {
+        "ansible_host": "192.0.2.66",
+        "ansible_connection": payload,
+        "ansible_python_interpreter": f"/bin/touch {cluster.mark}",
+        "ansible_become_exe": payload,
+        "ansible_ssh_common_args": payload,
+        "groups": {"directors": ["localhost"], "real_servers": ["localhost"]},
+        "ansible_play_hosts_all": ["localhost"],
+        "hostvars": {},
+        "ansible_facts": {},
+        payload: payload,
+    }
+    answers = {
+        host: {
+            module: {
+                **{key: value if key in CHECKED else poisoned(value, payload) for key, value in answer.items()},
+                **more,
+                "ansible_facts": {**answer.get("ansible_facts", {}), **unheeded},
+                "changed": playbook == "verify",
+                **({"content": mixed(payload)} if module == "slurp" else {}),
+            }
+            for module, answer in of_host.items()
+        }
+        for host, of_host in honest_answers.items()
+        if host != "localhost"
+    }
+    honest = cluster.honest(*words(cluster, playbook))
+    run = cluster.run(*words(cluster, playbook), answers=answers)
+    no_fault(run)
+    others_told_the_same(run, honest)
+    if playbook != "verify":  # which says that much is not as described
+        assert run.status == honest.status == 0, run.text
+        assert {host: len(told) for host, told in run.told.items()} == {
+            host: len(told) for host, told in honest.told.items()
+        }
+
+
+@pytest.mark.parametrize(
+    ("playbook", "liar", "module", "sentence"),
+    [
+        ("site", "rs1", "host_check", "fatal: [rs1]"),
+        ("verify", "rs1", "arp_probe", "rs1: {{ lookup("),
+        ("drain", "lb2", "ipvs_drain", "Nothing is drained that was not before: {{ lookup("),
+        ("undrain", "lb1", "ipvs_drain", "lb1: {{ lookup("),
+        ("rolling_update", "lb2", "ipvs_drain", "Nothing is drained that was not before: {{ lookup("),
+        ("failover", "lb2", "copy", "fatal: [lb2]"),
+        ("teardown", "lb1", "ipvs_kernel", "fatal: [lb1]"),
+        ("example_layer7", "rs1", "copy", "fatal: [rs1]"),
+    ],
+)
+def test_hostile_failures(cluster: Any, playbook: str, liar: str, module: str, sentence: str) -> None:
+    """A module fails with a template as its message, and with results that it has not."""
+    failure = {"failed": True, "msg": cluster.payload, "results": [{"failed": True, "msg": cluster.payload}, 5]}
+    run = cluster.run(*words(cluster, playbook), answers={liar: {module: failure}})
+    no_fault(run)
+    assert run.status != 0
+    assert sentence in " ".join(run.text.split())
+    if playbook in UNDONE:  # the others are told other things than without a failure
+        failure = {"failed": True, "msg": "no"}
+        assert run.told == cluster.run(*words(cluster, playbook), answers={liar: {module: failure}}).told
+    else:
+        others_told_the_same(run, cluster.honest(*words(cluster, playbook)))
+
+
+@pytest.mark.parametrize(
+    ("playbook", "liar", "sentences"),
+    [
+        ("site", "lb2", ["lb2: its answer is not one of lvs.cluster.host_check: held is a string, not a list"]),
+        ("verify", "lb1", [f"lb1: its answer is not one of lvs.cluster.{one}: " for one in ("arp_probe", "ipvs_info")]),
+        ("drain", "lb2", ["The answer of lb2 is not one of lvs.cluster.ipvs_drain"]),
+        ("undrain", "lb1", []),
+        ("rolling_update", "lb1", ["The answer of lb1 is not one of lvs.cluster.ipvs_drain"]),
+        ("failover", "lb2", ["lb2: its answer is not one of lvs.cluster.host_check: held is a string, not a list"]),
+        ("teardown", "lb1", []),
+        ("example_layer7", "rs1", []),
+    ],
+)
+def test_answers_of_other_types(
+    cluster: Any, honest_answers: dict[str, Any], playbook: str, liar: str, sentences: list[str]
+) -> None:
+    """One host answers every module with other types: it is named, and the others go on, or are left alone."""
+    answers = {
+        liar: {
+            # facts and what ansible-core's own actions read would end the run before anything of ours has it
+            module: {key: value if key in ("ansible_facts", "stat") else wrong(value) for key, value in answer.items()}
+            for module, answer in honest_answers[liar].items()
+            if (playbook, module) != ("failover", "ipvs_info")  # which would say that the tables differ
+        }
+    }
+    honest = cluster.honest(*words(cluster, playbook))
+    run = cluster.run(*words(cluster, playbook), answers=answers)
+    no_fault(run)
+    for sentence in sentences:
+        assert sentence in run.text
+    assert not sentences or run.status != 0
+    if playbook == "drain":  # the director that has drained before puts back what it has changed
+        assert run.modules("lb1") == ["ipvs_drain", "ipvs_drain"]
+        assert '"state": "in_service"' in run.told["lb1"][1][1]
+        assert run.told["rs1"] == run.told["rs2"] == run.told["localhost"] == []
+    else:
+        others_told_the_same(run, honest, liar)
+
+
+HOSTILE_FACTS: dict[str, Any] = {
+    "lvs_address": "169.254.169.254",
+    "lvs_virtual_services": [
+        {"name": "payroll", "address": "192.0.2.66", "port": 443, "real_servers": [{"host": "rs1", "weight": 65535}]}
+    ],
+    "lvs_draining_directors": ["localhost"],
+    "lvs_batch": ["localhost"],
+    "lvs_held": 5,
+    "lvs_failover_to": "lb1",
+    "lvs_state": "absent",
+    "lvs_return_timeout": 1,
+    "director_sync_daemon": False,
+    "verify_cluster": {"connections": [{"name": "evil", "address": "169.254.169.254", "port": 80}]},
+    "inventory_hostname": "rs2",
+    "network": "203.0.113",
+    "app_version": "666",
+}
+
+
+@pytest.mark.parametrize(
+    ("playbook", "liar", "goes_on", "names"),
+    [
+        ("site", "rs1", False, ["lvs_address"]),
+        ("site", "rs1", False, ["network"]),  # which lvs_address is made from
+        ("site", "lb1", False, ["inventory_hostname"]),
+        ("verify", "lb1", False, None),
+        ("drain", "lb1", True, None),
+        ("undrain", "lb1", True, None),
+        ("rolling_update", "lb1", True, None),
+        ("rolling_update", "rs1", False, None),
+        ("failover", "lb1", True, None),
+        ("teardown", "lb1", True, None),
+        ("example_layer7", "rs1", False, ["lvs_address"]),
+    ],
+)
+def test_facts_change_nothing_for_others(
+    cluster: Any, honest_answers: dict[str, Any], playbook: str, liar: str, goes_on: bool, names: list[str] | None
+) -> None:
+    """A host returns facts by the names of variables, from every module."""
+    chosen = {name: HOSTILE_FACTS[name] for name in names or HOSTILE_FACTS}
+    called = {*honest_answers[liar], "command", "apt", "copy", "package", "ipvs_kernel", "arp_silence"}
+    answers = {
+        liar: {
+            module: {
+                **honest_answers[liar].get(module, {}),
+                "ansible_facts": {**honest_answers[liar].get(module, {}).get("ansible_facts", {}), **chosen},
+            }
+            for module in called
+        }
+    }
+    arguments = words(cluster, playbook, "rs1" if goes_on else "rs1,rs2")
+    honest = cluster.honest(*arguments)
+    run = cluster.run(*arguments, answers=answers)
+    no_fault(run)
+    others_told_the_same(run, honest, liar)
+    if goes_on:
+        assert run.status == honest.status == 0, run.text
+        others = [host for host in run.told if host != liar]
+        assert {host: run.modules(host) for host in others} == {host: honest.modules(host) for host in others}
+    else:
+        assert run.status != 0
+        assert f"host {liar}: its facts override variables of the inventory: " in run.text
+
+
+@pytest.mark.parametrize("playbook", [name for name in PLAYBOOKS if name != "teardown"])
+def test_facts_of_an_earlier_run(cluster: Any, playbook: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A cache has them before the first host is asked: no host is told anything."""
+    cache = cluster.place / "cache"
+    if not cache.exists():
+        cluster.run("teardown", answers={"rs1": {"arp_silence": {"ansible_facts": HOSTILE_FACTS}}}, cache=cache)
+    assert [path for path in cache.iterdir() if "169.254.169.254" in path.read_text()]
+    run = cluster.run(*words(cluster, playbook), cache=cache)
+    no_fault(run)
+    assert run.status != 0
+    assert "host rs1: its facts override variables of the inventory: " in " ".join(run.text.split())
+    assert not any(run.told.values())
+
+
+def test_facts_that_are_no_variables_are_welcome(cluster: Any) -> None:
+    """What setup finds of an interface and of a package is none of ours, though its name begins alike."""
+    facts = {"ansible_lvs_gue": {"mtu": 1480}, "ansible_network": "x", "packages": {}, "ansible_distribution": "Debian"}
+    answers = {host: {"ipvs_drain": {"ansible_facts": facts}} for host in ("lb1", "lb2")}
+    cache = cluster.place / "welcome"
+    arguments = words(cluster, "drain")
+    assert cluster.run(*arguments, answers=answers, cache=cache).status == 0
+    assert [path for path in cache.iterdir() if "ansible_lvs_gue" in path.read_text()]
+    run = cluster.run(*arguments, cache=cache)
+    assert run.status == 0, run.text
+    assert run.told == cluster.honest(*arguments).told
+
+
+def test_files_of_a_director(cluster: Any) -> None:
+    """What a director says it has found names files of the role only, and what is in them is for itself again."""
+    paths = [f"/etc/systemd/system/{name}" for name in ("mon.service", "../../evil.service", cluster.payload)]
+    health = json.dumps([{"service": {"address": cluster.payload, "port": 80}}])
+    answers = {
+        "lb2": {"find": {"files": [{"path": path} for path in paths]}, "slurp": {"content": mixed(health)}},
+    }
+    run = cluster.run("teardown", answers=answers)
+    no_fault(run)
+    assert run.status == 0, run.text
+    assert "evil" not in json.dumps(run.told)
+    others_told_the_same(run, cluster.honest("teardown"), "lb2")
+    assert json.dumps(cluster.payload)[1:-1] in "".join(
+        told for module, told in run.told["lb2"] if module == "ipvs_table"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (mixed("virtual_server 192.0.2.66 80 {", "  protocol {{ lookup }}", "}", *[""] * 500_000), ""),
+        (mixed(*[""] * 1_100_000), "the configuration has 1099999 characters; at most 1048576 are read"),
+    ],
+)
+def test_a_keepalived_conf_of_blank_lines(cluster: Any, content: str, sentence: str) -> None:
+    """The controller reads it in no time, or refuses it."""
+    arguments = words(cluster, "site")
+    run = cluster.run(*arguments, answers={"lb2": {"slurp": {"content": content}}})
+    no_fault(run)
+    assert (run.status == 0) == (not sentence), run.text
+    assert sentence in run.text
+    others_told_the_same(run, cluster.honest(*arguments), "lb2")
+    assert "192.0.2.66" not in json.dumps(run.told)

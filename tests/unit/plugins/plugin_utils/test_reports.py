@@ -1,0 +1,222 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Answers of hosts that are not those of the modules."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.lvs.cluster.plugins.filter.deviations import deviations
+from ansible_collections.lvs.cluster.plugins.filter.held_vips import FilterModule, held_vips
+from ansible_collections.lvs.cluster.plugins.filter.owner_problems import owner_problems
+from ansible_collections.lvs.cluster.plugins.filter.table_problems import table_problems
+from ansible_collections.lvs.cluster.plugins.filter.vip_problems import vip_problems
+from ansible_collections.lvs.cluster.plugins.filter.virtual_servers import virtual_servers
+from ansible_collections.lvs.cluster.plugins.plugin_utils import reports
+
+VIPS = ["192.0.2.10", "192.0.2.9"]
+PROBE: dict[str, Any] = {
+    "hardware_addresses": ["m1"],
+    "holds": ["192.0.2.10"],
+    "answers": {},
+    "interface": "eth1",
+    "arp_ignore": {"all": 1},
+}
+SERVER = {"address": "192.0.2.11", "port": 80, "weight": 1, "position": 0, "upper_threshold": 0, "lower_threshold": 0}
+SERVICE = {"address": "192.0.2.10", "port": 80, "protocol": "tcp", "scheduler": "rr", "real_servers": [SERVER]}
+CLUSTER: dict[str, Any] = {"health_checked": [], "services": [{"name": "web", **SERVICE}]}
+
+
+def seconds(function: Any, *arguments: Any) -> float:
+    began = time.process_time()
+    function(*arguments)
+    return time.process_time() - began
+
+
+def test_vips_that_are_held() -> None:
+    assert FilterModule().filters() == {"held_vips": held_vips}
+    assert held_vips({"held": ["192.0.2.9", "192.0.2.10", "192.0.2.9"]}, VIPS, "lb1") == VIPS
+    assert held_vips({"held": []}, VIPS, "lb1") == []
+
+
+@pytest.mark.parametrize(
+    ("result", "sentence"),
+    [
+        ("text", "the result is a string, not a dictionary"),
+        ({1: 2}, "the result is a dictionary, not a dictionary"),
+        ({}, "held is missing, not a list of strings"),
+        ({"held": "192.0.2.10"}, "held is a string, not a list of strings"),
+        ({"held": {"192.0.2.10": 1}}, "held is a dictionary, not a list of strings"),
+        ({"held": [["192.0.2.10"]]}, "held has a list in it, not strings only"),
+        ({"held": [True]}, "held has a boolean in it, not strings only"),
+        ({"held": ["{{ x }}\n" * 9]}, "held has '{{ x }}\\n{{ x }}"),
+        ({"held": ["192.0.2.66"]}, "held has '192.0.2.66' in it, which is not a VIP of the cluster"),
+    ],
+)
+def test_vips_that_no_host_check_returns(result: Any, sentence: str) -> None:
+    with pytest.raises(AnsibleFilterError) as caught:
+        held_vips(result, VIPS, "lb1")
+    assert str(caught.value).startswith(f"lb1: its answer is not one of lvs.cluster.host_check: {sentence}")
+    with pytest.raises(AnsibleFilterError) as caught:
+        owner_problems(VIPS, {"lb1": result if isinstance(result, dict) else None}, {}, True, False)
+    assert "lb1" in str(caught.value)
+
+
+def test_owners_from_results() -> None:
+    now = {"lb1": {"held": VIPS}, "lb2": {"held": VIPS[:1]}}
+    assert owner_problems(VIPS, now, {"lb1": VIPS, "lb2": []}, True, False) == [
+        "lb1 and lb2 all have 192.0.2.10, which one director only may"
+    ]
+    with pytest.raises(AnsibleFilterError, match="before: not a dictionary"):
+        owner_problems(VIPS, now, [], True, False)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"hardware_addresses": "m1"}, "hardware_addresses is a string"),
+        ({"hardware_addresses": [{}]}, "hardware_addresses has a dictionary in it"),
+        ({"holds": None}, "holds is missing"),
+        ({"answers": []}, "answers is a list, not a dictionary"),
+        ({"answers": {"192.0.2.10": "m1"}}, "answers is a string"),
+        ({"interface": 5}, "interface is a number, not a string"),
+        ({"arp_ignore": {"all": "1"}}, "arp_ignore is a string, not a number"),
+        ({"arp_ignore": {"all": True}}, "arp_ignore is a boolean, not a number"),
+    ],
+)
+def test_probes_of_other_types(change: dict[str, Any], sentence: str) -> None:
+    probes = {"lb1": PROBE, "rs1": {**PROBE, "hardware_addresses": ["m2"], "holds": [], **change}}
+    problems = vip_problems(["192.0.2.10"], ["lb1"], probes)
+    assert len(problems) == 1
+    assert problems[0].startswith(f"rs1: its answer is not one of lvs.cluster.arp_probe: {sentence}")
+
+
+def test_probes_that_failed() -> None:
+    probes = {"lb1": PROBE, "rs1": {"failed": True, "msg": ["{{ x }}"] * 9999}, "rs2": {"failed": True}, "rs3": 5}
+    problems = vip_problems(["192.0.2.10"], ["lb1"], probes)
+    assert problems[0].startswith("rs1: ['{{ x }}', '{{ x }}'")
+    assert len(problems[0]) <= reports.MAX_TEXT
+    assert problems[1:] == [
+        "rs2: None",
+        "rs3: its answer is not one of lvs.cluster.arp_probe: the result is a number, not a dictionary",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("table", "sentence"),
+    [
+        ("text", "services is a string, not a list"),
+        ({}, "services is missing, not a list"),
+        ({"services": {}}, "services is a dictionary, not a list"),
+        ([5], "an element of services is a number, not a dictionary"),
+        ([{}], "an element of services is not a virtual service: "),
+        ([{**SERVICE, "address": ["x"]}], "an element of services is not a virtual service: "),
+        ([{**SERVICE, "port": "{{ x }}"}], "an element of services is not a virtual service: "),
+        ([{**SERVICE, "scheduler": []}], "scheduler of tcp 192.0.2.10:80 is a list, not a string"),
+        ([{**SERVICE, "real_servers": {}}], "real_servers of tcp 192.0.2.10:80 is a dictionary, not a list"),
+        ([{**SERVICE, "real_servers": ["x"]}], "a real server of tcp 192.0.2.10:80 is a string, not a dictionary"),
+        *(
+            ([{**SERVICE, "real_servers": [{**SERVER, key: [5]}]}], f"{key} of a real server of tcp 192.0.2.10:80")
+            for key in SERVER
+        ),
+    ],
+)
+def test_tables_of_other_types(table: Any, sentence: str) -> None:
+    problems = table_problems(CLUSTER, {"lb1": table, "lb2": [SERVICE], "lb3": {"services": [SERVICE]}}, {"lb2": {}})
+    assert len(problems) == 1
+    assert problems[0].startswith(f"lb1: its answer is not one of lvs.cluster.ipvs_info: {sentence}")
+
+
+def test_drained_servers_of_other_types() -> None:
+    for drained in ("192.0.2.11", {"drained": [5]}, ["{{ x }}"], {"drained": None}):
+        (problem,) = table_problems(CLUSTER, {"lb1": [SERVICE]}, {"lb1": drained})
+        assert problem.startswith("lb1: its answer is not one of lvs.cluster.ipvs_info: drained")
+    assert table_problems(CLUSTER, {"lb1": [SERVICE]}, {"lb1": {"drained": ["192.0.2.11"]}}) == []
+
+
+def test_values_that_are_no_settings() -> None:
+    """Keys and values that ipvs_info has not are shown as text, and not at any length."""
+    evil = {**SERVICE, "{{ x }}\n": ["{{ y }}"] * 9999}
+    (problem,) = table_problems(CLUSTER, {"lb1": [evil], "lb2": [SERVICE]})
+    assert problem.startswith("lb1 and lb2 do not balance web (tcp 192.0.2.10:80) alike: {{ x }} is ['{{ y }}', ")
+    assert len(problem) <= reports.MAX_TEXT
+
+
+@pytest.mark.parametrize(
+    "diff", ["text", [5, ["x"]], {"before": 5, "after": {}}, {"after_header": ["/x"], "before": "x"}]
+)
+def test_diffs_of_other_types(diff: Any) -> None:
+    problems = deviations({"the kernel": {"changed": ["yes"], "diff": diff}}, "lb1")
+    assert problems
+    assert all(problem.startswith("lb1: ") for problem in problems)
+
+
+def test_a_diff_of_many_lines() -> None:
+    lines = 200_000
+
+    def explained(before: str, after: str) -> None:
+        parts = {"before": before, "after": after}
+        assert len(deviations({"x": {"changed": True, "diff": parts}}, "lb1")) == reports.MAX_SENTENCES + 1
+
+    for form in (
+        "a line {}\n",
+        "net.ipv4.{} = {}\n",
+        "-a -t 192.0.2.10:80 -r 192.0.2.11:{} -g -w {}\n",
+        "tunnel {} {}\n",
+    ):
+        before, after = ("".join(form.format(n, n + more) for n in range(lines)) for more in (0, 1))
+        first = "".join(f"{n}\n" for n in range(lines))
+        assert seconds(explained, first + before, first[::-1] + after) < 20
+
+
+def test_one_line_twice() -> None:
+    """What a diff says twice is one thing."""
+    server = "-a -t 192.0.2.10:80 -r 192.0.2.11:80 -g -w {}\n"
+    diff = {"before": server.format(1), "after": server.format(2) + server.format(3) + server.format(3)}
+    assert deviations({"x": {"changed": True, "diff": diff}}, "lb1") == [
+        f"lb1: the weight of -a -t 192.0.2.10:80 -r 192.0.2.11:80 -g is 1, and should be {weight}" for weight in (2, 3)
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\n" * 2**20,
+        " " * 2**20,
+        "virtual_server 192.0.2.10 80 {" + "\n" * (2**20 - 40),
+        "virtual_server 192.0.2.10 80" + " " * (2**20 - 40),
+        "virtual_server 192.0.2.10 " + "8" * (2**20 - 40),
+        "virtual_server fwmark " + "8" * (2**20 - 40),
+        "virtual_server " + "f" * (2**20 - 40),
+        "virtual_server fwmark 1 {\n" * 40_000,
+        "virtual_server 192.0.2.10 80 {\nprotocol " + "x" * (2**20 - 60),
+    ],
+    ids=["lines", "blanks", "lines within", "blanks within", "port", "mark", "address", "heads", "protocol"],
+)
+def test_a_configuration_that_takes_long(text: str) -> None:
+    assert seconds(virtual_servers, text) < 2
+
+
+def test_a_configuration_that_is_too_long() -> None:
+    with pytest.raises(AnsibleFilterError, match="has 1048577 characters; at most 1048576 are read"):
+        virtual_servers("\n" * (2**20 + 1))
+    with pytest.raises(AnsibleFilterError, match="is not the text of a configuration"):
+        virtual_servers([])
+
+
+def test_digits_of_other_scripts() -> None:
+    assert virtual_servers("virtual_server fwmark \u0662\u0661 {\n}\nvirtual_server fwmark 21 {\n}\n") == [
+        {"fwmark": 21, "family": "ipv4"}
+    ]
+
+
+def test_text_on_one_line() -> None:
+    assert reports.clip("a\n b\x1b[31m") == "a b\\x1b[31m"
+    assert reports.clip(5) == "5"
+    assert len(reports.clip("x" * 10**7)) == reports.MAX_TEXT
+    assert reports.kind(object()) == "something else"
