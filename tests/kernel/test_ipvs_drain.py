@@ -168,7 +168,7 @@ def test_health_checks_that_leave_it_out(host: Host, drains: dict[str, Any]) -> 
         ({"minimum_in_service": -1}, "real_servers: minimum_in_service must not be negative (got -1)"),
         ({"timeout": -1}, "real_servers: timeout must be from 0 to 2678400 seconds (got -1.0)"),
         ({"health_checked": [WEB]}, "web (tcp 192.0.2.10:80): is described twice, also as web"),
-        ({"drain_directory": "/proc/drain"}, "/proc/drain: No such file or directory"),
+        ({"drain_directory": "/proc/drain"}, "cannot make the directory /proc/drain: No such file or directory"),
     ],
 )
 def test_refusals(host: Host, drains: dict[str, Any], wrong: dict[str, Any], message: str) -> None:

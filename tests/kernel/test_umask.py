@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("_nothing_kept")
 
 SERVERS = [{"address": "198.51.100.11"}, {"address": "198.51.100.12"}]
-SERVICES = [{"address": "192.0.2.10", "port": 80, "scheduler": "rr", "real_servers": SERVERS}]
+SERVICES = [{"address": "192.0.2.10", "port": 80, "real_servers": SERVERS}]
 
 
 @pytest.fixture(params=[0o027, 0o077], ids="{:03o}".format, autouse=True)
@@ -32,7 +32,7 @@ def _umask(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def test_modes_do_not_depend_on_the_umask(host: Host) -> None:
-    host.ok("ipvs_table", services=SERVICES, persist=True)
+    host.ok("ipvs_table", services=[{**SERVICES[0], "scheduler": "rr"}], persist=True)
     host.ok("ipvs_drain", services=SERVICES, real_servers=["198.51.100.11"], wait=False)
     drained = Path(drain_files.DIRECTORY, "198.51.100.11")
     for path in (Path(persist.RULES_FILE), Path(persist.ARCHIVE), Path(persist.UNIT_FILE), drained):
