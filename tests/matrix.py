@@ -7,7 +7,8 @@
 for its own release of ansible-core: the stages conformance, unit and hostile use that one. The others get environments
 below .build/matrix, from their lock files. A release whose Pythons are not on this machine is not tested, and is named.
 
-The pairs of ansible-core and Python, and how they ended, are printed and left in .build/matrix/report.
+The pairs run side by side, one to a processor, and what each prints comes when it has ended. The pairs of ansible-core
+and Python, and how they ended, are printed and left in .build/matrix/report.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import TextIO
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -49,6 +52,10 @@ class Pair:
     @property
     def environment(self) -> Path:
         return ENVIRONMENTS / f"{self.ansible_core}-{self.python}"
+
+    @property
+    def output(self) -> Path:
+        return ENVIRONMENTS / f"{self.ansible_core}-{self.python}.log"
 
     @property
     def lock(self) -> Path:
@@ -97,18 +104,17 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def make_environment(pair: Pair) -> None:
+def make_environment(pair: Pair, output: TextIO) -> None:
     """Make the pair's environment, where it is not current. Raises CalledProcessError."""
     if is_current(pair):
         return
-    print(
-        f"--- {pair.name}: making {pair.environment.relative_to(ROOT)} from {pair.lock.relative_to(ROOT)}", flush=True
-    )
+    made = f"{pair.environment.relative_to(ROOT)} from {pair.lock.relative_to(ROOT)}"
+    print(f"--- {pair.name}: making {made}", file=output, flush=True)
     shutil.rmtree(pair.environment, ignore_errors=True)
-    subprocess.run([pair.interpreter, "-m", "venv", pair.environment], check=True)
+    subprocess.run([pair.interpreter, "-m", "venv", pair.environment], check=True, stdout=output, stderr=output)
     options = ["--quiet", "--disable-pip-version-check", "--require-hashes", "--only-binary", ":all:"]
     pip = [str(pair.environment / "bin" / "python"), "-m", "pip"]
-    subprocess.run([*pip, "install", *options, "-r", str(pair.lock)], check=True)
+    subprocess.run([*pip, "install", *options, "-r", str(pair.lock)], check=True, stdout=output, stderr=output)
     (pair.environment / "made-from").write_text(digest(pair.lock))
 
 
@@ -123,10 +129,21 @@ def commands(pair: Pair) -> list[list[str]]:
 
 
 def run_pair(pair: Pair) -> str:
-    """Run everything for a pair; return how that ended, in a few words."""
+    """Run everything for a pair and print what it printed; return how that ended, in a few words."""
+    pair.output.parent.mkdir(parents=True, exist_ok=True)
+    with pair.output.open("w+") as output:
+        outcome = run_quietly(pair, output)
+        output.seek(0)
+        # In one piece: another pair may end at the same time.
+        print(output.read(), end="", flush=True)
+    return outcome
+
+
+def run_quietly(pair: Pair, output: TextIO) -> str:
+    """Run everything for a pair; what it prints goes to a file."""
     begun = time.monotonic()
     try:
-        make_environment(pair)
+        make_environment(pair, output)
     except (OSError, subprocess.CalledProcessError) as error:
         return f"FAILED: its environment cannot be made ({error})"
     environment = {
@@ -137,8 +154,11 @@ def run_pair(pair: Pair) -> str:
     failed = []
     for command in commands(pair):
         what = "sanity" if command[1].endswith("sanity.py") else command[-1]
-        print(f"--- {pair.name}: {what}", flush=True)
-        if subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode:
+        print(f"--- {pair.name}: {what}", file=output, flush=True)
+        status = subprocess.run(
+            command, cwd=ROOT, env=environment, stdout=output, stderr=output, check=False
+        ).returncode
+        if status:
             failed.append(what)
     minutes, seconds = divmod(round(time.monotonic() - begun), 60)
     return f"FAILED: {', '.join(failed)}" if failed else f"passed in {minutes}:{seconds:02d}"
@@ -152,7 +172,7 @@ def main() -> int:
         parser.error(f"ansible-core {unknown[0]} is not supported; the supported ones are {', '.join(ANSIBLE_CORE)}")
     own, python = metadata.version("ansible-core"), ".".join(map(str, sys.version_info[:3]))
     lines = [f"ansible-core {own} on Python {python}: this environment, in the other stages"]
-    outcomes = []
+    pairs = []
     for release in releases:
         if release == minor(own):
             continue
@@ -161,8 +181,10 @@ def main() -> int:
             pythons = ", ".join(sorted(ANSIBLE_CORE[release], key=numbers))
             lines.append(f"ansible-core {release}: NOT TESTED, this machine has none of Python {pythons}")
             continue
-        outcomes.append(run_pair(pair))
-        lines.append(f"{pair.name}: {outcomes[-1]}")
+        pairs.append(pair)
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        outcomes = list(threads.map(run_pair, pairs))
+    lines += [f"{pair.name}: {outcome}" for pair, outcome in zip(pairs, outcomes, strict=True)]
     REPORT.parent.mkdir(parents=True, exist_ok=True)
     REPORT.write_text("".join(f"{line}\n" for line in lines))
     print("\n" + "\n".join(lines), flush=True)
