@@ -221,8 +221,8 @@ class Cluster:
                 one = json.loads(line)
                 told = json.dumps(one["told"], sort_keys=True).replace(str(place), "PLACE")
                 run.told[one["host"]].append((one["module"], told))
-        assert "Unexpected Exception" not in run.text
         assert not self.mark.exists(), f"the controller ran what a host has sent:\n{run.text}"
+        assert "Unexpected Exception" not in run.text
         return run
 
 
