@@ -51,7 +51,7 @@ options:
   defence_threshold:
     description:
       - Whether to set C(net.ipv4.vs.amemthresh), below which C(drop_entry=1) and C(drop_packet=1) act, to the memory
-        that this host's kernel keeps free for itself (C(vm.min_free_kbytes)), in pages and at least V(1024).
+        that this host's kernel keeps free for itself (C(vm.min_free_kbytes)), in pages.
       - It is one of the O(sysctls) then, unless these list it with a value of their own.
     type: bool
     default: false

@@ -98,9 +98,9 @@ PAIR = {
 }
 
 
-def director(hosts=("lb1", "lb2"), services=SERVICES, hostvars=PAIR, **settings):
-    groups = {"directors": list(hosts)}
-    return build_cluster(services, groups, hostvars).director("lb1", "link0", **settings)
+def director(hosts=("lb1", "lb2"), services=None, hostvars=None, **settings):
+    cluster = build_cluster(services or SERVICES, {"directors": list(hosts)}, hostvars or PAIR)
+    return cluster.director("lb1", "link0", **settings)
 
 
 VRRP = [

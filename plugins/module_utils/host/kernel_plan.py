@@ -91,12 +91,13 @@ def defence_threshold(min_free_kbytes: str | None, page_size: int) -> str:
     IPVS compares it with free memory and buffers, without the page cache (net/netfilter/ipvs/ip_vs_ctl.c:
     update_defense_level()), which takes nearly all memory of a healthy host in time. A share of all memory would be a
     threshold that such a host stays below. It falls below vm.min_free_kbytes only when memory is asked for faster than
-    the kernel can free it. The kernel's default of 1024 is the least. The steps are for min_free_kbytes, which can
-    differ a little from boot to boot.
+    the kernel can free it. IPVS's own default of 1024 pages is more than hosts with less than 1 GiB keep free, which
+    would drop clients' packets all the time; it is for a kernel that does not tell. The steps are for min_free_kbytes,
+    which can differ a little from boot to boot.
     """
     step = (1 << 20) // page_size
     kept = int(min_free_kbytes or 0) * 1024 // page_size
-    return str(max(1024, kept - kept % step))
+    return str(max(step, kept - kept % step) if kept else 1024)
 
 
 def listed_sysctls(settings: KernelSettings, record: Record, sysctl_file: str | None) -> dict[str, str]:

@@ -106,7 +106,7 @@ def test_links_are_followed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     links = {str(tmp_path / "link"): (0, stat.S_IFLNK | 0o777)}
     monkeypatch.setattr(boot_python, "_lstat", Files(**links))
     assert boot_python.open_to_others(str(tmp_path / "link")) is None
-    monkeypatch.setattr(boot_python, "_lstat", Files(**links, **{real: (0, stat.S_IFDIR | 0o777)}))
+    monkeypatch.setattr(boot_python, "_lstat", Files(**{**links, real: (0, stat.S_IFDIR | 0o777)}))
     assert boot_python.open_to_others(str(tmp_path / "link")) == real
 
 

@@ -327,7 +327,16 @@ def test_a_task_that_fails_half_way_is_undone(
 
 @pytest.mark.parametrize(
     ("kept", "pages"),
-    [(None, "1024"), ("0", "1024"), ("4096", "1024"), ("5119", "1024"), ("5120", "1280"), ("11585", "2816")],
+    [
+        (None, "1024"),
+        ("0", "1024"),
+        ("512", "256"),
+        ("2289", "512"),
+        ("4096", "1024"),
+        ("5119", "1024"),
+        ("5120", "1280"),
+        ("11585", "2816"),
+    ],
 )
 def test_the_threshold_of_the_flood_defence(kept: str | None, pages: str) -> None:
     assert defence_threshold(kept, 4096) == pages

@@ -11,7 +11,8 @@ import os
 import subprocess
 import sys
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -253,8 +254,9 @@ def test_the_table_and_the_timeouts_share_what_restores_them(place: Path, table_
     assert [change.path for change in kept.changes] == [persist.TIMEOUTS_FILE]
     persist.carry_out(kept, Systemctl())
     assert not persist.to_keep(TABLE, TABLE, PYTHON).changed
-    first, second = persist.to_forget, lambda: persist.to_keep_timeouts({}, PYTHON)
-    steps = [first, second] if table_first else [second, first]
+    steps: list[Callable[[], persist.Kept]] = [persist.to_forget, partial(persist.to_keep_timeouts, {}, PYTHON)]
+    if not table_first:
+        steps.reverse()
     only = steps[0]()
     assert [change.path for change in only.changes] == [persist.RULES_FILE if table_first else persist.TIMEOUTS_FILE]
     assert only.enable is None
