@@ -29,7 +29,7 @@ def served() -> bool:
 
 def test_units_are_confined_and_do_what_they_are_for(machine: Machines) -> None:
     units = {unit for name in (cluster.DIRECTOR, *cluster.REAL_SERVERS) for unit in cluster.confined(machine(name))}
-    assert units >= {f"lvs-cluster-{name}.service" for name in ("ipvs", "vips", "tunnels", "routes")}
+    assert units >= {f"lvs-cluster-{name}.service" for name in ("ipvs", "vips", "routes")}
     assert "lvs-cluster-nftables-lvs_cluster.service" in units
     assert served()
 
