@@ -98,14 +98,19 @@ def question(source: str, destination: str, port: int, source_port: int) -> Pack
     return ip(source, destination, socket.IPPROTO_UDP) / UDP(sport=source_port, dport=port) / Raw(b"who\n")
 
 
-def wrapped(kind: str, outer: tuple[str, str], inner: Packet, port: int = 6080) -> Packet:
-    """A packet in a tunnel's: ``ipip``, ``gre`` or ``gue`` (include/net/gue.h: version 0 without options)."""
+def wrapped(kind: str, outer: tuple[str, str], inner: Packet, checksum: bool = False, port: int = 6080) -> Packet:
+    """A packet in a tunnel's: ``ipip``, ``gre`` or ``gue`` (include/net/gue.h: version 0 without options).
+
+    The end of a tunnel with GRE takes only packets with a ``checksum``, or only those without.
+    """
     source, destination = outer
     number = 41 if isinstance(inner, IPv6) else 4
     if kind == "ipip":
         return ip(source, destination, number) / inner
     if kind == "gre":
         kind_of_inner = 0x86DD if number == 41 else 0x0800
-        return ip(source, destination, socket.IPPROTO_GRE) / GRE(proto=kind_of_inner) / inner
+        return (
+            ip(source, destination, socket.IPPROTO_GRE) / GRE(proto=kind_of_inner, chksum_present=int(checksum)) / inner
+        )
     header = struct.pack("!BBH", 0, number, 0)
     return ip(source, destination, socket.IPPROTO_UDP) / UDP(sport=port, dport=port) / Raw(header + bytes(inner))
