@@ -110,7 +110,8 @@ def make_environment(pair: Pair, output: TextIO) -> None:
         return
     made = f"{pair.environment.relative_to(ROOT)} from {pair.lock.relative_to(ROOT)}"
     print(f"--- {pair.name}: making {made}", file=output, flush=True)
-    shutil.rmtree(pair.environment, ignore_errors=True)
+    if pair.environment.exists():
+        shutil.rmtree(pair.environment)
     subprocess.run([pair.interpreter, "-m", "venv", pair.environment], check=True, stdout=output, stderr=output)
     options = ["--quiet", "--disable-pip-version-check", "--require-hashes", "--only-binary", ":all:"]
     pip = [str(pair.environment / "bin" / "python"), "-m", "pip"]

@@ -103,8 +103,8 @@ options:
   no_forwarding:
     description:
       - Address families in which the host must not forward packets, unless M(lvs.cluster.ipvs_kernel) switched that on.
-      - A director drops what it would forward and belongs to no service. On a host that was a router before, somebody
-        has to decide that.
+      - A director drops packets that it would forward and that belong to no service. On a host that was a router
+        before, this would stop traffic that other hosts rely on.
     type: list
     elements: str
     choices: [ipv4, ipv6]

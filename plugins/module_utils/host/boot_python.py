@@ -36,8 +36,8 @@ _lstat = os.lstat
 def boot_command(run: RunCommand, installed: str | None = None) -> str:
     """The first words of a command line that runs a Python program at boot as root.
 
-    The same whichever interpreter runs the module, if /usr/bin/python3 has the library. Otherwise the one that is
-    ``installed``, or else the one that runs the module, if nobody but root can change them. Raises HostError.
+    They name /usr/bin/python3 if it has the library, whichever interpreter runs the module. Otherwise they name the
+    ``installed`` interpreter or the one that runs the module, if only root can change it. Raises HostError.
     """
     reasons = []
     for python in dict.fromkeys(filter(None, (SYSTEM_PYTHON, installed, sys.executable))):

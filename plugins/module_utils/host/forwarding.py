@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether a host was a router before this collection made one of it.
+"""Recognise hosts that forwarded packets before this collection switched forwarding on.
 
 PRIVATE to the collection lvs.cluster: may change without notice.
 """

@@ -74,8 +74,8 @@ def _is_roots(path: str) -> bool:
 def clear(path: str) -> None:
     """Remove what is in the way of a file. Raises HostError.
 
-    keepalived replaces a file, whoever's it is, but cannot replace a directory, which anybody can make in /tmp. One
-    that is not empty goes into another directory of root's beside it.
+    keepalived replaces a file of any owner, but cannot replace a directory, and every user can create one in /tmp. A
+    directory that is not empty is moved into another directory beside it, which belongs to root.
     """
     if not os.path.isdir(path) or os.path.islink(path):
         remove_file(path)

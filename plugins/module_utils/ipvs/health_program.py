@@ -31,7 +31,7 @@ from .plan import PURGE_REAL_SERVERS, Scope
 
 #: What was written down when the table was last brought in line as a whole.
 APPLIED = "/var/lib/lvs-cluster/health.json"
-#: Held from reading files to writing the table. The directory is root's alone, so nobody else can hold it.
+#: Held from reading files to writing the table. Only root can enter the directory and so hold the lock.
 LOCK = "/run/lvs-cluster/health.lock"
 _PATIENCE = 20.0  # seconds, some times what the biggest table takes
 _PAUSE = 0.05  # seconds
@@ -49,7 +49,7 @@ def follow(ipvs: Ipvs) -> Outcome:
 
 
 def apply(ipvs: Ipvs) -> Outcome:
-    """Like `follow`, and take out those that are no longer written down."""
+    """Like `follow`, and remove services that are no longer recorded."""
     from . import persist  # which imports this
 
     with _configuration() as entries:
@@ -67,14 +67,14 @@ def _now(entries: Sequence[Mapping[str, Any]]) -> list[ServicePatch]:
 
 @contextlib.contextmanager
 def _configuration() -> Iterator[list[Mapping[str, Any]]]:
-    """What the role wrote, and the turn of whoever reads it."""
+    """Hold the lock and yield the configuration that the role wrote."""
     with _turn(), open(health.CONFIGURATION, encoding="utf-8") as file:
         yield _parsed(file)
 
 
 @contextlib.contextmanager
 def _turn() -> Iterator[None]:
-    """Hold the lock until the block ends. OSError where another process does not let it go."""
+    """Hold the lock until the block ends. Raises OSError if another process does not release it."""
     os.makedirs(os.path.dirname(LOCK), mode=0o700, exist_ok=True)
     descriptor = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:

@@ -55,7 +55,7 @@ def set_timeouts(ipvs: Ipvs, given: Mapping[str, int], check_mode: bool) -> tupl
 def keep_timeouts(
     ipvs: Ipvs, given: Mapping[str, int], old: Mapping[str, timeouts.Kept], check_mode: bool
 ) -> tuple[Change, timeouts.Timeouts, dict[str, timeouts.Kept]]:
-    """Set timeouts, and put back those in ``old`` that are not given. Also what is to be kept, with its value before.
+    """Set timeouts and restore those in ``old`` that are not given. Also return those to keep, with former values.
 
     Raises KernelError, ConvergeError.
     """
