@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 PYTHON ?= python3
+override PYTHON := $(shell .ci/interpreter '$(PYTHON)')
 # What follows `lab` on the command line of the lab tool, as in `make lab ARGS="ssh demo director1"`.
 ARGS ?= --help
 # Which versions of Python packages the environment gets: locked (those of locks/), or the newest or the lowest that the

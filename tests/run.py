@@ -24,6 +24,8 @@ BIN = Path(sys.executable).parent
 # All stages of `make test` together: more than the first is a warning, more than the second a failure. The first
 # is the aim for two cores without KVM. Continuous integration stops after an hour and a half.
 TOTAL_MINUTES, LIMIT_MINUTES = 60.0, 90.0
+#: A worker for each processor.
+PYTEST = (f"{BIN}/pytest", "-q", "-W", "error", "-n", "auto")
 
 
 @dataclass(frozen=True)
@@ -58,14 +60,14 @@ def scenarios(*names: str) -> tuple[str, ...]:
 STAGES = (
     # Three minutes alone. The first run makes environments for ansible-test and galaxy-importer, which doubles it.
     Stage("conformance", "linters, types, documentation, sanity", 9, (f"{BIN}/nox",), when="check"),
-    # A minute alone, nearly all of it in one process: other work on the machine counts in full.
-    Stage("unit", "pure logic, no root", 3, (f"{BIN}/pytest", "-q", "-W", "error", "tests/unit"), when="check"),
-    # Some thirteen seconds of processor time for each test, which runs a playbook or two.
+    # A minute and a half of processor time.
+    Stage("unit", "pure logic, no root", 3, (*PYTEST, "tests/unit"), when="check"),
+    # Some eight seconds of processor time for each test, which runs a playbook or two.
     Stage(
         "hostile",
         "playbooks on hosts that answer what an attacker would",
         9,
-        (f"{BIN}/pytest", "-q", "-W", "error", "tests/hostile"),
+        (*PYTEST, "tests/hostile"),
         when="check",
     ),
     # What unit, hostile and a part of conformance take, for each of the others; the first run makes the environments.

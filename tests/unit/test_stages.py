@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from ansible_collections.lvs.cluster.tests import matrix, run
-from ansible_collections.lvs.cluster.tests.run import LIMIT_MINUTES, STAGES, TOTAL_MINUTES, Result, Stage, summary
+from ansible_collections.lvs.cluster.tests.run import LIMIT_MINUTES, ROOT, STAGES, TOTAL_MINUTES, Result, Stage, summary
 
 
 def interpreter(folder: Path, name: str, status: int = 0) -> None:
@@ -39,6 +40,22 @@ def test_a_shim_that_does_not_start_is_replaced_by_what_it_stands_for(tmp_path: 
     pair = matrix.choose("2.20", str(tmp_path / "shims"))
     assert pair is not None
     assert pair.interpreter == tmp_path / "versions" / "3.12.1" / "bin" / "python3.12"
+
+
+def test_make_uses_what_a_shim_stands_for(tmp_path: Path) -> None:
+    interpreter(tmp_path / "shims", "python3.12", 127)
+    interpreter(tmp_path / "versions" / "3.11.7" / "bin", "python3.11")
+    interpreter(tmp_path / "versions" / "3.12.1" / "bin", "python3.12")
+    interpreter(tmp_path / "bin", "python3.11")
+    environment = {"PATH": f"{tmp_path / 'shims'}:{tmp_path / 'bin'}:/usr/bin:/bin"}
+
+    def chosen(name: str) -> str:
+        command = [str(ROOT / ".ci" / "interpreter"), name]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.strip()
+
+    assert chosen("python3.12") == str(tmp_path / "versions" / "3.12.1" / "bin" / "python3.12")
+    assert chosen("python3.11") == "python3.11"  # it starts
+    assert chosen("python3.99") == "python3.99"  # for .ci/packages to refuse
 
 
 def test_a_release_without_a_python_is_named(
