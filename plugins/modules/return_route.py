@@ -142,7 +142,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.lvs.cluster.plugins.module_utils.host.module import run
 from ansible_collections.lvs.cluster.plugins.module_utils.host.return_route import converge_return_route
-from ansible_collections.lvs.cluster.plugins.module_utils.host.route_plan import parse_return_route
+from ansible_collections.lvs.cluster.plugins.module_utils.host.route_plan import TRACES, parse_return_route
 
 
 def main() -> None:
@@ -180,6 +180,7 @@ def main() -> None:
             wanted["persist"],
         ),
         converge_return_route,
+        traces=TRACES,
     )
 
 

@@ -99,7 +99,7 @@ def test_a_failure_at_the_end_undoes_it(host: Host, drains: dict[str, Any], monk
 
     monkeypatch.setattr(persist, "carry_out", refuse)
     message = host.failure("ipvs_drain", real_servers=[FIRST], **drains)
-    assert message == f"{persist.RULES_FILE}: Read-only file system"
+    assert message == f"{persist.RULES_FILE}: Read-only file system; the table was put back as it was"
     assert host.save() == rules(3)
     assert list(Path(drains["drain_directory"]).iterdir()) == []
 

@@ -29,6 +29,8 @@ from .unit import ROUTES_UNIT, routes_unit
 
 NETWORKD_FILE = "/etc/systemd/networkd.conf.d/91-lvs-cluster.conf"
 RECORD_FILE = "/var/lib/lvs-cluster/return_route.json"
+#: A host that the module has changed has one of these.
+TRACES = (RECORD_FILE, f"/etc/systemd/system/{ROUTES_UNIT}")
 HEADER = "Written by the Ansible module lvs.cluster.return_route, which overwrites changes."
 _USE = "the address of a host on the link"
 PROTOCOLS = ("tcp", "udp", "sctp")

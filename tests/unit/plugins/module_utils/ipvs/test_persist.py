@@ -164,6 +164,90 @@ def test_a_write_that_fails_leaves_the_old_file(place: Path, monkeypatch: pytest
     assert [path.name for path in Path(persist.RULES_FILE).parent.iterdir()] == ["ipvs.rules"]
 
 
+def everything(place: Path) -> dict[str, bytes | str]:
+    """All files and links below the place."""
+    return {
+        str(path): os.readlink(path) if path.is_symlink() else path.read_bytes()
+        for path in place.rglob("*")
+        if path.is_symlink() or path.is_file()
+    }
+
+
+class Refusing(Systemctl):
+    """systemctl that fails when it is called for the nth time."""
+
+    def __init__(self, bad: int) -> None:
+        super().__init__()
+        self._left = bad
+
+    def __call__(self, arguments: Sequence[str]) -> None:
+        self._left -= 1
+        if self._left == 0:
+            raise OSError(f"systemctl {arguments[0]}: refused")
+        super().__call__(arguments)
+
+
+@pytest.mark.parametrize("there", [False, True], ids=["nothing", "kept"])
+@pytest.mark.parametrize("forget", [False, True], ids=["keep", "forget"])
+@pytest.mark.parametrize("step", range(1, 6))
+def test_whichever_step_fails_everything_is_as_before(
+    place: Path, monkeypatch: pytest.MonkeyPatch, there: bool, forget: bool, step: int
+) -> None:
+    if there:
+        keep()
+        Path(persist.ARCHIVE).write_bytes(b"an older one")
+        Path(persist.UNIT_FILE).write_text("an older one")
+    before = everything(place)
+    planned = persist.to_forget() if forget else persist.to_keep({}, [], PYTHON)
+    left = [step]
+    original = persist._change
+
+    def failing(path: str, data: bytes | None) -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            raise OSError(28, "No space left on device", path)
+        original(path, data)
+
+    monkeypatch.setattr(persist, "_change", failing)
+    if step > len(planned.changes):
+        return
+    with pytest.raises(OSError, match="No space left"):
+        persist.carry_out(planned, Systemctl())
+    assert everything(place) == before
+
+
+@pytest.mark.parametrize("there", [False, True], ids=["enable", "disable"])
+def test_a_unit_that_is_refused_leaves_everything_as_before(place: Path, there: bool) -> None:
+    if there:
+        keep()
+    before = everything(place)
+    planned = persist.to_forget() if there else persist.to_keep(TABLE, TABLE, PYTHON)
+    with pytest.raises(OSError, match=r"^systemctl (enable|disable): refused$"):
+        persist.carry_out(planned, Refusing(1))
+    assert everything(place) == before
+
+
+def test_what_cannot_be_put_back_is_named(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep()
+    original = persist._change
+
+    def failing(path: str, data: bytes | None) -> None:
+        if path != persist.RULES_FILE:
+            raise OSError(30, "Read-only file system", path)
+        original(path, data)
+
+    monkeypatch.setattr(persist, "_change", failing)
+    Path(persist.ARCHIVE).write_bytes(b"an older one")
+
+    def write_and_refuse(arguments: Sequence[str]) -> None:
+        raise AssertionError(arguments)
+
+    planned = persist.to_keep({}, [], PYTHON)
+    monkeypatch.setattr(persist, "_read", lambda path: b"neither")
+    with pytest.raises(OSError, match=f"this could not be put back: {persist.ARCHIVE} "):
+        persist.carry_out(planned, write_and_refuse)
+
+
 def test_the_archive_is_the_same_every_time() -> None:
     assert persist.build_archive() == persist.build_archive()
 
