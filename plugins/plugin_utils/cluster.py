@@ -317,8 +317,9 @@ class Cluster:
         "seen_within": 33.0}``
 
         ``services`` and ``health_checked`` are what the module ``ipvs_drain`` takes, of the services that have one of
-        these hosts, and with these alone; ``health_checked`` with their ``quorum``. ``connections`` are ``{"address": "192.0.2.11", "port": 80}``: where these
-        hosts accept TCP. ``seen_within`` is after how many seconds a health checker has seen a drain.
+        these hosts, and with these alone; ``health_checked`` with their ``quorum``. ``connections`` are
+        ``{"address": "192.0.2.11", "port": 80}``: where these hosts accept TCP. ``seen_within`` is after how many
+        seconds a health checker has seen a drain.
         """
         problems = Problems()
         names = [str(host) for host in (hosts if isinstance(hosts, (list, tuple)) else [hosts])]
