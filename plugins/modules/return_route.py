@@ -88,8 +88,8 @@ notes:
   - The rules are found before the kernel knows a reply's destination, so they hold for every client.
   - ICMP errors about a service, such as "port unreachable", do not carry its port and take the usual way.
   - Files are C(/etc/systemd/system/lvs-cluster-routes.service), C(lvs-cluster-routes-watch.service) beside it,
-    C(/var/lib/lvs-cluster/return_route.json) and C(/etc/systemd/networkd.conf.d/91-lvs-cluster.conf). The last one keeps systemd-networkd from removing routes and
-    rules that it did not set, which it would do whenever it starts.
+    C(/var/lib/lvs-cluster/return_route.json) and C(/etc/systemd/networkd.conf.d/91-lvs-cluster.conf). The last one
+    keeps systemd-networkd from removing routes and rules that it did not set, which it would do whenever it starts.
   - The kernel drops the routes of an interface that is set down, or that loses its last address for a moment, as it
     does when systemd-networkd restarts. The table then still has an C(unreachable) route of ours, which refuses the
     replies. With O(persist=true) the service C(lvs-cluster-routes-watch.service) sets the route again.

@@ -55,9 +55,8 @@ def test_a_restart_of_nftables_brings_our_table_back(machine: Machines) -> None:
 def wait_for_route(real_server: Host) -> None:
     """Until what watches has set the route again."""
     show = "ip route show table 5151; ip -6 route show table 5151"
-    real_server.check_output(
-        f"for second in $(seq 30); do test $(({show}) | grep -c '^default via') = 2 && exit; sleep 1; done; {show}; false"
-    )
+    there = f"test $(({show}) | grep -c '^default via') = 2"
+    real_server.check_output(f"for second in $(seq 30); do {there} && exit; sleep 1; done; {show}; false")
 
 
 def test_an_interface_that_goes_down_and_up_has_its_return_routes_back(machine: Machines) -> None:

@@ -39,6 +39,7 @@ _ENABLED = f"/etc/systemd/system/multi-user.target.wants/{UNIT}"
 _HEADER = """\
 # The IPVS services that the Ansible collection lvs.cluster keeps on this host, in the form of ipvsadm-save -n.
 # Written by the module lvs.cluster.ipvs_table; restored at boot by {unit}. Do not edit: the next run overwrites it.
+# Format: {format}
 """
 
 _TIMEOUTS_HEADER = """\
@@ -147,8 +148,16 @@ def recorded() -> Table:
     data = _read(RULES_FILE)
     if data is None:
         return {}
+    text = data.decode("utf-8", "replace")
+    written = rules.newer_format(text)
+    if written:
+        reason = (
+            f"was written by a newer version of lvs.cluster (format {written}; this one knows {rules.FORMAT}): use that"
+            " version, or have it remove what it keeps (state=absent) before this one is used"
+        )
+        raise InvalidValue(RULES_FILE, "format", written, reason, whole=True)
     try:
-        return plan({}, rules.parse(data.decode("utf-8", "replace"))).predicted
+        return plan({}, rules.parse(text)).predicted
     except InvalidValue as error:
         given = "" if error.value is None else f" (got {error.value!r})"
         reason = (
@@ -221,7 +230,7 @@ def _without(path: str, other: str) -> Kept:
 
 
 def _rules_text(table: Table, keys: Iterable[ServiceKey]) -> bytes:
-    return (_HEADER.format(unit=UNIT) + rules.render(table, keys)).encode()
+    return (_HEADER.format(unit=UNIT, format=rules.FORMAT) + rules.render(table, keys)).encode()
 
 
 def _changes(wanted: Mapping[str, bytes | None]) -> list[Change]:

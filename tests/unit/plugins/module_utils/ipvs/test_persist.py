@@ -311,6 +311,34 @@ def test_the_restorer_skips_what_it_cannot_read_and_says_so(
     ]
 
 
+def test_a_file_of_a_newer_version_is_named_with_the_remedy(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keep()
+    text = Path(persist.RULES_FILE).read_text()
+    assert "# Format: 1\n" in text
+    Path(persist.RULES_FILE).write_text(text.replace("# Format: 1", "# Format: 2") + "-A -f 9 --newer\n")
+    with pytest.raises(InvalidValue) as caught:
+        persist.recorded()
+    assert str(caught.value) == (
+        f"{persist.RULES_FILE}: was written by a newer version of lvs.cluster (format 2; this one knows 1): use that"
+        " version, or have it remove what it keeps (state=absent) before this one is used"
+    )
+    restored = Restored(monkeypatch)
+    assert restored.run(Path(persist.RULES_FILE), Path(persist.RULES_FILE).read_bytes()) == 1
+    assert restored.text() == TEXT
+    assert (
+        f"{persist.RULES_FILE}: was written by a newer version of lvs.cluster, in format 2" in capsys.readouterr().err
+    )
+
+
+def test_a_file_without_a_format_is_one_of_the_first_version(place: Path) -> None:
+    keep()
+    path = Path(persist.RULES_FILE)
+    path.write_text(path.read_text().replace("# Format: 1\n", ""))
+    assert persist.recorded() == TABLE
+
+
 TIMEOUTS = {"tcp": Kept(3600, 900), "udp": Kept(30, 300)}
 
 
@@ -352,7 +380,9 @@ def test_the_table_and_the_timeouts_share_what_restores_them(place: Path, table_
 def test_damaged_timeouts_are_an_error_that_names_the_file(place: Path) -> None:
     persist.carry_out(persist.to_keep_timeouts(TIMEOUTS, PYTHON), Systemctl())
     Path(persist.TIMEOUTS_FILE).write_text("tcp 5\n")
-    with pytest.raises(InvalidValue, match=r"ipvs\.timeouts: line must be a timeout such as 'tcp 3600 before 900'"):
+    with pytest.raises(
+        InvalidValue, match=r"ipvs\.timeouts: line \d, '.*', must be a timeout such as 'tcp 3600 before 900'; correct"
+    ):
         persist.recorded_timeouts()
 
 
@@ -384,6 +414,20 @@ def test_the_restorer_sets_timeouts_without_a_table(
     assert restore.main([persist.RULES_FILE]) == (1 if code else 0)
     assert Booting.sent == [(uapi.SET_CONFIG, timeouts.encode({"tcp": 3600, "udp": 30}))]
     assert says in capsys.readouterr().err.lower()
+
+
+def test_the_restorer_sets_the_timeouts_that_it_can_read(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(restore, "Ipvs", Booting)
+    monkeypatch.setattr(Booting, "sent", [])
+    Path(persist.TIMEOUTS_FILE).parent.mkdir(parents=True)
+    Path(persist.TIMEOUTS_FILE).write_bytes(b"# \xff\nsctp 5 before 6\ntcp 3600 before 900\n")
+    assert restore.main([persist.RULES_FILE]) == 1
+    assert Booting.sent == [(uapi.SET_CONFIG, timeouts.encode({"tcp": 3600}))]
+    said = capsys.readouterr().err.splitlines()
+    assert said[0].startswith(f"{persist.TIMEOUTS_FILE}: line 2, 'sctp 5 before 6', must be a timeout such as")
+    assert said[1] == f"{persist.TIMEOUTS_FILE}: 1 timeouts set"
 
 
 def test_a_bad_file_of_timeouts_does_not_keep_the_table_back(
