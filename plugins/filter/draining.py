@@ -62,7 +62,9 @@ _value:
       type: list
       elements: dict
     health_checked:
-      description: Services of theirs that a health checker owns, for its option of this name.
+      description:
+        - Services of theirs that a health checker owns, for its option of this name, each with its C(quorum) less the
+          C(hysteresis).
       type: list
       elements: dict
     seen_within:
@@ -77,7 +79,7 @@ _value:
     services: []
     health_checked:
       - {"name": "web", "address": "192.0.2.10", "port": 80, "protocol": "tcp",
-         "real_servers": [{"address": "192.0.2.11", "port": 80}]}
+         "real_servers": [{"address": "192.0.2.11", "port": 80}], "quorum": 1}
     seen_within: 33.0
     connections:
       - {"address": "192.0.2.11", "port": 80}

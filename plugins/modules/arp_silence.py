@@ -117,7 +117,7 @@ diff:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils.host.arp_plan import parse_silence
+from ansible_collections.lvs.cluster.plugins.module_utils.host.arp_plan import TRACES, parse_silence
 from ansible_collections.lvs.cluster.plugins.module_utils.host.module import run
 from ansible_collections.lvs.cluster.plugins.module_utils.host.silence import converge_silence
 
@@ -145,6 +145,7 @@ def main() -> None:
             wanted["persist"],
         ),
         converge_silence,
+        traces=TRACES if not wanted["vips"] else (),
     )
 
 

@@ -93,7 +93,7 @@ def main() -> None:
     def work() -> module.Result:
         service = ansible.params["service"]
         key = None if service is None else arguments.service_key(service, "service.")
-        with Ipvs(load=not ansible.check_mode) as ipvs:
+        with Ipvs(load=False) as ipvs:
             change, before = settings.zero_counters(ipvs, key, ansible.check_mode)
         return module.change("IPVS counters", change, **before)
 

@@ -72,6 +72,10 @@ options:
         description: Its real servers, dictionaries with C(address), C(port) and C(weight).
         type: list
         elements: dict
+      quorum:
+        description:
+          - Below which weight in service the health checker takes the whole service down. Only in O(health_checked).
+        type: int
   health_checked:
     description:
       - The virtual services whose weights a health checker sets, in the same form.
@@ -84,6 +88,8 @@ options:
   minimum_in_service:
     description:
       - Refuse what would leave fewer real servers than so many with a weight above 0 in a service.
+      - What would leave less weight than the C(quorum) of a service in O(health_checked) is refused as well, unless
+        this option is V(0).
       - Tasks that run on the director at the same time take turns, so that together they do not undercut it either.
     type: int
     default: 1
@@ -113,6 +119,7 @@ options:
     description:
       - What to do when O(timeout) is over. V(fail) fails, V(force) warns and goes on. The real servers stay drained, or
         in service, either way.
+      - With V(force), flows of UDP that have not paused go to other real servers with their next packet.
     type: str
     choices: [fail, force]
     default: fail
@@ -123,6 +130,19 @@ options:
     elements: str
     choices: [active, inactive, persistent]
     default: [active]
+  udp_pause:
+    description:
+      - UDP has no end that IPVS could see. A flow counts as ended when its real server got no packet for so many
+        seconds, or for O(timeout) if that is less. V(0) does not look at flows of UDP; otherwise it is at least V(3),
+        since the kernel counts packets every 2 seconds.
+      - Flows that have ended in this way are moved. The real server is removed from the UDP services and added again
+        with weight 0 a second later, so the next packet of each flow goes to another one. That takes the sysctl
+        C(net.ipv4.vs.expire_nodest_conn), which the role P(lvs.cluster.director#role) sets.
+      - With the schedulers V(dh), V(mh) and V(sh), which choose by the order of the real servers, flows are moved with
+        O(expired=force) only.
+      - Services with C(one_packet) have no flows. Those of a firewall mark are not looked at; use O(wait_for).
+    type: float
+    default: 10
   vips:
     description:
       - Wait for connections only while this host has one of these addresses, since a director that stands by hears
@@ -180,6 +200,12 @@ former:
   returned: success
   type: list
   elements: dict
+moved:
+  description: The real servers of UDP services whose flows go to others now.
+  returned: after waiting for connections
+  type: list
+  elements: str
+  sample: ["198.51.100.11:53 of dns (udp 192.0.2.10:53)"]
 waited:
   description: For how many seconds the module waited.
   returned: after waiting
@@ -194,22 +220,23 @@ diff:
   elements: dict
 """
 
+import contextlib
 import ipaddress
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils.host.addresses import held_addresses
+from ansible_collections.lvs.cluster.plugins.module_utils.host.addresses import Addresses
 from ansible_collections.lvs.cluster.plugins.module_utils.host.errors import HostError
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import argspec, drain_files, module, out_of_service
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.kernel import KernelError
 
 
-def _has_one_of(vips: list[str]) -> bool:
-    """Whether this host has one of these addresses; also where none is given."""
+def _has_one_of(vips: list[str], addresses: Addresses) -> bool:
+    """Return whether this host has one of these addresses, or none is given."""
     if not vips:
         return True
     try:
-        return not held_addresses().isdisjoint(ipaddress.ip_address(vip) for vip in vips)
+        return not addresses.held().isdisjoint(ipaddress.ip_address(vip) for vip in vips)
     except (HostError, ValueError) as error:
         raise KernelError(f"vips: {error}") from error
 
@@ -223,6 +250,7 @@ def main() -> None:
             "name": {"type": "str"},
             **argspec.identity(),
             "real_servers": {"type": "list", "elements": "dict"},
+            "quorum": {"type": "int"},
         },
     }
     ansible = AnsibleModule(
@@ -238,12 +266,15 @@ def main() -> None:
             "timeout": {"type": "float"},
             "expired": {"type": "str", "choices": ["fail", "force"], "default": "fail"},
             "wait_for": argspec.waiting(),
+            "udp_pause": {"type": "float", "default": 10},
             "vips": {"type": "list", "elements": "str", "default": []},
             "drain_directory": {"type": "path", "default": drain_files.DIRECTORY},
         },
         supports_check_mode=True,
     )
-    module.run(ansible, lambda: out_of_service.manage(ansible, lambda: _has_one_of(ansible.params["vips"])))
+    with contextlib.closing(Addresses()) as addresses:  # one connection for all that is asked while it waits
+        vips = ansible.params["vips"]
+        module.run(ansible, lambda: out_of_service.manage(ansible, lambda: _has_one_of(vips, addresses)))
 
 
 if __name__ == "__main__":

@@ -58,6 +58,15 @@ options:
     elements: str
     choices: [active, inactive, persistent]
     default: [active]
+  drain_udp_pause:
+    description:
+      - A flow of UDP counts as ended when the real server got no packet for so many seconds, or for O(drain_timeout) if
+        that is less. V(0) does not look at flows of UDP; otherwise it is at least V(3), since the kernel counts packets
+        every 2 seconds.
+      - With the sysctl C(net.ipv4.vs.expire_nodest_conn) at 1, the next packet of a flow goes to another real server
+        once this one is removed. Until then it keeps all flows that go on.
+    type: float
+    default: 10
   minimum_in_service:
     description:
       - Refuse what would take a real server out and leave fewer than so many with a weight above 0 in the service.
@@ -148,7 +157,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 drained:
-  description: Whether the connections that O(drain_wait_for) names are gone.
+  description: Whether the connections that O(drain_wait_for) names are gone, and flows of UDP pause.
   returned: after waiting
   type: bool
 waited:

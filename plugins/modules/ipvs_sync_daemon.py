@@ -148,7 +148,7 @@ def main() -> None:
         roles = daemon.roles(ansible.params["role"])
         stopped = ansible.params["state"] == "stopped"
         patch = None if stopped else daemon.from_arguments(ansible.params)
-        with Ipvs(load=not ansible.check_mode) as ipvs:
+        with Ipvs(load=not stopped and not ansible.check_mode, needed=not stopped) as ipvs:
             change, running = settings.set_daemons(ipvs, roles, patch, ansible.check_mode)
         found = [daemon.facts(role, running[role]) for role in daemon.ROLES if role in running]
         return module.change("IPVS sync daemons", change, sync_daemons=found)

@@ -98,6 +98,8 @@ diff:
     after: "--set 3600 120 300\n"
 """
 
+from collections.abc import Mapping
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import argspec, module, settings, timeouts
@@ -126,14 +128,15 @@ def _keep(ansible: AnsibleModule, given: dict[str, int]) -> module.Result:
 
     old = persist.recorded_timeouts()
     python = module.boot_command(ansible) if given else ""
-    with Ipvs(load=not ansible.check_mode and bool(given or old)) as ipvs:
-        change, now, kept = settings.keep_timeouts(ipvs, given, old, ansible.check_mode)
-    files = persist.to_keep_timeouts(kept, python)
-    if files.changed and not ansible.check_mode:
-        try:
-            persist.carry_out(files, lambda arguments: module.systemctl(ansible, arguments))
-        except OSError as error:
-            ansible.fail_json(msg=f"the timeouts are set, but cannot be kept across reboots: {error}")
+    changes: list[persist.Kept] = []
+
+    def keep(kept: Mapping[str, timeouts.Kept]) -> None:
+        changes.append(persist.to_keep_timeouts(kept, python))
+        persist.carry_out(changes[0], lambda arguments: module.systemctl(ansible, arguments))
+
+    with Ipvs(load=not ansible.check_mode and bool(given), needed=bool(given)) as ipvs:
+        change, now, kept = settings.keep_timeouts(ipvs, given, old, ansible.check_mode, keep)
+    files = changes[0] if changes else persist.to_keep_timeouts(kept, python)
     result = module.change("IPVS timeouts", change, timeouts=now._asdict())
     diffs = ([result["diff"]] if change.changed else []) + files.diff()
     return {**result, "changed": change.changed or files.changed, "diff": diffs}

@@ -134,7 +134,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.lvs.cluster.plugins.module_utils.host.module import run
 from ansible_collections.lvs.cluster.plugins.module_utils.host.tunnel import converge_tunnels
-from ansible_collections.lvs.cluster.plugins.module_utils.host.tunnel_plan import parse_tunnels
+from ansible_collections.lvs.cluster.plugins.module_utils.host.tunnel_plan import TRACES, parse_tunnels
 
 
 def main() -> None:
@@ -162,6 +162,7 @@ def main() -> None:
         module,
         lambda: parse_tunnels(wanted["state"] == "present", wanted["tunnels"] or [], wanted["persist"]),
         converge_tunnels,
+        traces=TRACES,
     )
 
 

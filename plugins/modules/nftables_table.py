@@ -52,10 +52,10 @@ notes:
     alone.
   - The rules are tried out in a network namespace of their own first. So they must name interfaces by C(iifname) and
     C(oifname), not by C(iif) and C(oif), which need the interface to be there.
-  - Files are C(/etc/lvs-cluster/nftables-NAME.nft), C(/etc/systemd/system/lvs-cluster-nftables-NAME.service) and
-    C(/var/lib/lvs-cluster/nftables-NAME.json).
+  - Files are C(/etc/lvs-cluster/nftables-NAME.nft), C(/etc/systemd/system/lvs-cluster-nftables-NAME.service),
+    C(/etc/systemd/system/nftables.service.d/lvs-cluster-NAME.conf) and C(/var/lib/lvs-cluster/nftables-NAME.json).
   - The unit runs at boot and whenever C(nftables.service) is started, since C(/etc/nftables.conf) usually begins with
-    C(flush ruleset). A reload of C(nftables.service) takes the table away, unless that file includes ours.
+    C(flush ruleset). The drop-in does the same whenever C(nftables.service) is reloaded.
 seealso:
   - module: lvs.cluster.ipvs_kernel
 """

@@ -87,11 +87,12 @@ options:
 notes:
   - The rules are found before the kernel knows a reply's destination, so they hold for every client.
   - ICMP errors about a service, such as "port unreachable", do not carry its port and take the usual way.
-  - Files are C(/etc/systemd/system/lvs-cluster-routes.service), C(/var/lib/lvs-cluster/return_route.json) and
-    C(/etc/systemd/networkd.conf.d/91-lvs-cluster.conf). The last one keeps systemd-networkd from removing routes and
-    rules that it did not set, which it would do whenever it starts.
-  - An interface that is set down, or that loses its last address for a moment, loses its routes, as the kernel has it.
-    A restart of systemd-networkd does that to IPv4. Restart C(lvs-cluster-routes.service) then, or run the task.
+  - Files are C(/etc/systemd/system/lvs-cluster-routes.service), C(lvs-cluster-routes-watch.service) beside it,
+    C(/var/lib/lvs-cluster/return_route.json) and C(/etc/systemd/networkd.conf.d/91-lvs-cluster.conf). The last one
+    keeps systemd-networkd from removing routes and rules that it did not set, which it would do whenever it starts.
+  - The kernel drops the routes of an interface that is set down, or that loses its last address for a moment, as it
+    does when systemd-networkd restarts. The table then still has an C(unreachable) route of ours, which refuses the
+    replies. With O(persist=true) the service C(lvs-cluster-routes-watch.service) sets the route again.
   - A UDP server that is bound to no address and does not say from which one it answers (C(IP_PKTINFO)) has the kernel
     find the route before the address is known. No rule holds for its replies, so bind it to the address.
 seealso:
@@ -142,7 +143,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.lvs.cluster.plugins.module_utils.host.module import run
 from ansible_collections.lvs.cluster.plugins.module_utils.host.return_route import converge_return_route
-from ansible_collections.lvs.cluster.plugins.module_utils.host.route_plan import parse_return_route
+from ansible_collections.lvs.cluster.plugins.module_utils.host.route_plan import TRACES, parse_return_route
 
 
 def main() -> None:
@@ -180,6 +181,7 @@ def main() -> None:
             wanted["persist"],
         ),
         converge_return_route,
+        traces=TRACES,
     )
 
 

@@ -317,8 +317,9 @@ class Cluster:
         "seen_within": 33.0}``
 
         ``services`` and ``health_checked`` are what the module ``ipvs_drain`` takes, of the services that have one of
-        these hosts, and with these alone. ``connections`` are ``{"address": "192.0.2.11", "port": 80}``: where these
-        hosts accept TCP. ``seen_within`` is after how many seconds a health checker has seen a drain.
+        these hosts, and with these alone; ``health_checked`` with their ``quorum``. ``connections`` are
+        ``{"address": "192.0.2.11", "port": 80}``: where these hosts accept TCP. ``seen_within`` is after how many
+        seconds a health checker has seen a drain.
         """
         problems = Problems()
         names = [str(host) for host in (hosts if isinstance(hosts, (list, tuple)) else [hosts])]
@@ -351,7 +352,7 @@ class Cluster:
                 str(one) for one in _sorted({server.address for item in resolved for server in item.servers})
             ],
             "services": pools(resolved, health_checked=False),
-            "health_checked": pools(resolved, health_checked=True),
+            "health_checked": pools(resolved, health_checked=True, quorum=True),
             "seen_within": seen_within(concerned),
             "connections": [
                 {"address": str(address), "port": port}

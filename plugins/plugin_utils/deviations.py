@@ -14,7 +14,8 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 _SYSCTL = re.compile(r"((?:net|kernel|fs|vm)[./]\S+) = (.*)")
 _VIP = re.compile(r"address (\S+)/\d+ dev (\S+)")
 #: A line of a file, of a unit of systemd or of an nftables table; what it is said of.
-_FILE = re.compile(r"(/\S+|\S+\.service): ?.*")
+_FILE = re.compile(r"(/\S+|\S+\.(?:service|conf)): ?.*")
+_RUNS = re.compile(r"(\S+\.service): (not )?running")
 _TABLE = re.compile(r"nftables (\S+): ?.*")
 _REMEMBERS = re.compile(r"/\S+: remembers .*")
 _ENTRY = re.compile(r"-([Aa]) (.*)")
@@ -148,9 +149,13 @@ def _surplus(line: str) -> Iterator[str]:
 
 def _about_a_file(line: str, otherwise: str) -> Iterator[str]:
     """One sentence for a file, however many lines differ; none for what a record remembers."""
-    table, file = _TABLE.fullmatch(line), _FILE.fullmatch(line)
+    table, file, runs = _TABLE.fullmatch(line), _FILE.fullmatch(line), _RUNS.fullmatch(line)
     if _REMEMBERS.fullmatch(line):
         return
+    if runs:
+        if runs[2]:
+            yield f"{runs[1]} does not run"
+        return  # one that is not installed is told by its other lines
     if table:
         yield f"the nftables table inet {table[1]} is not as described"
     elif file:

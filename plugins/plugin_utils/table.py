@@ -38,13 +38,14 @@ def table_entries(resolved: Iterable[ResolvedService]) -> list[dict[str, object]
 
 
 def pools(
-    resolved: Iterable[ResolvedService], health_checked: bool, thresholds: bool = False
+    resolved: Iterable[ResolvedService], health_checked: bool, thresholds: bool = False, quorum: bool = False
 ) -> list[dict[str, object]]:
     """The real servers of services that a health checker owns, or of those that none owns, one entry a port.
 
     ``{"name": "web", "address": "192.0.2.10", "port": 80, "protocol": "tcp",      # or fwmark and family
     "real_servers": [{"address": "198.51.100.11", "port": 80, "weight": 5}]}``, without a weight where none is given,
-    and with ``upper_threshold`` and ``lower_threshold`` where these are asked for.
+    and with ``upper_threshold`` and ``lower_threshold`` where these are asked for. If it is asked for, ``quorum`` is
+    the weight in service below which keepalived takes the service down (ipwrapper.c: update_quorum_state).
     """
     return [
         {
@@ -54,10 +55,16 @@ def pools(
                 _endpoint(server, port) | (_thresholds(server) if thresholds else {}) for server in item.servers
             ],
         }
+        | (_quorum(item.service) if quorum else {})
         for item in resolved
         if (item.service.health_check is not None) == health_checked
         for identity, port in zip(item.service.identities(), item.service.ports)
     ]
+
+
+def _quorum(service: Service) -> dict[str, object]:
+    check = service.health_check
+    return {} if check is None else {"quorum": check.quorum - check.hysteresis}
 
 
 def _endpoint(server: RealServer, port: int) -> dict[str, object]:

@@ -210,6 +210,14 @@ def test_answers_of_other_types(
         others_told_the_same(run, honest, liar)
 
 
+def test_a_drain_asks_every_director_twice_whether_it_is_done(cluster: Any) -> None:
+    """The VIPs may move after the director that gets them has been asked."""
+    run = cluster.honest(*words(cluster, "drain"))
+    waits = {host: [told for _module, told in run.told[host] if '"vips"' in told] for host in ("lb1", "lb2")}
+    assert {host: len(told) for host, told in waits.items()} == {"lb1": 2, "lb2": 2}
+    assert all('"udp_pause": 10' in told for told in waits["lb1"] + waits["lb2"])
+
+
 HOSTILE_FACTS: dict[str, Any] = {
     "lvs_address": "169.254.169.254",
     "lvs_virtual_services": [

@@ -36,3 +36,19 @@ def test_check_mode_does_not_load_ip_vs(host: Host) -> None:
     assert not Path("/proc/net/ip_vs").exists()
     assert host.ok("ipvs_table", rules=TWO)["changed"]
     assert host.save() == TWO
+
+
+def test_what_is_removed_does_not_load_ip_vs(host: Host) -> None:
+    host.unload()
+    web = {"address": "192.0.2.10", "port": 80}
+    for name, arguments in (
+        ("ipvs_table", {"services": [], "state": "absent", "persist": True}),
+        ("ipvs_table", {"services": [web], "state": "absent"}),
+        ("ipvs_service", {**web, "state": "absent"}),
+        ("ipvs_real_server", {"service": web, "address": "198.51.100.11", "state": "absent"}),
+        ("ipvs_sync_daemon", {"role": ["master", "backup"], "state": "stopped"}),
+        ("ipvs_timeout", {"state": "absent"}),
+        ("ipvs_counters", {}),
+    ):
+        assert host.ok(name, **arguments)["changed"] is False, name
+        assert not Path("/proc/net/ip_vs").exists(), name

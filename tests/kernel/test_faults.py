@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import kernel, wire
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import kernel, persist, wire
+from ansible_collections.lvs.cluster.tests.kernel.conftest import PERSISTED
 
 if TYPE_CHECKING:
     from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.plan import Operation
@@ -187,3 +189,48 @@ def test_the_service_itself_goes_while_its_real_servers_change(host: Host, meddl
     assert "no such virtual service, so it cannot have real servers" in message
     assert message.endswith("nothing was changed")
     assert host.save() == ""
+
+
+@pytest.mark.usefixtures("_nothing_kept")
+@pytest.mark.parametrize("bad", ["RULES_FILE", "ARCHIVE", "UNIT_FILE"])
+def test_a_file_that_cannot_be_written_leaves_table_and_files(
+    host: Host, monkeypatch: pytest.MonkeyPatch, bad: str
+) -> None:
+    """A directory is in the place of the file, so its name cannot be taken (rename(2): EISDIR)."""
+    host.restore(BEFORE)
+    before = table(host)
+    path = Path(getattr(persist, bad))
+    path.mkdir(parents=True)
+    monkeypatch.setattr(persist, "_read", lambda name, read=persist._read: None if Path(name).is_dir() else read(name))
+    try:
+        message = host.failure("ipvs_table", services=[{"fwmark": 5, "scheduler": "rr"}], persist=True)
+        assert message == (
+            f"cannot keep the IPVS table across reboots: cannot write {path}: Is a directory; the table was put back as"
+            " it was"
+        )
+        assert table(host) == before
+        assert [one for one in PERSISTED if Path(one).is_file()] == []
+    finally:
+        path.rmdir()
+    assert host.ok("ipvs_table", services=[{"fwmark": 5, "scheduler": "rr"}], persist=True)["changed"]
+
+
+@pytest.mark.parametrize("silent", [2, 3])
+def test_a_read_that_fails_after_a_batch_undoes_it(host: Host, monkeypatch: pytest.MonkeyPatch, silent: int) -> None:
+    host.restore(BEFORE)
+    before, read, reads = table(host), kernel.Ipvs.read, [0]
+
+    def deaf(ipvs: kernel.Ipvs, wanted: Any = None) -> Any:
+        reads[0] += 1
+        if reads[0] == silent:
+            raise kernel.KernelError("cannot receive from the kernel's IPVS: No buffer space available")
+        return read(ipvs, wanted)
+
+    monkeypatch.setattr(kernel.Ipvs, "read", deaf)
+    # One is removed, so the table is read again; the scheduler that is missing has the way back read it.
+    services = [{"fwmark": 5, "scheduler": "rr" if silent == 2 else "no_such"}]
+    message = host.failure("ipvs_table", services=services, purge="all")
+    if silent == 2:
+        assert message.endswith("No buffer space available; the table was put back as it was")
+    monkeypatch.setattr(kernel.Ipvs, "read", read)
+    assert table(host) == before

@@ -5,6 +5,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,7 +103,7 @@ def test_a_failure_at_the_end_undoes_it(host: Host, drains: dict[str, Any], monk
 
     monkeypatch.setattr(persist, "carry_out", refuse)
     message = host.failure("ipvs_drain", real_servers=[FIRST], **drains)
-    assert message == f"{persist.RULES_FILE}: Read-only file system"
+    assert message == f"{persist.RULES_FILE}: Read-only file system; the table was put back as it was"
     assert host.save() == rules(3)
     assert list(Path(drains["drain_directory"]).iterdir()) == []
 
@@ -204,3 +208,126 @@ def test_waits_for_connections_where_the_vip_is(host: Host, tmp_path: Path) -> N
         assert host.failure("ipvs_drain", vips=[traffic.VIP], **arguments) == message
         client.ask("close", 4)
         assert host.ok("ipvs_drain", **{**arguments, "timeout": 60}, wait_for=["active"])["changed"] is False
+
+
+DATAGRAMS = """\
+import socket, sys, time
+mode, address, port, seconds = sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
+one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+if mode == "serve":
+    one.bind((address, port))
+    while True:
+        _data, peer = one.recvfrom(100)
+        one.sendto(address.encode(), peer)
+one.bind(("", 40000))
+one.settimeout(0.15)
+end = time.monotonic() + seconds
+while time.monotonic() < end:
+    one.sendto(b"who", (address, port))
+    try:
+        print(one.recv(100).decode(), flush=True)
+    except OSError:
+        print("lost", flush=True)
+    time.sleep(0.05)
+"""
+
+
+class Datagrams:
+    """A flow of UDP that never pauses, from one port, and who answers it."""
+
+    def __init__(self, namespace: str, seconds: float) -> None:
+        self._program = subprocess.Popen(
+            [*self.command(namespace), "send", traffic.VIP, "53", str(seconds)], stdout=subprocess.PIPE, text=True
+        )
+
+    @staticmethod
+    def command(namespace: str) -> list[str]:
+        return ["ip", "netns", "exec", namespace, sys.executable, "-c", DATAGRAMS]
+
+    def answers(self) -> list[str]:
+        """Who has answered, in turn, once it has ended."""
+        text, _errors = self._program.communicate(timeout=60)
+        return text.splitlines()
+
+
+@pytest.fixture
+def names(host: Host, tmp_path: Path) -> Iterator[tuple[traffic.Site, dict[str, Any]]]:
+    """A service of UDP with two real servers that serve, and what tasks here have in common."""
+    first, second = traffic.SERVERS[:2]
+    servers = [{"address": address, "forward_method": "nat", "weight": 2} for address in (first, second)]
+    services = [
+        {"name": "dns", "address": traffic.VIP, "port": 53, "protocol": "udp", "real_servers": servers},
+    ]
+    Path("/proc/sys/net/ipv4/vs/expire_nodest_conn").write_text("1")
+    with traffic.site() as site:
+        serving = [
+            subprocess.Popen([*Datagrams.command(site.server), "serve", address, "53", "0"])
+            for address in (first, second)
+        ]
+        try:
+            time.sleep(1)
+            host.ok("ipvs_table", services=[{**services[0], "scheduler": "rr"}])
+            yield site, {"services": services, "drain_directory": str(tmp_path)}
+        finally:
+            for one in serving:
+                one.kill()
+                one.wait()
+
+
+def test_a_flow_of_udp_that_does_not_pause_is_told_and_moved_by_force(
+    host: Host, names: tuple[traffic.Site, dict[str, Any]]
+) -> None:
+    site, drains = names
+    flow = Datagrams(site.client, 40)
+    time.sleep(2)
+    lines = [line.split() for line in host.run("ipvsadm", "-Ln").stdout.splitlines() if line.startswith("  -> 198")]
+    (first,) = [words[1].partition(":")[0] for words in lines if words[5] == "1"]
+    before = host.save()
+    message = host.failure("ipvs_drain", real_servers=[first], timeout=8, udp_pause=4, **drains)
+    assert message == (
+        f"connections are left after 8 seconds: {first}:53 of dns (udp {traffic.VIP}:53) gets packets of UDP flows that"
+        " do not pause for 4 s; with expired=force (lvs_drain_expired) their next packets go to other real servers"
+    )
+    forced = host.ok("ipvs_drain", real_servers=[first], timeout=4, udp_pause=4, expired="force", **drains)
+    assert forced["moved"] == [f"{first}:53 of dns (udp {traffic.VIP}:53)"]
+    assert sorted(host.save().splitlines()) == sorted(
+        before.replace(f"-r {first}:53 -m -w 2", f"-r {first}:53 -m -w 0").splitlines()
+    )
+    answers = flow.answers()
+    assert answers[0] == first
+    assert answers[-1] in traffic.SERVERS[:2]
+    assert answers[-1] != first
+    moved = next(number for number, answer in enumerate(answers) if answer not in (first, "lost"))
+    assert first not in answers[moved:], "it does not come back"
+    assert "lost" not in answers
+    host.ok("ipvs_drain", real_servers=[first], state="in_service", **drains)
+    assert sorted(host.save().splitlines()) == sorted(before.splitlines())
+
+
+def test_a_flow_of_udp_that_pauses_resumes_elsewhere(host: Host, names: tuple[traffic.Site, dict[str, Any]]) -> None:
+    site, drains = names
+    first = Datagrams(site.client, 3).answers()[-1]
+    done = host.ok("ipvs_drain", real_servers=[first], udp_pause=4, timeout=60, **drains)
+    assert 3 <= done["waited"] < 15
+    assert done["moved"]
+    again = Datagrams(site.client, 2).answers()  # the same port, within the kernel's 300 seconds
+    assert set(again) == set(traffic.SERVERS[:2]) - {first}
+
+
+def test_check_mode_does_not_wait_for_a_flow(host: Host, names: tuple[traffic.Site, dict[str, Any]]) -> None:
+    site, drains = names
+    flow = Datagrams(site.client, 5)
+    time.sleep(1)
+    begun = time.monotonic()
+    assert host.ok("ipvs_drain", check=True, real_servers=[traffic.SERVERS[0]], **drains)["changed"]
+    assert time.monotonic() - begun < 4
+    flow.answers()
+
+
+def test_the_quorum_is_kept(host: Host, drains: dict[str, Any]) -> None:
+    theirs = [{"address": "192.0.2.99", "port": 80, "quorum": 2, "real_servers": [{"address": FIRST}]}]
+    host.run("ipvsadm", "-a", "-t", "192.0.2.99:80", "-r", SECOND, "-g", "-w", "1")
+    before = host.save()
+    message = host.failure("ipvs_drain", real_servers=[FIRST], health_checked=theirs, **drains)
+    assert "the quorum 2 of its health_check would be lost: without real server" in message
+    assert host.save() == before

@@ -39,8 +39,14 @@ SYSTEMCTL = """\
 echo "$*" >>"$LVS_SCRATCH/calls"
 wants=/etc/systemd/system/multi-user.target.wants
 case "$1" in
-  enable) mkdir -p $wants && ln -sf "../$2" "$wants/$2" ;;
+  enable) mkdir -p $wants && ln -sf "../${3:-$2}" "$wants/${3:-$2}" ;;
   disable) rm -f "$wants/${3:-$2}"; rmdir --ignore-fail-on-non-empty $wants ;;
+esac
+# what runs has a process in its control group
+group=/sys/fs/cgroup/system.slice/${3:-$2}
+case "$1 $2" in
+  "enable --now"|restart*) mkdir -p "$group" && echo 7 >"$group/cgroup.procs" ;;
+  "disable --now"|stop*) rm -rf "$group" ;;
 esac
 """
 
@@ -80,7 +86,7 @@ class Lab:
         self.scratch = scratch
         for directory in SCRATCH:
             (scratch / directory).mkdir(parents=True)
-        for directory in ("bin", "new", "work"):
+        for directory in ("bin", "new", "work", "cgroup"):
             (scratch / directory).mkdir()
         for directory in SCRATCH:  # where this machine has nothing to mount over
             if directory.startswith("etc/") and not Path("/", directory).is_dir():
@@ -112,6 +118,7 @@ class Lab:
             # what the modules make in /etc itself
             f"mount -t overlay overlay -o lowerdir=/etc,upperdir={self.scratch}/new,workdir={self.scratch}/work /etc",
             *(f"mount --bind {self.scratch}/{directory} /{directory}" for directory in SCRATCH),
+            f"mount --bind {self.scratch}/cgroup /sys/fs/cgroup",
         ]
         mounts.append("mount -t tmpfs run /run")
         if systemd:

@@ -86,6 +86,24 @@ def test_what_is_kept_for_the_boot_brings_the_table_back(lab):
     assert not lab.module("nftables_table", rules=RULES).changed
 
 
+@pytest.mark.usefixtures("other")
+def test_what_a_reload_runs_brings_the_table_back(lab):
+    before = lab.tree()
+    lab.module("nftables_table", rules=RULES)
+    table = listed(lab)
+    drop_in = "/etc/systemd/system/nftables.service.d/lvs-cluster-lvs_cluster.conf"
+    (command,) = [line for line in lab.run("cat", drop_in).splitlines() if line.startswith("ExecReload=")]
+    lab.run("nft", "flush ruleset")
+    lab.run(*command.removeprefix("ExecReload=-").split())
+    assert listed(lab) == table
+    lab.run("rm", drop_in)
+    calls = len(lab.calls())
+    assert lab.module("nftables_table", rules=RULES).changed
+    assert lab.calls()[calls:] == ["daemon-reload"]
+    lab.module("nftables_table", state="absent")
+    assert lab.tree() == before
+
+
 @pytest.mark.parametrize("rules", ["everything", "marks", "synproxy"])
 def test_the_rules_of_the_cluster_model_are_good_ones(lab, rules):
     services = [

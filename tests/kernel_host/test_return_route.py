@@ -5,9 +5,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import signal
 import subprocess
+import time
+from pathlib import Path
 
 import pytest
 
@@ -62,7 +66,7 @@ def test_the_list_is_the_desired_state_and_a_gateway_is_replaced(lab):
     assert way(lab, CLIENTS[0], "tcp", 8080) == "10.9.0.253"
     assert way(lab, CLIENTS[0], "udp", 9) == "direct"
     assert way(lab, CLIENTS[1], "udp", 53) == "direct"
-    assert lab.ip(lab.host, "-6", "route", "show", "table", "5151") == ""
+    assert lab.ip(lab.host, "-6", "route", "show", "table", "5151") == ""  # and no fallback either
 
 
 def test_everything_that_leaves_the_link_goes_by_the_gateway_where_that_is_wanted(lab):
@@ -119,6 +123,106 @@ def test_what_somebody_removed_is_put_back(lab):
     assert lab.module("return_route", gateways=GATEWAYS, services=SERVICES).changed
     assert now(lab)[1:] == held[1:]
     assert way(lab, CLIENTS[0], "tcp", 8080) == GATEWAYS[0]
+
+
+def down_and_up(lab):
+    """The interface, as an operator or a network manager does it; what the kernel drops of IPv6 comes back."""
+    lab.ip(lab.host, "link", "set", "link0", "down")
+    lab.ip(lab.host, "link", "set", "link0", "up")
+    lab.ip(lab.host, "address", "replace", "2001:db8:9::1/64", "dev", "link0", "nodad")
+
+
+def refused(lab, client, protocol, port):
+    """Whether a reply finds no way at all, rather than that of the main table."""
+    source = "2001:db8:9::1" if ":" in client else "10.9.0.1"
+    words = ("route", "get", client, "from", source, "ipproto", protocol, "sport", str(port))
+    done = subprocess.run(["ip", "-n", lab.host, *words], check=False, capture_output=True, text=True)
+    return done.returncode != 0 and "unreachable" in done.stderr
+
+
+def test_an_interface_that_was_down_leaves_replies_refused_and_not_misled(lab):
+    lab.module("return_route", gateways=GATEWAYS, services=SERVICES)
+    held = now(lab)
+    for lose in (down_and_up, lose_addresses):
+        lose(lab)
+        assert lab.ip(lab.host, "route", "show", "default", "table", "5151", "dev", "link0") == ""
+        assert refused(lab, CLIENTS[0], "tcp", 8080)
+        assert refused(lab, CLIENTS[1], "udp", 53) or way(lab, CLIENTS[1], "udp", 53) == GATEWAYS[1]
+        assert way(lab, CLIENTS[0], "tcp", 22) == "direct"
+        assert lab.module("return_route", gateways=GATEWAYS, services=SERVICES, check_mode=True).changed
+        assert lab.module("return_route", gateways=GATEWAYS, services=SERVICES).changed
+        assert now(lab)[:2] == held[:2]
+
+
+def lose_addresses(lab):
+    """All of IPv4 for a moment, as a restart of systemd-networkd does it."""
+    lab.ip(lab.host, "-4", "address", "flush", "dev", "link0")
+    lab.ip(lab.host, "address", "add", "10.9.0.1/24", "dev", "link0")
+
+
+@pytest.mark.parametrize("lose", [down_and_up, lose_addresses])
+def test_what_watches_sets_the_routes_again(lab, lose):
+    lab.module("return_route", gateways=GATEWAYS, services=SERVICES)
+    held = now(lab)
+    unit = (lab.scratch / "etc/systemd/system/lvs-cluster-routes-watch.service").read_text().replace("\\\n", " ")
+    (command,) = re.findall(r"^ExecStart=(.*)$", unit, re.M)
+    words = [word.replace("$$", "$") for word in shlex.split(command)]
+    data = "".join(f"{line}\n" for line in re.findall(r"^StandardInputText=(.*)$", unit, re.M))
+    watching = subprocess.Popen(
+        ["ip", "netns", "exec", lab.host, *words], stdin=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        watching.stdin.write(data)
+        watching.stdin.close()
+        time.sleep(3)
+        for _time in range(3):
+            lose(lab)
+            deadline = time.monotonic() + 10
+            while way_or_none(lab, CLIENTS[0], "tcp", 8080) != GATEWAYS[0]:
+                assert time.monotonic() < deadline, now(lab)[1]
+                time.sleep(0.1)
+            assert way(lab, CLIENTS[1], "udp", 53) == GATEWAYS[1]
+        said = re.compile(r" proto \w+")
+        assert [[said.sub("", line) for line in lines] for lines in now(lab)[1]] == [
+            [said.sub("", line) for line in lines] for lines in held[1]
+        ]
+        # It is quiet afterwards: what it sets does not wake it.
+        before = processes(watching.pid)
+        time.sleep(2)
+        assert processes(watching.pid) == before
+    finally:
+        os.killpg(watching.pid, signal.SIGKILL)
+        watching.wait()
+
+
+def way_or_none(lab, client, protocol, port):
+    return None if refused(lab, client, protocol, port) else way(lab, client, protocol, port)
+
+
+def processes(session):
+    """The page faults of all commands that the processes of a session have run: each of them adds some."""
+    faults = 0
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[3]) == session:
+            faults += int(fields[8])  # cminflt (proc_pid_stat(5)), counted from the state
+    return faults
+
+
+def test_it_is_told_that_nothing_watches(lab):
+    lab.module("return_route", gateways=GATEWAYS, services=SERVICES)
+    assert "enable --now lvs-cluster-routes-watch.service" in lab.calls()
+    (lab.scratch / "cgroup/system.slice/lvs-cluster-routes-watch.service/cgroup.procs").write_text("")
+    again = lab.module("return_route", gateways=GATEWAYS, services=SERVICES)
+    assert again.changed
+    assert again.diff() == [
+        "-lvs-cluster-routes-watch.service: not running",
+        "+lvs-cluster-routes-watch.service: running",
+    ]
+    assert lab.calls()[-1] == "restart lvs-cluster-routes-watch.service"
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,10 @@ takes the VIPs until its time is up, and everything here that drains waits for t
 
 from __future__ import annotations
 
+import json
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -165,6 +167,105 @@ def test_another_weight_is_noticed_by_nobody(machine: Machines, tmp_path: Path) 
     for name in clients.DIRECTORS:
         machine(name).check_output(f"ipvsadm -e -t {cluster.VIP}:7002 -r 192.0.2.11:7002 -g -w 1")
     played("site", "--limit", "directors")  # which writes down for the next boot what the kernel has now
+
+
+#: From one port for ever, as a sender of syslog: a line for each question, the name of the host that answered.
+SENDER = """
+import json, socket, sys, time
+one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+one.bind(("", 40000))
+one.settimeout(1)
+end = time.monotonic() + float(sys.argv[1])
+while time.monotonic() < end:
+    one.sendto(b"who", ("192.0.2.10", 7002))
+    try:
+        print(json.loads(one.recv(200))[0], flush=True)
+    except OSError:
+        print("lost", flush=True)
+    time.sleep(0.2)
+"""
+
+
+@pytest.fixture
+def datagrams(tmp_path: Path) -> Iterator[list[str]]:
+    """A service of UDP that no health checker owns, in both tables; the description with it as arguments."""
+    services = yaml.safe_load(INVENTORY.read_text())["all"]["vars"]["lvs_virtual_services"]
+    service = {
+        "name": "datagrams",
+        "address": cluster.VIP,
+        "port": 7002,
+        "protocol": "udp",
+        "scheduler": "rr",
+        "real_servers": [{"group": "real_servers"}],
+    }
+    described = tmp_path / "datagrams.yml"
+    described.write_text(yaml.safe_dump({"lvs_virtual_services": [*services, service]}))
+    identity = {"address": cluster.VIP, "port": 7002, "protocol": "udp"}
+    servers = [{"address": f"192.0.2.1{number}", "forward_method": "dr"} for number in (1, 2)]
+    there = cluster.ansible(
+        "ansible",
+        "directors",
+        "--become",
+        "-m",
+        "lvs.cluster.ipvs_service",
+        "-a",
+        json.dumps({**identity, "scheduler": "rr", "real_servers": servers}),
+        scenario="pair",
+    )
+    assert there.status == 0, there.text
+    yield ["-e", f"@{described}"]
+    gone = json.dumps({**identity, "state": "absent"})
+    words = ("directors", "--become", "-m", "lvs.cluster.ipvs_service", "-a", gone)
+    assert cluster.ansible("ansible", *words, scenario="pair").status == 0
+
+
+def test_a_flow_of_datagrams_is_told_and_moved_and_check_mode_does_not_wait(
+    machine: Machines, datagrams: list[str]
+) -> None:
+    found: list[str] = []
+
+    def send() -> None:
+        found.extend(cluster.on_client("python3", "-c", SENDER, "600", seconds=700).splitlines())
+
+    name = "rs1"
+    sending = threading.Thread(target=send)
+    sending.start()
+    try:
+        # Both of its entries are seen by ipvsadm: weight, active and inactive connections are the last columns.
+        clients.until(lambda: "rs" in busy(machine), 60)
+        name = busy(machine)
+        words = [*datagrams, "-e", f"lvs_real_servers={name}", "-e", "lvs_drain_timeout=30"]
+        before = tables(machine)
+        begun = time.monotonic()
+        played("drain", "--check", *datagrams, "-e", f"lvs_real_servers={name}", "-e", "lvs_drain_timeout=900")
+        assert time.monotonic() - begun < 600
+        assert tables(machine) == before
+        run = play("drain", *words)
+        assert run.status != 0
+        assert "gets packets of UDP flows that do not pause for 10 s" in run.text
+        played("drain", *words, "-e", "lvs_drain_expired=force")
+        clients.until(lambda: busy(machine) not in ("", name), 60)
+        for director in clients.DIRECTORS:  # one that takes over would have it go on there
+            assert f"{name[-1]}:7002 0" not in entries(machine(director))
+    finally:
+        played("undrain", *datagrams, "-e", f"lvs_real_servers={name}")
+        sending.join()
+    moved = found.index(next(one for one in found if one not in (name, "lost")))
+    assert name not in found[moved:]
+    assert "lost" not in found, "no packet is lost"
+
+
+def entries(director: Host) -> str:
+    """The real servers that have flows of the service, as "ADDRESS:PORT WEIGHT", one a line."""
+    listed = director.check_output(f"ipvsadm -Ln -u {cluster.VIP}:7002").splitlines()
+    servers = [line.split() for line in listed if line.startswith("  -> 192")]
+    return "\n".join(f"{words[1]} {words[3]}" for words in servers if int(words[5]))
+
+
+def busy(machine: Machines) -> str:
+    """The real server that has the flow on the master."""
+    found = entries(machine("director1")).splitlines()
+    return f"rs{found[0].partition(':')[0][-1]}" if len(found) == 1 else ""
 
 
 def test_a_drained_real_server_stays_so_whatever_happens(machine: Machines) -> None:

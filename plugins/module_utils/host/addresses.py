@@ -44,6 +44,10 @@ class Addresses(Rtnetlink):
                 found.add(Address(text, message["prefixlen"], names[message["index"]]))
         return frozenset(found)
 
+    def held(self) -> set[IPv4Address | IPv6Address]:
+        """The addresses that this host has now, on whichever interface. Raises HostError, and MissingLibrary."""
+        return {ip_address(one.address) for one in self.read()}
+
     def add(self, address: Address) -> None:
         """Add an address; one that is already there is fine. Raises HostError with the kernel's reason."""
         options = dict(_DEPRECATED, flags=_NO_DUPLICATE_DETECTION) if ":" in address.address else {"scope": _SCOPE_HOST}
@@ -69,6 +73,6 @@ def held_addresses() -> set[IPv4Address | IPv6Address]:
     """The addresses that this host has now, on whichever interface. Raises HostError, and MissingLibrary."""
     addresses = Addresses()
     try:
-        return {ip_address(one.address) for one in addresses.read()}
+        return addresses.held()
     finally:
         addresses.close()

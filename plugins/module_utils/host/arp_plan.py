@@ -30,6 +30,8 @@ from .unit import VIPS_UNIT, vips_unit
 
 SYSCTL_FILE = "/etc/sysctl.d/91-lvs-cluster-arp.conf"
 RECORD_FILE = "/var/lib/lvs-cluster/arp_silence.json"
+#: A host that the module has changed has one of these.
+TRACES = (RECORD_FILE, f"/etc/systemd/system/{VIPS_UNIT}")
 HEADER = "Written by the Ansible module lvs.cluster.arp_silence, which overwrites changes."
 
 # Answer only for addresses of the interface asked on; announce only addresses of the interface sent from.

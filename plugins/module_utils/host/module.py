@@ -8,7 +8,8 @@ PRIVATE to the collection lvs.cluster: may change without notice.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Collection
 from typing import TypeVar
 
 from ansible.module_utils.basic import AnsibleModule
@@ -24,9 +25,16 @@ Wanted = TypeVar("Wanted")
 
 
 def run(
-    module: AnsibleModule, parse: Callable[[], Wanted], converge: Callable[[Target, Wanted, bool], Outcome]
+    module: AnsibleModule,
+    parse: Callable[[], Wanted],
+    converge: Callable[[Target, Wanted, bool], Outcome],
+    traces: Collection[str] = (),
 ) -> None:
-    """Bring this host to what the arguments say; ends the process with what changed or one sentence of why not."""
+    """Bring this host to what the arguments say; ends the process with what changed or one sentence of why not.
+
+    ``traces`` are the files of which a host has one if the module has ever changed it. A host that has none, and lacks
+    the library, has nothing to remove.
+    """
     target = Target(runner(module))
     try:
         wanted = parse()
@@ -34,6 +42,8 @@ def run(
         outcome = converge(target, wanted, module.check_mode)
     except MissingLibrary as error:
         respawn_with_library(module)  # nothing has been changed: the library is needed to read
+        if module.params.get("state") == "absent" and traces and not any(map(os.path.lexists, traces)):
+            module.exit_json(changed=False, diff={"before": "", "after": ""})
         fail_without_library(module, error, "to read and change addresses")
     except HostError as error:
         module.fail_json(msg=str(error))

@@ -12,10 +12,11 @@ import errno
 import socket
 from typing import Any
 
-from .routing import NUMBERS, OURS, Route, Rule
+from .routing import FALLBACK_METRIC, NUMBERS, OURS, Fallback, Route, Rule
 from .rtnetlink import Rtnetlink, as_host_error
 
 _ONLINK = 4  # include/uapi/linux/rtnetlink.h: RTNH_F_ONLINK
+_UNREACHABLE = 7  # include/uapi/linux/rtnetlink.h: RTN_UNREACHABLE
 _FAMILIES = {"ipv4": socket.AF_INET, "ipv6": socket.AF_INET6}
 
 
@@ -34,6 +35,18 @@ class Routes(Rtnetlink):
                 # pyroute2 0.7 asks the kernel for one table, which old kernels answer with all
                 if message["dst_len"] == 0 and message.get_attr("RTA_TABLE") == table and gateway and index in names:
                     found.add(Route(table, family, gateway, names[index]))
+        return frozenset(found)
+
+    def read_fallbacks(self, table: int) -> frozenset[Fallback]:
+        """The families for which a table ends with our unreachable route. Raises HostError."""
+        found = set()
+        for family, number in _FAMILIES.items():
+            with as_host_error("read the routes"):
+                messages = tuple(self.open().get_routes(family=number, table=table))
+            for message in messages:
+                ours = message["type"] == _UNREACHABLE and message.get_attr("RTA_PRIORITY") == FALLBACK_METRIC
+                if ours and message["dst_len"] == 0 and message.get_attr("RTA_TABLE") == table:
+                    found.add(Fallback(table, family))
         return frozenset(found)
 
     def read_rules(self, table: int) -> frozenset[Rule]:
@@ -71,6 +84,16 @@ class Routes(Rtnetlink):
             with as_host_error(harmless=errno.ESRCH):
                 self.open().route("del", **_route(before))
 
+    def add_fallback(self, fallback: Fallback) -> None:
+        """Add an unreachable route; one that is there already is fine. Raises HostError with the kernel's reason."""
+        with as_host_error(harmless=errno.EEXIST):
+            self.open().route("add", **_fallback(fallback))
+
+    def remove_fallback(self, fallback: Fallback) -> None:
+        """Remove an unreachable route; one that is not there is fine. Raises HostError with the kernel's reason."""
+        with as_host_error(harmless=errno.ESRCH):
+            self.open().route("del", **_fallback(fallback))
+
     def add_rule(self, rule: Rule) -> None:
         """Add a rule; one that is there already is fine. Raises HostError with the kernel's reason."""
         with as_host_error(harmless=errno.EEXIST):
@@ -90,6 +113,16 @@ def _route(route: Route) -> dict[str, Any]:
         "oif": socket.if_nametoindex(route.interface),
         "table": route.table,
         "flags": _ONLINK,
+    }
+
+
+def _fallback(fallback: Fallback) -> dict[str, Any]:
+    return {
+        "family": _FAMILIES[fallback.family],
+        "dst": "default",
+        "type": _UNREACHABLE,
+        "table": fallback.table,
+        "priority": FALLBACK_METRIC,
     }
 
 

@@ -88,8 +88,12 @@ class _Script:
 
     def __enter__(self) -> str:
         descriptor, self._path = tempfile.mkstemp(prefix="lvs-cluster-", suffix=".nft")
-        with os.fdopen(descriptor, "w") as stream:
-            stream.write(self._text)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as stream:
+                stream.write(self._text)
+        except OSError as error:
+            os.unlink(self._path)
+            raise HostError(f"cannot write {self._path}: {error.strerror}") from error
         return self._path
 
     def __exit__(self, *_exception: object) -> None:

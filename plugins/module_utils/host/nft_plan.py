@@ -16,7 +16,7 @@ from .errors import HostError
 from .operations import ChangeTable, ChangeUnit, Operation, Plan, RemoveDirectory, predict
 from .record import Record, parse_record
 from .state import HostState
-from .unit import table_unit
+from .unit import reload_drop_in, table_unit
 
 CONFIG_DIRECTORY = "/etc/lvs-cluster"
 HEADER = "Written by the Ansible module lvs.cluster.nftables_table, which overwrites changes."
@@ -46,6 +46,11 @@ class NftTable:
     def unit(self) -> str:
         """What loads the file."""
         return f"lvs-cluster-nftables-{self.name}.service"
+
+    @property
+    def drop_in(self) -> str:
+        """What loads the file when nftables.service is reloaded."""
+        return f"nftables.service.d/lvs-cluster-{self.name}.conf"
 
 
 def parse_table(present: bool, name: str, rules: str, persist: bool) -> NftTable:
@@ -96,10 +101,13 @@ def plan_table(state: HostState, table: NftTable, wanted: str | None) -> Plan:
     before = state.tables.get(table.name)
     operations: list[Operation] = [] if before == wanted else [ChangeTable(table.name, before, wanted)]
     operations += change_files(state, {table.file: text})
-    unit = table_unit(HEADER, table.name, table.file) if keep else None
-    installed = state.units.get(table.unit)
-    if installed != unit:
-        operations.append(ChangeUnit(table.unit, installed, unit))
+    units = {
+        table.drop_in: reload_drop_in(HEADER, table.file) if keep else None,
+        table.unit: table_unit(HEADER, table.name, table.file) if keep else None,
+    }
+    operations += [
+        ChangeUnit(name, state.units.get(name), unit) for name, unit in units.items() if state.units.get(name) != unit
+    ]
     closing = list(books.closing)
     if operations and not keep and CONFIG_DIRECTORY in state.directories:
         # it belongs to the collection: whoever leaves it last takes it along

@@ -24,6 +24,14 @@ def converge_table(target: Target, table: NftTable, check_mode: bool) -> Outcome
         wanted = target.nftables.would_list(table.name, table.rules)
 
     def read() -> HostState:
-        return target.read(Query(files=(table.file,), record=table.record, unit=table.unit, table=table.name))
+        return target.read(
+            Query(
+                files=(table.file,),
+                record=table.record,
+                unit=table.unit,
+                more_units=(table.drop_in,),
+                table=table.name,
+            )
+        )
 
     return settle(read, lambda state: plan_table(state, table, wanted), target.apply, check_mode)

@@ -19,16 +19,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Union
 
-from .routing import Route, Rule
+from .routing import Fallback, Route, Rule
 from .state import Address, HostState
 from .sysctl import display, values_after_write
 from .tunnels import GuePort, TunnelDevice
 from .unit import Unit
 
 #: What hosts have any number of: Add and Remove are about one of these.
-Item = Union[Address, Rule, TunnelDevice, GuePort]
-_PLACES = {Address: "addresses", Rule: "rules", TunnelDevice: "tunnels", GuePort: "gue_ports"}
-_NAMES = {Address: "address", Rule: "routing rule", TunnelDevice: "tunnel", GuePort: "port"}
+Item = Union[Address, Rule, Fallback, TunnelDevice, GuePort]
+_PLACES = {
+    Address: "addresses",
+    Rule: "rules",
+    Fallback: "fallbacks",
+    TunnelDevice: "tunnels",
+    GuePort: "gue_ports",
+}
+_NAMES = {Address: "address", Rule: "routing rule", Fallback: "route", TunnelDevice: "tunnel", GuePort: "port"}
 
 
 class Operation(ABC):

@@ -14,15 +14,17 @@ PRIVATE to the collection lvs.cluster: may change without notice.
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from .errors import HostError
 from .sysctl import display
 
 FORMAT = 1
+Entry = TypeVar("Entry")
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class Record:
     directories: tuple[str, ...] = ()
     vips: Mapping[str, KnownVip] = field(default_factory=dict)
     gue: tuple[str, ...] = ()
+    #: What is in the file and cannot be read, a clause each. It is not written again.
+    unreadable: tuple[str, ...] = field(default=(), compare=False)
 
     def originals(self) -> dict[str, str]:
         """Every remembered value, of listed keys and of side effects."""
@@ -53,28 +57,105 @@ class Record:
 
 
 def parse_record(path: str, text: str | None) -> Record:
-    """The record in this text; an empty one where there is none.
+    """The record in this text; an empty one where there is none. Entries that cannot be read are left out, and named.
 
-    Raises HostError naming the file where it is damaged.
+    Raises HostError naming the file where nothing of it can be read.
     """
     if text is None:
         return Record()
+    unreadable: list[str] = []
     try:
-        raw = json.loads(text)
+        raw = _loaded(text, unreadable)
         if raw["format"] != FORMAT:
             raise ValueError(f"format {raw['format']}")
-        return Record(
-            sysctls={_text(key): None if value is None else _text(value) for key, value in raw["sysctls"].items()},
-            side_effects={_text(key): _text(value) for key, value in raw["side_effects"].items()},
-            directories=tuple(_text(item) for item in raw["directories"]),
-            vips={_text(key): _vip(value) for key, value in raw.get("vips", {}).items()},
-            gue=tuple(_text(item) for item in raw.get("gue", [])),
-        )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise HostError(
             f"{path} is no record that this version can read ({error});"
             " move it away, and put back by hand what it remembered"
         ) from error
+    read = _Entries(raw, unreadable)
+    return Record(
+        sysctls=read.mapping("sysctls", lambda value: None if value is None else _text(value)),
+        side_effects=read.mapping("side_effects", _text),
+        directories=read.texts("directories"),
+        vips=read.mapping("vips", _vip),
+        gue=read.texts("gue"),
+        unreadable=tuple(unreadable),
+    )
+
+
+def _loaded(text: str, unreadable: list[str]) -> dict[str, Any]:
+    """The object in this text, and of one that was cut off what is in front of that. Raises ValueError."""
+    try:
+        raw = json.loads(text)
+    except ValueError as error:
+        raw = _cut_off(text)
+        if raw is None:
+            raise
+        unreadable.append(f"it was cut off ({error})")
+    if not isinstance(raw, dict):
+        raise ValueError(f"a {type(raw).__name__}")
+    return raw
+
+
+def _cut_off(text: str) -> Any:
+    """What is in the whole lines of a text, as `render_record` writes them, or None."""
+    lines = text.splitlines()
+    while lines:
+        closing = ""
+        for line in lines:
+            if line.endswith(("{", "[")):
+                closing = "}]"["{[".index(line[-1])] + closing
+            elif line.strip().rstrip(",") in ("}", "]"):
+                closing = closing[1:]
+        with contextlib.suppress(ValueError):
+            return json.loads("\n".join(lines).rstrip(",") + closing)
+        lines.pop()
+    return None
+
+
+class _Entries:
+    """The entries of a record, without those that cannot be read, which are named."""
+
+    def __init__(self, raw: Mapping[str, Any], unreadable: list[str]) -> None:
+        self._raw = raw
+        self._unreadable = unreadable
+        unreadable += [f"{name} is missing" for name in ("sysctls", "side_effects", "directories") if name not in raw]
+
+    def mapping(self, name: str, read: Callable[[Any], Entry]) -> dict[str, Entry]:
+        found: dict[str, Entry] = {}
+        raw = self._raw.get(name, {})
+        for key, value in raw.items() if isinstance(raw, dict) else self._not("an object", name, raw):
+            try:
+                found[key] = read(value)
+            except (KeyError, TypeError) as error:
+                self._unreadable.append(f"{name}: {key}: {error}")
+        return found
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        raw = self._raw.get(name, [])
+        found = []
+        for item in raw if isinstance(raw, list) else self._not("a list", name, raw):
+            if isinstance(item, str):
+                found.append(item)
+            else:
+                self._unreadable.append(f"{name}: {item!r} is no text")
+        return tuple(found)
+
+    def _not(self, what: str, name: str, raw: object) -> tuple[()]:
+        self._unreadable.append(f"{name}: {raw!r} is not {what}")
+        return ()
+
+
+def warnings(records: Mapping[str, str | None]) -> list[str]:
+    """A sentence for each record, by path and text, of which something cannot be read."""
+    return [
+        f"{path} is damaged, and what it remembers there will not be put back: {'; '.join(found)}. Put it back by hand"
+        " when it is no longer needed; the next change writes the rest anew"
+        for path, text in sorted(records.items())
+        for found in [parse_record(path, text).unreadable]
+        if found
+    ]
 
 
 def render_record(record: Record) -> str | None:

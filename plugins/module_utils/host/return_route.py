@@ -13,7 +13,7 @@ from .settle import Outcome, settle
 from .state import HostState
 from .systemd import require_boot
 from .target import Query, Target
-from .unit import ROUTES_UNIT
+from .unit import ROUTES_UNIT, WATCH_UNIT
 
 
 def converge_return_route(target: Target, wanted: ReturnRoute, check_mode: bool) -> Outcome:
@@ -23,7 +23,14 @@ def converge_return_route(target: Target, wanted: ReturnRoute, check_mode: bool)
 
     def read() -> HostState:
         return target.read(
-            Query(files=(NETWORKD_FILE,), record=RECORD_FILE, unit=ROUTES_UNIT, addresses=True, routes=wanted.table)
+            Query(
+                files=(NETWORKD_FILE,),
+                record=RECORD_FILE,
+                unit=ROUTES_UNIT,
+                more_units=(WATCH_UNIT,),
+                addresses=True,
+                routes=wanted.table,
+            )
         )
 
     return settle(read, lambda state: plan_return_route(state, wanted), target.apply, check_mode)

@@ -10,6 +10,8 @@ the same link is answered through the director too, and logins, updates and the 
 Where they are not to, the last rule leads everything to that table, behind one that looks into the main table for more
 than a default route. So the main table's own default routes, which DHCP and others come to set, are left alone.
 
+While the table has no default route, an unreachable one refuses the replies: they would reach the client untranslated.
+
 PRIVATE to the collection lvs.cluster: may change without notice.
 """
 
@@ -23,12 +25,14 @@ from .errors import HostError
 from .given import interface_name, unicast_address
 from .operations import Add, ChangeRoute, ChangeUnit, Operation, Plan, Remove, predict
 from .record import Record, parse_record
-from .routing import MAIN, Route, Rule
+from .routing import MAIN, Route, Rule, fallbacks
 from .state import HostState
-from .unit import ROUTES_UNIT, routes_unit
+from .unit import ROUTES_UNIT, WATCH_UNIT, routes_unit, watch_unit
 
 NETWORKD_FILE = "/etc/systemd/networkd.conf.d/91-lvs-cluster.conf"
 RECORD_FILE = "/var/lib/lvs-cluster/return_route.json"
+#: A host that the module has changed has one of these.
+TRACES = (RECORD_FILE, f"/etc/systemd/system/{ROUTES_UNIT}")
 HEADER = "Written by the Ansible module lvs.cluster.return_route, which overwrites changes."
 _USE = "the address of a host on the link"
 PROTOCOLS = ("tcp", "udp", "sctp")
@@ -109,20 +113,31 @@ def plan_return_route(state: HostState, wanted: ReturnRoute) -> Plan:
     rules = _rules(wanted, routes)
     keep = present and wanted.persist
     files = {NETWORKD_FILE: _NETWORKD.format(header=HEADER) if keep else None}
-    unit = routes_unit(HEADER, sorted(routes.values()), sorted(rules)) if keep else None
+    set_again = sorted(routes.values())
+    units = {
+        ROUTES_UNIT: routes_unit(HEADER, set_again, sorted(rules)) if keep else None,
+        WATCH_UNIT: watch_unit(HEADER, set_again) if keep else None,
+    }
     books = plan_bookkeeping(state, RECORD_FILE, old, Record(), [NETWORKD_FILE] if keep else [])
     # A rule without its route would send replies by the next rule, which is the main table: so routes come first and
     # go last. Rules come in their order and go in the reverse, so that the one for everything is never alone.
     had = {route.family: route for route in state.routes}
     set_routes = [ChangeRoute(had.get(family), route) for family, route in routes.items() if had.get(family) != route]
     gone = [ChangeRoute(route, None) for family, route in sorted(had.items()) if family not in routes]
-    operations: list[Operation] = [*change_files(state, files), *set_routes]
+    last = frozenset(fallbacks(routes.values()))
+    # What watches would set a route again that is being removed.
+    unwatched = [ChangeUnit(WATCH_UNIT, state.units.get(WATCH_UNIT), None)] if state.units.get(WATCH_UNIT) else []
+    operations: list[Operation] = [*change_files(state, files), *(() if keep else unwatched), *set_routes]
+    operations += map(Add, sorted(last - state.fallbacks))
     operations += map(Add, sorted(rules - state.rules))
     operations += map(Remove, sorted(state.rules - rules, reverse=True))
     operations += gone
-    installed = state.units.get(ROUTES_UNIT)
-    if installed != unit:
-        operations.append(ChangeUnit(ROUTES_UNIT, installed, unit))
+    operations += map(Remove, sorted(state.fallbacks - last))
+    operations += [
+        ChangeUnit(name, state.units.get(name), unit)
+        for name, unit in units.items()
+        if state.units.get(name) != unit and (keep or name != WATCH_UNIT)
+    ]
     everything = (*books.opening, *operations, *books.closing)
     return Plan(everything, predict(state, everything))
 

@@ -8,6 +8,7 @@ PRIVATE to the collection lvs.cluster: may change without notice.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 #: Of the protocols that IPVS balances (RFC 9293, RFC 768, RFC 9260).
@@ -16,6 +17,8 @@ MAIN = 254  # include/uapi/linux/rtnetlink.h: RT_TABLE_MAIN
 #: Who set a rule that leads to a table of others (FRA_PROTOCOL), so that it is known again: a number that nobody has in
 #: include/uapi/linux/rtnetlink.h (RTPROT_*) or etc/iproute2/rt_protos.
 OURS = 151
+#: Behind every other route of a table: what Documentation/networking/vrf.rst takes for the same end.
+FALLBACK_METRIC = 4278198272
 
 
 @dataclass(frozen=True, order=True)
@@ -29,6 +32,29 @@ class Route:
 
     def __str__(self) -> str:
         return f"default ({self.family}) via {self.gateway} dev {self.interface} onlink table {self.table}"
+
+
+@dataclass(frozen=True, order=True)
+class Fallback:
+    """What replies meet while a table lacks its default route: refused, rather than sent out by the main table.
+
+    No interface is in it, so it stays when one goes down. A director then sees its health checks fail.
+    """
+
+    table: int
+    family: str
+
+    def __str__(self) -> str:
+        return f"{self.batch_words()} ({self.family})"
+
+    def batch_words(self) -> str:
+        """The same for ip."""
+        return f"unreachable default table {self.table} metric {FALLBACK_METRIC}"
+
+
+def fallbacks(routes: Iterable[Route]) -> list[Fallback]:
+    """The fallbacks of these routes."""
+    return sorted({Fallback(route.table, route.family) for route in routes})
 
 
 @dataclass(frozen=True, order=True)

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from . import record
 from .errors import HostError
 from .operations import LoadModule, Operation, Plan, SetSysctl
 from .state import HostState, render
@@ -48,7 +49,8 @@ def settle(
     state = read()
     first = plan(state)
     check(first)
-    outcome = Outcome(bool(first.operations), _shown(state, first), _shown(first.predicted, first), first.warnings)
+    told = (*first.warnings, *record.warnings(state.records))
+    outcome = Outcome(bool(first.operations), _shown(state, first), _shown(first.predicted, first), told)
     if check_mode or not first.operations:
         return outcome
     done: list[Operation] = []

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from .record import remembered_lines
-from .routing import Route, Rule
+from .routing import Fallback, Route, Rule
 from .sysctl import display
 from .tunnels import GuePort, TunnelDevice
 from .unit import Unit
@@ -40,7 +40,7 @@ class HostState:
     files: path to text, None where there is no file. records: as files, for those that hold what has to be put back.
     units: name of a unit to the unit, None where we have installed none. directories: those that exist.
     tables: name of an nftables table of the family inet to how nft lists it, None where there is none.
-    routes, rules: those of the routing table that a planner asked for.
+    routes, rules, fallbacks: those of the routing table that a planner asked for.
     tunnels, gue_ports: the tunnel devices of this collection, and every port on which the kernel takes GUE.
     """
 
@@ -54,6 +54,7 @@ class HostState:
     tables: Mapping[str, str | None] = field(default_factory=dict)
     routes: frozenset[Route] = frozenset()
     rules: frozenset[Rule] = frozenset()
+    fallbacks: frozenset[Fallback] = frozenset()
     tunnels: frozenset[TunnelDevice] = frozenset()
     gue_ports: frozenset[GuePort] = frozenset()
 
@@ -88,6 +89,7 @@ def render(state: HostState, shown_sysctls: frozenset[str], shown_addresses: fro
     ]
     lines += [f"address {address}" for address in sorted(shown_addresses & state.addresses)]
     lines += [f"route {route}" for route in sorted(state.routes)]
+    lines += [f"route {fallback}" for fallback in sorted(state.fallbacks)]
     lines += [f"rule {rule}" for rule in sorted(state.rules)]
     lines += [f"tunnel {device}" for device in sorted(state.tunnels)]
     lines += [f"{port}" for port in sorted(state.gue_ports)]
@@ -100,7 +102,10 @@ def render(state: HostState, shown_sysctls: frozenset[str], shown_addresses: fro
     for name, unit in sorted(state.units.items()):
         if unit is not None:
             lines += _file_lines(name, unit.text)
-            lines.append(f"{name}: {'enabled' if unit.enabled else 'disabled'}")
+            if "/" not in name:
+                lines.append(f"{name}: {'enabled' if unit.enabled else 'disabled'}")
+            if unit.running is not None:
+                lines.append(f"{name}: {'running' if unit.running else 'not running'}")
     return "".join(line + "\n" for line in lines)
 
 

@@ -17,7 +17,7 @@ import shutil
 from typing import Callable
 
 from .errors import HostError
-from .files import read_text, remove_file, write_text
+from .files import read_text, remove_empty_directories, remove_file, write_text
 from .unit import Unit
 
 UNIT_DIRECTORY = "/etc/systemd/system"
@@ -57,15 +57,30 @@ class Systemd:
 
     def __init__(self, root: str, run: RunCommand) -> None:
         self._directory = os.path.join(root, UNIT_DIRECTORY.lstrip("/"))
+        self._groups = os.path.join(root, "sys/fs/cgroup")
         self._run = run
 
     def read(self, name: str) -> Unit | None:
         """The unit as it is installed, or None where there is no file of ours."""
         text = read_text(os.path.join(self._directory, name))
-        return None if text is None else Unit(text, os.path.lexists(self._link(name)))
+        if text is None:
+            return None
+        runs = self._runs(name) if "\nType=exec\n" in text else None
+        return Unit(text, os.path.lexists(self._link(name)), runs)
+
+    def _runs(self, name: str) -> bool:
+        """Whether a service has processes, by its control group: to ask systemctl takes a second on a slow machine."""
+        for hierarchy in ("", "systemd"):  # of version 2, and 1
+            path = os.path.join(self._groups, hierarchy, "system.slice", name, "cgroup.procs")
+            try:
+                with open(path, "rb") as file:
+                    return bool(file.read(1))
+            except OSError:
+                continue
+        return False
 
     def change(self, name: str, before: Unit | None, after: Unit | None) -> None:
-        """Bring a unit from one state to another; nothing is started.
+        """Bring a unit from one state to another; nothing is started but what is to run.
 
         Raises HostError when a step fails; the unit's file is then as it was.
         """
@@ -81,11 +96,13 @@ class Systemd:
             write_text(path, after.text)
         try:
             if after.enabled and (before is None or not before.enabled):
-                self._systemctl("enable", name)
+                self._systemctl("enable", *(["--now"] if after.running else []), name)
             elif before is not None and before.enabled and not after.enabled:
                 self._systemctl("disable", name)
             elif new_text:
                 self._systemctl("daemon-reload")
+            if after.running and before is not None and before.enabled:
+                self._systemctl("restart", name)
         except HostError:
             if new_text and before is None:
                 remove_file(self._link(name))
@@ -97,8 +114,12 @@ class Systemd:
     def _remove(self, name: str, before: Unit | None) -> None:
         if before is None:
             return
-        self._systemctl("disable", "--now", name)
-        remove_file(os.path.join(self._directory, name))
+        path = os.path.join(self._directory, name)
+        if "/" not in name:
+            self._systemctl("disable", "--now", name)
+        remove_file(path)
+        if "/" in name:
+            remove_empty_directories([os.path.dirname(path)])
         self._systemctl("daemon-reload")
 
     def _link(self, name: str) -> str:

@@ -34,7 +34,7 @@ from .operations import (
     SetSysctl,
 )
 from .procsys import read_interfaces, read_sysctl_files, read_sysctls, write_sysctl
-from .routing import Rule
+from .routing import Fallback, Rule
 from .state import Address, HostState, parents_of
 from .systemd import RunCommand, Systemd
 from .tunnels import TunnelDevice
@@ -56,6 +56,7 @@ class Query:
     addresses: bool = False
     table: str | None = None
     routes: int | None = None
+    more_units: tuple[str, ...] = ()
     tunnels: bool = False
 
 
@@ -104,6 +105,7 @@ class Target:
         """The state that a query asks for. Raises HostError."""
         records = () if query.record is None else (query.record,)
         modules = {name: self.modules.available(name) for name in query.modules}
+        units = (*(() if query.unit is None else (query.unit,)), *query.more_units)
         directories = (path for path in parents_of((*query.files, *records)) if os.path.isdir(self.path(path)))
         return HostState(
             sysctls=read_sysctls(query.sysctls, self.proc),
@@ -111,11 +113,12 @@ class Target:
             modules=modules,
             files={path: self.text(path) for path in query.files},
             records={path: self.text(path) for path in records},
-            units={} if query.unit is None else {query.unit: self.systemd.read(query.unit)},
+            units={name: self.systemd.read(name) for name in units},
             directories=frozenset(directories),
             tables={} if query.table is None else {query.table: self.nftables.listing(query.table)},
             routes=frozenset() if query.routes is None else self.routes.read_routes(query.routes),
             rules=frozenset() if query.routes is None else self.routes.read_rules(query.routes),
+            fallbacks=frozenset() if query.routes is None else self.routes.read_fallbacks(query.routes),
             tunnels=self.tunnels.read_devices() if query.tunnels else frozenset(),
             gue_ports=self.tunnels.read_gue_ports() if query.tunnels and modules.get("fou") else frozenset(),
         )
@@ -150,6 +153,8 @@ class Target:
             self.addresses.add(item)
         elif isinstance(item, Rule):
             self.routes.add_rule(item)
+        elif isinstance(item, Fallback):
+            self.routes.add_fallback(item)
         elif isinstance(item, TunnelDevice):
             self.tunnels.add(item)
         else:
@@ -160,6 +165,8 @@ class Target:
             self.addresses.remove(item)
         elif isinstance(item, Rule):
             self.routes.remove_rule(item)
+        elif isinstance(item, Fallback):
+            self.routes.remove_fallback(item)
         elif isinstance(item, TunnelDevice):
             self.tunnels.remove(item)
         else:

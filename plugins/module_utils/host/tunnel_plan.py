@@ -28,6 +28,8 @@ from .unit import TUNNELS_UNIT, tunnels_unit
 
 SYSCTL_FILE = "/etc/sysctl.d/91-lvs-cluster-tunnel.conf"
 RECORD_FILE = "/var/lib/lvs-cluster/ipvs_tunnel.json"
+#: A host that the module has changed has one of these.
+TRACES = (RECORD_FILE, f"/etc/systemd/system/{TUNNELS_UNIT}")
 HEADER = "Written by the Ansible module lvs.cluster.ipvs_tunnel, which overwrites changes."
 _USE = "the address that a director sends to"
 TYPES = ("ipip", "gue", "gre")

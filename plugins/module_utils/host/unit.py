@@ -13,11 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from . import sandbox
-from .routing import OURS, Route, Rule
+from .routing import OURS, Route, Rule, fallbacks
 from .tunnels import GUE_MODULES, GuePort, TunnelDevice
 
 VIPS_UNIT = "lvs-cluster-vips.service"
 ROUTES_UNIT = "lvs-cluster-routes.service"
+WATCH_UNIT = "lvs-cluster-routes-watch.service"
 TUNNELS_UNIT = "lvs-cluster-tunnels.service"
 
 _SANDBOX = sandbox.early("CAP_NET_ADMIN")
@@ -52,7 +53,8 @@ StandardInput=data
 WantedBy=multi-user.target
 """
 # Debian's and Red Hat's nftables.service begin with "flush ruleset", so each of their starts must bring ours back: they
-# want this unit, which for that does not stay active.
+# want this unit, which for that does not stay active. A reload is propagated to units that are active alone
+# (systemd, src/core/job.c: job_type_collapse), so that is the drop-in's part.
 _TABLE_UNIT = """\
 # {header}
 [Unit]
@@ -72,6 +74,14 @@ WantedBy=multi-user.target nftables.service
 """
 
 
+# The commands of a reload run one after the other (systemd.service(5), ExecReload=). If the distribution's own fails it
+# has flushed nothing, and this one does not run.
+_RELOAD_DROP_IN = """\
+# {header}
+[Service]
+ExecReload=-nft --file {path}
+"""
+
 _ROUTES_UNIT = """\
 # {header}
 [Unit]
@@ -88,6 +98,27 @@ RemainAfterExit=yes
 # Whoever sets up the network may be later, and a route needs its interface to be up.
 {links}# A batch is of one family.
 {commands}StandardInput=data
+{batch}{sandbox}
+[Install]
+WantedBy=multi-user.target
+"""
+# The kernel removes the routes of an interface that goes down or loses its last address, and rules stay
+# (net/ipv4/fib_frontend.c: fib_disable_ip). No part of systemd sees that. What is set again without need is not
+# announced (net/ipv4/fib_trie.c: fib_table_insert), and what is announced begins with no digit: there is no loop.
+# A second after its start, ip listens; what it misses before that is set then.
+_WATCH_UNIT = """\
+# {header}
+[Unit]
+Description=Restore return routes of LVS that an interface has lost
+After={routes_unit}
+
+[Service]
+Type=exec
+ExecStart=/bin/sh -c 'routes=$$(cat); restore() {{ {commands}}}; ip monitor link address route | {{ sleep 1; restore; \
+while read -r event; do case "$$event" in [0-9]*|Deleted*) restore;; esac; done; }}'
+Restart=always
+RestartSec=1
+StandardInput=data
 {batch}{sandbox}
 [Install]
 WantedBy=multi-user.target
@@ -114,10 +145,14 @@ WantedBy=multi-user.target
 
 @dataclass(frozen=True)
 class Unit:
-    """A unit file's text, and whether C(multi-user.target) wants the unit."""
+    """A unit file's text, whether C(multi-user.target) wants the unit, and whether it runs (None: does not matter).
+
+    A name with a slash is that of a drop-in: C(nftables.service.d/x.conf). It is never enabled.
+    """
 
     text: str
     enabled: bool = True
+    running: bool | None = None
 
 
 def vips_unit(header: str, interface: str, vips: Sequence[str]) -> Unit:
@@ -140,16 +175,18 @@ def table_unit(header: str, name: str, path: str) -> Unit:
     return Unit(_TABLE_UNIT.format(header=header, name=name, path=path, sandbox=_SANDBOX))
 
 
+def reload_drop_in(header: str, path: str) -> Unit:
+    """The drop-in of nftables.service that loads a table from a file at each reload, which flushes all of them."""
+    return Unit(_RELOAD_DROP_IN.format(header=header, path=path), enabled=False)
+
+
 def routes_unit(header: str, routes: Sequence[Route], rules: Sequence[Rule]) -> Unit:
     """The unit that sets routes and rules as soon as the interfaces are there.
 
     It has no ExecStop: stopping it must not turn replies of live connections away.
     """
     interfaces = sorted({route.interface for route in routes})
-    lines = [
-        f"{route.family[-1]} route replace default via {route.gateway} dev {route.interface} onlink table {route.table}"
-        for route in routes
-    ]
+    lines = _route_lines(routes)
     # so that it can run again
     flushed = {(rule.family, f"protocol {OURS}" if rule.more_than_default else f"table {rule.table}") for rule in rules}
     lines += [f"{family[-1]} rule flush {which}" for family, which in sorted(flushed)]
@@ -168,6 +205,34 @@ def routes_unit(header: str, routes: Sequence[Route], rules: Sequence[Rule]) -> 
             sandbox=_SANDBOX,
         )
     )
+
+
+def watch_unit(header: str, routes: Sequence[Route]) -> Unit:
+    """The unit that sets routes again when an interface has lost them, for as long as it runs."""
+    families = sorted({route.family[-1] for route in routes})
+    # Of an interface that is down yet it says so each time, which nobody has to read.
+    commands = "".join(
+        f'echo "$$routes" | sed -n "s/^{family} //p" | ip -{family} -force -batch - 2>/dev/null; '
+        for family in families
+    )
+    text = _WATCH_UNIT.format(
+        header=header,
+        routes_unit=ROUTES_UNIT,
+        commands=commands,
+        batch="".join(f"StandardInputText={line}\n" for line in _route_lines(routes)),
+        sandbox=_SANDBOX,
+    )
+    return Unit(text, running=True)
+
+
+def _route_lines(routes: Sequence[Route]) -> list[str]:
+    """What sets routes, and what is met without them: a line each, behind the number of the family."""
+    lines = [
+        f"{route.family[-1]} route replace default via {route.gateway} dev {route.interface} onlink table {route.table}"
+        for route in routes
+    ]
+    lines += [f"{one.family[-1]} route replace {one.batch_words()}" for one in fallbacks(routes)]
+    return lines
 
 
 def tunnels_unit(

@@ -84,6 +84,7 @@ def draining() -> Spec:
         "drain_timeout": {"type": "float"},
         "drain_expired": {"type": "str", "choices": ["fail", "force"], "default": "fail"},
         "drain_wait_for": waiting(),
+        "drain_udp_pause": {"type": "float", "default": 10},
         "minimum_in_service": {"type": "int"},
     }
 

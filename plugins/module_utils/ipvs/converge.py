@@ -19,6 +19,9 @@ from .kernel import Failure, Ipvs, KernelError, explain
 from .model import InvalidValue, RealServer, RealServerKey, ServiceKey, ServicePatch, Table, VirtualService
 from .plan import NOTHING_MORE, PURGE_ALL, REMOVE, Operation, Plan, Scope, plan, undo, unmet
 
+# Changes that an error names: more make it unreadable.
+_NAMED = 5
+
 
 class ConvergeError(Exception):
     """The table is not as described; one sentence says at which entry, why, and what was done about it.
@@ -71,7 +74,15 @@ def _rendered(table: Table, keys: Iterable[ServiceKey]) -> str:
     return rules.render(table, keys)
 
 
+def in_words(error: Exception) -> str:
+    """Return the text of an error; of an OSError the file and the reason, without the number."""
+    if not isinstance(error, OSError) or not error.strerror:
+        return str(error)
+    return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+
+
 Guard = Callable[[Plan], None]
+Commit = Callable[[Outcome], None]
 
 
 def converge(
@@ -80,15 +91,19 @@ def converge(
     scope: Scope = NOTHING_MORE,
     check_mode: bool = False,
     guard: Guard | None = None,
+    commit: Commit | None = None,
 ) -> Outcome:
     """Make the kernel's table what ``desired`` describes within ``scope``; in check mode only say what that takes.
 
-    ``guard`` sees each plan before it is carried out, and raises InvalidValue where it must not be.
+    ``guard`` sees each plan before it is carried out, and raises InvalidValue where it must not be. ``commit`` is
+    called once the kernel holds the table, also if nothing was to change, and never in check mode. If it raises OSError
+    or one of the errors below, the table is put back.
     Raises InvalidValue before anything is touched, KernelError where IPVS cannot be reached, ConvergeError where the
-    kernel refused something (the table is then as it was) or does not hold what it acknowledged.
+    kernel or ``commit`` refused something (the table is then as it was, or the error says what is left of the change)
+    or where the kernel does not hold what it acknowledged.
     """
     with _no_garbage():
-        return _converge(ipvs, desired, scope, check_mode, guard)
+        return _converge(ipvs, desired, scope, check_mode, guard, commit)
 
 
 @contextlib.contextmanager
@@ -104,7 +119,12 @@ def _no_garbage() -> Iterator[None]:
 
 
 def _converge(
-    ipvs: Ipvs, desired: Iterable[ServicePatch], scope: Scope, check_mode: bool, guard: Guard | None
+    ipvs: Ipvs,
+    desired: Iterable[ServicePatch],
+    scope: Scope,
+    check_mode: bool,
+    guard: Guard | None,
+    commit: Commit | None,
 ) -> Outcome:
     patches = list(desired)
     wanted = _in_scope(patches, scope)
@@ -115,9 +135,11 @@ def _converge(
             guard(made)
         return made
 
-    planned = make_plan(ipvs.read(wanted))
-    if planned.operations and not check_mode:
-        planned = _Attempt(ipvs, patches, make_plan, wanted).run(planned)
+    # With nothing to look for, the host need not even have what it takes to look.
+    nothing = not patches and not scope.retired and scope.purge != PURGE_ALL
+    planned = make_plan({} if nothing else ipvs.read(wanted))
+    if not check_mode:
+        planned = _Attempt(ipvs, patches, make_plan, wanted).run(planned, commit)
     return Outcome(planned)
 
 
@@ -145,12 +167,24 @@ class _Attempt:
         self._labels = {patch.key: patch.label for patch in patches}
         self._sent: list[Operation] = []
 
-    def run(self, planned: Plan) -> Plan:
-        """Apply; returns the plan that was carried out in the end."""
+    def run(self, planned: Plan, commit: Commit | None = None) -> Plan:
+        """Apply and commit; returns the plan that was carried out in the end."""
+        if planned.operations:
+            planned = self._carry_out(planned)
+        if commit is not None:
+            try:
+                commit(Outcome(planned))
+            except ConvergeError as error:
+                raise ConvergeError(f"{error}; {self._roll_back(planned.current)}", error.result) from error
+            except (OSError, KernelError, InvalidValue) as error:
+                raise ConvergeError(f"{in_words(error)}; {self._roll_back(planned.current)}") from error
+        return planned
+
+    def _carry_out(self, planned: Plan) -> Plan:
         failures = self._apply(planned.operations, planned.current)
         if failures and _lost_race(failures[0]):
             # Somebody changed the table after it was read, or a dump that ran beside their change missed an entry.
-            now = self._ipvs.read(self._wanted)
+            now = self._read(self._wanted, planned.current)
             current = _with_entries_as_found(planned.current, now, failures)
             try:
                 again = self._make_plan(now)
@@ -171,10 +205,24 @@ class _Attempt:
         except KernelError as error:
             raise ConvergeError(f"{error}; {self._roll_back(before)}") from error
 
-    def _without_lost_races(self, before: Table, failures: Iterable[Failure]) -> Table:
+    def _read(self, wanted: Callable[[ServiceKey], bool], before: Table) -> Table:
+        """Read after something was sent, which is undone if the kernel does not answer."""
+        try:
+            return self._ipvs.read(wanted)
+        except KernelError as error:
+            raise ConvergeError(f"{error}; {self._roll_back(before)}") from error
+
+    def _without_lost_races(self, before: Table, failures: Sequence[Failure]) -> Table:
         """What to go back to: entries that somebody else has made or removed meanwhile stay as they are."""
         lost = [failure for failure in failures if _lost_race(failure)]
-        return _with_entries_as_found(before, self._ipvs.read(self._wanted), lost) if lost else before
+        if not lost:
+            return before
+        try:
+            now = self._ipvs.read(self._wanted)
+        except KernelError as error:
+            # Without what is there now, the way back could remove what others have made.
+            raise ConvergeError(f"{self._explain(failures)}; {self._not_put_back(error)}") from error
+        return _with_entries_as_found(before, now, lost)
 
     def _explain(self, failures: Sequence[Failure]) -> str:
         first = failures[0]
@@ -196,16 +244,25 @@ class _Attempt:
             if unmet(back.operations, back.predicted, self._ipvs.read(self._wanted)):
                 return "the table was put back, but another process is changing it at the same time"
         except KernelError as error:
-            return f"putting the table back failed as well: {error}"
+            return self._not_put_back(error)
         return "the table was put back as it was"
+
+    def _not_put_back(self, error: KernelError) -> str:
+        """A clause that names what may have been done and was not undone."""
+        named = ", ".join(self._describe(operation) for operation in self._sent[:_NAMED])
+        more = f" and {len(self._sent) - _NAMED} more" if len(self._sent) > _NAMED else ""
+        return f"putting the table back failed as well: {error}. This may have been done: {named}{more}"
 
     def _verify(self, planned: Plan) -> None:
         only_new = all(operation.verb != REMOVE for operation in planned.operations)
-        if only_new and self._ipvs.surely_holds(planned.operations, planned.predicted):
-            return
+        try:
+            if only_new and self._ipvs.surely_holds(planned.operations, planned.predicted):
+                return
+        except KernelError as error:
+            raise ConvergeError(f"{error}; {self._roll_back(planned.current)}") from error
         touched = {operation.service for operation in planned.operations}
         for _try in range(2):  # a dump can miss an entry while another process removes one: look twice
-            actual = self._ipvs.read(touched.__contains__)
+            actual = self._read(touched.__contains__, planned.current)
             wrong = unmet(planned.operations, planned.predicted, actual)
             if not wrong:
                 return

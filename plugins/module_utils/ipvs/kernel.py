@@ -84,11 +84,13 @@ class Ipvs:
     """The IPVS table of the current network namespace. A context manager; opened by the first request.
 
     ``load``: whether a kernel that has ip_vs as a module may load it. Without, an unloaded ip_vs reads as the empty
-    table that it would be.
+    table that it would be. ``needed``: whether a kernel that has no IPVS at all is an error then; what only removes
+    has nothing to do there.
     """
 
-    def __init__(self, load: bool = True) -> None:
+    def __init__(self, load: bool = True, needed: bool = True) -> None:
         self._load = load
+        self._needed = needed
         self._socket: Any = None
         self._blocking = False
         self._family_id = 0
@@ -110,7 +112,7 @@ class Ipvs:
         _need_net_admin()
         if not self._load and not os.path.exists(_PROC_TABLE):
             self.loaded = False
-            if not can_load():
+            if self._needed and not can_load():
                 raise KernelError(_NO_IPVS)
             return False
         try:

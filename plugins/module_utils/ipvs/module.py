@@ -17,7 +17,7 @@ from ..host.respawn import fail_without_library, respawn_with_library
 from .converge import ConvergeError, Outcome, converge
 from .kernel import Ipvs, KernelError, LibraryMissing
 from .model import InvalidValue, ServicePatch, Settings, VirtualService
-from .plan import NOTHING_MORE, MissingService, Scope, plan
+from .plan import NOTHING_MORE, PURGE_ALL, MissingService, Scope, plan
 
 if TYPE_CHECKING:
     from .settings import Change
@@ -57,7 +57,8 @@ def _invocation(params: Result) -> Result:
 def apply(module: AnsibleModule, desired: Iterable[ServicePatch], scope: Scope = NOTHING_MORE) -> Result:
     """Bring the table to what is described; the result of the module."""
     patches = list(desired)
-    with Ipvs(load=not module.check_mode) as ipvs:
+    to_hold = any(not patch.absent for patch in patches) or scope.purge == PURGE_ALL
+    with Ipvs(load=to_hold and not module.check_mode, needed=to_hold) as ipvs:
         try:
             outcome = converge(ipvs, patches, scope, module.check_mode)
         except MissingService as error:

@@ -11,41 +11,66 @@ A service is either ours, then its weights are set here, or the health checker's
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from ansible.module_utils.basic import AnsibleModule
 
 from . import arguments, drain, drain_files, health_program, info, model, module, persist
-from .converge import ConvergeError, Outcome, converge
+from .converge import ConvergeError, Outcome, converge, in_words
 from .kernel import Ipvs, KernelError
-from .model import InvalidValue, RealServerKey, RealServerPatch, ServiceKey, ServicePatch, Table, VirtualService
+from .model import (
+    InvalidValue,
+    RealServer,
+    RealServerKey,
+    RealServerPatch,
+    ServiceKey,
+    ServicePatch,
+    Table,
+    VirtualService,
+)
 
 #: How long the health checker may take to see a file, in seconds, where nothing else is said.
 SETTLE = 30.0
 IN_SERVICE_TIMEOUT = 60.0  # seconds
-_PAUSE = 0.2
+#: How long real servers are out of the table while their flows of UDP move, in seconds. The kernel looks for the
+#: connections of removed real servers 1 jiffy later (ip_vs_ctl.c: expire_nodest_conn_work).
+_AWAY = (1.0, 2.0, 4.0)
+#: These choose by the order in which real servers were added, so one that comes back changes what all clients get.
+_BY_ORDER = ("dh", "mh", "sh")
+_EXPIRE = "/proc/sys/net/ipv4/vs/expire_nodest_conn"
 
 
-def manage(ansible: AnsibleModule, is_master: Callable[[], bool]) -> module.Result:
+def manage(
+    ansible: AnsibleModule,
+    is_master: Callable[[], bool],
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> module.Result:
     """The result of the module. Raises what converge raises. ``is_master``: whether waiting for connections counts."""
     try:
-        return _Run(ansible, is_master).result()
+        return _Run(ansible, is_master, clock, sleep).result()
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        raise KernelError(f"{where}{error.strerror or error}") from error
+        raise KernelError(in_words(error)) from error
 
 
 class _Run:
-    def __init__(self, ansible: AnsibleModule, is_master: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        ansible: AnsibleModule,
+        is_master: Callable[[], bool],
+        clock: Callable[[], float],
+        sleep: Callable[[float], None],
+    ) -> None:
         self._module = ansible
+        self._clock, self._sleep = clock, sleep
         self._params = params = ansible.params
         self._is_master = is_master
         self._directory: str = params["drain_directory"]
         self._addresses = frozenset(_address(text) for text in params["real_servers"])
         self._ours = self._concerned(params["services"])
         self._theirs = self._concerned(params["health_checked"])
+        self._quorums = {arguments.service_key(entry): entry.get("quorum") or 0 for entry in params["health_checked"]}
         arguments.refuse_duplicates([*self._ours, *self._theirs])
         self._check()
 
@@ -70,6 +95,7 @@ class _Run:
         minimum, timeout = self._params["minimum_in_service"], self._params["timeout"]
         if minimum < 0:
             raise InvalidValue("real_servers", "minimum_in_service", minimum, "must not be negative")
+        drain.check_pause("real_servers", "udp_pause", self._params["udp_pause"])
         if timeout is not None and not 0 <= timeout <= drain.MAX_TIMEOUT:
             raise InvalidValue("real_servers", "timeout", timeout, f"must be from 0 to {drain.MAX_TIMEOUT} seconds")
 
@@ -133,21 +159,37 @@ class _Run:
         kept = persist.recorded()
         if self._module.check_mode:
             return self._result(converge(ipvs, patches, check_mode=True), files, current)
-        try:
-            change(self._directory, files)
-            outcome = converge(ipvs, patches)
+
+        def commit(outcome: Outcome) -> None:
             self._tell(ipvs)
             if self._params["state"] == "drained":
                 self._await_checker(ipvs)
             self._keep(kept, outcome)
-        except (ConvergeError, InvalidValue, KernelError, OSError):
-            with contextlib.suppress(OSError):  # what is told is what went wrong first
-                change_back(self._directory, files)
-            with contextlib.suppress(ConvergeError, InvalidValue, KernelError, OSError):
-                self._tell(ipvs)
-            converge(ipvs, [_as_it_was(patch, current) for patch in patches])
+
+        try:
+            change(self._directory, files)
+            outcome = converge(ipvs, patches, commit=commit)
+        except (ConvergeError, InvalidValue, KernelError, OSError) as error:
+            problems = self._back(ipvs, files, change_back)
+            if problems:
+                raise ConvergeError("; ".join([in_words(error), *problems]), getattr(error, "result", None)) from error
             raise
         return self._result(outcome, files, current)
+
+    def _back(
+        self, ipvs: Ipvs, files: frozenset[bytes], change_back: Callable[[str, Iterable[bytes]], None]
+    ) -> list[str]:
+        """Undo what was done outside the table; return what could not be undone, a clause each."""
+        problems = []
+        try:
+            change_back(self._directory, files)
+        except OSError as error:
+            problems.append(f"the files in {self._directory} could not be put back: {in_words(error)}")
+        try:
+            self._tell(ipvs)
+        except (ConvergeError, InvalidValue, KernelError, OSError) as error:
+            problems.append(f"mon's services could not be put back: {in_words(error)}")
+        return problems
 
     def _tell(self, ipvs: Ipvs) -> None:
         """keepalived and ldirectord look at the files themselves, and mon at nothing but real servers."""
@@ -164,23 +206,29 @@ class _Run:
             out = before & (patch.real_servers or {}).keys()
             if out and len(before) - len(out) < minimum:
                 raise drain.undercut(patch, minimum, out, len(before))
+            quorum = self._quorums.get(patch.key, 0)
+            weight = sum(server.weight for server in _found(patch, current).values())
+            left = weight - sum(_found(patch, current)[key].weight for key in out)
+            if minimum and left < quorum <= weight:
+                raise drain.quorum_lost(patch, quorum, out, left)
 
     def _await_checker(self, ipvs: Ipvs) -> None:
         """Until it has seen the files. Where it does not run, its services are not in the table: nothing is awaited."""
         within = self._params["seen_within"]
-        end = time.monotonic() + within
-        while True:
-            left = [(patch, key) for patch, key, facts in self._entries(ipvs, self._theirs) if facts["weight"]]
-            if not left:
-                return
-            if time.monotonic() >= end:
-                patch, key = left[0]
-                raise ConvergeError(
-                    f"the health checker has not given real server {key} of virtual service {patch.label} the weight 0"
-                    f" within {within:g} seconds, so it stays in service. Does it run, and does its configuration"
-                    f" watch {self._directory}, as the role director writes it?"
-                )
-            time.sleep(_PAUSE)
+        left: list[tuple[ServicePatch, RealServerKey]] = []
+
+        def seen() -> bool:
+            left[:] = [(patch, key) for patch, key, facts in self._entries(ipvs, self._theirs) if facts["weight"]]
+            return not left
+
+        met, _waited = drain.until(seen, within, self._clock, self._sleep)
+        if not met:
+            patch, key = left[0]
+            raise ConvergeError(
+                f"the health checker has not given real server {key} of virtual service {patch.label} the weight 0"
+                f" within {within:g} seconds, so it stays in service. Does it run, and does its configuration"
+                f" watch {self._directory}, as the role director writes it?"
+            )
 
     def _entries(
         self, ipvs: Ipvs, patches: Iterable[ServicePatch]
@@ -225,41 +273,112 @@ class _Run:
             return self._wait_for_connections(ipvs)
         return self._wait_for_health(ipvs)
 
-    def _until(self, timeout: float, left: Callable[[], list[str]], text: str) -> float:
+    def _until(self, timeout: float, left: Callable[[], list[str]], text: str, remedy: str = "") -> float:
         """Wait until nothing is left; returns the seconds. ConvergeError, or a warning, with what is left."""
-        begun = time.monotonic()
-        while True:
-            remaining = left()
-            waited = time.monotonic() - begun
-            if not remaining:
-                return waited
-            if waited >= timeout:
-                words = f"{text} after {timeout:g} seconds: {'; '.join(remaining)}"
-                if self._params["expired"] == drain.FAIL:
-                    raise ConvergeError(words, {"waited": round(waited, 1)})
-                self._module.warn(words)
-                return waited
-            time.sleep(min(_PAUSE, timeout - waited))
+        remaining: list[str] = []
+
+        def done() -> bool:
+            remaining[:] = left()
+            return not remaining
+
+        met, waited = drain.until(done, timeout, self._clock, self._sleep)
+        if not met:
+            self._expire(f"{text} after {timeout:g} seconds: {'; '.join(remaining)}", waited, remedy)
+        return waited
+
+    def _expire(self, words: str, waited: float, remedy: str = "") -> None:
+        if self._params["expired"] == drain.FAIL:
+            raise ConvergeError(f"{words}{remedy}", {"waited": round(waited, 1)})
+        self._module.warn(words)
 
     def _wait_for_connections(self, ipvs: Ipvs) -> module.Result:
         timeout = drain.DEFAULT_TIMEOUT if self._params["timeout"] is None else self._params["timeout"]
+        pause = min(self._params["udp_pause"], timeout)
+        flows = drain.Flows(pause, self._clock)
+        running = False
 
         def left() -> list[str]:
+            nonlocal running
+            running = False
             if not self._is_master():
                 return []
-            entries = list(self._entries(ipvs, self._all()))
-            for patch, key, facts in entries:
+            words = []
+            for patch, key, facts in self._entries(ipvs, self._all()):
                 if facts["weight"]:
                     raise ConvergeError(
                         f"another process has given {key} of {patch.label} weight {facts['weight']} again"
                     )
-            return [
-                f"{key} of {patch.label} has {drain.remaining(facts)}"
-                for patch, key, facts in entries
-                if any(facts["connections"][kind] for kind in self._params["wait_for"])
-            ]
+                if any(facts["connections"][kind] for kind in self._params["wait_for"]):
+                    words.append(f"{key} of {patch.label} has {drain.remaining(facts)}")
+                elif flows.run(patch.key, key, facts):
+                    running = True
+                    words.append(f"{key} of {patch.label} gets packets of UDP flows that do not pause for {pause:g} s")
+            return words
 
-        return {"waited": round(self._until(timeout, left, "connections are left"), 1)}
+        try:
+            waited = self._until(timeout, left, "connections are left")
+        except ConvergeError as error:
+            if not running:
+                raise
+            # one that ends only if it is told to
+            remedy = "with expired=force (lvs_drain_expired) their next packets go to other real servers"
+            raise ConvergeError(f"{error}; {remedy}", error.result) from error
+        return {"waited": round(waited, 1), "moved": self._move_flows(ipvs) if pause else []}
+
+    def _move_flows(self, ipvs: Ipvs) -> list[str]:
+        """Have the flows of UDP that are left go to another real server with their next packet; return whose they were.
+
+        With the sysctl expire_nodest_conn the kernel forgets the connections of a real server that is removed. It is
+        added again at once, with weight 0, and every director does so: one that takes over has these flows too.
+        """
+        moved: dict[tuple[ServiceKey, RealServerKey], str] = {}
+        for away in _AWAY:
+            with drain.turn(True):
+                patches = self._with_flows(ipvs, first=not moved)
+                if not patches:
+                    break
+                moved.update({(patch.key, key): f"{key} of {patch.label}" for patch in patches for key in _keys(patch)})
+                if not _forgets():
+                    self._module.warn(
+                        f"UDP flows that go on will come to a drained real server again ({_joined(moved)}):"
+                        " set net.ipv4.vs.expire_nodest_conn to 1, and drain once more"
+                    )
+                    return []
+                self._readd(ipvs, patches, away)
+        else:
+            if self._with_flows(ipvs, first=False):
+                self._expire(f"UDP flows came back each time that they were moved: {_joined(moved)}", 0)
+        return list(moved.values())
+
+    def _with_flows(self, ipvs: Ipvs, first: bool) -> list[ServicePatch]:
+        """The real servers at weight 0 that have entries of UDP, as they are in the kernel."""
+        current = self._read(ipvs)
+        patches = []
+        for patch in self._all():
+            service = current.get(patch.key)
+            if patch.key.protocol != model.UDP or service is None or service.settings.one_packet:
+                continue
+            by_order = service.settings.scheduler in _BY_ORDER
+            if by_order and self._params["expired"] != drain.FORCE:
+                continue
+            have = {key for _patch, key, facts in self._entries(ipvs, [patch]) if facts["connections"][drain.INACTIVE]}
+            # The order has to stay alike on all directors, whether they have entries or not.
+            servers = {
+                key: RealServerPatch(*server)
+                for key, server in _found(patch, current).items()
+                if key in (patch.real_servers or {}) and not server.weight and (key in have or (by_order and first))
+            }
+            if servers:
+                patches.append(patch._replace(settings=None, real_servers=servers))
+        return patches
+
+    def _readd(self, ipvs: Ipvs, patches: list[ServicePatch], away: float) -> None:
+        gone = RealServerPatch(absent=True)
+        try:
+            converge(ipvs, [patch._replace(real_servers=dict.fromkeys(_keys(patch), gone)) for patch in patches])
+            self._sleep(away)
+        finally:
+            converge(ipvs, patches)
 
     def _wait_for_health(self, ipvs: Ipvs) -> module.Result:
         timeout = IN_SERVICE_TIMEOUT if self._params["timeout"] is None else self._params["timeout"]
@@ -289,6 +408,24 @@ def _servers(patch: ServicePatch) -> Iterable[tuple[RealServerKey, RealServerPat
     return (patch.real_servers or {}).items()
 
 
+def _keys(patch: ServicePatch) -> Iterable[RealServerKey]:
+    return (patch.real_servers or {}).keys()
+
+
+def _found(patch: ServicePatch, current: Table) -> Mapping[RealServerKey, RealServer]:
+    return current[patch.key].real_servers if patch.key in current else {}
+
+
+def _joined(moved: Mapping[tuple[ServiceKey, RealServerKey], str]) -> str:
+    return "; ".join(moved.values())
+
+
+def _forgets() -> bool:
+    """Return whether the kernel forgets the connections of a real server that is removed."""
+    with open(_EXPIRE, encoding="ascii") as file:
+        return file.read().strip() != "0"
+
+
 def _weighted(given: RealServerPatch, current: Table, service: ServiceKey, key: RealServerKey) -> RealServerPatch:
     """The weight that is described, or any but 0."""
     weight = given.weight
@@ -314,13 +451,3 @@ def _as_arguments(patch: ServicePatch, found: VirtualService | None) -> dict[str
         for key, _server in _servers(patch)
     ]
     return {**identity, "real_servers": servers}
-
-
-def _as_it_was(patch: ServicePatch, current: Table) -> ServicePatch:
-    found = current[patch.key].real_servers if patch.key in current else {}
-    servers = {
-        key: RealServerPatch(weight=found[key].weight, only_existing=True)
-        for key, _one in _servers(patch)
-        if key in found
-    }
-    return patch._replace(real_servers=servers)

@@ -24,6 +24,7 @@ from ..host import files
 from . import health_program as _bundled_for_the_archive  # noqa: F401  # Ansible ships what is imported
 from . import restore as _bundled_too  # noqa: F401
 from . import rules, timeouts
+from .converge import in_words
 from .model import InvalidValue, ServiceKey, Table
 from .plan import plan
 
@@ -38,6 +39,7 @@ _ENABLED = f"/etc/systemd/system/multi-user.target.wants/{UNIT}"
 _HEADER = """\
 # The IPVS services that the Ansible collection lvs.cluster keeps on this host, in the form of ipvsadm-save -n.
 # Written by the module lvs.cluster.ipvs_table; restored at boot by {unit}. Do not edit: the next run overwrites it.
+# Format: {format}
 """
 
 _TIMEOUTS_HEADER = """\
@@ -146,8 +148,16 @@ def recorded() -> Table:
     data = _read(RULES_FILE)
     if data is None:
         return {}
+    text = data.decode("utf-8", "replace")
+    written = rules.newer_format(text)
+    if written:
+        reason = (
+            f"was written by a newer version of lvs.cluster (format {written}; this one knows {rules.FORMAT}): use that"
+            " version, or have it remove what it keeps (state=absent) before this one is used"
+        )
+        raise InvalidValue(RULES_FILE, "format", written, reason, whole=True)
     try:
-        return plan({}, rules.parse(data.decode("utf-8", "replace"))).predicted
+        return plan({}, rules.parse(text)).predicted
     except InvalidValue as error:
         given = "" if error.value is None else f" (got {error.value!r})"
         reason = (
@@ -220,7 +230,7 @@ def _without(path: str, other: str) -> Kept:
 
 
 def _rules_text(table: Table, keys: Iterable[ServiceKey]) -> bytes:
-    return (_HEADER.format(unit=UNIT) + rules.render(table, keys)).encode()
+    return (_HEADER.format(unit=UNIT, format=rules.FORMAT) + rules.render(table, keys)).encode()
 
 
 def _changes(wanted: Mapping[str, bytes | None]) -> list[Change]:
@@ -231,24 +241,65 @@ def _changes(wanted: Mapping[str, bytes | None]) -> list[Change]:
 def carry_out(kept: Kept, systemctl: Callable[[Sequence[str]], None]) -> None:
     """Write and remove files, enable or disable the unit. ``systemctl`` runs it with arguments, and raises on failure.
 
-    Raises OSError where a file cannot be written. The rules file is written first and removed last.
+    Raises OSError if a step fails. All files, and the unit, are then as before; otherwise the error names what is not.
+    The rules file is written first and removed last.
     """
+    done: list[Change] = []
+    try:
+        _carry_out(kept, systemctl, done)
+    except OSError as error:
+        problem = _put_back(kept, systemctl, done)
+        if problem:
+            raise OSError(f"{in_words(error)}; {problem}") from error
+        raise
+
+
+def _carry_out(kept: Kept, systemctl: Callable[[Sequence[str]], None], done: list[Change]) -> None:
     booted = os.path.isdir("/run/systemd/system")
     if kept.enable is False:
         # --now forgets that it ran at boot: systemd would go on listing a unit without a file. It has no ExecStop.
         systemctl(["disable", *(["--now"] if booted else []), UNIT])
     for change in kept.changes:
-        if change.after is None:
-            os.unlink(change.path)
-            with contextlib.suppress(OSError):  # only where it is empty, and never a directory of the system's
-                if os.path.basename(os.path.dirname(change.path)) == "lvs-cluster":
-                    os.rmdir(os.path.dirname(change.path))
-        else:
-            write(change.path, change.after)
+        done.append(change)
+        _change(change.path, change.after)
     if booted and any(change.path == UNIT_FILE for change in kept.changes):
         systemctl(["daemon-reload"])
     if kept.enable is True:
         systemctl(["enable", UNIT])
+
+
+def _change(path: str, data: bytes | None) -> None:
+    if data is not None:
+        write(path, data)
+        return
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+    with contextlib.suppress(OSError):  # only where it is empty, and never a directory of the system's
+        if os.path.basename(os.path.dirname(path)) == "lvs-cluster":
+            os.rmdir(os.path.dirname(path))
+
+
+def _put_back(kept: Kept, systemctl: Callable[[Sequence[str]], None], done: Iterable[Change]) -> str:
+    """Undo what was carried out. Return a clause that names what could not be undone; empty if nothing is left."""
+    problems = []
+    for change in reversed(list(done)):
+        try:
+            if _read(change.path) != change.before:
+                _change(change.path, change.before)
+        except OSError as error:
+            problems.append(f"{change.path} ({in_words(error)})")
+    enabled = os.path.islink(_ENABLED)
+    unit_back = _read(UNIT_FILE) is not None
+    try:
+        if kept.enable is False and unit_back and not enabled:
+            systemctl(["enable", UNIT])
+        elif kept.enable is True and enabled:
+            os.unlink(_ENABLED)
+        if os.path.isdir("/run/systemd/system") and any(change.path == UNIT_FILE for change in done):
+            systemctl(["daemon-reload"])
+    except OSError as error:
+        problems.append(f"{UNIT} ({in_words(error)})")
+    return f"this could not be put back: {', '.join(problems)}" if problems else ""
 
 
 def build_archive() -> bytes:

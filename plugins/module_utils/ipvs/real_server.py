@@ -36,6 +36,7 @@ def _refuse_what_does_not_go_together(patch: ServicePatch, params: dict[str, Any
         raise InvalidValue(patch.label, "minimum_in_service", minimum, "must not be negative")
     if timeout is not None and not 0 <= timeout <= drain.MAX_TIMEOUT:
         raise InvalidValue(patch.label, "drain_timeout", timeout, f"must be from 0 to {drain.MAX_TIMEOUT} seconds")
+    drain.check_pause(patch.label, "drain_udp_pause", params["drain_udp_pause"])
     if timeout is not None and state == "present":
         raise InvalidValue(patch.label, "drain_timeout", timeout, "goes with state drained or absent only")
 
@@ -66,7 +67,9 @@ class _Run:
 
     def result(self) -> module.Result:
         state, timeout = self._params["state"], self._params["drain_timeout"]
-        with Ipvs(load=not self._module.check_mode) as ipvs:
+        # What is not loaded has no real servers to drain or remove.
+        to_hold = state == "present"
+        with Ipvs(load=to_hold and not self._module.check_mode, needed=state != "absent") as ipvs:
             if state == "drained":
                 return self._drain(ipvs, drain.DEFAULT_TIMEOUT if timeout is None else timeout)
             if state == "absent" and timeout is not None and not self._module.check_mode:
@@ -113,7 +116,7 @@ class _Run:
         return {"changed": quiesced.changed or removed.changed, "diff": diff, **waited}
 
     def _wait(self, ipvs: Ipvs, timeout: float) -> module.Result:
-        waiting = drain.Waiting(self._params["drain_wait_for"], timeout)
+        waiting = drain.Waiting(self._params["drain_wait_for"], timeout, self._params["drain_udp_pause"])
         drained = drain.wait(ipvs, self._patch, self._key, waiting)
         result: module.Result = {"drained": drained.done, "waited": round(drained.waited, 1)}
         if drained.facts:

@@ -41,16 +41,22 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _set_timeouts(path: str) -> int:
+    unreadable: list[InvalidValue] = []
     try:
-        with open(path, encoding="utf-8") as file:
-            kept = timeouts.parse_kept(file.read(), path)
+        with open(path, encoding="utf-8", errors="replace") as file:
+            kept = timeouts.parse_kept(file.read(), path, unreadable.append)
+        for problem in unreadable:
+            _say(str(problem))
+        if not kept:
+            _say(f"{path}: no timeouts set")
+            return 1
         with Ipvs() as ipvs:
             code = ipvs.command(uapi.SET_CONFIG, timeouts.encode({name: one.value for name, one in kept.items()}))
-    except (OSError, UnicodeError, InvalidValue, KernelError) as error:
+    except (OSError, InvalidValue, KernelError) as error:
         _say(f"{path}: {error}")
         return 1
     _say(f"{path}: {explain(code)}" if code else f"{path}: {len(kept)} timeouts set")
-    return 1 if code else 0
+    return 1 if code or unreadable else 0
 
 
 def _restore_table(path: str) -> int:
@@ -70,6 +76,9 @@ def _restore(ipvs: Ipvs, path: str, text: str) -> int:
     patches = rules.parse(text, unreadable.append)
     for error in unreadable:
         _say(f"{path}: {error}")
+    written = rules.newer_format(text)
+    if written:
+        _say(f"{path}: was written by a newer version of lvs.cluster, in format {written}")
     skipped = f", {len(unreadable)} lines skipped" if unreadable else ""
     try:
         outcome = converge(ipvs, patches)

@@ -14,6 +14,7 @@ flags or persistence of a service or an option of a tunnel, as ipvsadm means it,
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Iterable, Iterator
 from socket import inet_pton
 
@@ -86,6 +87,17 @@ _SERVER_OPTIONS = frozenset(
 _IDENTITY_OPTIONS = frozenset(["-t", "-u", "--sctp-service", "-f", "-6"])
 _ATTRIBUTE_OPTIONS = _SERVER_OPTIONS - _IDENTITY_OPTIONS - {"-r"}
 _WITHOUT_VALUE = frozenset(["-6", "-o", "-m", "-i", "-g", "--tun-nocsum", "--tun-csum", "--tun-remcsum"])
+
+
+#: Of the files that persist.py keeps. A line of them says so: what is in a newer one may mean something else.
+FORMAT = 1
+_FORMAT = re.compile(r"^# Format: ([0-9]{1,9})$", re.MULTILINE)
+
+
+def newer_format(text: str) -> int:
+    """The format that a text says it has, if that is newer than this one; 0 otherwise."""
+    found = _FORMAT.search(text)
+    return int(found[1]) if found and int(found[1]) > FORMAT else 0
 
 
 def render(table: Table, keys: Iterable[ServiceKey] | None = None) -> str:

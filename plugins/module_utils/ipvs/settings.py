@@ -9,12 +9,12 @@ PRIVATE to the collection lvs.cluster: may change without notice.
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from . import daemon, info, model, proc, timeouts, uapi, wire
-from .converge import ConvergeError
-from .kernel import Ipvs, explain
+from .converge import ConvergeError, in_words
+from .kernel import Ipvs, KernelError, LibraryMissing, explain
 from .model import InvalidValue, ServiceKey
 
 
@@ -52,22 +52,52 @@ def set_timeouts(ipvs: Ipvs, given: Mapping[str, int], check_mode: bool) -> tupl
     return Change(timeouts.render(current), timeouts.render(predicted)), predicted
 
 
+Keep = Callable[[Mapping[str, timeouts.Kept]], None]
+
+
 def keep_timeouts(
-    ipvs: Ipvs, given: Mapping[str, int], old: Mapping[str, timeouts.Kept], check_mode: bool
+    ipvs: Ipvs,
+    given: Mapping[str, int],
+    old: Mapping[str, timeouts.Kept],
+    check_mode: bool,
+    keep: Keep = lambda kept: None,
 ) -> tuple[Change, timeouts.Timeouts, dict[str, timeouts.Kept]]:
     """Set timeouts and restore those in ``old`` that are not given. Also return those to keep, with former values.
 
+    ``keep`` is told those too, except in check mode; if it raises OSError, the timeouts are put back.
     Raises KernelError, ConvergeError.
     """
     back = {name: one.before for name, one in old.items() if name not in given and one.before}
-    if not given and not back:
-        return NO_CHANGE, timeouts.decode(ipvs.numbers(uapi.GET_CONFIG)), {}
-    current = timeouts.decode(ipvs.numbers(uapi.GET_CONFIG))._asdict()
-    change, now = set_timeouts(ipvs, {**back, **given}, check_mode)
+    try:
+        current = timeouts.decode(ipvs.numbers(uapi.GET_CONFIG))
+    except LibraryMissing:
+        if given or back:
+            raise
+        current = timeouts.Timeouts()  # there is nothing to do that would need the library
+    # The kernel forgets its timeouts together with the module.
+    wanted = {**back, **given} if given or (back and ipvs.opened()) else {}
+    change, now = set_timeouts(ipvs, wanted, check_mode) if wanted else (NO_CHANGE, current)
     kept = {
-        name: timeouts.Kept(value, old[name].before if name in old else current[name]) for name, value in given.items()
+        name: timeouts.Kept(value, old[name].before if name in old else current._asdict()[name])
+        for name, value in given.items()
     }
+    if not check_mode:
+        try:
+            keep(kept)
+        except OSError as error:
+            fate = _timeouts_back(ipvs, current, change)
+            raise ConvergeError(f"cannot keep the timeouts across reboots: {in_words(error)}; {fate}") from error
     return change, now, kept
+
+
+def _timeouts_back(ipvs: Ipvs, before: timeouts.Timeouts, change: Change) -> str:
+    if not change.changed:
+        return "the timeouts were not changed"
+    try:
+        code = ipvs.command(uapi.SET_CONFIG, timeouts.encode(before._asdict()))
+    except KernelError as error:
+        return f"putting the timeouts back failed as well: {error}"
+    return f"putting the timeouts back failed as well: {explain(code)}" if code else "the timeouts were put back"
 
 
 def read_daemons(ipvs: Ipvs) -> dict[str, daemon.SyncDaemon]:

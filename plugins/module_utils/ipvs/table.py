@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from ansible.module_utils.basic import AnsibleModule
 
 from . import arguments, model
-from .converge import converge
+from .converge import Outcome, converge, in_words
 from .kernel import Ipvs, KernelError
 from .model import InvalidValue, ServiceKey, ServicePatch
 from .module import MANY, Result, apply, boot_command, systemctl, table_diff
@@ -70,7 +70,10 @@ def _described(params: Result) -> list[ServicePatch]:
 
 
 def _apply_and_keep(module: AnsibleModule, patches: Sequence[ServicePatch], scope: Scope) -> Result:
-    """Like ``apply``, and keep what is described across reboots; what was kept and is no longer described goes."""
+    """Like ``apply``, and keep what is described across reboots; what was kept and is no longer described goes.
+
+    Files and table change together or not at all.
+    """
     from . import persist
 
     present = module.params["state"] == "present"
@@ -81,18 +84,25 @@ def _apply_and_keep(module: AnsibleModule, patches: Sequence[ServicePatch], scop
         scope = scope._replace(retired=frozenset(ours.keys() - listed - scope.exclude))
     elif not patches:
         scope = scope._replace(retired=frozenset(ours.keys() - scope.exclude))
-    with Ipvs(load=not module.check_mode) as ipvs:
-        outcome = converge(ipvs, patches, scope, module.check_mode)
-    if present:
-        kept = persist.to_keep(outcome.table, listed, python)
-    else:
+
+    def files(outcome: Outcome) -> persist.Kept:
+        if present:
+            return persist.to_keep(outcome.table, listed, python)
         rest = ours.keys() - listed - scope.retired
-        kept = persist.to_record(ours, rest) if rest else persist.to_forget()
-    if kept.changed and not module.check_mode:
+        return persist.to_record(ours, rest) if rest else persist.to_forget()
+
+    changes: list[persist.Kept] = []
+
+    def keep(outcome: Outcome) -> None:
+        changes.append(files(outcome))
         try:
-            persist.carry_out(kept, lambda arguments: systemctl(module, arguments))
+            persist.carry_out(changes[0], lambda arguments: systemctl(module, arguments))
         except OSError as error:
-            module.fail_json(msg=f"the IPVS table is as described, but cannot be kept across reboots: {error}")
+            raise OSError(f"cannot keep the IPVS table across reboots: {in_words(error)}") from error
+
+    with Ipvs(load=present and not module.check_mode, needed=present) as ipvs:
+        outcome = converge(ipvs, patches, scope, module.check_mode, commit=keep)
+    kept = changes[0] if changes else files(outcome)
     result: Result = {"changed": outcome.changed or kept.changed}
     if len(outcome.operations) <= MANY or module._diff:
         result["diff"] = ([table_diff(outcome)] if outcome.changed else []) + kept.diff()

@@ -9,7 +9,7 @@ PRIVATE to the collection lvs.cluster: may change without notice. Pure.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from . import uapi
@@ -61,16 +61,24 @@ def render_kept(kept: Mapping[str, Kept]) -> str:
     return "".join(f"{name} {one.value} before {one.before}\n" for name, one in sorted(kept.items()))
 
 
-def parse_kept(text: str, path: str) -> dict[str, Kept]:
-    """From the lines of a file; those with a # in front do not count. InvalidValue where it is damaged."""
+def parse_kept(text: str, path: str, skip: Callable[[InvalidValue], None] | None = None) -> dict[str, Kept]:
+    """From the lines of a file; those with a # in front do not count. InvalidValue where it is damaged.
+
+    ``skip`` is given the error of each line that cannot be read, which then sets nothing.
+    """
     found = {}
-    for line in text.splitlines():
+    for number, line in enumerate(text.splitlines(), 1):
         if not line or line.startswith("#"):
             continue
         match = _KEPT.fullmatch(line)
-        if match is None:
-            raise InvalidValue(path, "line", line, "must be a timeout such as 'tcp 3600 before 900'")
-        found[match[1]] = Kept(int(match[2]), int(match[3]))
+        if match is not None:
+            found[match[1]] = Kept(int(match[2]), int(match[3]))
+            continue
+        reason = "must be a timeout such as 'tcp 3600 before 900'; correct or remove the line"
+        error = InvalidValue(path, f"line {number}", line, f"line {number}, {line!r}, {reason}", whole=True)
+        if skip is None:
+            raise error
+        skip(error)
     return found
 
 

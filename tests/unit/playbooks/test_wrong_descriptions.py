@@ -158,6 +158,10 @@ def test_a_right_description_does_go_on_to_the_hosts(tmp_path: Path) -> None:
             "lvs.cluster.drain -e lvs_real_servers=rs1 -e lvs_drain_timeout=5m",
             "lvs_drain_timeout is 5m: it is a number",
         ),
+        (
+            "lvs.cluster.drain -e lvs_real_servers=rs1 -e lvs_drain_udp_pause=no",
+            "lvs_drain_udp_pause is no: it is a number of seconds, 0 or from 3",
+        ),
         ("lvs.cluster.undrain -e lvs_real_servers=rs1 -e lvs_return_timeout=2m", "lvs_return_timeout is 2m: it is a"),
         ("lvs.cluster.drain -e lvs_real_servers=rs1 -e lvs_drain_expired=no", "lvs_drain_expired is no: it is fail or"),
         (
@@ -210,6 +214,7 @@ def test_an_order_that_can_be(tmp_path: Path) -> None:
         "lvs_drain_expired": "force",
         "lvs_update_serial": [1, "50%"],
         "lvs_drain_wait_for": ["active", "inactive"],
+        "lvs_drain_udp_pause": 0,
     }
     orders = ["-e", "lvs_real_servers=rs1", "-e", json.dumps(values), "-e", "lvs_return_timeout=9"]
     assert "Take them out of service on lb1" in goes_on(tmp_path / "inventory.yml", "lvs.cluster.drain", *orders)

@@ -74,6 +74,9 @@ def result(before: str, after: str) -> dict[str, Any]:
         ("rule from 192.0.2.9\n", "", ["there is the rule from 192.0.2.9, which nothing asks for"]),
         ("", "kernel module fou\n", ["the kernel module fou is not loaded"]),
         ("a.service: x\na.service: y\n", "a.service: z\n", ["a.service is not as the role writes it"]),
+        ("", "b.service.d/c.conf: x\nb.service.d/c.conf: y\n", ["b.service.d/c.conf is not as the role writes it"]),
+        ("a.service: not running\n", "a.service: running\n", ["a.service does not run"]),
+        ("", "a.service: x\na.service: running\n", ["a.service is not as the role writes it"]),
         ("", "/var/lib/x.json: remembers making /etc\n", []),
         (
             "nftables lvs_cluster: a\n",

@@ -130,6 +130,50 @@ def test_removing_a_unit_takes_its_file_too(tmp_path: Path, unit_directory: Path
     assert len(commands.seen) == 2
 
 
+DROP_IN = "nftables.service.d/lvs-cluster-x.conf"
+
+
+def test_a_drop_in_comes_and_goes(tmp_path: Path, unit_directory: Path) -> None:
+    commands = Commands()
+    systemd = Systemd(str(tmp_path), commands)
+    drop_in = Unit("text", enabled=False)
+    systemd.change(DROP_IN, None, drop_in)
+    assert systemd.read(DROP_IN) == drop_in
+    systemd.change(DROP_IN, drop_in, None)
+    assert systemd.read(DROP_IN) is None
+    assert commands.seen == ["systemctl daemon-reload"] * 2
+    assert not (unit_directory / "nftables.service.d").exists()
+
+
+def test_drop_ins_of_others_stay(tmp_path: Path, unit_directory: Path) -> None:
+    systemd = Systemd(str(tmp_path), Commands())
+    systemd.change(DROP_IN, None, Unit("text", enabled=False))
+    (unit_directory / "nftables.service.d/other.conf").touch()
+    systemd.change(DROP_IN, Unit("text", enabled=False), None)
+    assert os.listdir(unit_directory / "nftables.service.d") == ["other.conf"]
+
+
+@pytest.mark.parametrize("hierarchy", ["", "systemd/"], ids=["version 2", "version 1"])
+def test_a_unit_that_is_to_run(tmp_path: Path, unit_directory: Path, hierarchy: str) -> None:
+    commands = Commands()
+    systemd = Systemd(str(tmp_path), commands)
+    text = "[Service]\nType=exec\n"
+    systemd.change("x.service", None, Unit(text, running=True))
+    assert commands.seen == ["systemctl enable --now x.service"]
+    enable(unit_directory)
+    assert systemd.read("x.service") == Unit(text, running=False)
+    group = tmp_path / f"sys/fs/cgroup/{hierarchy}system.slice/x.service"
+    group.mkdir(parents=True)
+    (group / "cgroup.procs").write_text("")
+    assert systemd.read("x.service") == Unit(text, running=False)
+    systemd.change("x.service", Unit(text, running=False), Unit(text, running=True))
+    assert commands.seen[1:] == ["systemctl restart x.service"]
+    (group / "cgroup.procs").write_text("7\n")
+    assert systemd.read("x.service") == Unit(text, running=True)
+    systemd.change("x.service", Unit(text, running=True), Unit(text + "#", running=True))
+    assert commands.seen[2:] == ["systemctl daemon-reload", "systemctl restart x.service"]
+
+
 @pytest.mark.parametrize("before", [None, Unit("old", enabled=False)])
 def test_a_unit_that_cannot_be_enabled_is_as_before(tmp_path: Path, unit_directory: Path, before: Unit | None) -> None:
     if before is not None:

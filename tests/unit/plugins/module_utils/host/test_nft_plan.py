@@ -63,6 +63,17 @@ def test_a_failure_half_way_leaves_what_was(fail_at: int) -> None:
         assert fail_at >= len(host.applied), "nothing was left to fail at"
 
 
+def test_a_reload_of_nftables_loads_the_table_again() -> None:
+    host = SimulatedHost(FRESH)
+    run(host, LISTING)
+    drop_in = host.state.units["nftables.service.d/lvs-cluster-lvs_cluster.conf"]
+    assert drop_in is not None
+    assert f"[Service]\nExecReload=-nft --file {WANTED.file}\n" in drop_in.text
+    assert not drop_in.enabled
+    run(host, None)
+    assert host.state.units[WANTED.drop_in] is None
+
+
 def test_without_persistence_only_the_table_is_touched() -> None:
     host = SimulatedHost(FRESH)
     assert run(host, LISTING, replace(WANTED, persist=False))

@@ -5,7 +5,12 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shlex
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -18,7 +23,7 @@ from ansible_collections.lvs.cluster.plugins.module_utils.host.route_plan import
 )
 from ansible_collections.lvs.cluster.plugins.module_utils.host.settle import settle
 from ansible_collections.lvs.cluster.plugins.module_utils.host.state import Address, HostState
-from ansible_collections.lvs.cluster.plugins.module_utils.host.unit import ROUTES_UNIT
+from ansible_collections.lvs.cluster.plugins.module_utils.host.unit import ROUTES_UNIT, WATCH_UNIT, Unit
 from ansible_collections.lvs.cluster.tests.unit.plugins.module_utils.host.simulated import SimulatedHost
 
 SERVICES: list[dict[str, object]] = [
@@ -63,6 +68,93 @@ def test_routes_and_rules_come_and_go() -> None:
     assert not host.state.rules
     assert host.state.directories == FRESH.directories
     assert no_rule_without_route(host)
+
+
+def no_rule_without_fallback(host: SimulatedHost) -> bool:
+    """Whether replies were never left to the main table."""
+    return all(
+        {rule.family for rule in state.rules} <= {fallback.family for fallback in state.fallbacks}
+        for state in host.passed
+    )
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_without_a_route_replies_are_refused(everything: bool) -> None:
+    host = SimulatedHost(FRESH)
+    run(host, wanted(everything=everything))
+    assert sorted(map(str, host.state.fallbacks)) == [
+        "unreachable default table 5151 metric 4278198272 (ipv4)",
+        "unreachable default table 5151 metric 4278198272 (ipv6)",
+    ]
+    host.state = replace(host.state, routes=frozenset(), fallbacks=frozenset())  # as a real host could be
+    assert run(host, wanted(everything=everything))
+    assert not run(host, wanted(everything=everything))
+    run(host, wanted(present=False))
+    assert not host.state.fallbacks
+    host = SimulatedHost(FRESH)
+    run(host, wanted(everything=everything))
+    run(host, wanted(present=False))
+    assert no_rule_without_fallback(host)
+
+
+def test_what_watches_runs_as_long_as_the_routes_are_wanted() -> None:
+    host = SimulatedHost(FRESH)
+    run(host, wanted())
+    watch = host.state.units[WATCH_UNIT]
+    assert watch is not None
+    assert watch.running
+    host.state = replace(host.state, units={**host.state.units, WATCH_UNIT: replace(watch, running=False)})
+    assert run(host, wanted())
+    assert host.state.units[WATCH_UNIT] == watch
+    done = len(host.applied)
+    run(host, wanted(present=False))
+    assert host.state.units[WATCH_UNIT] is None
+    kinds = [str(operation) for operation in host.applied[done:]]
+    assert kinds.index(f"remove the unit {WATCH_UNIT}") < min(
+        number for number, words in enumerate(kinds) if words.startswith("remove the route")
+    ), "or it would set them again"
+
+
+def script_of(unit: Unit) -> str:
+    """The program of what watches, as systemd reads it from the unit (systemd.syntax(7), systemd.service(5))."""
+    (line,) = re.findall(r"^ExecStart=(.*)$", unit.text.replace("\\\n", " "), re.MULTILINE)
+    shell, option, program = shlex.split(line)
+    assert (shell, option) == ("/bin/sh", "-c")
+    return program.replace("$$", "$")
+
+
+def test_what_watches_sets_the_routes_for_each_event_that_may_have_taken_them(tmp_path: Path) -> None:
+    host = SimulatedHost(FRESH)
+    run(host, wanted())
+    watch = host.state.units[WATCH_UNIT]
+    assert watch is not None
+    events = """\
+2: eth0: <BROADCAST,MULTICAST> mtu 1500 qdisc state DOWN group default
+    link/ether 02:00:00:00:00:01 brd ff:ff:ff:ff:ff:ff
+Deleted default via 192.0.2.1 dev eth0 table 5151 onlink
+default via 192.0.2.1 dev eth0 table 5151 onlink
+unreachable default table 5151 metric 4278198272
+"""
+    (tmp_path / "events").write_text(events)
+    ip = tmp_path / "ip"
+    ip.write_text(
+        f"#!/bin/sh\ncd {tmp_path}\n"
+        'if [ "$1" = monitor ]; then sleep 2; cat events; else { echo "ip $*"; cat; } >>done; fi\n'
+    )
+    ip.chmod(0o755)
+    data = "".join(f"{line}\n" for line in re.findall(r"^StandardInputText=(.*)$", watch.text, re.MULTILINE))
+    subprocess.run(
+        ["/bin/sh", "-c", script_of(watch)], input=data, text=True, check=True, env={"PATH": f"{tmp_path}:{os.defpath}"}
+    )
+    once = """\
+ip -4 -force -batch -
+route replace default via 192.0.2.1 dev eth0 onlink table 5151
+route replace unreachable default table 5151 metric 4278198272
+ip -6 -force -batch -
+route replace default via 2001:db8::1 dev eth0.7 onlink table 5151
+route replace unreachable default table 5151 metric 4278198272
+"""
+    assert (tmp_path / "done").read_text() == once * 3, "at its start, for the interface and for the route"
 
 
 def links_come_first(host: SimulatedHost) -> bool:

@@ -29,6 +29,7 @@ def units() -> Iterator[tuple[str, str]]:
     yield "table", unit.table_unit("Written here.", "lvs_cluster", "/etc/lvs-cluster/x.nft").text
     route = Route(5151, "ipv4", "192.0.2.1", "eth0")
     yield "routes", unit.routes_unit("Written here.", [route], [Rule(5151, 5151, "ipv4", "192.0.2.11", "tcp", 80)]).text
+    yield "watch", unit.watch_unit("Written here.", [route]).text
     yield "tunnels", unit.tunnels_unit("Written here.", [], [GuePort("ipv4", 6080)], ["lvs-gre0"]).text
     for change in persist.to_keep({}, [], "/usr/bin/python3 -I").changes:
         if change.path == persist.UNIT_FILE:
@@ -57,6 +58,7 @@ def test_all_are_looked_at() -> None:
         "table",
         "tunnels",
         "vips",
+        "watch",
     ]
 
 

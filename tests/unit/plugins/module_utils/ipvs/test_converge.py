@@ -235,3 +235,86 @@ def test_only_services_in_scope_are_read() -> None:
     kernel = support.FakeKernel(table_of("-A -f 1 -s rr\n-A -f 2 -s rr\n-A -f 3 -s rr\n"))
     outcome = converge(kernel, rules.parse("-A -f 1 -s rr"), check_mode=True)
     assert [key.fwmark for key in outcome.table] == [1]
+
+
+class Deaf(support.FakeKernel):
+    """A kernel that does not answer the reads with these numbers; the first one is 1."""
+
+    def __init__(self, table: Table, *silent: int) -> None:
+        super().__init__(table)
+        self.silent, self.reads = silent, 0
+
+    def read(self, wanted: Callable[[ServiceKey], bool] | None = None) -> Table:
+        self.reads += 1
+        if self.reads in self.silent:
+            raise KernelError("cannot receive from the kernel's IPVS: No buffer space available")
+        return super().read(wanted)
+
+
+BEFORE = "-A -f 1 -s rr\n-a -f 1 -r 192.0.2.1:0 -g -w 1\n"
+AFTER = "-A -f 1 -s wlc\n-A -f 2 -s rr\n"
+
+
+def somebody_adds_the_second(kernel: support.FakeKernel) -> None:
+    def add(table: dict[ServiceKey, VirtualService]) -> None:
+        table.update(table_of("-A -f 2 -s sh\n"))
+        kernel.before_apply = lambda _table: None
+
+    kernel.before_apply = add
+
+
+@pytest.mark.parametrize("text", [AFTER, BEFORE + "-A -f 2 -s rr\n"], ids=["removals", "additions"])
+def test_a_read_that_fails_after_a_batch_undoes_it(text: str) -> None:
+    kernel = Deaf(table_of(BEFORE), 2)
+    with pytest.raises(ConvergeError, match=r"No buffer space available; the table was put back as it was$"):
+        converge(kernel, rules.parse(text), EVERYTHING)
+    assert rules.render(kernel.table) == BEFORE
+
+
+@pytest.mark.parametrize("silent", [(2,), (2, 3), (3,), (3, 4), (4,)])
+def test_a_read_that_fails_after_a_lost_race_undoes_the_batch_or_names_it(silent: tuple[int, ...]) -> None:
+    kernel = Deaf(table_of(BEFORE), *silent)
+    somebody_adds_the_second(kernel)
+    kernel.refuse = refuse("fwmark 3", errno.EINVAL)
+    with pytest.raises(ConvergeError) as caught:
+        converge(kernel, rules.parse(f"{AFTER}-A -f 3 -s rr\n"), EVERYTHING)
+    text = str(caught.value)
+    if text.endswith("; the table was put back as it was"):
+        assert "-A -f 1 -s rr" in rules.render(kernel.table)
+    else:
+        assert "putting the table back failed as well: cannot receive" in text
+        assert "This may have been done: set virtual service fwmark 1 ipv4, add virtual service fwmark 2 ipv4" in text
+
+
+def test_what_could_not_be_put_back_is_named_in_a_sentence_that_ends() -> None:
+    kernel = Deaf({}, 2, 3)
+    with pytest.raises(ConvergeError, match=r"add virtual service fwmark 5 ipv4 and 4 more$"):
+        converge(kernel, rules.parse("".join(f"-A -f {mark} -s rr\n" for mark in range(1, 10))))
+
+
+@given(support.tables(), support.tables())
+def test_what_cannot_be_committed_is_undone(current: Table, target: Table) -> None:
+    def full(_outcome: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/etc/file")
+
+    kernel = support.FakeKernel(current)
+    with pytest.raises(ConvergeError) as caught:
+        converge(kernel, support.as_patches(target), EVERYTHING, commit=full)
+    assert kernel.table == current
+    fate = "nothing was changed" if current == target else "the table was put back as it was"
+    assert str(caught.value) == f"/etc/file: No space left on device; {fate}"
+
+
+def test_check_mode_commits_nothing() -> None:
+    committed: list[object] = []
+    patches = rules.parse("-A -f 1 -s rr")
+    converge(support.FakeKernel({}), patches, check_mode=True, commit=committed.append)
+    assert committed == []
+    outcome = converge(support.FakeKernel({}), patches, commit=committed.append)
+    assert committed == [outcome]
+
+
+def test_with_nothing_to_look_for_nothing_is_read() -> None:
+    kernel = Deaf({}, 1)
+    assert not converge(kernel, []).changed
+    assert kernel.reads == 0

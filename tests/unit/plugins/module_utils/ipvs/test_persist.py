@@ -164,6 +164,90 @@ def test_a_write_that_fails_leaves_the_old_file(place: Path, monkeypatch: pytest
     assert [path.name for path in Path(persist.RULES_FILE).parent.iterdir()] == ["ipvs.rules"]
 
 
+def everything(place: Path) -> dict[str, bytes | str]:
+    """All files and links below the place."""
+    return {
+        str(path): os.readlink(path) if path.is_symlink() else path.read_bytes()
+        for path in place.rglob("*")
+        if path.is_symlink() or path.is_file()
+    }
+
+
+class Refusing(Systemctl):
+    """systemctl that fails when it is called for the nth time."""
+
+    def __init__(self, bad: int) -> None:
+        super().__init__()
+        self._left = bad
+
+    def __call__(self, arguments: Sequence[str]) -> None:
+        self._left -= 1
+        if self._left == 0:
+            raise OSError(f"systemctl {arguments[0]}: refused")
+        super().__call__(arguments)
+
+
+@pytest.mark.parametrize("there", [False, True], ids=["nothing", "kept"])
+@pytest.mark.parametrize("forget", [False, True], ids=["keep", "forget"])
+@pytest.mark.parametrize("step", range(1, 6))
+def test_whichever_step_fails_everything_is_as_before(
+    place: Path, monkeypatch: pytest.MonkeyPatch, there: bool, forget: bool, step: int
+) -> None:
+    if there:
+        keep()
+        Path(persist.ARCHIVE).write_bytes(b"an older one")
+        Path(persist.UNIT_FILE).write_text("an older one")
+    before = everything(place)
+    planned = persist.to_forget() if forget else persist.to_keep({}, [], PYTHON)
+    left = [step]
+    original = persist._change
+
+    def failing(path: str, data: bytes | None) -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            raise OSError(28, "No space left on device", path)
+        original(path, data)
+
+    monkeypatch.setattr(persist, "_change", failing)
+    if step > len(planned.changes):
+        return
+    with pytest.raises(OSError, match="No space left"):
+        persist.carry_out(planned, Systemctl())
+    assert everything(place) == before
+
+
+@pytest.mark.parametrize("there", [False, True], ids=["enable", "disable"])
+def test_a_unit_that_is_refused_leaves_everything_as_before(place: Path, there: bool) -> None:
+    if there:
+        keep()
+    before = everything(place)
+    planned = persist.to_forget() if there else persist.to_keep(TABLE, TABLE, PYTHON)
+    with pytest.raises(OSError, match=r"^systemctl (enable|disable): refused$"):
+        persist.carry_out(planned, Refusing(1))
+    assert everything(place) == before
+
+
+def test_what_cannot_be_put_back_is_named(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep()
+    original = persist._change
+
+    def failing(path: str, data: bytes | None) -> None:
+        if path != persist.RULES_FILE:
+            raise OSError(30, "Read-only file system", path)
+        original(path, data)
+
+    monkeypatch.setattr(persist, "_change", failing)
+    Path(persist.ARCHIVE).write_bytes(b"an older one")
+
+    def write_and_refuse(arguments: Sequence[str]) -> None:
+        raise AssertionError(arguments)
+
+    planned = persist.to_keep({}, [], PYTHON)
+    monkeypatch.setattr(persist, "_read", lambda path: b"neither")
+    with pytest.raises(OSError, match=f"this could not be put back: {persist.ARCHIVE} "):
+        persist.carry_out(planned, write_and_refuse)
+
+
 def test_the_archive_is_the_same_every_time() -> None:
     assert persist.build_archive() == persist.build_archive()
 
@@ -227,6 +311,34 @@ def test_the_restorer_skips_what_it_cannot_read_and_says_so(
     ]
 
 
+def test_a_file_of_a_newer_version_is_named_with_the_remedy(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keep()
+    text = Path(persist.RULES_FILE).read_text()
+    assert "# Format: 1\n" in text
+    Path(persist.RULES_FILE).write_text(text.replace("# Format: 1", "# Format: 2") + "-A -f 9 --newer\n")
+    with pytest.raises(InvalidValue) as caught:
+        persist.recorded()
+    assert str(caught.value) == (
+        f"{persist.RULES_FILE}: was written by a newer version of lvs.cluster (format 2; this one knows 1): use that"
+        " version, or have it remove what it keeps (state=absent) before this one is used"
+    )
+    restored = Restored(monkeypatch)
+    assert restored.run(Path(persist.RULES_FILE), Path(persist.RULES_FILE).read_bytes()) == 1
+    assert restored.text() == TEXT
+    assert (
+        f"{persist.RULES_FILE}: was written by a newer version of lvs.cluster, in format 2" in capsys.readouterr().err
+    )
+
+
+def test_a_file_without_a_format_is_one_of_the_first_version(place: Path) -> None:
+    keep()
+    path = Path(persist.RULES_FILE)
+    path.write_text(path.read_text().replace("# Format: 1\n", ""))
+    assert persist.recorded() == TABLE
+
+
 TIMEOUTS = {"tcp": Kept(3600, 900), "udp": Kept(30, 300)}
 
 
@@ -268,7 +380,9 @@ def test_the_table_and_the_timeouts_share_what_restores_them(place: Path, table_
 def test_damaged_timeouts_are_an_error_that_names_the_file(place: Path) -> None:
     persist.carry_out(persist.to_keep_timeouts(TIMEOUTS, PYTHON), Systemctl())
     Path(persist.TIMEOUTS_FILE).write_text("tcp 5\n")
-    with pytest.raises(InvalidValue, match=r"ipvs\.timeouts: line must be a timeout such as 'tcp 3600 before 900'"):
+    with pytest.raises(
+        InvalidValue, match=r"ipvs\.timeouts: line \d, '.*', must be a timeout such as 'tcp 3600 before 900'; correct"
+    ):
         persist.recorded_timeouts()
 
 
@@ -300,6 +414,20 @@ def test_the_restorer_sets_timeouts_without_a_table(
     assert restore.main([persist.RULES_FILE]) == (1 if code else 0)
     assert Booting.sent == [(uapi.SET_CONFIG, timeouts.encode({"tcp": 3600, "udp": 30}))]
     assert says in capsys.readouterr().err.lower()
+
+
+def test_the_restorer_sets_the_timeouts_that_it_can_read(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(restore, "Ipvs", Booting)
+    monkeypatch.setattr(Booting, "sent", [])
+    Path(persist.TIMEOUTS_FILE).parent.mkdir(parents=True)
+    Path(persist.TIMEOUTS_FILE).write_bytes(b"# \xff\nsctp 5 before 6\ntcp 3600 before 900\n")
+    assert restore.main([persist.RULES_FILE]) == 1
+    assert Booting.sent == [(uapi.SET_CONFIG, timeouts.encode({"tcp": 3600}))]
+    said = capsys.readouterr().err.splitlines()
+    assert said[0].startswith(f"{persist.TIMEOUTS_FILE}: line 2, 'sctp 5 before 6', must be a timeout such as")
+    assert said[1] == f"{persist.TIMEOUTS_FILE}: 1 timeouts set"
 
 
 def test_a_bad_file_of_timeouts_does_not_keep_the_table_back(

@@ -48,7 +48,12 @@ class Task:
 
     def __init__(self, check_mode: bool = False, **options: Any) -> None:
         self.check_mode = check_mode
-        defaults = {"minimum_in_service": None, "drain_expired": "fail", "drain_wait_for": ["active"]}
+        defaults = {
+            "minimum_in_service": None,
+            "drain_expired": "fail",
+            "drain_wait_for": ["active"],
+            "drain_udp_pause": 10,
+        }
         self.params = {"service": {"fwmark": 1}, "address": "192.0.2.1", "drain_timeout": 0, **defaults, **options}
         self.warnings: list[str] = []
 
@@ -57,7 +62,7 @@ class Task:
 
 
 def manage(monkeypatch: pytest.MonkeyPatch, director: Director, task: Task) -> dict[str, Any]:
-    monkeypatch.setattr(real_server, "Ipvs", lambda load: director)
+    monkeypatch.setattr(real_server, "Ipvs", lambda **_options: director)
     return real_server.manage(task)
 
 

@@ -68,4 +68,6 @@ def test_what_is_kept_can_be_read(kept: dict[str, timeouts.Kept]) -> None:
 )
 def test_a_line_that_is_none(line: str) -> None:
     says = support.refused(lambda: timeouts.parse_kept(line, "/a/file"))
-    assert says.startswith("/a/file: line must be a timeout such as 'tcp 3600 before 900'")
+    assert says == (
+        f"/a/file: line 1, {line!r}, must be a timeout such as 'tcp 3600 before 900'; correct or remove the line"
+    )
