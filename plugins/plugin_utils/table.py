@@ -60,6 +60,25 @@ def pools(
     ]
 
 
+def health_checked(resolved: Iterable[ResolvedService]) -> list[dict[str, object]]:
+    """Return what may be in the kernel's table for services of the health checker, one entry a port, without weights.
+
+    In the form of `pools`. A sorry server is in the table too while no real server is healthy.
+    """
+    found = []
+    for item in resolved:
+        if item.service.health_check is None:
+            continue
+        sorry = item.service.sorry_server
+        for identity, port in zip(item.service.identities(), item.service.ports):
+            servers: list[dict[str, object]] = [
+                {"address": str(server.address), "port": server.port or port}
+                for server in (*item.servers, *([sorry] if sorry else []))
+            ]
+            found.append({"name": item.service.name, **identity, "real_servers": servers})
+    return found
+
+
 def _endpoint(server: RealServer, port: int) -> dict[str, object]:
     weight = {} if server.weight is None else {"weight": server.weight}
     return {"address": str(server.address), "port": port if server.port is None else server.port, **weight}
