@@ -66,8 +66,8 @@ options:
     description:
       - The directors' own addresses.
       - They matter with O(purge=false) on a host that has VIPs of M(lvs.cluster.arp_silence) and gets new rules.
-        Replies to these addresses then go by the main table until a task with O(purge=true). So health checks are answered
-        although no director has the address of the gateway yet.
+        Replies to these addresses then go by the main table until a task with O(purge=true). So health checks are
+        answered although no director has the address of the gateway yet.
     type: list
     elements: str
     default: []
