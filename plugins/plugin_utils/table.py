@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils.resolve import RealServer, ResolvedService
-from ansible_collections.lvs.cluster.plugins.plugin_utils.services import Service
+from ansible_collections.lvs.cluster.plugins.plugin_utils.services import Service, SorryServer
 
 #: The kernel has no method fullnat: it is nat there, and the rest is done by nftables.
 _KERNEL_METHOD = {"fullnat": "nat"}
@@ -71,10 +71,8 @@ def health_checked(resolved: Iterable[ResolvedService]) -> list[dict[str, object
             continue
         sorry = item.service.sorry_server
         for identity, port in zip(item.service.identities(), item.service.ports):
-            servers: list[dict[str, object]] = [
-                {"address": str(server.address), "port": server.port or port}
-                for server in (*item.servers, *([sorry] if sorry else []))
-            ]
+            listed: list[RealServer | SorryServer] = [*item.servers, *([sorry] if sorry else [])]
+            servers = [{"address": str(server.address), "port": server.port or port} for server in listed]
             found.append({"name": item.service.name, **identity, "real_servers": servers})
     return found
 

@@ -192,7 +192,7 @@ def tunnels(
     *services: dict[str, Any], variables: dict[str, Any] | None = None, **settings: Any
 ) -> tuple[list[str], list[str]]:
     """The rules for the packets that come to rs1, and those for what comes out of them, with the sets written out."""
-    rules = build(*services, **(variables or {})).real_server("rs1", **settings)["nftables"]
+    rules = str(build(*services, **(variables or {})).real_server("rs1", **settings)["nftables"])
     for name, elements in re.findall(r"set (\w+) \{\n +type \w+\n(?: +elements = (\{.*\})\n)?\}", rules):
         rules = rules.replace(f"@{name}", elements or "{ }")
     return chain(rules, "tunnel_senders"), chain(rules, "tunnel_content")

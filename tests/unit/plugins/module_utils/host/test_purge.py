@@ -6,20 +6,21 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
+from ansible_collections.lvs.cluster.plugins.module_utils.host.arp_plan import plan_silence
 from ansible_collections.lvs.cluster.plugins.module_utils.host.nft_plan import parse_table, plan_table, union
 from ansible_collections.lvs.cluster.plugins.module_utils.host.operations import Plan
-from ansible_collections.lvs.cluster.plugins.module_utils.host.route_plan import plan_return_route
+from ansible_collections.lvs.cluster.plugins.module_utils.host.route_plan import parse_return_route, plan_return_route
 from ansible_collections.lvs.cluster.plugins.module_utils.host.routing import Rule
 from ansible_collections.lvs.cluster.plugins.module_utils.host.settle import Outcome, settle
 from ansible_collections.lvs.cluster.plugins.module_utils.host.state import HostState
 from ansible_collections.lvs.cluster.plugins.module_utils.host.tunnel_plan import parse_tunnels, plan_tunnels
+from ansible_collections.lvs.cluster.plugins.module_utils.host.unit import VIPS_UNIT
 from ansible_collections.lvs.cluster.tests.unit.plugins.module_utils.host import (
     test_arp_plan,
     test_route_plan,
@@ -27,7 +28,11 @@ from ansible_collections.lvs.cluster.tests.unit.plugins.module_utils.host import
 )
 from ansible_collections.lvs.cluster.tests.unit.plugins.module_utils.host.simulated import SimulatedHost
 
-Planner = Callable[[HostState, bool], Plan]
+
+class Planner(Protocol):
+    """Plan with what is wanted, and with or without a purge."""
+
+    def __call__(self, state: HostState, /, purge: bool) -> Plan: ...
 
 
 def run(host: SimulatedHost, plan: Planner, purge: bool, check_mode: bool = False) -> Outcome:
@@ -37,7 +42,7 @@ def run(host: SimulatedHost, plan: Planner, purge: bool, check_mode: bool = Fals
 
 def silence(*vips: str, **options: Any) -> Planner:
     wanted = test_arp_plan.present(*vips, **options)
-    return lambda state, purge: test_arp_plan.plan_silence(state, replace(wanted, purge=purge))
+    return lambda state, purge: plan_silence(state, replace(wanted, purge=purge))
 
 
 def tunnels(*given: dict[str, Any]) -> Planner:
@@ -45,7 +50,7 @@ def tunnels(*given: dict[str, Any]) -> Planner:
 
 
 def routes(*services: dict[str, object], gateway: str = "192.0.2.1", vips: bool = False, **options: Any) -> Planner:
-    wanted = test_route_plan.parse_return_route(
+    wanted = parse_return_route(
         True,
         [gateway, "2001:db8::1"],
         services,
@@ -59,14 +64,12 @@ def routes(*services: dict[str, object], gateway: str = "192.0.2.1", vips: bool 
 
 
 WEB, DNS = test_route_plan.SERVICES
-IPIP, IPIP6, GRE, GRE_SUM, _GUE, GUE6 = ({**one} for one in [
-    {"address": test_tunnel_plan.IPV4},
-    {"address": test_tunnel_plan.IPV4, "families": ["ipv6"]},
-    {"address": test_tunnel_plan.IPV4, "type": "gre"},
-    {"address": test_tunnel_plan.IPV4, "type": "gre", "checksum": "csum"},
-    {"address": test_tunnel_plan.IPV4, "type": "gue", "port": 6080},
-    {"address": test_tunnel_plan.IPV6, "type": "gue", "port": 6081},
-])  # fmt: skip
+IPIP: dict[str, Any] = {"address": test_tunnel_plan.IPV4}
+IPIP6 = {**IPIP, "families": ["ipv6"]}
+GRE = {**IPIP, "type": "gre"}
+GRE_SUM = {**GRE, "checksum": "csum"}
+GUE = {**IPIP, "type": "gue", "port": 6080}
+GUE6 = {"address": test_tunnel_plan.IPV6, "type": "gue", "port": 6081}
 PLANNERS: dict[str, tuple[HostState, list[Planner]]] = {
     "silence": (
         replace(test_arp_plan.host(), records={}, units={}),
@@ -74,7 +77,7 @@ PLANNERS: dict[str, tuple[HostState, list[Planner]]] = {
     ),
     "tunnels": (
         test_tunnel_plan.FRESH,
-        [tunnels(), tunnels(IPIP), tunnels(IPIP6), tunnels(GRE), tunnels(GRE_SUM, _GUE), tunnels(GUE6, IPIP)],
+        [tunnels(), tunnels(IPIP), tunnels(IPIP6), tunnels(GRE), tunnels(GRE_SUM, GUE), tunnels(GUE6, IPIP)],
     ),
     "routes": (
         test_route_plan.FRESH,
@@ -133,7 +136,7 @@ def test_a_vip_stays_and_is_named() -> None:
     run(host, silence("192.0.2.10"), purge=True)
     outcome = run(host, silence("192.0.2.11"), purge=False)
     assert outcome.leftovers == ("remove the address 192.0.2.10/32 dev lo",)
-    unit = host.state.units[test_arp_plan.VIPS_UNIT]
+    unit = host.state.units[VIPS_UNIT]
     assert unit is not None
     assert "192.0.2.10/32" in unit.text, "a reboot in between takes nothing away"
 

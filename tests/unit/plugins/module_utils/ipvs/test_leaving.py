@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import given
 
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import (
     arguments,
+    drain,
     info,
     leaving,
     model,
@@ -156,10 +158,10 @@ class Director:
         self.folder = folder
         monkeypatch.setattr(leaving, "RECORD", str(folder / "leaving.json"))
         monkeypatch.setattr(persist, "recorded", dict)
-        monkeypatch.setattr(leaving.drain, "LOCK", str(folder / "lock"))
+        monkeypatch.setattr(drain, "LOCK", str(folder / "lock"))
         monkeypatch.setattr(leaving, "Ipvs", lambda load: self)
-        monkeypatch.setattr(leaving.time, "monotonic", lambda: self.seconds)
-        monkeypatch.setattr(leaving.time, "sleep", self.sleep)
+        monkeypatch.setattr(time, "monotonic", lambda: self.seconds)
+        monkeypatch.setattr(time, "sleep", self.sleep)
         monkeypatch.setattr(info, "real_servers", self.real_servers)
 
     def __enter__(self) -> support.FakeKernel:
@@ -180,7 +182,7 @@ class Director:
             yield key, server, {"weight": server.weight, "connections": connections}
 
     def run(self, module: Module) -> dict[str, Any]:
-        return leaving.manage(module, lambda: leaving.packed(self.held))  # type: ignore[arg-type]
+        return leaving.manage(module, lambda: leaving.packed(self.held))
 
     def weights(self) -> dict[str, int]:
         (service,) = self.kernel.table.values()
@@ -230,10 +232,9 @@ def test_a_backup_director_drains_nothing(director: Director) -> None:
     assert not director.run(Module(web(22, 23)))["changed"]
 
 
-def test_it_stops_waiting_when_the_vip_has_moved(director: Director) -> None:
+def test_it_stops_waiting_when_the_vip_has_moved(director: Director, monkeypatch: pytest.MonkeyPatch) -> None:
     director.active = {"192.0.2.21": 10**6}
-    director.sleep = lambda seconds: director.held.clear()  # type: ignore[method-assign, assignment]
-    leaving.time.sleep = director.sleep  # type: ignore[assignment]
+    monkeypatch.setattr(time, "sleep", lambda _seconds: director.held.clear())
     assert director.run(Module(web(22, 23)))["waited"] == 0
 
 
