@@ -60,6 +60,10 @@ class Clients:
         under_way = self.beat() if report["held"] else []
         return [*report["failed"], *under_way, *self._look()["broken"]]
 
+    def end(self) -> None:
+        """End them, and with them their connections."""
+        self._input.close()
+
     def _look(self) -> dict[str, Any]:
         self._input.write("report\n")
         self._input.flush()

@@ -138,6 +138,10 @@ options:
     description: Whether IPVS drops half-open connections and new ones when the host runs out of memory.
     type: bool
     default: true
+  leaving_timeout:
+    description: For how many seconds to wait for the connections of real servers that are no longer described.
+    type: int
+    default: 60
 seealso:
   - plugin: lvs.cluster.real_server
     plugin_type: filter
@@ -257,6 +261,15 @@ _value:
       description:
         - A unit of systemd that has keepalived wait for the addresses it speaks from. Empty with one director.
       type: str
+    health_checked:
+      description:
+        - What may be in the kernel's table for services of the health checker, real servers and sorry servers, as
+          O(lvs.cluster.ipvs_quiesce#module:health_checked) takes it.
+      type: list
+      elements: dict
+    leaving_timeout:
+      description: For how many seconds to wait for the connections of real servers that are no longer described.
+      type: int
     health_checker:
       description: Who makes the health checks.
       type: dict
@@ -352,6 +365,8 @@ _value:
           addresses: [192.0.2.10/32]
     keepalived: "global_defs {...}"
     addresses_unit: ""
+    health_checked: []
+    leaving_timeout: 60
     health_checker: {"name": "keepalived", "files": []}
     drain_files: {}
     handover_file: ""
@@ -398,6 +413,7 @@ def director(
     sync_senders: Any = None,
     timeouts: Any = None,
     flood_defence: Any = True,
+    leaving_timeout: Any = 60,
 ) -> dict[str, object]:
     """`Cluster.director` as a filter."""
 
@@ -424,6 +440,7 @@ def director(
             sync_senders,
             timeouts,
             flood_defence,
+            leaving_timeout,
         )
 
     return expand(description, groups, hostvars, wanted)

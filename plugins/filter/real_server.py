@@ -94,6 +94,10 @@ _value:
           description: What replies come from.
           type: list
           elements: dict
+        direct:
+          description: The directors' own addresses.
+          type: list
+          elements: str
     tunnels:
       description:
         - What the module M(lvs.cluster.ipvs_tunnel) takes.
@@ -115,6 +119,7 @@ _value:
     return_route:
       gateways: [192.0.2.1]
       services: [{"address": "192.0.2.11", "protocol": "tcp", "port": 8080}]
+      direct: [192.0.2.2, 192.0.2.3]
     tunnels: []
     kernel_modules: []
     nftables: ""

@@ -14,7 +14,8 @@ description:
     for them and from announcing them, now and after a reboot.
   - At no moment does the host answer ARP for a VIP. C(arp_ignore=1) and C(arp_announce=2) are set before a VIP is added
     and put back after the last one is removed. The same holds at boot, and when a task fails half-way and is undone.
-  - The list is the desired state. A VIP that this module added earlier and that is no longer listed is removed.
+  - The list is the desired state. A VIP that this module added earlier and that is no longer listed is removed,
+    unless O(purge=false).
 author:
   - The lvs.cluster authors (@lvs-cluster)
 extends_documentation_fragment:
@@ -50,6 +51,15 @@ options:
     description:
       - Also put the VIPs and the sysctls back at every boot, which needs systemd. V(false) removes what an earlier task
         installed for that.
+    type: bool
+    default: true
+  purge:
+    description:
+      - Whether VIPs that this module added earlier and that are no longer listed are removed, and sysctls of
+        interfaces that are no longer in O(ingress) restored.
+      - With V(false) the task only adds what is new, and returns RV(leftovers). Use that while a director may still
+        send what was described before.
+      - It has no effect with O(state=absent).
     type: bool
     default: true
   state:
@@ -92,6 +102,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+leftovers:
+  description: What a run with O(purge=true) would still do, in words.
+  returned: if O(purge=false)
+  type: list
+  elements: str
+  sample: [remove the address 192.0.2.20/32 dev lo]
 diff:
   description: The host before and after, as far as this module has to do with it. Both are equal when nothing changed.
   returned: always
@@ -129,6 +145,7 @@ def main() -> None:
             "interface": {"type": "str", "default": "lo"},
             "ingress": {"type": "list", "elements": "str", "default": []},
             "persist": {"type": "bool", "default": True},
+            "purge": {"type": "bool", "default": True},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },
         required_if=[("state", "present", ["vips"])],
@@ -143,6 +160,7 @@ def main() -> None:
             wanted["interface"],
             wanted["ingress"],
             wanted["persist"],
+            wanted["purge"],
         ),
         converge_silence,
         traces=TRACES if not wanted["vips"] else (),

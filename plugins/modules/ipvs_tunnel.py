@@ -17,7 +17,7 @@ description:
   - Reverse path filtering (C(rp_filter)) is off on these devices, since the way back to a client is another. The value
     of C(all) holds for every interface, so it is set to V(0), and each other interface gets the strictness that it had
     by C(all) for itself.
-  - The list is the desired state. A device of this module that is not listed is removed.
+  - The list is the desired state. A device of this module that is not listed is removed, unless O(purge=false).
 author:
   - The lvs.cluster authors (@lvs-cluster)
 extends_documentation_fragment:
@@ -70,6 +70,14 @@ options:
       - V(false) removes what an earlier task installed for that.
     type: bool
     default: true
+  purge:
+    description:
+      - Whether devices and ports of this module that are not listed are removed.
+      - With V(false) the task only adds what is new, and returns RV(leftovers). Use that while a director may still
+        send what was described before.
+      - It has no effect with O(state=absent).
+    type: bool
+    default: true
   state:
     description:
       - V(present) has the listed tunnels, and no others of this module.
@@ -111,6 +119,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+leftovers:
+  description: What a run with O(purge=true) would still do, in words.
+  returned: if O(purge=false)
+  type: list
+  elements: str
+  sample: [remove the tunnel lvs-ipip0 type ipip mode ipip local 198.51.100.11]
 diff:
   description: The host before and after, as far as this module has to do with it. Both are equal when nothing changed.
   returned: success
@@ -152,6 +166,7 @@ def main() -> None:
                 },
             },
             "persist": {"type": "bool", "default": True},
+            "purge": {"type": "bool", "default": True},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },
         required_if=[("state", "present", ["tunnels"])],
@@ -160,7 +175,9 @@ def main() -> None:
     wanted = module.params
     run(
         module,
-        lambda: parse_tunnels(wanted["state"] == "present", wanted["tunnels"] or [], wanted["persist"]),
+        lambda: parse_tunnels(
+            wanted["state"] == "present", wanted["tunnels"] or [], wanted["persist"], wanted["purge"]
+        ),
         converge_tunnels,
         traces=TRACES,
     )

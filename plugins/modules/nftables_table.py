@@ -40,6 +40,16 @@ options:
       - V(false) removes what an earlier task installed for that.
     type: bool
     default: true
+  purge:
+    description:
+      - Whether what the present table has, and O(rules) does not have, ends with this task.
+      - With V(false) the task only adds what is new, and returns RV(leftovers). Use that while a director may still
+        send what was described before.
+      - With V(false) sets have the elements of the present table as well, and chains its rules. A rule that drops or
+        rejects packets stays, or is added, only if both tables have it, or if all sets that it names are in both. So no
+        packet is dropped that either table lets pass. With O(state=absent) nothing is changed.
+    type: bool
+    default: true
   state:
     description:
       - V(present) gives the host the table.
@@ -75,6 +85,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+leftovers:
+  description: What a run with O(purge=true) would still do, in words.
+  returned: if O(purge=false)
+  type: list
+  elements: str
+  sample: [swap in the nftables table inet lvs_cluster]
 diff:
   description: The host before and after, as far as this module has to do with it. Both are equal when nothing changed.
   returned: always
@@ -106,6 +122,7 @@ def main() -> None:
             "name": {"type": "str", "default": "lvs_cluster"},
             "rules": {"type": "str"},
             "persist": {"type": "bool", "default": True},
+            "purge": {"type": "bool", "default": True},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },
         required_if=[("state", "present", ["rules"])],
@@ -114,7 +131,9 @@ def main() -> None:
     wanted = module.params
     run(
         module,
-        lambda: parse_table(wanted["state"] == "present", wanted["name"], wanted["rules"] or "", wanted["persist"]),
+        lambda: parse_table(
+            wanted["state"] == "present", wanted["name"], wanted["rules"] or "", wanted["persist"], wanted["purge"]
+        ),
         converge_table,
     )
 

@@ -15,7 +15,8 @@ description:
   - A routing rule for each service's address, protocol and port leads to a routing table of its own, which has nothing
     in it but a default route. So clients on the real server's own network are answered through the director too, which
     is what one-armed NAT needs.
-  - The list is the desired state. A rule that leads to the table and is not listed is removed.
+  - The list is the desired state. A rule that leads to the table and is not listed is removed, unless
+    O(purge=false).
 author:
   - The lvs.cluster authors (@lvs-cluster)
 extends_documentation_fragment:
@@ -61,13 +62,22 @@ options:
     type: str
     choices: [services, all]
     default: services
+  direct:
+    description:
+      - The directors' own addresses.
+      - They matter with O(purge=false) on a host that has VIPs of M(lvs.cluster.arp_silence) and gets new rules.
+        Replies to these addresses then go by the main table until a task with O(purge=true). So health checks are
+        answered although no director has the address of the gateway yet.
+    type: list
+    elements: str
+    default: []
   table:
     description: The number of the routing table. All of it belongs to the task, and so do the rules that lead to it.
     type: int
     default: 5151
   priority:
     description:
-      - The priority of the rules. With O(traffic=all) the two after it are used too.
+      - The priority of the rules. The one before it and the two after it can be used too (O(direct), O(traffic=all)).
       - The main table's rule has V(32766).
     type: int
     default: 5151
@@ -75,6 +85,14 @@ options:
     description:
       - Also set routes and rules at every boot, which needs systemd.
       - V(false) removes what an earlier task installed for that.
+    type: bool
+    default: true
+  purge:
+    description:
+      - Whether rules and routes in the table that are not listed are removed.
+      - With V(false) the task only adds what is new, and returns RV(leftovers). Use that while a director may still
+        send what was described before.
+      - It has no effect with O(state=absent).
     type: bool
     default: true
   state:
@@ -121,6 +139,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+leftovers:
+  description: What a run with O(purge=true) would still do, in words.
+  returned: if O(purge=false)
+  type: list
+  elements: str
+  sample: [remove the routing rule from 192.0.2.11 ipproto tcp sport 8080 lookup 5151 priority 5151]
 diff:
   description: The host before and after, as far as this module has to do with it. Both are equal when nothing changed.
   returned: always
@@ -160,9 +184,11 @@ def main() -> None:
                 },
             },
             "traffic": {"type": "str", "choices": ["services", "all"], "default": "services"},
+            "direct": {"type": "list", "elements": "str", "default": []},
             "table": {"type": "int", "default": 5151},
             "priority": {"type": "int", "default": 5151},
             "persist": {"type": "bool", "default": True},
+            "purge": {"type": "bool", "default": True},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },
         required_if=[("state", "present", ["gateways", "services"])],
@@ -179,6 +205,8 @@ def main() -> None:
             wanted["table"],
             wanted["priority"],
             wanted["persist"],
+            wanted["purge"],
+            wanted["direct"],
         ),
         converge_return_route,
         traces=TRACES,

@@ -21,6 +21,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import IPAddres
 from ansible_collections.lvs.cluster.plugins.plugin_utils.gateway import (
     check_marks,
     check_return_traffic,
+    direct,
     floating,
     read_gateways,
     replies,
@@ -51,6 +52,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.kernel_settings import
     forwards,
     kernel_modules,
     read_flood_defence,
+    read_leaving_timeout,
     read_sysctls,
     read_timeouts,
     sysctls,
@@ -71,7 +73,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.sync_daemon import (
     read_sync_daemon,
     used_ports,
 )
-from ansible_collections.lvs.cluster.plugins.plugin_utils.table import pools, table_entries
+from ansible_collections.lvs.cluster.plugins.plugin_utils.table import health_checked, pools, table_entries
 from ansible_collections.lvs.cluster.plugins.plugin_utils.tracking import Tracked, read_tracked
 from ansible_collections.lvs.cluster.plugins.plugin_utils.tunnels import (
     check_tunnels,
@@ -145,6 +147,7 @@ class Cluster:
         sync_senders: object = None,
         timeouts: object = None,
         flood_defence: object = True,
+        leaving_timeout: object = 60,
     ) -> dict[str, object]:
         """What one director needs; raises `ModelError` when the host is none or a setting is bad.
 
@@ -152,6 +155,8 @@ class Cluster:
         - ``services``: what the module ``ipvs_table`` takes, one entry a port (`table.table_entries`)
         - ``owned_elsewhere``: identities (`Service.identities`) of services that belong to the health checker, which
           is the module's ``exclude``
+        - ``health_checked``: the same services with their real and sorry servers (`table.health_checked`)
+        - ``leaving_timeout``: for how many seconds the director waits for connections of real servers that leave
         - ``kernel_modules``: a list of names (`kernel_settings.kernel_modules`)
         - ``sysctls``: key -> value (`kernel_settings.sysctls`), with ``extra_sysctls`` over them
         - ``defence_threshold``: whether the host works out the threshold of its flood defence
@@ -205,6 +210,7 @@ class Cluster:
         extra = read_sysctls(extra_sysctls, "director_sysctls", problems)
         seconds = read_timeouts(timeouts, self.inventory, problems)
         defends = read_flood_defence(flood_defence, problems)
+        leaving = read_leaving_timeout(leaving_timeout, problems)
         routed = routed_families(self.resolved)
         passes = read_transit(transit, routed, extra, problems)
         problems.raise_any()
@@ -237,6 +243,8 @@ class Cluster:
             "vips": [{"address": str(vip), "family": family_of(vip), "prefix": vip.max_prefixlen} for vip in vips],
             "services": table_entries(self.resolved),
             "owned_elsewhere": self.owned_elsewhere(),
+            "health_checked": health_checked(self.resolved),
+            "leaving_timeout": leaving,
             "kernel_modules": kernel_modules(services),
             "sysctls": kernel,
             "defence_threshold": defends,
@@ -282,8 +290,9 @@ class Cluster:
 
         - ``vips``: ``["192.0.2.10", "2001:db8::10"]``, those that it must hold silently: of its services that forward
           by dr or tun, IPv4 first, then by number. Empty for a host that no such service names.
-        - ``return_route``: ``{"gateways": ["192.0.2.1"], "services": [...]}``, what the module of that name takes, for
-          its services that forward by nat. Both are empty for a host that has none. ``return_traffic`` is only checked.
+        - ``return_route``: ``{"gateways": ["192.0.2.1"], "services": [...], "direct": ["192.0.2.2"]}``, what the
+          module of that name takes, for its services that forward by nat. All are empty for a host that has none.
+          ``return_traffic`` is only checked.
         - ``tunnels``: what the module ``ipvs_tunnel`` takes (`tunnels.tunnel_ends`)
         - ``kernel_modules``: the kernel modules that those need
         - ``nftables``: the rules of the table lvs_real_server (`tunnels.real_server_rules`), empty for no table
@@ -304,6 +313,7 @@ class Cluster:
             "return_route": {
                 "gateways": [str(address) for family, address in sorted(gateways.items()) if family in used],
                 "services": services,
+                "direct": direct(self.inventory, used),
             },
             "tunnels": ends,
             "kernel_modules": list(parse_tunnels(True, ends, True).modules),

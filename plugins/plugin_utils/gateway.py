@@ -88,6 +88,11 @@ def _own_addresses(inventory: Inventory) -> dict[IPAddress, str]:
     return found
 
 
+def direct(inventory: Inventory, families: Iterable[str]) -> list[str]:
+    """Return the directors' own addresses of these families, as far as the inventory has them."""
+    return [str(address) for address in _own_addresses(inventory) if family_of(address) in families]
+
+
 def _read(value: object, problems: Problems) -> dict[str, IPAddress]:
     """One address, or a list with one per family."""
     if value is None or value == "":

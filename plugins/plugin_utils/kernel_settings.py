@@ -13,12 +13,13 @@ from collections.abc import Mapping, Sequence
 from ansible_collections.lvs.cluster.plugins.module_utils.host.errors import HostError
 from ansible_collections.lvs.cluster.plugins.module_utils.host.sysctl import display, parse_key
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.timeouts import MAX_TIMEOUT, Timeouts
-from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import Fields, to_boolean
+from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import Fields, to_boolean, to_integer
 from ansible_collections.lvs.cluster.plugins.plugin_utils.inventory import DIRECTORS, Inventory, InventoryError
 from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import Problems, plain, show
-from ansible_collections.lvs.cluster.plugins.plugin_utils.services import Service
+from ansible_collections.lvs.cluster.plugins.plugin_utils.services import UNREWRITTEN, Service
 
 TIMEOUTS_VARIABLE = "director_timeouts"
+LEAVING_VARIABLE = "director_leaving_timeout"
 #: Methods whose replies the director forwards as a router.
 ROUTED = ("nat", "fullnat")
 
@@ -67,6 +68,14 @@ def sysctls(
       connections every second, and a part of the packets that would open connections (net/netfilter/ipvs/ip_vs_ctl.c:
       update_defense_level()). Otherwise they do nothing. The threshold is the host's own (the module ipvs_kernel).
 
+    With dr or tun:
+
+    - ``conn_reuse_mode=3``: a new connection from a client's port that was used before is scheduled anew if the old one
+      is in FIN_WAIT, which is the last state that the director sees of it. With the kernel's own 1 that is done in
+      TIME_WAIT only, which the director sees with nat. Otherwise the new connection would take the old one's entry,
+      with its forwarding method and its real server, although the service may have others by now
+      (ipvs-sysctl.rst; net/netfilter/ipvs/ip_vs_core.c: is_new_conn_expected()).
+
     With several directors, for the synchronisation of connections (ip_vs_sync.c: ip_vs_sync_conn_needed):
 
     - ``sync_threshold=3 0`` and ``sync_refresh_period=10``: a connection is told of when it is established, and again
@@ -100,11 +109,10 @@ def sysctls(
     - ``nf_conntrack_tcp_loose=0``: a client's ACK to a cookie is then invalid, not a connection picked up half-way.
     - ``tcp_timestamps=1`` and ``tcp_syncookies=1``: cookies, which carry the client's TCP options in the timestamp.
 
-    Left at the kernel's own: ``conn_reuse_mode`` (its default reschedules a reused client port, which is right), and
-    ``backup_only``. With 1, a director whose sync daemon is in backup state does not balance. keepalived moves VIPs and
-    switches the daemon one after the other (vrrp/vrrp.c: vrrp_state_become_master), so in between a director with the
-    VIP would answer clients with RST. What it is for cannot come about: two directors that are each other's real server
-    and pass a packet to and fro. The description refuses that.
+    Left at the kernel's own: ``backup_only``. With 1, a director whose sync daemon is in backup state does not balance.
+    keepalived moves VIPs and switches the daemon one after the other (vrrp/vrrp.c: vrrp_state_become_master), so in
+    between a director with the VIP would answer clients with RST. What it is for cannot come about: two directors that
+    are each other's real server and pass a packet to and fro. The description refuses that.
     """
     found: dict[str, int | str] = {
         "net.ipv4.vs.expire_nodest_conn": 1,
@@ -113,6 +121,8 @@ def sysctls(
     if flood_defence:
         found["net.ipv4.vs.drop_entry"] = 1
         found["net.ipv4.vs.drop_packet"] = 1
+    if any(service.forward_method in UNREWRITTEN for service in services):
+        found["net.ipv4.vs.conn_reuse_mode"] = 3
     if directors > 1:
         found["net.ipv4.vs.sync_threshold"] = "3 0"
         found["net.ipv4.vs.sync_refresh_period"] = 10
@@ -142,6 +152,15 @@ def read_flood_defence(value: object, problems: Problems) -> bool:
     if wanted is None:
         problems.add("director_flood_defence", "", f"{show(value)} is neither true nor false")
     return bool(wanted)
+
+
+def read_leaving_timeout(value: object, problems: Problems) -> int:
+    """Return for how many seconds a director waits for the connections of real servers that leave."""
+    seconds = to_integer(value)
+    if seconds is None or not 0 <= seconds <= MAX_TIMEOUT:
+        problems.add(LEAVING_VARIABLE, "", f"{show(value)} is not a number of seconds from 0 to {MAX_TIMEOUT}")
+        return 0
+    return seconds
 
 
 def read_timeouts(value: object, inventory: Inventory, problems: Problems) -> dict[str, int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils.resolve import RealServer, ResolvedService
-from ansible_collections.lvs.cluster.plugins.plugin_utils.services import Service
+from ansible_collections.lvs.cluster.plugins.plugin_utils.services import Service, SorryServer
 
 #: The kernel has no method fullnat: it is nat there, and the rest is done by nftables.
 _KERNEL_METHOD = {"fullnat": "nat"}
@@ -65,6 +65,23 @@ def pools(
 def _quorum(service: Service) -> dict[str, object]:
     check = service.health_check
     return {} if check is None else {"quorum": check.quorum - check.hysteresis}
+
+
+def health_checked(resolved: Iterable[ResolvedService]) -> list[dict[str, object]]:
+    """Return what may be in the kernel's table for services of the health checker, one entry a port, without weights.
+
+    In the form of `pools`. A sorry server is in the table too while no real server is healthy.
+    """
+    found = []
+    for item in resolved:
+        if item.service.health_check is None:
+            continue
+        sorry = item.service.sorry_server
+        for identity, port in zip(item.service.identities(), item.service.ports):
+            listed: list[RealServer | SorryServer] = [*item.servers, *([sorry] if sorry else [])]
+            servers = [{"address": str(server.address), "port": server.port or port} for server in listed]
+            found.append({"name": item.service.name, **identity, "real_servers": servers})
+    return found
 
 
 def _endpoint(server: RealServer, port: int) -> dict[str, object]:

@@ -12,6 +12,9 @@ destination. So by default a real server unwraps only what has a director's addr
 out has to be for a VIP. The outer source is the one of the director's route to the real server (ip_vs_tunnel_xmit() in
 net/netfilter/ipvs/ip_vs_xmit.c has it from __ip_vs_get_out_rt()), which can be another address than ``lvs_address``.
 ``lvs_tunnel_sources`` names it then, and the module host_check refuses a director whose route has another one.
+
+The rules that drop packets name sets for the directors and the VIPs. So while a cluster changes, a real server adds the
+new ones to those that it has, and takes what is for either (the module nftables_table, ``purge: false``).
 """
 
 from __future__ import annotations
@@ -123,7 +126,7 @@ def real_server_rules(
     """Return the chains of the table lvs_real_server; empty for a host without tunnels."""
     chains = [segment_rules(host, resolved, mtu)]
     if guard:
-        chains = [_outer_guard(host, resolved, inventory, problems), _inner_guard(host, resolved), *chains]
+        chains = [*_outer_guard(host, resolved, inventory, problems), *_inner_guard(host, resolved), *chains]
     return "\n".join(chain for chain in chains if chain)
 
 
@@ -165,8 +168,8 @@ def route_sources(director: str, resolved: Iterable[ResolvedService], inventory:
     return [entry for entry in found.values() if entry["from"]]
 
 
-def _outer_guard(host: str, resolved: Iterable[ResolvedService], inventory: Inventory, problems: Problems) -> str:
-    """Return the chain that drops what would be unwrapped and is not from a director.
+def _outer_guard(host: str, resolved: Iterable[ResolvedService], inventory: Inventory, problems: Problems) -> list[str]:
+    """Return the sets and the chain that drop what would be unwrapped and is not from a director.
 
     It matches the addresses and protocols of this host's ends, so that other tunnels go on.
     """
@@ -180,16 +183,20 @@ def _outer_guard(host: str, resolved: Iterable[ResolvedService], inventory: Inve
         number = _GRE_PROTOCOL if service.tunnel.type == "gre" else _IP_PROTOCOL[service.family]
         protocols.setdefault(server.address, set()).add(number)
     rules: list[str] = []
+    sets: dict[str, str] = {}
     for address, numbers in sorted(protocols.items(), key=lambda item: (item[0].version, int(item[0]))):
-        sources = _all_sources(family_of(address), inventory, problems)
+        family = family_of(address)
+        sources = _all_sources(family, inventory, problems)
         if not sources:
             continue
-        family = "ip" if address.version == 4 else "ip6"
-        strange = f"{family} daddr {address} {family} saddr != {any_of([str(source) for source in sources])}"
+        name = f"directors_{family}"
+        sets[name] = _address_set(name, family, sources)
+        word = "ip" if family == "ipv4" else "ip6"
+        strange = f"{word} daddr {address} {word} saddr != @{name}"
         rules.append(f"{strange} meta l4proto {any_of([str(number) for number in sorted(numbers)])} drop")
         if address in ports:
             rules.append(f"{strange} udp dport {any_of([str(port) for port in sorted(ports[address])])} drop")
-    return base_chain("tunnel_senders", "filter hook input priority filter", rules)
+    return [*sets.values(), base_chain("tunnel_senders", "filter hook input priority filter", rules)]
 
 
 def _all_sources(family: str, inventory: Inventory, problems: Problems) -> list[IPAddress]:
@@ -210,8 +217,8 @@ def _all_sources(family: str, inventory: Inventory, problems: Problems) -> list[
     return sorted(found, key=int)
 
 
-def _inner_guard(host: str, resolved: Iterable[ResolvedService]) -> str:
-    """Return the chain that drops what comes out of a tunnel and is not for a VIP, where the VIPs are known.
+def _inner_guard(host: str, resolved: Iterable[ResolvedService]) -> list[str]:
+    """Return the sets and the chain that drop what comes out of a tunnel and is not for a VIP, if the VIPs are known.
 
     It is before routing, since the host might forward the rest.
     """
@@ -224,13 +231,20 @@ def _inner_guard(host: str, resolved: Iterable[ResolvedService]) -> str:
         if not item.service.vips:  # others mark the packets, and know for which addresses
             unknown.add(item.service.family)
     rules: list[str] = []
+    sets: list[str] = []
     for family, addresses in vips.items() if used else ():
-        word = "ip" if family == "ipv4" else "ip6"
         if family in unknown:
             continue
-        wrong = f"{word} daddr != {any_of([str(vip) for vip in sorted(addresses, key=int)])}" if addresses else ""
-        rules.append(f'iifname "{DEVICES}" {wrong or f"meta nfproto {family}"} drop')
-    return base_chain("tunnel_content", "filter hook prerouting priority raw", rules)
+        name = f"tunnel_vips_{family}"
+        sets.append(_address_set(name, family, sorted(addresses, key=int)))
+        rules.append(f'iifname "{DEVICES}" {"ip" if family == "ipv4" else "ip6"} daddr != @{name} drop')
+    return [*sets, base_chain("tunnel_content", "filter hook prerouting priority raw", rules)]
+
+
+def _address_set(name: str, family: str, addresses: Sequence[IPAddress]) -> str:
+    """Return a set of addresses, which may be empty."""
+    elements = [f"    elements = {{ {', '.join(map(str, addresses))} }}"] if addresses else []
+    return "\n".join([f"set {name} {{", f"    type {family}_addr", *elements, "}", ""])
 
 
 def segment_rules(host: str, resolved: Iterable[ResolvedService], mtu: int) -> str:

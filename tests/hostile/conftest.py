@@ -73,7 +73,8 @@ HONEST: dict[str, dict[str, Any]] = {
     },
     "lb2": {},
     "rs1": {},
-    "rs2": {},
+    # what a run without purge leaves to do
+    "rs2": {"arp_silence": {"leftovers": ["remove the address 192.0.2.20/32 dev lo"]}},
     "localhost": {},
 }
 

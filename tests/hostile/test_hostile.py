@@ -335,3 +335,51 @@ def test_a_keepalived_conf_that_is_too_long(cluster: Any) -> None:
     assert "fatal: [lb2]" in run.text
     assert "the configuration has 1099999 characters; at most 1048576 are read" in run.text
     others_told_the_same(run, cluster.honest(*arguments), "lb2")
+
+
+def purges(run: Any, host: str) -> list[bool]:
+    """What each task for the VIPs of a real server was told of purge."""
+    return [json.loads(told)["purge"] for module, told in run.told[host] if module == "arp_silence"]
+
+
+def test_only_hosts_with_leftovers_are_visited_again(cluster: Any) -> None:
+    """rs2 is the one that reports leftovers. It is cleaned up when the directors have been set up."""
+    run = cluster.honest(*words(cluster, "site"))
+    assert run.status == 0, run.text
+    assert (purges(run, "rs1"), purges(run, "rs2")) == ([False], [False, True])
+    plays = ("Prepare the real servers", "Set up the directors", "Clean up the real servers")
+    places = [run.text.index(f"PLAY [{play}]") for play in plays]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize("leftovers", ["text", 7, {"a": 1}, [], None, [["{{ 1/0 }}"]], [{"failed": True}]])
+def test_what_a_host_says_of_leftovers_is_for_itself(cluster: Any, leftovers: Any) -> None:
+    answers = {"rs1": {"arp_silence": {"leftovers": leftovers}, "return_route": {"leftovers": leftovers}}}
+    run = cluster.run(*words(cluster, "site"), answers=answers)
+    no_fault(run)
+    assert run.status == 0, run.text
+    assert purges(run, "rs1") == ([False, True] if isinstance(leftovers, list) and leftovers else [False])
+    others_told_the_same(run, cluster.honest(*words(cluster, "site")), "rs1")
+    assert purges(run, "rs2") == [False, True]
+
+
+@pytest.mark.parametrize("liar", ["lb1", "lb2"])
+def test_nothing_is_cleaned_up_if_a_director_fails(cluster: Any, liar: str) -> None:
+    answers = {liar: {"ipvs_table": {"failed": True, "msg": "no"}}}
+    run = cluster.run(*words(cluster, "site"), answers=answers)
+    assert run.status != 0
+    assert purges(run, "rs2") == [False]
+
+
+def test_nothing_is_cleaned_up_without_a_director(cluster: Any) -> None:
+    run = cluster.run(*words(cluster, "site"), "--limit", "!lb2")
+    assert run.status == 0, run.text
+    assert purges(run, "rs2") == [False]
+    assert "lb2 was left out of this run and may still use what was removed" in run.text
+    assert "it stays on rs2 until a run of site for all directors" in run.text
+
+
+def test_clean_up_can_be_left_for_later(cluster: Any) -> None:
+    run = cluster.run(*words(cluster, "site"), "-e", "lvs_clean_up=false")
+    assert run.status == 0, run.text
+    assert purges(run, "rs2") == [False]

@@ -114,3 +114,21 @@ def test_modes_do_not_depend_on_the_umask(lab, umask):
     result = lab.module("ipvs_tunnel", prepare=f"umask {umask}", tunnels=TUNNELS[:3])
     assert result.changed, result.message
     assert set(lab.modes().values()) == {"drwxr-xr-x", "-rw-r--r--", "-rw-------"}
+
+
+@pytest.mark.usefixtures("strict")
+def test_without_purge_tunnels_come_and_none_goes(lab):
+    lab.module("ipvs_tunnel", tunnels=TUNNELS[:3])
+    former = now(lab)[0]
+    # gre has its checksum until the directors send without
+    wanted = [{"address": "10.9.0.1", "type": "gre"}, {"address": "2001:db8:9::1"}]
+    done = lab.module("ipvs_tunnel", tunnels=wanted, purge=False)
+    assert done.changed, done.message
+    assert set(former) < set(now(lab)[0])
+    assert ports(lab) == ["port 6080 gue"]
+    assert done.raw["leftovers"]
+    assert not lab.module("ipvs_tunnel", tunnels=wanted, purge=False).changed
+    assert lab.module("ipvs_tunnel", tunnels=wanted).changed
+    again = lab.module("ipvs_tunnel", tunnels=wanted, purge=False)
+    assert (again.changed, again.raw["leftovers"]) == (False, [])
+    assert ports(lab) == []

@@ -194,3 +194,57 @@ def test_persistence_needs_systemd_and_can_be_done_without(lab):
     assert lab.module("nftables_table", rules=RULES, persist=False).changed
     assert lab.tree() == before
     assert "udp dport 53" in listed(lab)
+
+
+def guarded(*vips, more=""):
+    elements = f"elements = {{ {', '.join(vips)} }}" if vips else ""
+    clamps = "\n".join(f"ip saddr {vip} tcp flags syn tcp option maxseg size set 1400" for vip in vips)
+    return f"""
+set directors {{ type ipv4_addr; elements = {{ 192.0.2.2, 192.0.2.3 }}; }}
+set vips {{ type ipv4_addr; {elements} }}
+chain outer {{
+    type filter hook input priority filter; policy accept;
+    ip saddr != @directors meta l4proto 47 drop
+    {more}
+}}
+chain inner {{
+    type filter hook prerouting priority raw; policy accept;
+    iifname "lvs-*" ip daddr != @vips drop
+}}
+chain sizes {{
+    type filter hook output priority mangle; policy accept;
+    {clamps}
+}}
+"""
+
+
+def test_without_purge_the_table_lets_pass_what_either_does(lab):
+    many = [f"192.0.2.{number}" for number in range(10, 40)]  # nft lists them on several lines
+    assert lab.module("nftables_table", rules=guarded(*many)).changed
+    now = guarded("192.0.2.50", more="ip saddr != @directors meta l4proto 4 drop\n ip saddr 192.0.2.66 drop")
+    checked = lab.module("nftables_table", rules=now, purge=False, check_mode=True)
+    done = lab.module("nftables_table", rules=now, purge=False)
+    assert done.changed, done.message
+    assert (checked.before, checked.after) == (done.before, done.after)
+    text = listed(lab)
+    for vip in (*many, "192.0.2.50"):
+        assert re.search(rf"\b{re.escape(vip)}\b[^}}]*}}", text)
+        assert f"ip saddr {vip} tcp flags" in text
+    assert len(re.findall(r"saddr != @directors .* drop", text)) == 2
+    assert "192.0.2.66" not in text, "it is in one table, and names no set"
+    assert done.raw["leftovers"] == ["swap in the nftables table inet lvs_cluster"]
+    assert not lab.module("nftables_table", rules=now, purge=False).changed
+    assert lab.module("nftables_table", rules=now).changed
+    again = lab.module("nftables_table", rules=now, purge=False)
+    assert (again.changed, again.raw["leftovers"]) == (False, [])
+    assert "192.0.2.10" not in listed(lab)
+    kept = lab.module("nftables_table", state="absent", purge=False)
+    assert not kept.changed
+    assert kept.raw["leftovers"] == ["remove the nftables table inet lvs_cluster"]
+
+
+def test_an_empty_set_drops_everything_that_it_is_to(lab):
+    assert lab.module("nftables_table", rules=guarded()).changed
+    assert "ip daddr != @vips drop" in listed(lab)
+    again = lab.module("nftables_table", rules=guarded())
+    assert not again.changed, again.diff()

@@ -247,3 +247,37 @@ def test_errors_are_told_before_anything_is_touched(lab, arguments, says):
         assert refused.failed
         assert says in refused.message
         assert now(lab) == before
+
+
+def test_without_purge_rules_come_and_none_goes(lab):
+    lab.module("return_route", gateways=GATEWAYS, services=SERVICES[1:])
+    done = lab.module("return_route", gateways=GATEWAYS, services=SERVICES[:1], purge=False)
+    assert done.changed, done.message
+    assert way(lab, CLIENTS[0], "tcp", 8080) == way(lab, CLIENTS[0], "udp", 9) == GATEWAYS[0]
+    assert way(lab, CLIENTS[1], "udp", 53) == GATEWAYS[1]
+    assert len(done.raw["leftovers"]) == 3, "two rules and a route"
+    assert not lab.module("return_route", gateways=GATEWAYS, services=SERVICES[:1], purge=False).changed
+    assert lab.module("return_route", gateways=GATEWAYS, services=SERVICES[:1]).changed
+    assert way(lab, CLIENTS[0], "udp", 9) == "direct"
+
+
+def test_the_directors_get_replies_before_one_has_the_gateway(lab):
+    """A host that changes from dr to nat has the VIP still, and its directors' checks come to the same port."""
+    lab.module("arp_silence", vips=["192.0.2.10"])
+    before = now(lab)
+    words = {"gateways": GATEWAYS[:1], "services": SERVICES[:1], "direct": [CLIENTS[0], CLIENTS[1]]}
+    checked = lab.module("return_route", **words, purge=False, check_mode=True)
+    done = lab.module("return_route", **words, purge=False)
+    assert (checked.before, checked.after) == (done.before, done.after)
+    assert way(lab, CLIENTS[0], "tcp", 8080) == "direct"
+    assert way(lab, "10.9.0.3", "tcp", 8080) == GATEWAYS[0]
+    assert done.raw["leftovers"] == [
+        f"remove the routing rule from all to {CLIENTS[0]} lookup 254 protocol 151 priority 5150"
+    ]
+    assert not lab.module("return_route", **words, purge=False).changed
+    assert lab.module("return_route", **words).changed
+    assert way(lab, CLIENTS[0], "tcp", 8080) == GATEWAYS[0]
+    again = lab.module("return_route", **words, purge=False)
+    assert (again.changed, again.raw["leftovers"]) == (False, [])
+    assert lab.module("return_route", state="absent").changed
+    assert now(lab) == before

@@ -41,24 +41,33 @@ _SILENT_VALUES = frozenset({1, 2, 8})
 
 @dataclass(frozen=True)
 class ArpSilence:
-    """What a task wants: addresses in normal form and order, their interface, and where else silence is written."""
+    """What a task wants: addresses in normal form and order, their interface, and where else silence is written.
+
+    purge: whether VIPs and sysctls of earlier tasks that are no longer listed are removed and restored.
+    """
 
     present: bool = True
     vips: tuple[str, ...] = ()
     interface: str = "lo"
     ingress: tuple[str, ...] = ()
     persist: bool = True
+    purge: bool = True
 
 
 def parse_silence(
-    present: bool, vips: Sequence[str], interface: str, ingress: Sequence[str], persist: bool
+    present: bool, vips: Sequence[str], interface: str, ingress: Sequence[str], persist: bool, purge: bool = True
 ) -> ArpSilence:
     """Check what a task gives. Raises HostError with a sentence that names the option and the value."""
     for option, name in (("interface", interface), *(("ingress", name) for name in ingress)):
         interface_name(option, name)
     addresses = {_parse_vip(vip) for vip in vips}
-    ordered = sorted(addresses, key=lambda item: (item.version, item.packed))
-    return ArpSilence(present, tuple(str(item) for item in ordered), interface, tuple(dict.fromkeys(ingress)), persist)
+    return ArpSilence(
+        present, _in_order(addresses), interface, tuple(dict.fromkeys(ingress)), persist, purge or not present
+    )
+
+
+def _in_order(addresses: Iterable[IPAddress]) -> tuple[str, ...]:
+    return tuple(str(item) for item in sorted(addresses, key=lambda item: (item.version, item.packed)))
 
 
 def _parse_vip(text: str) -> IPAddress:
@@ -103,13 +112,18 @@ def plan_silence(state: HostState, silence: ArpSilence, sysctl_files: Sequence[t
     if silence.present:
         _refuse_impossible(state, silence)
         _refuse_elsewhere(state, silence, ours)
+    # A VIP that only moves to another interface is listed, and goes there at once.
+    known = {_address(vip, one.interface) for vip, one in old.vips.items() if vip not in silence.vips}
+    kept = frozenset[Address]() if silence.purge else known & state.addresses
+    wanted |= kept
 
     # Where absent, a VIP that was there before goes too if the task names it, and stays otherwise.
     missing = sorted(wanted - state.addresses)
     surplus = sorted(((ours | named) - wanted) & state.addresses)
-    listed = _listed(silence)
+    listed = _listed(silence, old)
     files = {SYSCTL_FILE: render_file(HEADER, listed) if silence.persist else None}
-    boot_unit = vips_unit(HEADER, silence.interface, silence.vips) if wanted and silence.persist else None
+    boot_vips = _in_order(parse_address(item.address) for item in wanted if item.interface == silence.interface)
+    boot_unit = vips_unit(HEADER, silence.interface, boot_vips) if boot_vips and silence.persist else None
     new = Record(
         sysctls={key: old.sysctls.get(key) or state.sysctls.get(key) for key in listed},
         vips={item.address: KnownVip(item.interface, item in missing or item in ours) for item in wanted},
@@ -150,10 +164,12 @@ def _address(vip: str, interface: str) -> Address:
     return Address(vip, 128 if ":" in vip else 32, interface)
 
 
-def _listed(silence: ArpSilence) -> dict[str, str]:
+def _listed(silence: ArpSilence, old: Record) -> dict[str, str]:
     if not silence.present:
         return {}
-    return {_key(name, option): value for name in ("all", *silence.ingress) for option, value in SILENCE.items()}
+    former = () if silence.purge else tuple(key.split("/")[3] for key in old.sysctls)
+    names = dict.fromkeys(("all", *silence.ingress, *former))
+    return {_key(name, option): value for name in names for option, value in SILENCE.items()}
 
 
 def _writes(state: HostState, targets: Mapping[str, str]) -> list[Operation]:

@@ -53,6 +53,7 @@ def run(
         module.warn(warning)
     module.exit_json(
         changed=outcome.changed,
+        **({} if outcome.leftovers is None else {"leftovers": list(outcome.leftovers)}),
         diff={
             "before": outcome.before,
             "after": outcome.after,

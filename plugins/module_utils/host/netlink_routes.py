@@ -71,6 +71,7 @@ class Routes(Rtnetlink):
                         names.get(protocol, str(protocol) if protocol else ""),
                         int(ports.partition(":")[0]),
                         message.get_attr("FRA_SUPPRESS_PREFIXLEN") == 0,
+                        message.get_attr("FRA_DST") or "",
                     )
                 )
         return frozenset(found)
@@ -138,7 +139,11 @@ def _rule(rule: Rule) -> dict[str, Any]:
         words["ip_proto"] = NUMBERS.get(rule.protocol) or int(rule.protocol)
     if rule.port:
         words["sport_range"] = f"{rule.port}:{rule.port}"
+    if rule.destination:
+        words.update(dst=rule.destination, dst_len=128 if ":" in rule.destination else 32)
+    # names of attributes: pyroute2 0.7 takes "protocol" for that of the message's header
     if rule.more_than_default:
-        # names of attributes: pyroute2 0.7 takes "protocol" for that of the message's header
-        words.update(FRA_SUPPRESS_PREFIXLEN=0, FRA_PROTOCOL=OURS)
+        words["FRA_SUPPRESS_PREFIXLEN"] = 0
+    if rule.marked:
+        words["FRA_PROTOCOL"] = OURS
     return words

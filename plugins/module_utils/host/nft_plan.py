@@ -31,6 +31,8 @@ class NftTable:
     name: str
     rules: str = ""
     persist: bool = True
+    #: Whether what the present table lets pass or changes, and these rules do not, ends with this task.
+    purge: bool = True
 
     @property
     def file(self) -> str:
@@ -53,7 +55,7 @@ class NftTable:
         return f"nftables.service.d/lvs-cluster-{self.name}.conf"
 
 
-def parse_table(present: bool, name: str, rules: str, persist: bool) -> NftTable:
+def parse_table(present: bool, name: str, rules: str, persist: bool, purge: bool = True) -> NftTable:
     """Check what a task gives. Raises HostError with a sentence that names the option and the value."""
     if not _NAME.fullmatch(name):
         raise HostError(f"name: {name!r} is no name of a table (letters, digits and '_', at most 32)")
@@ -61,7 +63,7 @@ def parse_table(present: bool, name: str, rules: str, persist: bool) -> NftTable
         raise HostError("rules: the braces do not match, so this is not what stands between the braces of one table")
     if re.search(r"(^|[;{}])\s*include\b", _bare(rules), re.MULTILINE):
         raise HostError("rules: 'include' is not possible here")
-    return NftTable(present, name, rules, persist)
+    return NftTable(present, name, rules, persist, purge)
 
 
 def balanced(rules: str) -> bool:
@@ -77,6 +79,69 @@ def balanced(rules: str) -> bool:
 def _bare(rules: str) -> str:
     """Rules without their strings, which may go over several lines (nftables, scanner.l), and comments."""
     return re.sub(r'"[^"]*"|#[^\n]*', "", rules)
+
+
+@dataclass
+class _Block:
+    """A set, a chain or the like of a table: its lines, and the elements of a set."""
+
+    lines: list[str]
+    elements: list[str] | None = None
+
+
+def union(present: str, wanted: str) -> str:
+    """Return rules that drop no packet which one of two tables lets pass. Both tables are as nft lists them.
+
+    Sets have the elements of both tables, and chains the rules of both. A rule that drops packets stays if both tables
+    have it, or if it names sets that both have: with the elements of both, it drops only what belongs to neither.
+    """
+    before, after = _blocks(present), _blocks(wanted)
+    shared = {head.split()[1] for head in before.keys() & after.keys() if before[head].elements is not None}
+    found: list[str] = []
+    for head in dict.fromkeys((*(head for head in after if after[head].elements is not None), *after, *before)):
+        old, new = before.get(head), after.get(head)
+        one = after[head] if new else before[head]
+        if one.elements is not None:
+            both = dict.fromkeys(element for block in (new, old) if block for element in block.elements or ())
+            lines = [*one.lines, *([f"elements = {{ {', '.join(both)} }}"] if both else [])]
+        else:
+            rules = dict.fromkeys(line for block in (new, old) if block for line in block.lines)
+            in_both = set(old.lines) & set(new.lines) if old and new else set[str]()
+            lines = [line for line in rules if not _drops(line) or line in in_both or _names_only(line, shared)]
+        found += [f"{head} {{", *(f"\t{line}" for line in lines), "}"]
+    return "\n".join(found)
+
+
+def _drops(rule: str) -> bool:
+    return re.search(r"\b(drop|reject)\b", re.sub(r'"[^"]*"', "", rule)) is not None
+
+
+def _names_only(rule: str, sets: set[str]) -> bool:
+    named = set(re.findall(r"@(\w+)", rule))
+    return bool(named) and named <= sets
+
+
+def _blocks(listing: str) -> dict[str, _Block]:
+    """The blocks of a listing by their first words, such as C(chain input)."""
+    found: dict[str, _Block] = {}
+    block = _Block([])
+    for line in listing.splitlines()[1:-1]:
+        if re.match(r"\t\w+ \w+ \{", line):
+            block = _Block([])
+            found[line[:-1].strip()] = block
+            if line.strip().startswith("set "):
+                block.elements = []
+        elif line.strip() not in ("", "}") or line.startswith("\t\t"):
+            block.lines.append(line.strip())
+    for block in found.values():
+        if block.elements is not None:
+            text = " ".join(block.lines)
+            listed = re.search(r"elements = \{(.*)\}", text)
+            if listed:
+                block.elements = [element.strip() for element in listed[1].split(",")]
+                first = next(index for index, line in enumerate(block.lines) if line.startswith("elements = "))
+                block.lines = block.lines[:first]
+    return found
 
 
 #: How many lines of a script come before the rules.

@@ -8,7 +8,8 @@ PRIVATE to the collection lvs.cluster: may change without notice.
 
 from __future__ import annotations
 
-from .nft_plan import NftTable, plan_table
+from .nft_plan import NftTable, plan_table, union
+from .operations import Plan
 from .settle import Outcome, settle
 from .state import HostState
 from .systemd import require_boot
@@ -22,6 +23,7 @@ def converge_table(target: Target, table: NftTable, check_mode: bool) -> Outcome
         if table.persist:
             require_boot(target.root, "load the table")
         wanted = target.nftables.would_list(table.name, table.rules)
+    both = wanted if table.purge else _with_present(target, table, wanted)
 
     def read() -> HostState:
         return target.read(
@@ -34,4 +36,18 @@ def converge_table(target: Target, table: NftTable, check_mode: bool) -> Outcome
             )
         )
 
-    return settle(read, lambda state: plan_table(state, table, wanted), target.apply, check_mode)
+    def plan(state: HostState) -> Plan:
+        return plan_table(state, table, both)
+
+    def purging(state: HostState) -> Plan:
+        return plan_table(state, table, wanted)
+
+    return settle(read, plan, target.apply, check_mode, purge=None if table.purge else purging)
+
+
+def _with_present(target: Target, table: NftTable, wanted: str | None) -> str | None:
+    """Return the wanted table together with the present one, as nft would list it."""
+    present = target.nftables.listing(table.name)
+    if present is None or wanted is None or present == wanted:
+        return present if wanted is None else wanted
+    return target.nftables.would_list(table.name, union(present, wanted))

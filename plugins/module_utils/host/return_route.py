@@ -8,6 +8,12 @@ PRIVATE to the collection lvs.cluster: may change without notice.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+
+from .arp_plan import RECORD_FILE as VIPS_RECORD
+from .operations import Plan
+from .record import parse_record
 from .route_plan import NETWORKD_FILE, RECORD_FILE, ReturnRoute, plan_return_route
 from .settle import Outcome, settle
 from .state import HostState
@@ -33,4 +39,9 @@ def converge_return_route(target: Target, wanted: ReturnRoute, check_mode: bool)
             )
         )
 
-    return settle(read, lambda state: plan_return_route(state, wanted), target.apply, check_mode)
+    vips = parse_record(VIPS_RECORD, target.text(VIPS_RECORD)).vips if not wanted.purge else {}
+
+    def plan(state: HostState, purge: bool = wanted.purge) -> Plan:
+        return plan_return_route(state, replace(wanted, purge=purge), bool(vips))
+
+    return settle(read, plan, target.apply, check_mode, purge=None if wanted.purge else partial(plan, purge=True))

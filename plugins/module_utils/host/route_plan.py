@@ -7,6 +7,10 @@ A reply of a real server behind NAT has to pass the director, which translates i
 (address, protocol, port) leads to a routing table of its own, with nothing but a default route in it. So a client on
 the same link is answered through the director too, and logins, updates and the like keep their way.
 
+A host that changes from dr or tun to nat has its rules before the directors know of the change, and before any of them
+has the gateway's address. Replies to health checks come from the same address and port, and would be lost. So until a
+task with purge, a rule before the others leads what goes to the directors themselves to the main table.
+
 Where they are not to, the last rule leads everything to that table, behind one that looks into the main table for more
 than a default route. So the main table's own default routes, which DHCP and others come to set, are left alone.
 
@@ -38,7 +42,7 @@ _USE = "the address of a host on the link"
 PROTOCOLS = ("tcp", "udp", "sctp")
 # Tables and priorities of the kernel's own, and of what is used by hand most (ip-rule(8)).
 _TABLES = range(256, 2**32)
-_PRIORITIES = range(1, 32764)  # three are used
+_PRIORITIES = range(2, 32764)  # the one before and the two after it are used
 # At its start networkd would remove routes and rules of others (networkd.conf(5)).
 _NETWORKD = "# {header}\n[Network]\nManageForeignRoutes=no\nManageForeignRoutingPolicyRules=no\n"
 
@@ -54,7 +58,10 @@ class Source:
 
 @dataclass(frozen=True)
 class ReturnRoute:
-    """What a task wants; gateways by family. everything: not replies alone go by them, but all that leaves the link."""
+    """What a task wants; gateways by family. everything: not replies alone go by them, but all that leaves the link.
+
+    purge: whether rules and routes of earlier tasks that are no longer wanted are removed.
+    """
 
     present: bool
     gateways: Mapping[str, str]
@@ -63,6 +70,9 @@ class ReturnRoute:
     table: int
     priority: int
     persist: bool
+    purge: bool = True
+    #: The directors' own addresses.
+    direct: tuple[str, ...] = ()
 
 
 def parse_return_route(
@@ -73,6 +83,8 @@ def parse_return_route(
     table: int,
     priority: int,
     persist: bool,
+    purge: bool = True,
+    direct: Sequence[str] = (),
 ) -> ReturnRoute:
     """Check what a task gives. Raises HostError with a sentence that names the option and the value."""
     if table not in _TABLES:
@@ -98,19 +110,34 @@ def parse_return_route(
         if port and not protocol:
             raise HostError(f"{where}.port: {port} needs a protocol")
         found.append(Source(str(address), protocol, port))
-    return ReturnRoute(present, by_family, tuple(found), everything, table, priority, persist)
+    return ReturnRoute(
+        present,
+        by_family,
+        tuple(found),
+        everything,
+        table,
+        priority,
+        persist,
+        purge or not present,
+        tuple(str(unicast_address("direct", text, _USE)) for text in direct),
+    )
 
 
-def plan_return_route(state: HostState, wanted: ReturnRoute) -> Plan:
+def plan_return_route(state: HostState, wanted: ReturnRoute, answers_itself: bool = False) -> Plan:
     """Operations that bring a host to what is wanted. Raises HostError where that cannot be had.
 
     state holds every address of the host, the routing table's routes and rules, RECORD_FILE, ROUTES_UNIT,
-    NETWORKD_FILE and which directories of these exist.
+    NETWORKD_FILE and which directories of these exist. answers_itself: whether the host has VIPs, whose replies go
+    straight to clients.
     """
     old = parse_record(RECORD_FILE, state.records.get(RECORD_FILE))
-    present = wanted.present and bool(wanted.services)
-    routes = _routes(state, wanted) if present else {}
+    routes = _routes(state, wanted) if wanted.present and wanted.services else {}
     rules = _rules(wanted, routes)
+    if not wanted.purge:
+        rules = _with_former(state, wanted, rules, answers_itself)
+        in_use = {rule.family for rule in state.rules if rule.address}
+        routes = routes | {route.family: route for route in state.routes if route.family in in_use}
+    present = bool(routes)
     keep = present and wanted.persist
     files = {NETWORKD_FILE: _NETWORKD.format(header=HEADER) if keep else None}
     set_again = sorted(routes.values())
@@ -152,6 +179,27 @@ def _rules(wanted: ReturnRoute, routes: Mapping[str, Route]) -> frozenset[Rule]:
         found.add(Rule(MAIN, wanted.priority + 1, family, more_than_default=True))
         found.add(Rule(wanted.table, wanted.priority + 2, family))
     return frozenset(found)
+
+
+def _with_former(
+    state: HostState, wanted: ReturnRoute, rules: frozenset[Rule], answers_itself: bool
+) -> frozenset[Rule]:
+    """These rules and those of earlier tasks, as far as they are about single addresses.
+
+    A rule for everything is removed at once, since the rules for services hold without it. It is not added while the
+    host answers clients itself: their replies would go to the gateways too.
+    """
+    for_services = {rule for rule in rules if rule.address}
+    for_everything = rules - for_services
+    former = {rule for rule in state.rules if rule.address or rule.destination}
+    new = {rule.family for rule in for_services - state.rules} if answers_itself else set[str]()
+    families = [(address, "ipv6" if ":" in address else "ipv4") for address in wanted.direct]
+    direct = {
+        Rule(MAIN, wanted.priority - 1, family, destination=address) for address, family in families if family in new
+    }
+    if answers_itself:
+        for_everything &= state.rules
+    return frozenset(for_services | for_everything | former | direct)
 
 
 def _routes(state: HostState, wanted: ReturnRoute) -> dict[str, Route]:

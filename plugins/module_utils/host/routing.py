@@ -62,6 +62,7 @@ class Rule:
     """A routing rule: packets from an address ("" is every), of one protocol ("" is every), from one port (0 is every).
 
     more_than_default: a default route that is found in the table does not count (suppress_prefixlength 0).
+    destination: an address that the packets go to ("" is every).
     """
 
     table: int
@@ -71,10 +72,16 @@ class Rule:
     protocol: str = ""
     port: int = 0
     more_than_default: bool = False
+    destination: str = ""
+
+    @property
+    def marked(self) -> bool:
+        """Whether the rule has our protocol, since the table that it leads to is not ours."""
+        return self.more_than_default or bool(self.destination)
 
     def __str__(self) -> str:
         words = self._words(self.protocol)
-        return words if self.address else f"{words} ({self.family})"
+        return words if self.address or self.destination else f"{words} ({self.family})"
 
     def batch_words(self) -> str:
         """The same for ip itself, which knows a protocol by name only where /etc/protocols has it (package netbase)."""
@@ -83,5 +90,8 @@ class Rule:
     def _words(self, protocol: str) -> str:
         which = f" ipproto {protocol}" if protocol else ""
         port = f" sport {self.port}" if self.port else ""
-        suppress = f" suppress_prefixlength 0 protocol {OURS}" if self.more_than_default else ""
-        return f"from {self.address or 'all'}{which}{port} lookup {self.table}{suppress} priority {self.priority}"
+        to = f" to {self.destination}" if self.destination else ""
+        suppress = " suppress_prefixlength 0" if self.more_than_default else ""
+        mark = f" protocol {OURS}" if self.marked else ""
+        packets = f"from {self.address or 'all'}{to}{which}{port}"
+        return f"{packets} lookup {self.table}{suppress}{mark} priority {self.priority}"

@@ -12,11 +12,20 @@ PRIVATE to the collection lvs.cluster: may change without notice.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from . import record
 from .errors import HostError
-from .operations import LoadModule, Operation, Plan, SetSysctl
+from .operations import (
+    ChangeFile,
+    ChangeUnit,
+    LoadModule,
+    MakeDirectory,
+    Operation,
+    Plan,
+    RemoveDirectory,
+    SetSysctl,
+)
 from .state import HostState, render
 from .sysctl import display, in_writing_order, influenced, interfaces_in
 
@@ -26,12 +35,16 @@ _ROUNDS = 4
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a module reports: whether there was something to do, before and after as text, sentences of warning."""
+    """What a module reports: whether there was something to do, before and after as text, sentences of warning.
+
+    leftovers: what a run with purge would still do, in words; None where the task purges.
+    """
 
     changed: bool
     before: str
     after: str
     warnings: tuple[str, ...]
+    leftovers: tuple[str, ...] | None = None
 
 
 def settle(
@@ -40,11 +53,12 @@ def settle(
     apply: Callable[[Operation], None],
     check_mode: bool,
     check: Callable[[Plan], None] = lambda plan: None,
+    purge: Callable[[HostState], Plan] | None = None,
 ) -> Outcome:
     """Bring a host to what a planner wants and make sure that it is there.
 
     check may refuse a plan before anything is touched. Raises HostError; what had been changed by then is put back, and
-    the sentence says whether that worked.
+    the sentence says whether that worked. purge: the planner of a run that also removes, for a task that does not.
     """
     state = read()
     first = plan(state)
@@ -52,7 +66,7 @@ def settle(
     told = (*first.warnings, *record.warnings(state.records))
     outcome = Outcome(bool(first.operations), _shown(state, first), _shown(first.predicted, first), told)
     if check_mode or not first.operations:
-        return outcome
+        return _with_leftovers(outcome, purge, first.predicted)
     done: list[Operation] = []
     found = _Found(state)
     try:
@@ -65,13 +79,23 @@ def settle(
             found.note(state)
             pending = plan(state).operations
             if not pending:
-                return outcome
+                return _with_leftovers(outcome, purge, state)
         raise HostError(_unsettled(pending[0]))
     except BaseException as error:
         fate = _undo(apply, done, lambda: found.side_effects(read(), done))
         if isinstance(error, HostError):
             raise HostError(f"{error}; {fate}") from error
         raise
+
+
+def _with_leftovers(outcome: Outcome, purge: Callable[[HostState], Plan] | None, state: HostState) -> Outcome:
+    """Add what is left to do in this state. Files and units follow from the rest and are named only without it."""
+    if purge is None:
+        return outcome
+    books = (ChangeFile, ChangeUnit, MakeDirectory, RemoveDirectory)
+    operations = purge(state).operations
+    named = [operation for operation in operations if not isinstance(operation, books)]
+    return replace(outcome, leftovers=tuple(map(str, named or operations)))
 
 
 def _shown(state: HostState, plan: Plan) -> str:

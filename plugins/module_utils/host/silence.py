@@ -8,6 +8,9 @@ PRIVATE to the collection lvs.cluster: may change without notice.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+
 from .arp_plan import RECORD_FILE, SYSCTL_FILE, ArpSilence, keys_of_interest, plan_silence
 from .operations import Plan, SetSysctl
 from .procsys import require_writable
@@ -33,4 +36,8 @@ def converge_silence(target: Target, silence: ArpSilence, check_mode: bool) -> O
     def check(plan: Plan) -> None:
         require_writable((item.key for item in plan.operations if isinstance(item, SetSysctl)), target.proc)
 
-    return settle(read, lambda state: plan_silence(state, silence, sysctl_files), target.apply, check_mode, check)
+    def plan(state: HostState, purge: bool = silence.purge) -> Plan:
+        return plan_silence(state, replace(silence, purge=purge), sysctl_files)
+
+    purging = None if silence.purge else partial(plan, purge=True)
+    return settle(read, plan, target.apply, check_mode, check, purging)

@@ -8,6 +8,9 @@ PRIVATE to the collection lvs.cluster: may change without notice.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+
 from .errors import HostError
 from .operations import LoadModule, Plan, SetSysctl
 from .procsys import require_writable
@@ -40,4 +43,8 @@ def converge_tunnels(target: Target, wanted: Wanted, check_mode: bool) -> Outcom
                 target.modules.require_loadable(operation.name)
         require_writable((item.key for item in plan.operations if isinstance(item, SetSysctl)), target.proc)
 
-    return settle(read, lambda state: plan_tunnels(state, wanted, sysctl_files), target.apply, check_mode, check)
+    def plan(state: HostState, purge: bool = wanted.purge) -> Plan:
+        return plan_tunnels(state, replace(wanted, purge=purge), sysctl_files)
+
+    purging = None if wanted.purge else partial(plan, purge=True)
+    return settle(read, plan, target.apply, check_mode, check, purging)

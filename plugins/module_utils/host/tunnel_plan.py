@@ -60,12 +60,13 @@ class End:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a task wants: ends, each once, and ports of GUE."""
+    """What a task wants: ends, each once, and ports of GUE. purge: whether those of earlier tasks are removed."""
 
     present: bool
     ends: tuple[End, ...]
     ports: tuple[GuePort, ...]
     persist: bool
+    purge: bool = True
 
     @property
     def modules(self) -> tuple[str, ...]:
@@ -77,7 +78,7 @@ class Wanted:
         )
 
 
-def parse_tunnels(present: bool, tunnels: Sequence[Mapping[str, object]], persist: bool) -> Wanted:
+def parse_tunnels(present: bool, tunnels: Sequence[Mapping[str, object]], persist: bool, purge: bool = True) -> Wanted:
     """Check what a task gives. Raises HostError with a sentence that names the option and the value."""
     ends: dict[tuple[str, str], End] = {}
     ports: set[GuePort] = set()
@@ -102,7 +103,9 @@ def parse_tunnels(present: bool, tunnels: Sequence[Mapping[str, object]], persis
                     " takes either the ones or the others"
                 )
             ends[device, end.local] = replace(end, ipv4=end.ipv4 or other.ipv4)
-    return Wanted(present, tuple(ends[key] for key in sorted(ends)), tuple(sorted(ports)), persist)
+    return Wanted(
+        present, tuple(ends[key] for key in sorted(ends)), tuple(sorted(ports)), persist, purge or not present
+    )
 
 
 def _check(where: str, kind: str, port: object, checksum: str) -> None:
@@ -128,11 +131,18 @@ def plan_tunnels(state: HostState, wanted: Wanted, sysctl_files: Sequence[tuple[
     SYSCTL_FILE, TUNNELS_UNIT and which directories of these exist; sysctl_files are the host's, see sysctl.overridden.
     """
     old = parse_record(RECORD_FILE, state.records.get(RECORD_FILE))
-    present = wanted.present and bool(wanted.ends)
-    ends = wanted.ends if present else ()
+    ends = wanted.ends if wanted.present else ()
     devices = _devices(state, ends)
-    ports = frozenset(wanted.ports) if present else frozenset()
     ipv4 = {device.name for device, end in zip(devices, ends) if end.ipv4}
+    ports = frozenset(wanted.ports) if ends else frozenset[GuePort]()
+    if not wanted.purge:
+        listed_names = {device.name for device in devices}
+        devices = _with_former(state, devices)
+        former = {device.name for device in devices} - listed_names
+        # If the record has no sysctls, only IPv6 has come out of any device.
+        ipv4 |= {name for name in former if old.sysctls and state.sysctls.get(_rp_filter(name)) == "0"}
+        ports |= {port for port in state.gue_ports if str(port) in old.gue}
+    present = bool(devices or ports)
 
     listed = _reverse_path(state, old) if ipv4 else {}
     own = {_rp_filter(name): "0" for name in sorted(ipv4)}
@@ -200,6 +210,17 @@ def _devices(state: HostState, ends: Sequence[End]) -> list[TunnelDevice]:
             taken.add(name)
         found.append(TunnelDevice(end.kind, end.local, end.checksum, name))
     return found
+
+
+def _with_former(state: HostState, devices: Sequence[TunnelDevice]) -> list[TunnelDevice]:
+    """These devices and those of earlier tasks.
+
+    The kernel has one device of a kind for an address, so one that is to take the other checksum stays for now: packets
+    with the present checksum would be lost otherwise, as long as the directors send them.
+    """
+    former = {device.name: device for device in state.tunnels if device.up}
+    kept = [former.get(device.name, device) for device in devices]
+    return kept + sorted(former[name] for name in former.keys() - {device.name for device in devices})
 
 
 def _reverse_path(state: HostState, old: Record) -> dict[str, str]:

@@ -188,7 +188,7 @@ def routes_unit(header: str, routes: Sequence[Route], rules: Sequence[Rule]) -> 
     interfaces = sorted({route.interface for route in routes})
     lines = _route_lines(routes)
     # so that it can run again
-    flushed = {(rule.family, f"protocol {OURS}" if rule.more_than_default else f"table {rule.table}") for rule in rules}
+    flushed = {(rule.family, f"protocol {OURS}" if rule.marked else f"table {rule.table}") for rule in rules}
     lines += [f"{family[-1]} rule flush {which}" for family, which in sorted(flushed)]
     lines += [f"{rule.family[-1]} rule add {rule.batch_words()}" for rule in rules]
     commands = [

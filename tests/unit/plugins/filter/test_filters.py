@@ -114,7 +114,7 @@ def test_real_server(found: dict[str, Any]) -> None:
         "tunnels": [],
         "kernel_modules": [],
         "nftables": "",
-        "return_route": {"gateways": [], "services": []},
+        "return_route": {"gateways": [], "services": [], "direct": []},
     }
 
 

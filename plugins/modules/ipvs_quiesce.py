@@ -1,0 +1,190 @@
+#!/usr/bin/python
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: ipvs_quiesce
+short_description: Drain real servers that leave the IPVS table
+version_added: 0.1.0
+description:
+  - Gives weight 0 to real servers that are in the kernel's table and are not described any more, and waits until their
+    connections have ended. A task after it removes them. A connection whose real server is removed is cut.
+  - It does not matter what owns a service, M(lvs.cluster.ipvs_table) or a health checker. A health checker does not
+    change the weight again, unless a check fails or it reads a new configuration.
+  - A service that M(lvs.cluster.ipvs_table) has on record and that is not described leaves with all of its real
+    servers. While they are drained, the service refuses new connections.
+  - Only services whose address is on this host are drained, since a backup director has no connections of its own.
+  - Real servers are not drained if new connections would fail meanwhile, and the module warns. That is the case if no
+    other real server of the service is in service, with the scheduler V(dh), and with V(sh) and V(mh) without their
+    fallback flags.
+  - A real server that is described again after an interrupted run gets the weight back that it had.
+author:
+  - The lvs.cluster authors (@lvs-cluster)
+extends_documentation_fragment:
+  - lvs.cluster.attributes
+  - lvs.cluster.attributes.actiongroup_lvs
+  - lvs.cluster.ipvs
+options:
+  services:
+    description:
+      - The virtual services that M(lvs.cluster.ipvs_table) manages, in the form of its option of this name.
+      - Of each, only its identity and the addresses and ports of the real servers matter.
+    type: list
+    elements: dict
+    default: []
+    suboptions: &services
+      name:
+        description: A name for messages; the kernel has none.
+        type: str
+      address:
+        description: The address (VIP) of the virtual service.
+        type: str
+      port:
+        description: The port; needed with an address.
+        type: int
+      protocol:
+        description: The protocol of a service with an address; V(tcp) if it is not given.
+        type: str
+        choices: [tcp, udp, sctp]
+      fwmark:
+        description: The firewall mark, instead of address, port and protocol.
+        type: int
+      family:
+        description: The address family of a service with a firewall mark; V(ipv4) if it is not given.
+        type: str
+        choices: [ipv4, ipv6]
+      scheduler:
+        description: Not used.
+        type: str
+      scheduler_flags:
+        description: Not used.
+        type: list
+        elements: str
+      persistence_timeout:
+        description: Not used.
+        type: int
+      persistence_netmask:
+        description: Not used.
+        type: str
+      persistence_engine:
+        description: Not used.
+        type: str
+      one_packet:
+        description: Not used.
+        type: bool
+      real_servers:
+        description: Its real servers, dictionaries with C(address) and C(port).
+        type: list
+        elements: dict
+  health_checked:
+    description:
+      - The virtual services that a health checker manages, in the same form. A sorry server is one of the real servers.
+    type: list
+    elements: dict
+    default: []
+    suboptions: *services
+  purge:
+    description:
+      - As O(lvs.cluster.ipvs_table#module:purge). With V(none), the services of O(services) keep their real servers.
+    type: str
+    choices: [none, real_servers, all]
+    default: real_servers
+  timeout:
+    description:
+      - How many seconds to wait at most until there are no active connections. The module warns of those that are left.
+      - With V(0), nothing is drained.
+      - Persistence templates, inactive connections and those of UDP are not waited for.
+    type: float
+    default: 60
+  vips:
+    description:
+      - Services with a firewall mark are drained if one of these addresses is on this host. If none is given, they are
+        drained in any case.
+    type: list
+    elements: str
+    default: []
+  drain_directory:
+    description:
+      - The directory of the files that M(lvs.cluster.ipvs_drain) writes. A real server that is drained gets no weight
+        back.
+    type: path
+    default: /var/lib/lvs-cluster/drain
+seealso:
+  - module: lvs.cluster.ipvs_table
+  - module: lvs.cluster.ipvs_drain
+"""
+
+EXAMPLES = r"""
+- name: Drain what the next task removes
+  lvs.cluster.ipvs_quiesce:
+    services: "{{ services }}"
+    timeout: 120
+
+- name: Make the table what is described
+  lvs.cluster.ipvs_table:
+    services: "{{ services }}"
+    purge: real_servers
+    persist: true
+"""
+
+RETURN = r"""
+leaving:
+  description: The real servers that leave and are drained, in words.
+  returned: success
+  type: list
+  elements: str
+  sample: ["192.0.2.11:80 of web (tcp 192.0.2.10:80)"]
+waited:
+  description: For how many seconds the module waited.
+  returned: after waiting
+  type: float
+  sample: 3.4
+diff:
+  description:
+    - The virtual services that change, before and after, in the form of C(ipvsadm-save -n).
+  returned: success
+  type: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.lvs.cluster.plugins.module_utils.host.addresses import held_addresses
+from ansible_collections.lvs.cluster.plugins.module_utils.host.errors import HostError
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import argspec, drain_files, leaving, module
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.kernel import KernelError
+
+
+def _held() -> frozenset[bytes]:
+    """Return the addresses that this host has now, packed."""
+    try:
+        return leaving.packed(held_addresses())
+    except HostError as error:
+        raise KernelError(str(error)) from error
+
+
+def main() -> None:
+    services = {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {"name": {"type": "str"}, **argspec.service()},
+    }
+    ansible = AnsibleModule(
+        {
+            "services": services,
+            "health_checked": services,
+            "purge": {"type": "str", "choices": ["none", "real_servers", "all"], "default": "real_servers"},
+            "timeout": {"type": "float", "default": leaving.DEFAULT_TIMEOUT},
+            "vips": {"type": "list", "elements": "str", "default": []},
+            "drain_directory": {"type": "path", "default": drain_files.DIRECTORY},
+        },
+        supports_check_mode=True,
+    )
+    module.run(ansible, lambda: leaving.manage(ansible, _held))
+
+
+if __name__ == "__main__":
+    main()
