@@ -196,6 +196,10 @@ _value:
         - This is for the option O(lvs.cluster.ipvs_table#module:exclude).
       type: list
       elements: dict
+    identities:
+      description: The identities of all services.
+      type: list
+      elements: dict
     kernel_modules:
       description: C(ip_vs) and the modules of the schedulers and persistence engines in use.
       type: list
@@ -256,6 +260,9 @@ _value:
               elements: str
     keepalived:
       description: The whole of keepalived's configuration.
+      type: str
+    keepalived_validated:
+      description: The text that keepalived validates instead, only if the configuration names a user for commands.
       type: str
     addresses_unit:
       description:
@@ -342,6 +349,8 @@ _value:
         real_servers:
           - {"address": "192.0.2.21", "port": 80, "forward_method": "dr", "upper_threshold": 0, "lower_threshold": 0}
     owned_elsewhere: []
+    identities:
+      - {address: 192.0.2.10, port: 80, protocol: tcp}
     kernel_modules: [ip_vs, ip_vs_rr]
     sysctls:
       net.ipv4.vs.expire_nodest_conn: 1

@@ -44,6 +44,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.inventory import (
 from ansible_collections.lvs.cluster.plugins.plugin_utils.keepalived import (
     DEFAULT_SCRIPT_USER,
     HANDOVER_FILE,
+    VALIDATING_USER,
     configuration,
     hands_over,
     read_user,
@@ -157,6 +158,7 @@ class Cluster:
           is the module's ``exclude``
         - ``health_checked``: the same services with their real and sorry servers (`table.health_checked`)
         - ``leaving_timeout``: for how many seconds the director waits for connections of real servers that leave
+        - ``identities``: those of all services
         - ``kernel_modules``: a list of names (`kernel_settings.kernel_modules`)
         - ``sysctls``: key -> value (`kernel_settings.sysctls`), with ``extra_sysctls`` over them
         - ``defence_threshold``: whether the host works out the threshold of its flood defence
@@ -164,6 +166,7 @@ class Cluster:
         - ``nftables``: the rules of the table lvs_cluster (`nftables.director_rules`, `guards`), empty for no table
         - ``vrrp``: ``{"instances": [...]}`` (`vrrp.Instance.as_dict`)
         - ``keepalived``: its whole configuration (`keepalived.configuration`)
+        - ``keepalived_validated``: the text that is validated instead, only if it names a user for commands
         - ``addresses_unit``: the unit that has keepalived wait for the addresses it needs, empty where there is
           nobody to speak to (`source_addresses`)
         - ``health_checker``: its ``name``, and the ``files`` that it takes beside that (`health_checkers.File`)
@@ -222,6 +225,11 @@ class Cluster:
         if daemon is not None:
             check_families(self.resolved, problems)
         problems.raise_any()
+        runs_as = user if tracked.scripts or other is None else ""
+
+        def configured(as_user: str) -> str:
+            return configuration(host, vrrp, () if other else self.resolved, daemon, as_user, tracked)
+
         services = [item.service for item in self.resolved]
         kernel = {**sysctls(services, len(self.inventory.directors), settings.interfaces, defends), **extra}
         moving = [vip for vip in vips if forwards(kernel, vip.version)] if any(one.peers for one in vrrp) else []
@@ -245,20 +253,15 @@ class Cluster:
             "owned_elsewhere": self.owned_elsewhere(),
             "health_checked": health_checked(self.resolved),
             "leaving_timeout": leaving,
+            "identities": self.identities(),
             "kernel_modules": kernel_modules(services),
             "sysctls": kernel,
             "defence_threshold": defends,
             "timeouts": seconds,
             "nftables": director_rules(services, settings.interfaces, moving, guards),
             "vrrp": {"instances": [instance.as_dict() for instance in vrrp]},
-            "keepalived": configuration(
-                host,
-                vrrp,
-                () if other else self.resolved,
-                daemon,
-                user if tracked.scripts or other is None else "",
-                tracked,
-            ),
+            "keepalived": configured(runs_as),
+            **({"keepalived_validated": configured(VALIDATING_USER)} if runs_as else {}),
             "addresses_unit": addresses_unit(vrrp, daemon),
             "health_checker": other.as_dict(checked(self.resolved), user)
             if other
@@ -437,6 +440,10 @@ class Cluster:
         return _sorted(
             {vip for item in self.resolved if host is None or _holds_vip(host, item) for vip in item.service.vips}
         )
+
+    def identities(self) -> list[dict[str, object]]:
+        """The identities of all services, in the order of the description."""
+        return [identity for item in self.resolved for identity in item.service.identities()]
 
     def owned_elsewhere(self) -> list[dict[str, object]]:
         """The identities of services that belong to the health checker, in the order of the description."""

@@ -24,6 +24,7 @@ _WEIGHTS = re.compile(r" -w \d+")
 _WEIGHT = re.compile(r"(-a .*) -w (\d+)( .*)?")
 #: A host chooses what it reports; of each side of a diff at most so many characters are read.
 MAX_DIFF = 2**24
+MAX_DIFFERENCES = 10000
 
 
 def deviations(host: str, results: Mapping[str, object]) -> list[str]:
@@ -34,6 +35,9 @@ def deviations(host: str, results: Mapping[str, object]) -> list[str]:
     found = []
     for what, result in results.items():
         if isinstance(result, Mapping) and result.get("changed"):
+            if isinstance(result.get("differences"), list):
+                found += [f"{host}: {sentence}" for sentence in _of_service(result["differences"])]
+                continue
             diffs = result.get("diff")
             parts = [part for part in (diffs if isinstance(diffs, list) else [diffs]) if isinstance(part, Mapping)]
             if parts and all(_of_weights(part) for part in parts):
@@ -41,6 +45,30 @@ def deviations(host: str, results: Mapping[str, object]) -> list[str]:
             sentences = list(dict.fromkeys(sentence for part in parts for sentence in _explained(part)))
             found += [f"{host}: {sentence}" for sentence in sentences or [f"{what} is not as described"]]
     return found
+
+
+#: What is said of a difference that service_config reports: by its kind and what there is.
+_DIFFERENCES = {
+    ("file", "absent"): "{name} does not exist",
+    ("file", "different"): "{name} is not as the role writes it",
+    ("file", "present"): "{name} exists, and nothing uses it any more",
+    ("directory", "absent"): "the directory {name} does not exist",
+    ("enabled", "disabled"): "{unit} is not enabled, so it does not start at boot",
+    ("enabled", "enabled"): "{unit} is enabled, and is not used here",
+    ("running", "stopped"): "{unit} is not running",
+    ("running", "running"): "{unit} is running, and is not used here",
+    ("configuration", "not read"): "{unit} has not read its present configuration",
+}
+
+
+def _of_service(differences: list[object]) -> Iterator[str]:
+    """The sentences of what service_config reports. What is absent from the table is told with the whole table."""
+    for one in differences[:MAX_DIFFERENCES]:
+        if isinstance(one, Mapping):
+            kind, name, found = (str(one.get(key, "")) for key in ("kind", "name", "is"))
+            text = _DIFFERENCES.get((kind, found))
+            if text is not None:
+                yield text.replace("{unit}", name.removesuffix(".service")).replace("{name}", name)
 
 
 def _of_weights(part: Mapping[str, object]) -> bool:
@@ -70,6 +98,7 @@ def _explained(part: Mapping[str, object]) -> Iterator[str]:
     there, wanted = frozenset(before), frozenset(after)
     gone = [line for line in before if line not in wanted]
     new = [line for line in after if line not in there]
+    yield from _changed_tables(before, after, gone, new)
     yield from _changed_values(gone, new)
     yield from _changed_weights(gone, new)
     yield from _changed_otherwise(gone, new)
@@ -77,6 +106,21 @@ def _explained(part: Mapping[str, object]) -> Iterator[str]:
         yield from _missing(line)
     for line in gone:
         yield from _surplus(line)
+
+
+def _changed_tables(before: list[str], after: list[str], gone: list[str], new: list[str]) -> Iterator[str]:
+    """Tables of nftables, one sentence for each, taken out of the lists."""
+    had, wanted = ({found[1] for _line, found in _matches(_TABLE, lines)} for lines in (before, after))
+    differing = dict.fromkeys(found[1] for _line, found in _matches(_TABLE, [*new, *gone]))
+    gone[:] = [line for line in gone if not _TABLE.fullmatch(line)]
+    new[:] = [line for line in new if not _TABLE.fullmatch(line)]
+    for name in differing:
+        if name not in had:
+            yield f"the nftables table inet {name} is absent"
+        elif name not in wanted:
+            yield f"there is the nftables table inet {name}, which no service needs"
+        else:
+            yield f"the nftables table inet {name} is not as described"
 
 
 def _changed_values(gone: list[str], new: list[str]) -> Iterator[str]:
@@ -149,16 +193,14 @@ def _surplus(line: str) -> Iterator[str]:
 
 def _about_a_file(line: str, otherwise: str) -> Iterator[str]:
     """One sentence for a file, however many lines differ; none for what a record remembers."""
-    table, file, runs = _TABLE.fullmatch(line), _FILE.fullmatch(line), _RUNS.fullmatch(line)
+    file, runs = _FILE.fullmatch(line), _RUNS.fullmatch(line)
     if _REMEMBERS.fullmatch(line):
         return
     if runs:
         if runs[2]:
             yield f"{runs[1]} does not run"
         return  # one that is not installed is told by its other lines
-    if table:
-        yield f"the nftables table inet {table[1]} is not as described"
-    elif file:
+    if file:
         yield f"{file[1]} is not as the role writes it"
     else:
         yield otherwise

@@ -31,19 +31,24 @@ Checked = tuple[ResolvedService, HealthCheck]
 
 @dataclass(frozen=True)
 class File:
-    """A file on the director. ``then`` is what its change takes: the unit ``reloaded`` or ``restarted``.
+    """A file on the director. ``on_change``: what its change takes, a ``reload`` or a ``restart`` of the unit.
 
-    ``validate`` is a command that takes a file for ``%s`` and fails where it must not become this one; empty for none.
+    ``validate`` is a command with ``%s`` for the path of a candidate, and ends with ``validate_status`` for a good one.
     A file that is in ``group`` rather than root's is for the health checker's own user to read. Commands and paths may
     have secrets in them, so nobody else reads what has such.
     """
 
     path: str
     content: str
-    then: str
+    on_change: str
     mode: str = "0640"
-    validate: str = ""
+    validate: tuple[str, ...] = ()
+    validate_status: int = 0
     group: str = "root"
+
+    def as_dict(self) -> dict[str, object]:
+        """The file as the module ``service_config`` takes it."""
+        return {**asdict(self), "validate": list(self.validate)}
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,7 @@ class Checker:
 
     def as_dict(self, checked: Sequence[Checked], user: str) -> dict[str, object]:
         """``{"name": "mon", "files": [{"path": "/etc/lvs-cluster/mon.cf", "content": ...}]}``, as the role takes it."""
-        return {"name": self.unit, "files": [asdict(file) for file in self.files(checked, user)]}
+        return {"name": self.unit, "files": [file.as_dict() for file in self.files(checked, user)]}
 
 
 def unit(name: str, service: str, needs: str = "") -> File:
@@ -77,12 +82,12 @@ After=network.target lvs-cluster-ipvs.service keepalived.service
 [Install]
 WantedBy=multi-user.target
 """
-    return unit_file(f"{name}.service", text, "restarted")
+    return unit_file(f"{name}.service", text, "restart")
 
 
-def unit_file(name: str, text: str, then: str) -> File:
+def unit_file(name: str, text: str, on_change: str) -> File:
     """A unit of systemd's own configuration, which anybody may read."""
-    return File(f"/etc/systemd/system/{name}", text, then, "0644")
+    return File(f"/etc/systemd/system/{name}", text, on_change, "0644")
 
 
 def read_checker(value: object, problems: Problems) -> str:
@@ -135,7 +140,7 @@ def programs(checked: Iterable[Checked], user: str, group: str = "root") -> Mapp
         item.service.name: File(
             f"{PROGRAMS}/check-{item.service.name}",
             program(check.command, user, check.timeout),
-            "reloaded",
+            "reload",
             "0750",
             group=group,
         )

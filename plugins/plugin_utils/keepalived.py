@@ -25,6 +25,9 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.vrrp import TTL, Insta
 
 #: Whom keepalived itself takes where nobody is named and that user exists (keepalived.conf(5), script_user).
 DEFAULT_SCRIPT_USER = "keepalived_script"
+#: Whom a configuration names while keepalived validates it. The version 2.2.7 of Debian 12 ends in the middle of that
+#: after it has looked for a command as another user (lib/notify.c, check_script_secure; 2.3.3 does not).
+VALIDATING_USER = "root"
 #: A 1 in it makes other directors come first, a 3 is a fault (see _handover).
 HANDOVER_FILE = f"{DRAIN_DIRECTORY}/director"
 #: Further than any two priorities that follow each other, and not so far that the director would resign.

@@ -66,7 +66,7 @@ TasksMax={tasks}
 _CAPABILITIES = ("CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_SETUID", "CAP_SETGID", "CAP_KILL")
 
 # It has no test of a configuration, but reads it before it says that no daemon runs with it.
-_VALIDATE = """sh -c 'ldirectord "$0" status >/dev/null; test $? = 3' %s"""
+_VALIDATE, _VALID = ("ldirectord", "%s", "status"), 3
 
 
 def faults(item: ResolvedService, check: HealthCheck) -> Iterator[Fault]:
@@ -113,7 +113,7 @@ def files(checked: Sequence[Checked], user: str) -> list[File]:
     """The configuration, the unit, and the programs that it runs as ``user``."""
     commands = programs(checked, user)
     paths = {name: file.path for name, file in commands.items()}
-    own = File(CONFIGURATION, configuration(checked, paths), "reloaded", validate=_VALIDATE)
+    own = File(CONFIGURATION, configuration(checked, paths), "reload", validate=_VALIDATE, validate_status=_VALID)
     return [*commands.values(), own, unit(UNIT, _service_section(checked))]
 
 

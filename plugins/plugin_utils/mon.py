@@ -149,11 +149,11 @@ def files(checked: Sequence[Checked], user: str) -> list[File]:
     monitors = {name: file.path.rpartition("/")[2] for name, file in commands.items()}
     return [
         *commands.values(),
-        File(f"{PROGRAMS}/{_ALERT}", _ALERT_TEXT, "reloaded", "0750", group=_USER),
-        File(health.CONFIGURATION, json.dumps(services(checked), indent=1) + "\n", "reloaded"),
-        File(CONFIGURATION, configuration(checked, monitors), "restarted", group=_USER),
-        unit_file("lvs-cluster-health.path", _PATH, "restarted"),
-        unit_file("lvs-cluster-health.service", _APPLY, "reloaded"),
+        File(f"{PROGRAMS}/{_ALERT}", _ALERT_TEXT, "reload", "0750", group=_USER),
+        File(health.CONFIGURATION, json.dumps(services(checked), indent=1) + "\n", "reload"),
+        File(CONFIGURATION, configuration(checked, monitors), "restart", group=_USER),
+        unit_file("lvs-cluster-health.path", _PATH, "restart"),
+        unit_file("lvs-cluster-health.service", _APPLY, "reload"),
         unit(UNIT, _service_section(checked), _NEEDS),
     ]
 

@@ -64,8 +64,8 @@ HONEST: dict[str, dict[str, Any]] = {
         "ipvs_table": {"drained": []},
         "stat": {"stat": {"exists": False}},
         "systemd_service": {"status": {"ActiveState": "active"}},
+        "service_config": {"running": True, "action": "", "differences": []},
         "setup": {"ansible_facts": {"ansible_pkg_mgr": "apt", "ansible_os_family": "Debian"}},
-        "slurp": {"content": "", "encoding": "base64", "source": "/etc/keepalived/keepalived.conf"},
     },
     "lb1": {
         "arp_probe": {"hardware_addresses": ["02:00:00:00:00:0a"], "holds": [VIP], "answers": {VIP: []}},

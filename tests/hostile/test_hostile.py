@@ -9,7 +9,6 @@ same run among honest hosts.
 
 from __future__ import annotations
 
-import base64
 import json
 from typing import Any
 
@@ -51,10 +50,6 @@ def wrong(value: Any) -> Any:
     return {str: {"a": 1}, list: "text", dict: 7, int: ["9"], bool: [{}]}.get(type(value), "text")
 
 
-def mixed(*texts: str) -> str:
-    return base64.b64encode("\n".join(texts).encode()).decode()
-
-
 def modules(honest: dict[str, Any]) -> set[str]:
     """The modules that any host runs in some playbook."""
     return {module for of_host in honest.values() for module in of_host}
@@ -90,8 +85,6 @@ def honest_answers(cluster: Any) -> dict[str, Any]:
 def test_hostile_text(cluster: Any, honest_answers: dict[str, Any], playbook: str) -> None:
     """Every host sends templates in all texts, keys and elements, and keys that Ansible takes for its own."""
     payload = cluster.payload
-    # keepalived's, which is read where another health checker is chosen: of blank lines, and of a service of nobody's
-    configuration = ["virtual_server 192.0.2.66 80 {", f"protocol {payload}", "}", *[""] * 500_000]
     more = {
         "msg": payload,
         "stdout": payload,
@@ -126,7 +119,6 @@ def test_hostile_text(cluster: Any, honest_answers: dict[str, Any], playbook: st
                 **more,
                 "ansible_facts": {**answer.get("ansible_facts", {}), **unheeded},
                 "changed": playbook == "verify",
-                **({"content": mixed(*configuration)} if module == "slurp" else {}),
             }
             for module, answer in of_host.items()
         }
@@ -310,31 +302,15 @@ def test_facts_that_are_no_variables_are_welcome(cluster: Any) -> None:
 
 
 def test_files_of_a_director(cluster: Any) -> None:
-    """What a director says it has found names files of the role only, and what is in them is for itself again."""
+    """What a director says it has found names files of the role only."""
     paths = [f"/etc/systemd/system/{name}" for name in ("mon.service", "../../evil.service", cluster.payload)]
-    health = json.dumps([{"service": {"address": cluster.payload, "port": 80}}])
-    answers = {
-        "lb2": {"find": {"files": [{"path": path} for path in paths]}, "slurp": {"content": mixed(health)}},
-    }
+    answers = {"lb2": {"find": {"files": [{"path": path} for path in paths]}}}
     run = cluster.run("teardown", answers=answers)
     no_fault(run)
     assert run.status == 0, run.text
     assert "evil" not in json.dumps(run.told)
     others_told_the_same(run, cluster.honest("teardown"), "lb2")
-    assert json.dumps(cluster.payload)[1:-1] in "".join(
-        told for module, told in run.told["lb2"] if module == "ipvs_table"
-    )
-
-
-def test_a_keepalived_conf_that_is_too_long(cluster: Any) -> None:
-    """The controller refuses it, on the host that has it."""
-    arguments = words(cluster, "site")
-    run = cluster.run(*arguments, answers={"lb2": {"slurp": {"content": mixed(*[""] * 1_100_000)}}})
-    no_fault(run)
-    assert run.status != 0
-    assert "fatal: [lb2]" in run.text
-    assert "the configuration has 1099999 characters; at most 1048576 are read" in run.text
-    others_told_the_same(run, cluster.honest(*arguments), "lb2")
+    assert '"name": "mon"' in "".join(told for module, told in run.told["lb2"] if module == "service_config")
 
 
 def purges(run: Any, host: str) -> list[bool]:

@@ -73,7 +73,7 @@ class Host:
         """Empty the table."""
         self.run("ipvsadm", "--clear")
 
-    def module(self, name: str, check: bool = False, **arguments: Any) -> dict[str, Any]:
+    def module(self, name: str, /, check: bool = False, **arguments: Any) -> dict[str, Any]:
         """Run a module within this process, which saves seconds of imports where processors are slow; its result."""
         main = importlib.import_module(f"{MODULES}.{name}").main
         # A process of its own would start without those of the runs before.
@@ -92,13 +92,13 @@ class Host:
         assert bool(result.get("failed")) == bool(ended.value.code)
         return result
 
-    def ok(self, name: str, check: bool = False, **arguments: Any) -> dict[str, Any]:
+    def ok(self, name: str, /, check: bool = False, **arguments: Any) -> dict[str, Any]:
         """Run a module that has to succeed."""
         result = self.module(name, check, **arguments)
         assert not result.get("failed"), result["msg"]
         return result
 
-    def failure(self, name: str, check: bool = False, **arguments: Any) -> str:
+    def failure(self, name: str, /, check: bool = False, **arguments: Any) -> str:
         """Run a module that has to fail; its message."""
         result = self.module(name, check, **arguments)
         assert result.get("failed"), result

@@ -26,7 +26,7 @@ BROKEN = {
             "rs1: there is no tunnel lvs-ipip0 type ipip mode ipip local 198.51.100.11",
         ],
         "nft delete table inet lvs_real_server": [
-            "rs1: the nftables table inet lvs_real_server is not as described",
+            "rs1: the nftables table inet lvs_real_server is absent",
         ],
         "ip address delete 203.0.113.22/32 dev lo": [
             "rs1: the VIP 203.0.113.22 is not on lo",

@@ -44,25 +44,50 @@ def write_bytes(path: str, data: bytes, mode: int = 0o644) -> list[str]:
     The modes do not depend on the umask.
     Returns the directories that were made, outermost first. Raises FileError; the old content is then still there.
     """
-    directory = os.path.dirname(path)
-    made = make_directories(directory)
+    made = make_directories(os.path.dirname(path))
+    try:
+        swap_in(stage(path, data, mode), path)
+    except FileError:
+        remove_empty_directories(made)
+        raise
+    return made
+
+
+def stage(path: str, data: bytes, mode: int = 0o644, owner: tuple[int, int] | None = None) -> str:
+    """Write a temporary file beside a path, for `swap_in`; its directory exists. Returns its path. Raises FileError.
+
+    ``owner``: user and group, by number.
+    """
     temporary = None
     try:
-        descriptor, temporary = tempfile.mkstemp(prefix=".lvs-cluster-", dir=directory)
+        descriptor, temporary = tempfile.mkstemp(prefix=".lvs-cluster-", dir=os.path.dirname(path))
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(data)
             stream.flush()
+            if owner is not None:
+                os.fchown(stream.fileno(), *owner)
             os.fchmod(stream.fileno(), mode)
             os.fsync(stream.fileno())
-        os.replace(temporary, path)
-        _sync_directory(directory)
     except OSError as error:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-        remove_empty_directories(made)
+        _discard(temporary)
         raise FileError(f"cannot write {path}: {error.strerror}") from error
-    return made
+    return temporary
+
+
+def swap_in(temporary: str, path: str) -> None:
+    """Replace a file with a staged one, atomically. Raises FileError; the staged one is then gone."""
+    try:
+        os.replace(temporary, path)
+        _sync_directory(os.path.dirname(path))
+    except OSError as error:
+        _discard(temporary)
+        raise FileError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _discard(temporary: str | None) -> None:
+    if temporary is not None:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
 
 
 def write_text(path: str, text: str, mode: int = 0o644) -> list[str]:

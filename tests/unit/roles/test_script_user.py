@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-TASKS = Path(__file__).parents[3] / "roles" / "director" / "tasks" / "watched.yml"
+TASKS = Path(__file__).parents[3] / "roles" / "director" / "tasks" / "script_user.yml"
 
 
 @pytest.mark.parametrize(("uid", "status"), [("0", 2), ("997", 0), (None, 0)])

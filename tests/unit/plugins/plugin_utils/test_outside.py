@@ -83,6 +83,8 @@ def result(before: str, after: str) -> dict[str, Any]:
             "nftables lvs_cluster: b\n",
             ["the nftables table inet lvs_cluster is not as described"],
         ),
+        ("", "nftables lvs_cluster: a\nnftables lvs_cluster: b\n", ["the nftables table inet lvs_cluster is absent"]),
+        ("nftables x: a\n", "", ["there is the nftables table inet x, which no service needs"]),
         (
             "-a -t 192.0.2.10:80 -r 192.0.2.11:80 -g -w 5\n",
             "-a -t 192.0.2.10:80 -r 192.0.2.11:80 -g -w 1\n",
@@ -105,6 +107,35 @@ def test_what_is_as_described_says_nothing() -> None:
     results = {"a": {"changed": False}, "b": {"skipped": True, "changed": False}, "c": None}
     assert deviations("rs1", results) == []
     assert deviations("rs1", {"keepalived.conf": {"changed": True}}) == ["rs1: keepalived.conf is not as described"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "found", "says"),
+    [
+        ("running", "keepalived.service", "stopped", "keepalived is not running"),
+        ("enabled", "mon.service", "disabled", "mon is not enabled, so it does not start at boot"),
+        ("configuration", "keepalived.service", "not read", "keepalived has not read its present configuration"),
+        ("file", "/etc/keepalived/keepalived.conf", "absent", "/etc/keepalived/keepalived.conf does not exist"),
+        (
+            "file",
+            "/etc/keepalived/keepalived.conf",
+            "different",
+            "/etc/keepalived/keepalived.conf is not as the role writes it",
+        ),
+        ("directory", "/var/lib/x", "absent", "the directory /var/lib/x does not exist"),
+        ("service", "tcp 192.0.2.10:80", "absent", None),  # told with the whole table
+        ("whatever", "x", "y", None),
+        ([], {}, None, None),
+    ],
+)
+def test_what_service_config_reports(kind: object, name: object, found: object, says: str | None) -> None:
+    it = {"changed": True, "differences": [{"kind": kind, "name": name, "is": found}], "diff": [{"before": "a"}]}
+    assert deviations("lb1", {"it": it}) == ([] if says is None else [f"lb1: {says}"])
+
+
+def test_differences_of_another_form() -> None:
+    assert deviations("lb1", {"it": {"changed": True, "differences": ["x", 5, None]}}) == []
+    assert deviations("lb1", {"it": {"changed": True, "differences": "x"}}) == ["lb1: it is not as described"]
 
 
 def test_parts_of_a_diff() -> None:

@@ -16,7 +16,7 @@ from ansible_collections.lvs.cluster.plugins.filter.held_vips import FilterModul
 from ansible_collections.lvs.cluster.plugins.filter.owner_problems import owner_problems
 from ansible_collections.lvs.cluster.plugins.filter.table_problems import table_problems
 from ansible_collections.lvs.cluster.plugins.filter.vip_problems import vip_problems
-from ansible_collections.lvs.cluster.plugins.filter.virtual_servers import virtual_servers
+from ansible_collections.lvs.cluster.plugins.module_utils.host.keepalived_conf import written_services
 from ansible_collections.lvs.cluster.plugins.plugin_utils import reports
 
 VIPS = ["192.0.2.10", "192.0.2.9"]
@@ -199,18 +199,11 @@ def test_one_line_twice() -> None:
     ids=["lines", "blanks", "lines within", "blanks within", "port", "mark", "address", "heads", "protocol"],
 )
 def test_a_configuration_that_takes_long(text: str) -> None:
-    assert seconds(virtual_servers, text) < 2
-
-
-def test_a_configuration_that_is_too_long() -> None:
-    with pytest.raises(AnsibleFilterError, match="has 1048577 characters; at most 1048576 are read"):
-        virtual_servers("\n" * (2**20 + 1))
-    with pytest.raises(AnsibleFilterError, match="is not the text of a configuration"):
-        virtual_servers([])
+    assert seconds(written_services, text) < 2
 
 
 def test_digits_of_other_scripts() -> None:
-    assert virtual_servers("virtual_server fwmark \u0662\u0661 {\n}\nvirtual_server fwmark 21 {\n}\n") == [
+    assert written_services("virtual_server fwmark \u0662\u0661 {\n}\nvirtual_server fwmark 21 {\n}\n") == [
         {"fwmark": 21, "family": "ipv4"}
     ]
 

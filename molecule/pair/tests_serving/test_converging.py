@@ -1,0 +1,275 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One run of site converges while the pair serves: services that change their owner, tables that were emptied, and runs
+that were killed."""
+
+from __future__ import annotations
+
+import copy
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import clients
+import cluster
+import pytest
+import yaml
+from pairs import RULES, table
+from testinfra.host import Host
+
+Machines = Callable[[str], Host]
+Change = Callable[[list[dict[str, Any]]], None]
+
+INVENTORY = cluster.ROOT / "molecule" / "pair" / "inventory.yml"
+#: After which a run is killed: the tasks of the roles that change a host, in their order.
+KILLED_AFTER = (
+    "lvs.cluster.real_server : Hold the VIPs and keep silent about them",
+    "lvs.cluster.director : Install the packages",
+    "lvs.cluster.director : Load the kernel modules and set the sysctls",
+    "lvs.cluster.director : Swap in the nftables rules",
+    "lvs.cluster.director : Bring the IPVS table in line",
+    "lvs.cluster.director : Set the timeouts of connections",
+    "lvs.cluster.director : Create the user",
+    "lvs.cluster.director : Have each start of keepalived wait for it",
+    "lvs.cluster.director : Keep keepalived running with its configuration",
+    "lvs.cluster.site : Check that keepalived runs",
+)
+
+
+def described(change: Change) -> list[dict[str, Any]]:
+    """The services of the scenario, changed."""
+    read: list[dict[str, Any]] = yaml.safe_load(INVENTORY.read_text())["all"]["vars"]["lvs_virtual_services"]
+    services = copy.deepcopy(read)
+    change(services)
+    return services
+
+
+def named(services: list[dict[str, Any]], name: str) -> dict[str, Any]:
+    (found,) = [service for service in services if service["name"] == name]
+    return found
+
+
+@pytest.fixture
+def variables(tmp_path: Path) -> Callable[..., list[str]]:
+    """The arguments with which a playbook has other services and variables."""
+    count = 0
+
+    def write(change: Change = lambda _services: None, **more: object) -> list[str]:
+        nonlocal count
+        count += 1
+        path = tmp_path / f"{count}.yml"
+        path.write_text(yaml.safe_dump({"lvs_virtual_services": described(change), **more}))
+        return ["-e", f"@{path}"]
+
+    return write
+
+
+def site(*words: str) -> cluster.Run:
+    return cluster.playbook("site", *words, scenario="pair")
+
+
+def converged(machine: Machines, *words: str) -> None:
+    """One run is enough: a second one changes nothing, and verify is content."""
+    run = site(*words)
+    assert run.status == 0, run.text
+    again = site(*words)
+    assert again.status == 0, again.text
+    hosts = (*clients.DIRECTORS, *cluster.REAL_SERVERS)
+    assert {host: again.recap(host)["changed"] for host in hosts} == dict.fromkeys(hosts, 0)
+    run = cluster.playbook("verify", "-e", "lvs_verify_from=client", *words, scenario="pair")
+    assert run.status == 0, run.text
+    assert len(clients.owners(machine)) == 1
+
+
+@pytest.fixture(autouse=True)
+def as_described(machine: Machines) -> Iterator[None]:
+    clients.until(lambda: clients.owners(machine) == ["director1"], 120)
+    yield
+    run = site()
+    assert run.status == 0, run.text
+    clients.until(lambda: all(table(machine(name)) == sorted(RULES) for name in clients.DIRECTORS), 60)
+
+
+def remove_check(services: list[dict[str, Any]]) -> None:
+    # Requests go to the first, connections that stay to the second.
+    del named(services, "web")["health_check"]
+    del named(services, "stay")["health_check"]
+
+
+def change_check(services: list[dict[str, Any]]) -> None:
+    named(services, "web")["health_check"]["interval"] = 2
+    named(services, "stay")["health_check"]["timeout"] = 2
+
+
+def add_check(services: list[dict[str, Any]]) -> None:
+    named(services, "unchecked")["health_check"] = {"type": "tcp", "interval": 1, "timeout": 3}
+
+
+@pytest.mark.parametrize("change", [remove_check, change_check, add_check])
+def test_a_health_check_is_removed_changed_and_added(
+    change: Change, machine: Machines, variables: Callable[..., list[str]]
+) -> None:
+    with clients.clients(rate=50, held=100, port=7002 if change is add_check else 7001) as load:
+        converged(machine, *variables(change))
+        there = load.noticed()
+        converged(machine)
+        back = load.noticed()
+    assert not there
+    assert not back
+
+
+def test_the_health_checker_is_switched_and_switched_back(
+    machine: Machines, variables: Callable[..., list[str]]
+) -> None:
+    def possible(services: list[dict[str, Any]]) -> None:
+        del named(services, "excused")["sorry_server"]  # a real server of the service, which ldirectord cannot have
+
+    converged(machine, *variables(possible))
+    with clients.clients(rate=50, held=100) as load:
+        converged(machine, *variables(possible, director_health_checker="ldirectord"))
+        there = load.noticed()
+        converged(machine, *variables(possible))
+        back = load.noticed()
+    assert not there
+    assert not back
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"director_advert_interval": 0.3}, {"director_garp_refresh": 30}, {"director_track_scripts": []}],
+    ids=lambda settings: next(iter(settings)),
+)
+def test_settings_of_vrrp(settings: dict[str, object], machine: Machines, variables: Callable[..., list[str]]) -> None:
+    with clients.clients(held=10) as load:
+        converged(machine, *variables(**settings))
+        assert clients.owners(machine) == ["director1"]
+        assert not load.noticed()
+
+
+def emptied(machine: Machines, name: str) -> None:
+    machine(name).check_output("ipvsadm -C")
+    assert table(machine(name)) == []
+
+
+def vrrp_starts(director: Host) -> str:
+    return str(director.check_output("systemctl show --property=InvocationID,NRestarts --value keepalived"))
+
+
+def test_a_table_that_was_emptied_on_the_backup(machine: Machines) -> None:
+    before = vrrp_starts(machine("director2"))
+    with clients.clients(held=10) as load:
+        emptied(machine, "director2")
+        run = cluster.playbook("verify", "-e", "lvs_verify_from=client", scenario="pair")
+        assert run.status != 0
+        converged(machine)
+        assert not load.noticed()
+    assert table(machine("director2")) == sorted(RULES)
+    assert vrrp_starts(machine("director2")) == before
+
+
+def test_a_table_that_was_emptied_on_the_master(machine: Machines) -> None:
+    """Requests fail until site has run, and none after it. No VIP moves."""
+    before = vrrp_starts(machine("director1"))
+    with clients.clients(held=0) as load:
+        emptied(machine, "director1")
+        run = site()
+        assert run.status == 0, run.text
+        assert load.report()["failures"]
+        clients.until(lambda: table(machine("director1")) == sorted(RULES), 30)
+        load.report()
+        assert not load.noticed()
+        assert clients.owners(machine) == ["director1"]
+        converged(machine)
+        assert not load.noticed()
+    assert vrrp_starts(machine("director1")) == before
+
+
+def test_tables_that_were_emptied_on_both(machine: Machines) -> None:
+    for name in clients.DIRECTORS:
+        emptied(machine, name)
+    converged(machine)
+    assert all(table(machine(name)) == sorted(RULES) for name in clients.DIRECTORS)
+
+
+def test_one_service_of_keepalived_that_is_gone(machine: Machines) -> None:
+    """The others are not touched by what brings it back."""
+    with clients.clients(held=100) as load:
+        for name in clients.DIRECTORS:
+            machine(name).check_output(f"ipvsadm -D -t {cluster.VIP}:7003")
+        converged(machine)
+        assert not load.noticed()
+
+
+def killed_after(task: str, *words: str) -> bool:
+    """Kill a run of site when the next task begins after this one; whether it came so far."""
+    inventories = ["-i", str(cluster.LAB / "inventory.yml"), "-i", str(INVENTORY)]
+    plain = {"ANSIBLE_CONFIG": str(cluster.ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"}
+    program = str(cluster.ROOT / ".venv" / "bin" / "ansible-playbook")
+    seen = False
+    with subprocess.Popen(
+        [program, *inventories, "lvs.cluster.site", *words],
+        cwd=cluster.ROOT,
+        env={**os.environ, **plain, "PYTHONUNBUFFERED": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        for line in process.stdout or ():
+            if line.startswith("TASK ["):
+                if seen:
+                    os.killpg(process.pid, signal.SIGKILL)
+                    return True
+                seen = line.startswith(f"TASK [{task}")
+            elif seen and line.startswith("PLAY"):
+                os.killpg(process.pid, signal.SIGKILL)
+                return True
+    return False
+
+
+@pytest.mark.parametrize("task", KILLED_AFTER, ids=lambda task: task.rpartition(" : ")[2])
+def test_a_run_that_is_killed_is_completed_by_the_next(
+    task: str, machine: Machines, variables: Callable[..., list[str]]
+) -> None:
+    """The run is about everything at once: a service that leaves keepalived, one that joins it, and VRRP."""
+
+    def change(services: list[dict[str, Any]]) -> None:
+        remove_check(services)
+        add_check(services)
+
+    words = variables(change, director_garp_refresh=30, director_timeouts={"tcp": 1000})
+    with clients.clients(held=20) as load:
+        came = killed_after(task.replace("lvs.cluster.site : ", ""), *words)
+        if not came:
+            pytest.skip(f"{task} is no task of this run")
+        converged(machine, *words)
+        assert not load.noticed()
+
+
+def test_a_module_that_is_killed_between_writing_and_reloading(machine: Machines) -> None:
+    """The file is new and keepalived has not read it: what such a run leaves. The next one completes it."""
+    director = machine("director2")
+    record = "/var/lib/lvs-cluster/keepalived.service.applied"
+    director.check_output(f'sed -i \'s/"pending": false/"pending": true/\' {record}')
+    run = cluster.playbook("verify", "-e", "lvs_verify_from=client", scenario="pair")
+    assert run.status != 0
+    assert "director2: keepalived has not read its present configuration" in run.text
+    run = site("--limit", "directors")
+    assert run.status == 0, run.text
+    assert (run.recap("director1")["changed"], run.recap("director2")["changed"]) == (0, 1)
+    converged(machine)
+
+
+def test_check_mode_refuses_what_keepalived_refuses(machine: Machines, variables: Callable[..., list[str]]) -> None:
+    spoil = 'echo \'vrrp_instance {\' >>"$0"; keepalived --config-test --use-file="$0"'
+    words = variables(change_check, director_validation=["sh", "-c", spoil, "%s"])
+    for mode in (["--check"], []):
+        run = site("--limit", "directors", *mode, *words)
+        assert run.status != 0
+        assert "sh refuses /etc/keepalived/keepalived.conf, and no file was changed" in run.text
+    assert clients.owners(machine) == ["director1"]

@@ -1,0 +1,282 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the module service_config does: a unit of systemd, its files, and its virtual services in the IPVS table.
+
+PRIVATE to the collection lvs.cluster: may change without notice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..host.errors import HostError
+from ..host.keepalived_conf import MAX_WRITTEN, without_services, written_services
+from ..host.service_plan import (
+    RELOAD,
+    RESTART,
+    STOP,
+    STOPPED,
+    Applied,
+    ConfigFile,
+    ServicePlan,
+    ServiceState,
+    Wanted,
+    applied,
+    check,
+    pending,
+    plan_service,
+)
+from ..host.service_unit import ServiceUnit
+from ..host.systemd import RunCommand
+from . import arguments, model, proc
+from .handover import Handover
+from .model import InvalidValue, ServiceKey
+
+Step = Callable[[], None]
+
+KEEPALIVED, NONE = "keepalived", "none"
+#: How long keepalived gets between two reloads, try by try.
+_PAUSES = (1.0, 3.0, 10.0)  # seconds
+#: How long a service may take to get into the table.
+_APPEARS = 20.0  # seconds
+_LOOK = 0.1  # seconds
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a task gives, besides the unit: how absent services are added, and which services outlast their owner."""
+
+    wanted: Wanted
+    add_missing: str = NONE
+    keep: frozenset[ServiceKey] = frozenset()
+
+
+def parse_task(params: Mapping[str, Any]) -> Task:
+    """Return what the arguments say. Raises HostError and InvalidValue."""
+    keys = [arguments.service_key(entry) for entry in params["services"]]
+    files = tuple(
+        ConfigFile(
+            entry["path"],
+            entry["content"],
+            entry["owner"],
+            entry["group"],
+            entry["mode"],
+            entry["on_change"],
+            tuple(entry["validate"]),
+            entry["validate_status"],
+            entry["validate_content"] or "",
+        )
+        for entry in params["files"]
+    )
+    name = params["name"]
+    unit = name if "." in name else f"{name}.service"
+    keep = frozenset(arguments.service_key(entry) for entry in params["keep"])
+    wanted = Wanted(
+        unit,
+        params["state"],
+        files,
+        tuple(params["directories"]),
+        frozenset(map(str, keys)),
+        frozenset(map(str, keep)),
+    )
+    check(wanted)
+    return Task(wanted, params["add_missing"], keep)
+
+
+def keepalived_identity(key: ServiceKey) -> dict[str, object]:
+    """Return a key as `written_services` has it."""
+    if key.fwmark:
+        return {"fwmark": key.fwmark, "family": model.FAMILY_NAMES[key.family]}
+    address = model.address_text(key.address)
+    return {"address": address, "port": key.port, "protocol": model.PROTOCOL_NAMES[key.protocol]}
+
+
+def key_of(name: str) -> ServiceKey | None:
+    """Return the key of which this is the text (`ServiceKey`), None for any other text."""
+    words = name.split()
+    try:
+        if words[0] == "fwmark":
+            return ServiceKey(int(words[1]), model.FAMILIES[words[2]], 0, b"", 0)
+        address, _colon, port = words[1].rpartition(":")
+        packed = model.pack_address(address.strip("[]"))
+        return ServiceKey(0, model.family_of(packed), model.PROTOCOLS[words[0]], packed, int(port))
+    except (IndexError, KeyError, ValueError):
+        return None
+
+
+def keys_of(names: Iterable[str]) -> frozenset[ServiceKey]:
+    """Return the keys of these names."""
+    return frozenset(key for key in map(key_of, names) if key is not None)
+
+
+class Service:
+    """The unit and the table of this host."""
+
+    def __init__(
+        self,
+        task: Task,
+        run: RunCommand,
+        root: str = "/",
+        table: Callable[[], Iterable[ServiceKey]] = proc.services,
+        handover: Handover | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.task = task
+        self._wanted = task.wanted
+        self._unit = ServiceUnit(task.wanted.unit, run, root)
+        self._table = table
+        self._handover = handover or Handover(run)
+        self._sleep = sleep
+
+    def read(self) -> ServiceState:
+        """Return the state. Raises HostError."""
+        state = self._unit.read(self._wanted)
+        written: list[ServiceKey] = []
+        if self.task.add_missing == KEEPALIVED and state.applied is None:
+            for file in state.files.values():
+                if file is not None and len(file.content) <= MAX_WRITTEN:
+                    written += self._written(file.content.decode("utf-8", "replace"))
+        needed = self._wanted.services or self._wanted.state == STOPPED
+        table = self._present() if needed else None
+        return replace(state, table=table, written=frozenset(map(str, written)))
+
+    def _written(self, text: str) -> Iterator[ServiceKey]:
+        for identity in written_services(text):
+            with contextlib.suppress(InvalidValue):
+                yield arguments.service_key(identity)
+
+    def _present(self) -> frozenset[str]:
+        return frozenset(map(str, self._table()))
+
+    def plan(self, state: ServiceState) -> ServicePlan:
+        """Return the plan."""
+        return plan_service(state, self._wanted)
+
+    def validate(self, plan: ServicePlan, check_mode: bool) -> None:
+        """Have the real programs look at what would be written. Raises HostError."""
+        self._unit.validate(plan, self._wanted, if_installed=check_mode)
+
+    def steps(self, state: ServiceState, plan: ServicePlan) -> Iterator[Step]:
+        """Yield the steps that carry a plan out, in their order. A run that ends between two is completed by the next.
+
+        Each raises HostError, KernelError or ConvergeError.
+        """
+        wanted = self._wanted
+        if wanted.state == STOPPED:
+            yield from self._stopping(plan)
+            return
+        marked = bool(plan.write or plan.remove or plan.directories or plan.action or plan.missing)
+        if marked:
+            yield lambda: self._unit.record(wanted, pending(state, wanted))
+        if plan.directories:
+            yield lambda: self._unit.make(plan.directories)
+        if plan.write:
+            yield lambda: self._unit.write(plan.write, state.files)
+        if plan.remove:
+            yield lambda: self._unit.remove(plan.remove)
+        if plan.daemon_reload:
+            yield lambda: self._unit.systemctl("daemon-reload")
+        if plan.enable:
+            yield lambda: self._unit.systemctl("enable")
+        if plan.action:
+            yield lambda: self._act(plan)
+        if plan.missing:
+            yield lambda: self._add(plan.missing)
+        yield lambda: self._applied(None if marked else state.applied)
+
+    def _stopping(self, plan: ServicePlan) -> Iterator[Step]:
+        if plan.enable is False:
+            yield lambda: self._unit.systemctl("disable")
+        if plan.action == STOP:
+            yield lambda: self._act(plan)
+        if plan.orphans:
+            yield lambda: self._handover.remove(keys_of(plan.orphans))
+        yield self._forget
+
+    def _forget(self) -> None:
+        """Remove the record."""
+        self._unit.forget(self._wanted)
+
+    def kept(self, plan: ServicePlan) -> frozenset[ServiceKey]:
+        """Return the services that go on with another owner, which the unit removes from the table."""
+        if plan.action == RELOAD:
+            return self.task.keep & keys_of(plan.released)
+        # What stops ends with everything removed, so there is no need to know what that is.
+        return self.task.keep if plan.action in (RESTART, STOP) else frozenset()
+
+    def _act(self, plan: ServicePlan) -> None:
+        """Start, reload, restart or stop the unit."""
+
+        def act() -> None:
+            self._unit.systemctl(plan.action)
+
+        keep = self.kept(plan)
+        if keep:
+            self._handover.keep(keep, act, at_once=plan.action != RELOAD)
+        else:
+            act()
+        if plan.action != STOP and not self._unit.show().active:
+            raise HostError(f"{self._wanted.unit} ended after its {plan.action}; see journalctl -u {self._wanted.unit}")
+
+    def _add(self, names: Collection[str]) -> None:
+        """Have the process add its services to the table, if they are still absent."""
+        if self._appear(names, 2.0):
+            return
+        if self.task.add_missing == KEEPALIVED:
+            self._reload_twice(names)
+        elif self.task.add_missing == RELOAD:
+            self._unit.systemctl(RELOAD)
+        absent = self._absent(names) if self._appear(names, _APPEARS) is False else []
+        if absent and self.task.add_missing != NONE:
+            raise HostError(
+                f"{self._wanted.unit} did not add {', '.join(absent)} to the IPVS table after a reload; restart it"
+                f" (systemctl restart {self._wanted.unit}; a restart of keepalived releases the VIPs of this host)"
+            )
+
+    def _reload_twice(self, names: Collection[str]) -> None:
+        """Let keepalived forget services and learn them again.
+
+        It compares a configuration with the one before, not with the kernel: what the first reload removes, the second
+        adds (check/ipwrapper.c: clear_diff_services, init_service_vs). Its VRRP instances stay what they are. The
+        second reload waits until all processes have read the first (core/main.c: process_reload_signal), but the parent
+        has to have read the file before that is replaced.
+        """
+        identities = [keepalived_identity(key) for key in sorted(keys_of(names))]
+        cut = [
+            (file, replace(file, content=without_services(file.content, identities)))
+            for file in self._wanted.files
+            if len(file.content) <= MAX_WRITTEN
+        ]
+        cut = [(file, without) for file, without in cut if without.content != file.content]
+        for pause in _PAUSES if cut else ():
+            found = self._unit.read(self._wanted).files
+            try:
+                self._unit.write([without for _file, without in cut], found)
+                self._unit.systemctl(RELOAD)
+                self._sleep(pause)
+            finally:
+                self._unit.write([file for file, _without in cut], found)
+            self._unit.systemctl(RELOAD)
+            if self._appear(names, 2 * pause):
+                return
+
+    def _absent(self, names: Iterable[str]) -> list[str]:
+        return sorted(set(names) - self._present())
+
+    def _appear(self, names: Iterable[str], seconds: float) -> bool:
+        """Whether all of these services are in the table within this time."""
+        for _look in range(int(seconds / _LOOK)):
+            if not self._absent(names):
+                return True
+            self._sleep(_LOOK)
+        return not self._absent(names)
+
+    def _applied(self, recorded: Applied | None) -> None:
+        record = applied(self._wanted, self._unit.show().invocation)
+        if recorded != record:
+            self._unit.record(self._wanted, record)
