@@ -250,6 +250,9 @@ _value:
               description: The VIPs, and the gateway of NAT, with their prefix lengths.
               type: list
               elements: str
+            advertised:
+              description: The address that adverts have, which is none of them and never changes.
+              type: str
     keepalived:
       description: The whole of keepalived's configuration.
       type: str
@@ -350,6 +353,7 @@ _value:
           source_address: null
           peers: []
           addresses: [192.0.2.10/32]
+          advertised: 192.0.0.8/32 scope host
     keepalived: "global_defs {...}"
     addresses_unit: ""
     health_checker: {"name": "keepalived", "files": []}

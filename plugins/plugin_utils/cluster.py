@@ -265,7 +265,7 @@ class Cluster:
             "route_sources": outer_sources,
             "undecided_forwarding": routed if passes is None else list[str](),
             "openings": {
-                "input": input_rules(self.resolved, [peer for instance in vrrp for peer in instance.peers], daemon),
+                "input": input_rules(self.resolved, [peer for instance in vrrp for peer in instance.peers.values()], daemon),
                 "forward": forward_rules(self.resolved),
             },
         }
