@@ -11,11 +11,12 @@ cluster, whichever host is asked for; what is wrong comes as one `ModelError` wi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from ansible_collections.lvs.cluster.plugins.module_utils.host.tunnel_plan import parse_tunnels
+from ansible_collections.lvs.cluster.plugins.plugin_utils.agreement import DESCRIPTION, check_agreement
 from ansible_collections.lvs.cluster.plugins.plugin_utils.description import read_services
 from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import IPAddress, family_of, to_address
 from ansible_collections.lvs.cluster.plugins.plugin_utils.gateway import (
@@ -81,6 +82,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.tunnels import (
     route_sources,
     tunnel_ends,
 )
+from ansible_collections.lvs.cluster.plugins.plugin_utils.variables import check_variables, found_elsewhere
 from ansible_collections.lvs.cluster.plugins.plugin_utils.virtual_servers import (
     checked,
     drain_files,
@@ -96,14 +98,22 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.vrrp import (
 _OTHER_CHECKERS = {checker.unit: checker for checker in (LDIRECTORD, MON)}
 
 
-def build_cluster(description: object, groups: object, hostvars: object) -> Cluster:
-    """Validate ``lvs_virtual_services`` against the inventory and expand it; raises `ModelError`."""
+def build_cluster(
+    description: object, groups: object, hostvars: object, written: Callable[[str], object] | None = None
+) -> Cluster:
+    """Validate ``lvs_virtual_services`` against the inventory and expand it; raises `ModelError`.
+
+    ``written``: the variables of a host with their templates as written (`Inventory`).
+    """
     if not isinstance(groups, Mapping):
         raise ModelError([f"groups: {show(groups)} is not a mapping of group names to lists of hosts"])
     if not isinstance(hostvars, Mapping):
         raise ModelError([f"hostvars: {show(hostvars)} is not a mapping of host names to variables"])
     problems = Problems()
-    inventory = Inventory(groups, hostvars)
+    inventory = Inventory(groups, hostvars, written)
+    if description is None and (where := found_elsewhere(DESCRIPTION, inventory)):
+        problems.add(DESCRIPTION, "", f"is missing{where}, and all directors and real servers need it")
+        problems.raise_any()
     services = read_services(description, problems)
     resolved = resolve(services, inventory, problems)
     check_marks(resolved, problems)
@@ -188,6 +198,7 @@ class Cluster:
             preempt_delay,
             garp_refresh,
             vrrp_hops,
+            found_elsewhere("director_interface", self.inventory) if interface is None else "",
         )
         link = read_link(sync_interface, "director_sync_interface", settings.interface, problems)
         daemon = read_sync_daemon(sync_daemon, link, problems)
@@ -265,7 +276,9 @@ class Cluster:
             "route_sources": outer_sources,
             "undecided_forwarding": routed if passes is None else list[str](),
             "openings": {
-                "input": input_rules(self.resolved, [peer for instance in vrrp for peer in instance.peers.values()], daemon),
+                "input": input_rules(
+                    self.resolved, [peer for instance in vrrp for peer in instance.peers.values()], daemon
+                ),
                 "forward": forward_rules(self.resolved),
             },
         }
@@ -359,6 +372,13 @@ class Cluster:
                 if port
             ],
         }
+
+    def check_hosts(self) -> None:
+        """Raise `ModelError` for variables that nobody knows, and for settings and addresses that contradict."""
+        problems = Problems()
+        check_variables(self.inventory, problems)
+        check_agreement(self.inventory, problems)
+        problems.raise_any()
 
     def as_dict(self) -> dict[str, object]:
         """The whole cluster, for checks from outside and for reports.

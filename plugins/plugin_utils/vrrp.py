@@ -123,11 +123,15 @@ def read_settings(
     preempt_delay: object = 30,
     garp_refresh: object = 60,
     hops: object = 0,
+    elsewhere: str = "",
 ) -> Settings:
-    """Check the director role's variables. What is bad is noted, and only then the result is of no use."""
+    """Check the director role's variables. What is bad is noted, and only then the result is of no use.
+
+    ``elsewhere`` says which other hosts have a ``director_interface``.
+    """
     name = plain(interface) if isinstance(interface, str) else ""
     if interface is None or interface == "":
-        problems.add("director_interface", "", "is missing (the link on which the VIPs live)")
+        problems.add("director_interface", "", f"is missing (the link on which the VIPs live){elsewhere}")
     elif not LINK.fullmatch(name):
         text = f"{show(interface)} is not the name of a network interface (the link on which the VIPs live)"
         problems.add("director_interface", "", text)
