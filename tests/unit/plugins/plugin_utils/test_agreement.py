@@ -100,8 +100,8 @@ def test_what_contradicts(more: dict[str, dict[str, Any]], sentence: str) -> Non
 
 def test_a_real_server_with_another_gateway() -> None:
     assert refusal({"rs1": {"lvs_nat_gateway": "192.0.2.9"}}, lvs_nat_gateway="192.0.2.1") == [
-        "lvs_nat_gateway: is '192.0.2.9' for rs1, and '192.0.2.1' for director lb1: set the directors' address once, for all "
-        "hosts"
+        "lvs_nat_gateway: is '192.0.2.9' for rs1, and '192.0.2.1' for director lb1: set the directors' address once, for "
+        "all hosts"
     ]
 
 
@@ -160,8 +160,8 @@ def test_texts_are_compared_before_their_templates_are_made() -> None:
 )
 def test_a_misspelt_variable(name: str, near: str) -> None:
     assert refusal({"rs1": {name: 1}}) == [
-        f"variable {name}: is set for rs1 and is not a variable of this collection (did you mean '{near}'?): correct it, or "
-        "list it in lvs_other_variables if it is one of your own"
+        f"variable {name}: is set for rs1 and is not a variable of this collection (did you mean '{near}'?): "
+        "correct it, or list it in lvs_other_variables if it is one of your own"
     ]
 
 
@@ -213,7 +213,7 @@ def test_a_director_that_is_a_real_server_by_its_address(method: str) -> None:
 
 def test_a_real_server_that_has_the_address_of_a_director() -> None:
     hosts = {name: {"lvs_address": own} for name, own in {**OWN, "rs1": "192.0.2.3"}.items()}
-    with pytest.raises(ModelError, match="real_servers.0.: 192.0.2.3 is the own address of director lb2"):
+    with pytest.raises(ModelError, match=r"real_servers\[0\]: 192.0.2.3 is the own address of director lb2"):
         build_cluster(WEB, GROUPS, hosts)
 
 
