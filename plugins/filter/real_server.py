@@ -100,6 +100,12 @@ _value:
         - Empty when no service forwards to this host through a tunnel.
       type: list
       elements: dict
+    own_addresses:
+      description:
+        - The addresses that the real server has to have. This is for the option
+          O(lvs.cluster.host_check#module:own_addresses).
+      type: list
+      elements: dict
     kernel_modules:
       description: The kernel modules that the tunnels need.
       type: list
@@ -116,6 +122,7 @@ _value:
       gateways: [192.0.2.1]
       services: [{"address": "192.0.2.11", "protocol": "tcp", "port": 8080}]
     tunnels: []
+    own_addresses: [{"address": "192.0.2.11", "interface": ""}]
     kernel_modules: []
     nftables: ""
 """

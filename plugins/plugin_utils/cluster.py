@@ -61,6 +61,12 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.mon import MON
 from ansible_collections.lvs.cluster.plugins.plugin_utils.nftables import director_rules
 from ansible_collections.lvs.cluster.plugins.plugin_utils.openings import forward_rules, input_rules
 from ansible_collections.lvs.cluster.plugins.plugin_utils.overlaps import check_overlaps
+from ansible_collections.lvs.cluster.plugins.plugin_utils.own_state import (
+    addresses_of_director,
+    addresses_of_real_server,
+    read_leaving,
+    state_of_director,
+)
 from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import ModelError, Problems, show
 from ansible_collections.lvs.cluster.plugins.plugin_utils.resolve import ResolvedService, resolve
 from ansible_collections.lvs.cluster.plugins.plugin_utils.services import UNREWRITTEN
@@ -155,6 +161,7 @@ class Cluster:
         sync_senders: object = None,
         timeouts: object = None,
         flood_defence: object = True,
+        directors_that_leave: object = None,
     ) -> dict[str, object]:
         """What one director needs; raises `ModelError` when the host is none or a setting is bad.
 
@@ -174,10 +181,14 @@ class Cluster:
         - ``health_checker``: its ``name``, and the ``files`` that it takes beside that (`health_checkers.File`)
         - ``drain_files``: address -> path, the files that drain real servers of services that belong to the health
           checker (`virtual_servers`); their directory has to be there before keepalived is
+        - ``drainable``: the addresses of all real servers
         - ``handover_file``: a path; a 1 in that file makes others come first. Empty where there is no other director
         - ``script_user``: the user that commands of health checks and tracked ones run as, empty where there is nobody
           to make for that
         - ``interfaces``: names of network interfaces that have to be there
+        - ``interface_variables``: these names -> the variable that names each
+        - ``own_addresses``, ``present``: what the director has to be like now (`own_state.addresses_of_director`,
+          `own_state.state_of_director`)
         - ``route_sources``: ``[{"to": "198.51.100.11", "from": ["192.0.2.2"]}]``, from which addresses of this director
           real servers take packets of tunnels
         - ``undecided_forwarding``: families that the role forwards and for which ``transit`` is not given; somebody may
@@ -216,6 +227,7 @@ class Cluster:
         extra = read_sysctls(extra_sysctls, "director_sysctls", problems)
         seconds = read_timeouts(timeouts, self.inventory, problems)
         defends = read_flood_defence(flood_defence, problems)
+        leaving = read_leaving(directors_that_leave, self.inventory, problems)
         routed = routed_families(self.resolved)
         passes = read_transit(transit, routed, extra, problems)
         problems.raise_any()
@@ -244,6 +256,12 @@ class Cluster:
             # with IPv6 the address that the kernel takes cannot be told
             if (senders or known) and daemon.family == "ipv4":
                 sync_source = {"interface": daemon.interface, "from": [*senders] or [known[host]]}
+        links = {settings.interface: "director_interface"}
+        links.setdefault(settings.gateway_interface or settings.interface, "director_gateway_interface")
+        if daemon:
+            links.setdefault(link, "director_sync_interface")
+        for name in tracked.interface_names:
+            links.setdefault(name, "director_track_interfaces")
         return {
             "vips": [{"address": str(vip), "family": family_of(vip), "prefix": vip.max_prefixlen} for vip in vips],
             "services": table_entries(self.resolved),
@@ -267,11 +285,15 @@ class Cluster:
             if other
             else {"name": checker, "files": list[object]()},
             "drain_files": drain_files(self.resolved),
+            "drainable": [
+                str(one) for one in _sorted({server.address for item in self.resolved for server in item.servers})
+            ],
             "handover_file": HANDOVER_FILE if hands_over(vrrp) else "",
             "script_user": user,
-            "interfaces": list(
-                dict.fromkeys((*settings.interfaces, *([link] if daemon else []), *tracked.interface_names))
-            ),
+            "interfaces": list(links),
+            "interface_variables": links,
+            "own_addresses": addresses_of_director(host, vrrp, self.inventory),
+            "present": state_of_director(vrrp, leaving, self.resolved, bool(vips)),
             "sync_source": sync_source,
             "route_sources": outer_sources,
             "undecided_forwarding": routed if passes is None else list[str](),
@@ -298,6 +320,7 @@ class Cluster:
         - ``return_route``: ``{"gateways": ["192.0.2.1"], "services": [...]}``, what the module of that name takes, for
           its services that forward by nat. Both are empty for a host that has none. ``return_traffic`` is only checked.
         - ``tunnels``: what the module ``ipvs_tunnel`` takes (`tunnels.tunnel_ends`)
+        - ``own_addresses``: the addresses that it has to have now (`own_state.addresses_of_real_server`)
         - ``kernel_modules``: the kernel modules that those need
         - ``nftables``: the rules of the table lvs_real_server (`tunnels.real_server_rules`), empty for no table
         """
@@ -319,6 +342,7 @@ class Cluster:
                 "services": services,
             },
             "tunnels": ends,
+            "own_addresses": addresses_of_real_server(host, self.resolved, self.inventory),
             "kernel_modules": list(parse_tunnels(True, ends, True).modules),
             "nftables": rules,
         }

@@ -43,6 +43,7 @@ SETTINGS = frozenset(
         "director_virtual_router_id",
         "director_vrrp_hops",
         "lvs_address",
+        "lvs_directors_that_leave",
         "lvs_drain_expired",
         "lvs_drain_timeout",
         "lvs_drain_wait_for",
