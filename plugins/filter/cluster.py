@@ -13,7 +13,7 @@ description:
   - Validates the description of a cluster (the variable C(lvs_virtual_services)) against the inventory and expands it
     for all hosts, for checks before a run, for checks from outside and for reports.
   - Everything that is wrong is reported at once, one line each, naming the service, the key and the value.
-positional: _input, groups, hostvars
+positional: _input, groups, hostvars, check_hosts
 options:
   _input:
     description:
@@ -30,6 +30,14 @@ options:
     description: The variable C(hostvars).
     type: dict
     required: true
+  check_hosts:
+    description:
+      - Whether the variables of all hosts of the groups C(directors) and C(real_servers) are checked too.
+      - A variable that begins with C(lvs_), C(director_) or C(real_server_) has to be one of this collection, or in the
+        list C(lvs_other_variables). Settings that have to be the same may not differ, and no two hosts may have one
+        address.
+    type: bool
+    default: false
 seealso:
   - plugin: lvs.cluster.director
     plugin_type: filter
@@ -44,7 +52,7 @@ EXAMPLES = r"""
   tasks:
     - name: Validate the description
       ansible.builtin.assert:
-        that: (lvs_virtual_services | lvs.cluster.cluster(groups, hostvars)).services is defined
+        that: (lvs_virtual_services | lvs.cluster.cluster(groups, hostvars, check_hosts=true)).services is defined
         quiet: true
 """
 
@@ -120,9 +128,15 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import Cluster
 from ansible_collections.lvs.cluster.plugins.plugin_utils.filtering import expand
 
 
-def cluster(description: Any, groups: Any, hostvars: Any) -> dict[str, object]:
+def cluster(description: Any, groups: Any, hostvars: Any, check_hosts: Any = False) -> dict[str, object]:
     """`Cluster.as_dict` as a filter."""
-    return expand(description, groups, hostvars, Cluster.as_dict)
+
+    def wanted(whole: Cluster) -> dict[str, object]:
+        if check_hosts:
+            whole.check_hosts()
+        return whole.as_dict()
+
+    return expand(description, groups, hostvars, wanted)
 
 
 class FilterModule:

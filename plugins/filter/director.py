@@ -134,6 +134,13 @@ options:
       - The variable C(director_timeouts) has to be the same for all directors in the inventory.
     type: dict
     default: {}
+  directors_that_leave:
+    description:
+      - Directors that have left the group C(directors) for good, by their names or addresses. A host that has another
+        one as a peer fails in M(lvs.cluster.host_check).
+    type: list
+    elements: str
+    default: []
   flood_defence:
     description: Whether IPVS drops half-open connections and new ones when the host runs out of memory.
     type: bool
@@ -258,6 +265,9 @@ _value:
               description: The VIPs, and the gateway of NAT, with their prefix lengths.
               type: list
               elements: str
+            advertised:
+              description: The address that adverts have, which is none of them and never changes.
+              type: str
     keepalived:
       description: The whole of keepalived's configuration.
       type: str
@@ -295,6 +305,10 @@ _value:
         - The files that drain real servers of services with a health check, by the real server's address. A C(1) in
           the file makes the weight 0.
       type: dict
+    drainable:
+      description: The addresses of all real servers.
+      type: list
+      elements: str
     handover_file:
       description: A file. A C(1) in it makes other directors come first. Empty when there is none.
       type: str
@@ -305,6 +319,21 @@ _value:
       description: The names of the network interfaces that have to be there.
       type: list
       elements: str
+    interface_variables:
+      description:
+        - The variable that names each of these interfaces. This is for the option
+          O(lvs.cluster.host_check#module:interface_variables).
+      type: dict
+    own_addresses:
+      description:
+        - The addresses that the director has to have. This is for the option
+          O(lvs.cluster.host_check#module:own_addresses).
+      type: list
+      elements: dict
+    present:
+      description:
+        - What the director may be like now. This is for the option O(lvs.cluster.host_check#module:director).
+      type: dict
     sync_source:
       description:
         - The C(interface) on which connections are synchronised, and the addresses (C(from)) that the other directors
@@ -372,15 +401,20 @@ _value:
           source_address: null
           peers: []
           addresses: [192.0.2.10/32]
+          advertised: 192.0.0.8/32 scope host
     keepalived: "global_defs {...}"
     addresses_unit: ""
     health_checked: []
     leaving_timeout: 60
     health_checker: {"name": "keepalived", "files": []}
     drain_files: {}
+    drainable: [192.0.2.21]
     handover_file: ""
     script_user: ""
     interfaces: [eth1]
+    interface_variables: {"eth1": "director_interface"}
+    own_addresses: []
+    present: {"instances": [], "leaving": [], "real_servers": []}
     sync_source: {}
     route_sources: []
     undecided_forwarding: []
@@ -423,6 +457,7 @@ def director(
     timeouts: Any = None,
     flood_defence: Any = True,
     leaving_timeout: Any = 60,
+    directors_that_leave: Any = None,
 ) -> dict[str, object]:
     """`Cluster.director` as a filter."""
 
@@ -450,6 +485,7 @@ def director(
             timeouts,
             flood_defence,
             leaving_timeout,
+            directors_that_leave,
         )
 
     return expand(description, groups, hostvars, wanted)

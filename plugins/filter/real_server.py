@@ -104,6 +104,12 @@ _value:
         - Empty when no service forwards to this host through a tunnel.
       type: list
       elements: dict
+    own_addresses:
+      description:
+        - The addresses that the real server has to have. This is for the option
+          O(lvs.cluster.host_check#module:own_addresses).
+      type: list
+      elements: dict
     kernel_modules:
       description: The kernel modules that the tunnels need.
       type: list
@@ -121,6 +127,7 @@ _value:
       services: [{"address": "192.0.2.11", "protocol": "tcp", "port": 8080}]
       direct: [192.0.2.2, 192.0.2.3]
     tunnels: []
+    own_addresses: [{"address": "192.0.2.11", "interface": ""}]
     kernel_modules: []
     nftables: ""
 """

@@ -68,6 +68,77 @@ options:
     type: list
     elements: str
     default: []
+  interface_variables:
+    description:
+      - The variables that name the interfaces, by these, for the messages.
+    type: dict
+    default: {}
+  own_addresses:
+    description:
+      - IP addresses that are the host's own, and that others reach it by.
+      - They are read with C(ip), and need no library.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      address:
+        description: The address.
+        type: str
+        required: true
+      interface:
+        description: The network interface that must have it. By default any.
+        type: str
+        default: ''
+  director:
+    description:
+      - What the host is to be as a director, to be compared with what it is now by C(/etc/keepalived/keepalived.conf).
+      - A host fails that has another director as a peer, and is not to have it any more. If that one still runs, both
+        would hold the VIPs.
+      - A host fails that has one of O(vips) and whose keepalived did not add it, such as a static address.
+    type: dict
+    suboptions:
+      instances:
+        description: The VRRP instances that it is to have.
+        type: list
+        elements: dict
+        required: true
+        suboptions:
+          name:
+            description: The name.
+            type: str
+            required: true
+          virtual_router_id:
+            description: The virtual router id.
+            type: int
+            required: true
+          advertised:
+            description: The address that its adverts have.
+            type: str
+            required: true
+          peers:
+            description: The addresses of the other directors.
+            type: list
+            elements: str
+            required: true
+      leaving:
+        description: Names and addresses of directors that have left for good.
+        type: list
+        elements: str
+        default: []
+      real_servers:
+        description: Real servers whose addresses the host must not have.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          address:
+            description: The address.
+            type: str
+            required: true
+          service:
+            description: The name of the service, for the message.
+            type: str
+            required: true
   sync_source:
     description:
       - From where this host may send connection synchronisation (IPv4), so that the other directors do not drop it.
@@ -122,6 +193,12 @@ options:
     type: list
     elements: str
     default: []
+  vrrp_joining:
+    description:
+      - Whether O(vrrp=true) accepts the state C(FAULT), if its only reason is that M(lvs.cluster.director_join) keeps
+        the director from the VIPs.
+    type: bool
+    default: false
   virtual_services:
     description:
       - Virtual services that the IPVS table must have now, whatever they are like.
@@ -186,6 +263,31 @@ held:
   type: list
   elements: str
   sample: [192.0.2.10]
+director:
+  description: What the host is now.
+  returned: success and O(director)
+  type: dict
+  contains:
+    configured:
+      description: Whether the role has configured keepalived here.
+      type: bool
+    joins:
+      description:
+        - Whether the other directors do not understand this one yet, or it does not understand them. It is new, was the
+          only director, or its adverts had other addresses.
+      type: bool
+    joining:
+      description: Whether M(lvs.cluster.director_join) keeps it from the VIPs.
+      type: bool
+    drained:
+      description: The addresses of the real servers that are drained here.
+      type: list
+      elements: str
+  sample: {"configured": true, "joins": false, "joining": false, "drained": []}
+joining:
+  description: Whether M(lvs.cluster.director_join) keeps this host from the VIPs.
+  returned: success
+  type: bool
 vrrp_states:
   description:
     - The states of keepalived's VRRP instances, by their names.
@@ -203,21 +305,27 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.lvs.cluster.plugins.module_utils.host import director_state
 from ansible_collections.lvs.cluster.plugins.module_utils.host.addresses import held_addresses
 from ansible_collections.lvs.cluster.plugins.module_utils.host.capability import require_root
 from ansible_collections.lvs.cluster.plugins.module_utils.host.errors import HostError, MissingLibrary
+from ansible_collections.lvs.cluster.plugins.module_utils.host.files import read_text
 from ansible_collections.lvs.cluster.plugins.module_utils.host.forwarding import routers_before
 from ansible_collections.lvs.cluster.plugins.module_utils.host.given import module_name, unicast_address, unit_name
 from ansible_collections.lvs.cluster.plugins.module_utils.host.keepalived import require_vrrp
 from ansible_collections.lvs.cluster.plugins.module_utils.host.kmod import KernelModules
 from ansible_collections.lvs.cluster.plugins.module_utils.host.respawn import LIBRARY, respawn_with_library
 from ansible_collections.lvs.cluster.plugins.module_utils.host.runner import runner
-from ansible_collections.lvs.cluster.plugins.module_utils.host.source import multicast_source, route_source
+from ansible_collections.lvs.cluster.plugins.module_utils.host.source import (
+    all_addresses,
+    multicast_source,
+    route_source,
+)
 from ansible_collections.lvs.cluster.plugins.module_utils.host.sysctl import display
 from ansible_collections.lvs.cluster.plugins.module_utils.host.systemd import RunCommand, booted
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import argspec, arguments
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import argspec, arguments, drain_files
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.kernel import Ipvs, KernelError
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import InvalidValue
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import InvalidValue, address_text
 
 # The options that pyroute2 answers.
 _NEED_LIBRARY = ("addresses", "no_addresses", "vips", "virtual_services")
@@ -285,6 +393,69 @@ def _check_route_sources(wanted: list[dict[str, Any]]) -> None:
             )
 
 
+def _check_interfaces(wanted: list[str], variables: dict[str, str]) -> None:
+    links = [name for _index, name in socket.if_nameindex()]
+    for name in wanted:
+        if name not in links:
+            where = f"{variables[name]}: " if name in variables else ""
+            raise HostError(f"{where}this host has no network interface {name}, only {' '.join(links)}")
+
+
+def _check_own_addresses(run: RunCommand, wanted: list[dict[str, str]]) -> None:
+    if not wanted:
+        return
+    held = all_addresses(run)
+    for entry in wanted:
+        address = unicast_address("own_addresses", entry["address"], "an address to have")
+        fault = director_state.own_address_fault(held, address, entry["interface"])
+        if fault:
+            raise HostError(fault)
+
+
+def _director(run: RunCommand, wanted: dict[str, Any], vips: list[str]) -> dict[str, Any]:
+    """Return what the host is now; raises HostError where that must not become what it is to be."""
+    text = read_text(director_state.CONFIGURATION) or ""
+    ours = director_state.is_ours(text)
+    present = director_state.instances(text)
+    lost = director_state.lost_peers(present, wanted["instances"], wanted["leaving"]) if ours else ""
+    if lost:
+        raise HostError(
+            f"this director has {lost} as a peer, which is not in the group directors: if it runs, both would hold the"
+            " VIPs. Put it back into the inventory, also if it is only down. If it has left for good, name it in"
+            " lvs_directors_that_leave, a list of names or addresses"
+        )
+    held = all_addresses(run)
+    static = director_state.static_vip(
+        held, {unicast_address("vips", vip, "an address to have") for vip in vips}, present, ours
+    )
+    if static is not None:
+        raise HostError(
+            f"{static} is on {static.interface}, and keepalived did not add it: remove the address there and from the"
+            " configuration of the network, since keepalived adds VIPs to one director at a time"
+        )
+    servers = {entry["address"]: entry["service"] for entry in wanted["real_servers"]}
+    for one in held:
+        if str(one.address) in servers:
+            raise HostError(
+                f"this director has the address {one.address}, which is a real server of service"
+                f" {servers[str(one.address)]}: as a backup it would balance requests again, not answer them"
+            )
+    try:
+        drained = sorted(map(address_text, drain_files.read(drain_files.DIRECTORY)))
+    except OSError as error:
+        raise HostError(f"cannot read {drain_files.DIRECTORY}: {error.strerror}") from error
+    return {
+        "configured": ours,
+        "joins": director_state.joins(present if ours else {}, wanted["instances"]),
+        "joining": _joining(),
+        "drained": drained,
+    }
+
+
+def _joining() -> bool:
+    return director_state.is_joining(read_text(director_state.HANDOVER_FILE))
+
+
 def _check_forwarding(families: list[str]) -> None:
     for family, key in routers_before(families):
         raise HostError(
@@ -304,6 +475,42 @@ def main() -> None:
             "no_addresses": {"type": "list", "elements": "str", "default": []},
             "vips": {"type": "list", "elements": "str", "default": []},
             "interfaces": {"type": "list", "elements": "str", "default": []},
+            "interface_variables": {"type": "dict", "default": {}},
+            "own_addresses": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "address": {"type": "str", "required": True},
+                    "interface": {"type": "str", "default": ""},
+                },
+            },
+            "director": {
+                "type": "dict",
+                "options": {
+                    "instances": {
+                        "type": "list",
+                        "elements": "dict",
+                        "required": True,
+                        "options": {
+                            "name": {"type": "str", "required": True},
+                            "virtual_router_id": {"type": "int", "required": True},
+                            "advertised": {"type": "str", "required": True},
+                            "peers": {"type": "list", "elements": "str", "required": True},
+                        },
+                    },
+                    "leaving": {"type": "list", "elements": "str", "default": []},
+                    "real_servers": {
+                        "type": "list",
+                        "elements": "dict",
+                        "default": [],
+                        "options": {
+                            "address": {"type": "str", "required": True},
+                            "service": {"type": "str", "required": True},
+                        },
+                    },
+                },
+            },
             "sync_source": {
                 "type": "dict",
                 "options": {
@@ -323,6 +530,7 @@ def main() -> None:
             "no_forwarding": {"type": "list", "elements": "str", "choices": ["ipv4", "ipv6"], "default": []},
             "vrrp": {"type": "bool", "default": False},
             "vrrp_scripts": {"type": "list", "elements": "str", "default": []},
+            "vrrp_joining": {"type": "bool", "default": False},
             "virtual_services": {"type": "list", "elements": "dict", "options": argspec.identity(), "default": []},
         },
         supports_check_mode=True,
@@ -350,10 +558,8 @@ def main() -> None:
                 raise HostError(
                     f"{name} is not installed: install it, or let the roles do so (lvs_install_packages: true)"
                 )
-        links = [name for _index, name in socket.if_nameindex()]
-        for name in module.params["interfaces"]:
-            if name not in links:
-                raise HostError(f"this host has no network interface {name}, only {' '.join(links)}")
+        _check_interfaces(module.params["interfaces"], module.params["interface_variables"])
+        _check_own_addresses(run, module.params["own_addresses"])
         _check_sync_source(run, module.params["sync_source"])
         _check_route_sources(module.params["route_sources"])
         _check_forwarding(module.params["no_forwarding"])
@@ -362,9 +568,11 @@ def main() -> None:
                 raise HostError(f"the service {name} does not run")
         _check_addresses(module.params["addresses"], module.params["no_addresses"])
         _check_virtual_services(module.params["virtual_services"])
-        found: dict[str, Any] = {"held": _held(module.params["vips"])}
+        found: dict[str, Any] = {"held": _held(module.params["vips"]), "joining": _joining()}
+        if module.params["director"] is not None:
+            found["director"] = _director(run, module.params["director"], module.params["vips"])
         if module.params["vrrp"]:
-            found["vrrp_states"] = require_vrrp(run, module.params["vrrp_scripts"])
+            found["vrrp_states"] = require_vrrp(run, module.params["vrrp_scripts"], module.params["vrrp_joining"])
     except (HostError, InvalidValue) as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=False, kernel_release=os.uname().release, **found)

@@ -11,11 +11,12 @@ cluster, whichever host is asked for; what is wrong comes as one `ModelError` wi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from ansible_collections.lvs.cluster.plugins.module_utils.host.tunnel_plan import parse_tunnels
+from ansible_collections.lvs.cluster.plugins.plugin_utils.agreement import DESCRIPTION, check_agreement
 from ansible_collections.lvs.cluster.plugins.plugin_utils.description import read_services
 from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import IPAddress, family_of, to_address
 from ansible_collections.lvs.cluster.plugins.plugin_utils.gateway import (
@@ -63,6 +64,12 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.mon import MON
 from ansible_collections.lvs.cluster.plugins.plugin_utils.nftables import director_rules
 from ansible_collections.lvs.cluster.plugins.plugin_utils.openings import forward_rules, input_rules
 from ansible_collections.lvs.cluster.plugins.plugin_utils.overlaps import check_overlaps
+from ansible_collections.lvs.cluster.plugins.plugin_utils.own_state import (
+    addresses_of_director,
+    addresses_of_real_server,
+    read_leaving,
+    state_of_director,
+)
 from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import ModelError, Problems, show
 from ansible_collections.lvs.cluster.plugins.plugin_utils.resolve import ResolvedService, resolve
 from ansible_collections.lvs.cluster.plugins.plugin_utils.services import UNREWRITTEN
@@ -84,6 +91,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.tunnels import (
     route_sources,
     tunnel_ends,
 )
+from ansible_collections.lvs.cluster.plugins.plugin_utils.variables import check_variables, found_elsewhere
 from ansible_collections.lvs.cluster.plugins.plugin_utils.virtual_servers import (
     checked,
     drain_files,
@@ -99,14 +107,22 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.vrrp import (
 _OTHER_CHECKERS = {checker.unit: checker for checker in (LDIRECTORD, MON)}
 
 
-def build_cluster(description: object, groups: object, hostvars: object) -> Cluster:
-    """Validate ``lvs_virtual_services`` against the inventory and expand it; raises `ModelError`."""
+def build_cluster(
+    description: object, groups: object, hostvars: object, written: Callable[[str], object] | None = None
+) -> Cluster:
+    """Validate ``lvs_virtual_services`` against the inventory and expand it; raises `ModelError`.
+
+    ``written``: the variables of a host with their templates as written (`Inventory`).
+    """
     if not isinstance(groups, Mapping):
         raise ModelError([f"groups: {show(groups)} is not a mapping of group names to lists of hosts"])
     if not isinstance(hostvars, Mapping):
         raise ModelError([f"hostvars: {show(hostvars)} is not a mapping of host names to variables"])
     problems = Problems()
-    inventory = Inventory(groups, hostvars)
+    inventory = Inventory(groups, hostvars, written)
+    if description is None and (where := found_elsewhere(DESCRIPTION, inventory)):
+        problems.add(DESCRIPTION, "", f"is missing{where}, and all directors and real servers need it")
+        problems.raise_any()
     services = read_services(description, problems)
     resolved = resolve(services, inventory, problems)
     check_marks(resolved, problems)
@@ -149,6 +165,7 @@ class Cluster:
         timeouts: object = None,
         flood_defence: object = True,
         leaving_timeout: object = 60,
+        directors_that_leave: object = None,
     ) -> dict[str, object]:
         """What one director needs; raises `ModelError` when the host is none or a setting is bad.
 
@@ -172,10 +189,14 @@ class Cluster:
         - ``health_checker``: its ``name``, and the ``files`` that it takes beside that (`health_checkers.File`)
         - ``drain_files``: address -> path, the files that drain real servers of services that belong to the health
           checker (`virtual_servers`); their directory has to be there before keepalived is
+        - ``drainable``: the addresses of all real servers
         - ``handover_file``: a path; a 1 in that file makes others come first. Empty where there is no other director
         - ``script_user``: the user that commands of health checks and tracked ones run as, empty where there is nobody
           to make for that
         - ``interfaces``: names of network interfaces that have to be there
+        - ``interface_variables``: these names -> the variable that names each
+        - ``own_addresses``, ``present``: what the director has to be like now (`own_state.addresses_of_director`,
+          `own_state.state_of_director`)
         - ``route_sources``: ``[{"to": "198.51.100.11", "from": ["192.0.2.2"]}]``, from which addresses of this director
           real servers take packets of tunnels
         - ``undecided_forwarding``: families that the role forwards and for which ``transit`` is not given; somebody may
@@ -196,6 +217,7 @@ class Cluster:
             preempt_delay,
             garp_refresh,
             vrrp_hops,
+            found_elsewhere("director_interface", self.inventory) if interface is None else "",
         )
         link = read_link(sync_interface, "director_sync_interface", settings.interface, problems)
         daemon = read_sync_daemon(sync_daemon, link, problems)
@@ -214,6 +236,7 @@ class Cluster:
         seconds = read_timeouts(timeouts, self.inventory, problems)
         defends = read_flood_defence(flood_defence, problems)
         leaving = read_leaving_timeout(leaving_timeout, problems)
+        gone = read_leaving(directors_that_leave, self.inventory, problems)
         routed = routed_families(self.resolved)
         passes = read_transit(transit, routed, extra, problems)
         problems.raise_any()
@@ -247,6 +270,12 @@ class Cluster:
             # with IPv6 the address that the kernel takes cannot be told
             if (senders or known) and daemon.family == "ipv4":
                 sync_source = {"interface": daemon.interface, "from": [*senders] or [known[host]]}
+        links = {settings.interface: "director_interface"}
+        links.setdefault(settings.gateway_interface or settings.interface, "director_gateway_interface")
+        if daemon:
+            links.setdefault(link, "director_sync_interface")
+        for name in tracked.interface_names:
+            links.setdefault(name, "director_track_interfaces")
         return {
             "vips": [{"address": str(vip), "family": family_of(vip), "prefix": vip.max_prefixlen} for vip in vips],
             "services": table_entries(self.resolved),
@@ -267,16 +296,22 @@ class Cluster:
             if other
             else {"name": checker, "files": list[object]()},
             "drain_files": drain_files(self.resolved),
+            "drainable": [
+                str(one) for one in _sorted({server.address for item in self.resolved for server in item.servers})
+            ],
             "handover_file": HANDOVER_FILE if hands_over(vrrp) else "",
             "script_user": user,
-            "interfaces": list(
-                dict.fromkeys((*settings.interfaces, *([link] if daemon else []), *tracked.interface_names))
-            ),
+            "interfaces": list(links),
+            "interface_variables": links,
+            "own_addresses": addresses_of_director(host, vrrp, self.inventory),
+            "present": state_of_director(vrrp, gone, self.resolved, bool(vips)),
             "sync_source": sync_source,
             "route_sources": outer_sources,
             "undecided_forwarding": routed if passes is None else list[str](),
             "openings": {
-                "input": input_rules(self.resolved, [peer for instance in vrrp for peer in instance.peers], daemon),
+                "input": input_rules(
+                    self.resolved, [peer for instance in vrrp for peer in instance.peers.values()], daemon
+                ),
                 "forward": forward_rules(self.resolved),
             },
         }
@@ -297,6 +332,7 @@ class Cluster:
           module of that name takes, for its services that forward by nat. All are empty for a host that has none.
           ``return_traffic`` is only checked.
         - ``tunnels``: what the module ``ipvs_tunnel`` takes (`tunnels.tunnel_ends`)
+        - ``own_addresses``: the addresses that it has to have now (`own_state.addresses_of_real_server`)
         - ``kernel_modules``: the kernel modules that those need
         - ``nftables``: the rules of the table lvs_real_server (`tunnels.real_server_rules`), empty for no table
         """
@@ -319,6 +355,7 @@ class Cluster:
                 "direct": direct(self.inventory, used),
             },
             "tunnels": ends,
+            "own_addresses": addresses_of_real_server(host, self.resolved, self.inventory),
             "kernel_modules": list(parse_tunnels(True, ends, True).modules),
             "nftables": rules,
         }
@@ -373,6 +410,13 @@ class Cluster:
                 if port
             ],
         }
+
+    def check_hosts(self) -> None:
+        """Raise `ModelError` for variables that nobody knows, and for settings and addresses that contradict."""
+        problems = Problems()
+        check_variables(self.inventory, problems)
+        check_agreement(self.inventory, problems)
+        problems.raise_any()
 
     def as_dict(self) -> dict[str, object]:
         """The whole cluster, for checks from outside and for reports.

@@ -43,8 +43,9 @@ def expand(
     """Build the cluster and take what is wanted from it; a `ModelError` becomes `AnsibleFilterError`, word for word."""
     variables = _Hosts(hostvars) if isinstance(hostvars, Mapping) else hostvars
     try:
-        refuse_overriding_facts(groups, variables, getattr(hostvars, "raw_get", None))
-        return wanted(build_cluster(description, groups, variables))
+        written = getattr(hostvars, "raw_get", None)
+        refuse_overriding_facts(groups, variables, written)
+        return wanted(build_cluster(description, groups, variables, written))
     except ModelError as error:
         raise AnsibleFilterError(str(error)) from None
 
@@ -93,9 +94,7 @@ class _Readable(Mapping[str, Any]):
 
     def __getitem__(self, key: str) -> Any:
         try:
-            value = self._values[key]
-            if isinstance(value, Undefined):
-                str(value)  # raises with the reason
+            value = _looked_up(self._values[key])
         except (AnsibleError, UndefinedError) as error:
             return error
         return value
@@ -105,6 +104,17 @@ class _Readable(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._values)
+
+
+def _looked_up(value: Any) -> Any:
+    """Return the value with all that is inside it, whose templates are made when they are looked up."""
+    if isinstance(value, Undefined):
+        str(value)  # raises with the reason
+    if isinstance(value, list):
+        return [_looked_up(one) for one in value]
+    if isinstance(value, dict):
+        return {key: _looked_up(one) for key, one in value.items()}
+    return value
 
 
 class _Hosts(_Readable):

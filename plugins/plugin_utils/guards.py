@@ -75,7 +75,7 @@ def vrrp_guard(instances: Iterable[Instance]) -> str:
         if not instance.peers:
             rules.append(f"{ours} meta nfproto {instance.family} drop")
             continue
-        rules.append(f"{ours} {_IP[instance.family]} saddr != {any_of(instance.peers)} drop")
+        rules.append(f"{ours} {_IP[instance.family]} saddr != {any_of([*instance.peers.values()])} drop")
         rules.append(f"{ours} {_HOPS[instance.family]} < {instance.settings.min_ttl} drop")
     return base_chain("vrrp_guard", "filter hook input priority filter", rules)
 

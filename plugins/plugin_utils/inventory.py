@@ -10,7 +10,7 @@ access), so each host is looked up at most once, and only hosts that a service o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import (
     IPAddress,
@@ -35,11 +35,18 @@ class Inventory:
     """Groups in inventory order and hosts' addresses, looked up once each.
 
     ``groups`` maps a name to a list of host names; ``hostvars`` maps a host name to a mapping of its variables, where
-    an exception in the place of a value is why there is none.
+    an exception in the place of a value is why there is none. ``written`` gives the variables of a host with their
+    templates as they are written.
     """
 
-    def __init__(self, groups: Mapping[object, object], hostvars: Mapping[object, object]) -> None:
+    def __init__(
+        self,
+        groups: Mapping[object, object],
+        hostvars: Mapping[object, object],
+        written: Callable[[str], object] | None = None,
+    ) -> None:
         self._hostvars = hostvars
+        self._written = written
         self._groups: dict[str, tuple[str, ...]] = {}
         for name, hosts in groups.items():
             if isinstance(name, str) and isinstance(hosts, (list, tuple)):
@@ -120,6 +127,20 @@ class Inventory:
         if isinstance(value, Exception):
             raise InventoryError(f"{name} of host {host}: {value}")
         return value
+
+    def names(self, host: str) -> list[str]:
+        """Return the names of the host's variables; their values are not looked up."""
+        return [plain(name) for name in self._variables_of(host) if isinstance(name, str)]
+
+    def written(self, host: str, name: str) -> object:
+        """Return one of the host's variables with its templates as written; None if that is not known."""
+        variables = self._written(host) if self._written is not None else None
+        return variables.get(name) if isinstance(variables, Mapping) else None
+
+    @property
+    def groups(self) -> Mapping[str, tuple[str, ...]]:
+        """The groups and their hosts."""
+        return self._groups
 
     def _variables_of(self, host: str) -> Mapping[object, object]:
         if host not in self._variables:

@@ -51,6 +51,13 @@ def integer(value: object, what: str) -> int:
     return int(value)
 
 
+def boolean(value: object, what: str) -> bool:
+    """Return true or false; raises `ReportError`."""
+    if not isinstance(value, bool):
+        raise ReportError(f"{what} is {kind(value)}, not a boolean")
+    return value
+
+
 def held_vips(result: object, vips: Iterable[str]) -> list[str]:
     """Return those of the VIPs that a result of host_check reports as held, in their order; raises `ReportError`."""
     known = list(vips)

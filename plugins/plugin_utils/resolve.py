@@ -60,6 +60,7 @@ def resolve(services: Sequence[Service], inventory: Inventory, problems: Problem
     resolved = [ResolvedService(service, resolver.servers(service)) for service in services]
     own = _addresses_of_directors(inventory)
     _check_vips(resolved, own, problems)
+    _check_real_servers(resolved, own, inventory, problems)
     if len(inventory.directors) > 1:
         _check_sorry_servers(resolved, own, problems)
     return resolved
@@ -204,6 +205,20 @@ def _addresses_of_directors(inventory: Inventory) -> dict[IPAddress, str]:
         except InventoryError:
             continue  # a director needs an address only where VRRP has peers, and that is checked there
     return holders
+
+
+def _check_real_servers(
+    resolved: Sequence[ResolvedService], directors: Mapping[IPAddress, str], inventory: Inventory, problems: Problems
+) -> None:
+    """None of them has the address of a director, under whatever name."""
+    for item in resolved:
+        method = item.service.forward_method
+        for server in item.servers if method in _NOT_ON_DIRECTORS else ():
+            if server.address in directors and server.host not in inventory.directors:
+                text = (
+                    f"{server.address} is the own address of {directors[server.address]}: {_NOT_ON_DIRECTORS[method]}"
+                )
+                problems.add(item.service.where, server.path, text)
 
 
 def _check_sorry_servers(

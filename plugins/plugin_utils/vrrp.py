@@ -4,12 +4,18 @@
 """Who holds the VIPs: the VRRP instances of one director. Private to the collection.
 
 VRRP version 3 (RFC 5798), unicast between the directors, one instance per family since a packet carries one.
+
+An advertisement lists addresses, and a director drops one whose list differs from its own (keepalived/vrrp/vrrp.c:
+vrrp_check_packet). It takes itself for the master then. While the directors are set up one after the other their VIPs
+differ, so no VIP is advertised. What is advertised is a dummy address that never changes, because keepalived takes
+no instance of version 3 that advertises none (vrrp_complete_instance). VIPs are excluded from the advertisement, whose
+length they would be limited by otherwise: 255 addresses, or what the MTU holds.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import IPAddress, family_of, to_boolean, to_integer
@@ -25,6 +31,10 @@ MAX_REFRESH = 86400
 TTL = 255
 MAX_HOPS = TTL - 1
 MAX_DELAY = 1000  # keepalived.conf(5), preempt_delay
+#: The address that is advertised in each family, as keepalived takes it: the dummy addresses of IANA's registries of
+#: special-purpose addresses (RFC 7600, RFC 9780), which no packet may have as its destination. No source is chosen from
+#: an address of the scope host, or from an IPv6 address of prefix length 128, which keepalived adds as deprecated.
+ADVERTISED = {"ipv4": "192.0.0.8/32 scope host", "ipv6": "100:0:0:1::1/128"}
 
 
 @dataclass(frozen=True)
@@ -60,14 +70,14 @@ class Settings:
 
 @dataclass(frozen=True)
 class Instance:
-    """One ``vrrp_instance`` of keepalived."""
+    """One ``vrrp_instance`` of keepalived. ``peers`` maps the names of the other directors to their addresses."""
 
     family: str
     settings: Settings
     state: str
     priority: int
     source_address: str | None
-    peers: tuple[str, ...]
+    peers: Mapping[str, str]
     addresses: tuple[str, ...]
 
     @property
@@ -75,13 +85,18 @@ class Instance:
         """What keepalived calls it."""
         return f"lvs_{self.family}"
 
+    @property
+    def advertised(self) -> str:
+        """The address that its adverts have, as keepalived takes it."""
+        return ADVERTISED[self.family]
+
     def as_dict(self) -> dict[str, object]:
         """The values above, and ``name``, ``interface``, ``virtual_router_id`` and ``advert_interval`` (seconds).
 
         ``state`` is where it starts: MASTER on the only director, else BACKUP, which keepalived.conf(5) asks for beside
         nopreempt and preempt_delay. ``source_address`` is null and ``peers`` is empty when there is no other director.
         ``addresses`` are the VIPs, and the gateway of nat, as keepalived takes them: with their prefix length, and with
-        their interface if it is another.
+        their interface if it is another. ``advertised`` is the address that adverts have (`ADVERTISED`).
         """
         return {
             "name": self.name,
@@ -92,8 +107,9 @@ class Instance:
             "state": self.state,
             "priority": self.priority,
             "source_address": self.source_address,
-            "peers": list(self.peers),
+            "peers": list(self.peers.values()),
             "addresses": list(self.addresses),
+            "advertised": self.advertised,
         }
 
 
@@ -107,11 +123,15 @@ def read_settings(
     preempt_delay: object = 30,
     garp_refresh: object = 60,
     hops: object = 0,
+    elsewhere: str = "",
 ) -> Settings:
-    """Check the director role's variables. What is bad is noted, and only then the result is of no use."""
+    """Check the director role's variables. What is bad is noted, and only then the result is of no use.
+
+    ``elsewhere`` says which other hosts have a ``director_interface``.
+    """
     name = plain(interface) if isinstance(interface, str) else ""
     if interface is None or interface == "":
-        problems.add("director_interface", "", "is missing (the link on which the VIPs live)")
+        problems.add("director_interface", "", f"is missing (the link on which the VIPs live){elsewhere}")
     elif not LINK.fullmatch(name):
         text = f"{show(interface)} is not the name of a network interface (the link on which the VIPs live)"
         problems.add("director_interface", "", text)
@@ -207,7 +227,7 @@ def instances(
             state="BACKUP" if speakers else "MASTER",
             priority=max(1, 200 - 10 * position),
             source_address=speakers.get(host),
-            peers=tuple(address for director, address in speakers.items() if director != host),
+            peers={director: address for director, address in speakers.items() if director != host},
             addresses=(
                 *(f"{vip}/{vip.max_prefixlen}" for vip in vips if family_of(vip) == family),
                 *(_inside(gateway, settings) for gateway in gateways if family_of(gateway) == family),

@@ -59,7 +59,12 @@ HONEST: dict[str, dict[str, Any]] = {
         },
         "find": {"files": [], "matched": 0, "examined": 0},
         "getent": {"ansible_facts": {"getent_passwd": {"keepalived_script": ["x", "999"]}}},
-        "host_check": {"kernel_release": "6.1", "held": []},
+        "host_check": {
+            "kernel_release": "6.1",
+            "held": [],
+            "joining": False,
+            "director": {"configured": True, "joins": False, "joining": False, "drained": []},
+        },
         "ipvs_drain": {"switched": "told real_servers", "former": [{"name": "smtp", "address": VIP, "port": 25}]},
         "ipvs_table": {"drained": []},
         "stat": {"stat": {"exists": False}},

@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterable
 
+from .director_state import HANDOVER_FILE, is_joining
 from .errors import HostError
 from .files import read_text, remove_file
 from .systemd import RunCommand
@@ -28,8 +29,10 @@ _INTERVAL = 0.05
 _FILES = ("keepalived.data", "keepalived_parent.data", "keepalived_check.data")
 
 
-def require_vrrp(run: RunCommand, wanted: Iterable[str] = ()) -> dict[str, str]:
+def require_vrrp(run: RunCommand, wanted: Iterable[str] = (), may_join: bool = False) -> dict[str, str]:
     """The states of all instances, where each has the VIPs or stands by and the ``wanted`` scripts are run.
+
+    With ``may_join`` an instance can also be in the state FAULT, if the only reason is that its director joins.
 
     Raises HostError where one does neither, or a script is not done with its first run and could change that.
     """
@@ -37,9 +40,13 @@ def require_vrrp(run: RunCommand, wanted: Iterable[str] = ()) -> dict[str, str]:
     found = states(text)
     if not found:
         raise HostError("keepalived has no VRRP instance")
-    for state in sorted(set(found.values()) - set(SOUND)):
+    joining = is_joining(read_text(HANDOVER_FILE))
+    accepted = ("FAULT",) if may_join and joining and len(reasons(text)) == 1 else ()
+    for state in sorted(set(found.values()) - {*SOUND, *accepted}):
         names = " and ".join(name for name, other in found.items() if other == state)
         why = "; ".join(reasons(text)) if state == "FAULT" else ""
+        if why and joining:
+            why += ", because the others may not know this director: run lvs.cluster.site for all directors"
         raise HostError(
             f"keepalived's {names} cannot take the VIPs, being in the state {state}" + (f": {why}" if why else "")
         )

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which source address the kernel gives to packets of its own.
+"""The host's addresses, and which of them the kernel gives to packets of its own.
 
 Without pyroute2, which a host may not have before it is set up.
 
@@ -15,6 +15,8 @@ import socket
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
+from ..address import parse_address
+from .director_state import Held
 from .errors import HostError
 from .systemd import RunCommand
 
@@ -29,6 +31,16 @@ def multicast_source(interface: str, run: RunCommand) -> IPv4Address | IPv6Addre
             if one.get("scope") == "global" and not one.get("secondary"):
                 return ip_address(one["local"])
     return None
+
+
+def all_addresses(run: RunCommand) -> list[Held]:
+    """Return every address of every interface. Raises HostError."""
+    return [
+        Held(parse_address(one["local"]), int(one["prefixlen"]), str(link.get("ifname", "")))
+        for link in _listed(run, "address", "show")
+        for one in link.get("addr_info", [])
+        if one.get("local") and one.get("family") in ("inet", "inet6")
+    ]
 
 
 def route_source(to: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address | None:

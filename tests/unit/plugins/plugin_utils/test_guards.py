@@ -52,7 +52,7 @@ def test_vrrp_is_from_peers_over_no_more_routers_than_given() -> None:
     assert "    vrrp_check_unicast_src\n" in text
     # IPv4 adverts have it anyway, those of IPv6 do not
     assert "    unicast_ttl 255\n" in text
-    assert "        192.0.2.3 min_ttl 253 max_ttl 255\n        192.0.2.4 min_ttl 253 max_ttl 255\n" in text
+    assert "        192.0.2.3 min_ttl 253 max_ttl 255 # lb2\n        192.0.2.4 min_ttl 253 max_ttl 255 # lb3\n" in text
 
 
 def test_a_single_director_accepts_no_vrrp_of_its_router() -> None:

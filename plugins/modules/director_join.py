@@ -1,0 +1,113 @@
+#!/usr/bin/python
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: director_join
+short_description: Keep a new director from the VIPs until all others know it
+version_added: 0.1.0
+description:
+  - A director that the others do not know yet hears nothing from them, and would take the VIPs that one of them holds.
+  - The module writes a file that keepalived tracks, as the role P(lvs.cluster.director#role) configures it. With the
+    number 3 in it keepalived is in the state C(FAULT) and takes no VIP, also after a restart and a reboot.
+  - The playbook C(lvs.cluster.site) uses it, and it is of little use without that.
+author:
+  - The lvs.cluster authors (@lvs-cluster)
+extends_documentation_fragment:
+  - lvs.cluster.attributes
+  - lvs.cluster.attributes.actiongroup_lvs
+options:
+  state:
+    description:
+      - With V(joining), keepalived takes no VIP.
+      - With V(joined), it takes VIPs again by its priority. A handover that keeps it from the VIPs is left alone.
+    type: str
+    choices: [joining, joined]
+    required: true
+  drained:
+    description:
+      - The addresses of real servers that are drained on the other directors, and are to be drained here too.
+      - No real server is put back into service.
+    type: list
+    elements: str
+    default: []
+notes:
+  - It needs root.
+seealso:
+  - module: lvs.cluster.host_check
+  - module: lvs.cluster.ipvs_drain
+"""
+
+EXAMPLES = r"""
+- name: Keep a new director from the VIPs
+  lvs.cluster.director_join:
+    state: joining
+    drained: [192.0.2.11]
+
+- name: Let it take them
+  lvs.cluster.director_join:
+    state: joined
+"""
+
+RETURN = r"""
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.lvs.cluster.plugins.module_utils.host.capability import require_root
+from ansible_collections.lvs.cluster.plugins.module_utils.host.director_state import (
+    HANDOVER_FILE,
+    JOINING,
+    is_joining,
+)
+from ansible_collections.lvs.cluster.plugins.module_utils.host.errors import HostError
+from ansible_collections.lvs.cluster.plugins.module_utils.host.files import read_text, write_text
+from ansible_collections.lvs.cluster.plugins.module_utils.host.given import unicast_address
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import drain_files
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "state": {"type": "str", "choices": ["joining", "joined"], "required": True},
+            "drained": {"type": "list", "elements": "str", "default": []},
+        },
+        supports_check_mode=True,
+    )
+    before = after = ""
+    try:
+        require_root()
+        drained = {unicast_address("drained", text, "a real server").packed for text in module.params["drained"]}
+        missing = drained - drain_files.read(drain_files.DIRECTORY)
+        before = read_text(HANDOVER_FILE) or ""
+        joining = is_joining(before)
+        after = before
+        if module.params["state"] == "joining" and not joining:
+            after = JOINING
+        elif module.params["state"] == "joined" and joining:
+            after = "0\n"
+        if not module.check_mode:
+            # Before the VIPs: a director that serves must not give a drained real server anything.
+            drain_files.write(drain_files.DIRECTORY, missing)
+            if after != before:
+                write_text(HANDOVER_FILE, after)
+    except HostError as error:
+        module.fail_json(msg=str(error))
+    except OSError as error:
+        module.fail_json(msg=f"cannot write {error.filename or drain_files.DIRECTORY}: {error.strerror}")
+    diff = [{"before_header": HANDOVER_FILE, "after_header": HANDOVER_FILE, "before": before, "after": after}]
+    module.exit_json(
+        changed=bool(missing) or after != before,
+        diff=(diff if after != before else [])
+        + [
+            {"before_header": path, "after_header": path, "before": "", "after": "1\n"}
+            for path in drain_files.paths(drain_files.DIRECTORY, missing)
+        ],
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,272 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Variables of the hosts of a cluster: names that nobody knows, values that contradict, addresses of two hosts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ansible_collections.lvs.cluster.plugins.plugin_utils import agreement, variables
+from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import build_cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils.facts import PREFIXES
+from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import ModelError
+
+ROOT = Path(__file__).resolve().parents[4]
+WEB = [{"name": "web", "address": "192.0.2.10", "port": 80, "real_servers": [{"group": "real_servers"}]}]
+GROUPS = {"directors": ["lb1", "lb2"], "real_servers": ["rs1", "rs2"], "all": ["lb1", "lb2", "rs1", "rs2", "other"]}
+OWN = {"lb1": "192.0.2.2", "lb2": "192.0.2.3", "rs1": "192.0.2.11", "rs2": "192.0.2.12"}
+#: Names that look like variables and are none: tables of nftables, VRRP instances, interfaces, files.
+NO_VARIABLES = {
+    "director_join",
+    "lvs_cluster",
+    "lvs_real_server",
+    "lvs_ipv4",
+    "lvs_ipv6",
+    "lvs_gue",
+    "lvs_sync_daemon",
+    "lvs_far",
+}
+
+
+def refusal(more: dict[str, dict[str, Any]], services: Any = WEB, **shared: Any) -> list[str]:
+    """What is wrong with hosts that have these variables beside their addresses and the description."""
+    hosts: dict[str, Any] = {
+        host: {"lvs_address": own, "lvs_virtual_services": services, **shared, **more.get(host, {})}
+        for host, own in OWN.items()
+    }
+    for host, values in hosts.items():
+        hosts[host] = {name: value for name, value in values.items() if value is not ...}
+    try:
+        build_cluster(services, GROUPS, hosts).check_hosts()
+    except ModelError as error:
+        return list(error.problems)
+    return []
+
+
+def test_a_sound_cluster() -> None:
+    assert refusal({}, director_interface="eth1", director_virtual_router_id="51", other="x") == []
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        (
+            {"lb1": {"director_virtual_router_id": 51}, "lb2": {"director_virtual_router_id": 52}},
+            "director_virtual_router_id: is 51 for lb1, 52 for lb2, and has to be the same for all directors: "
+            "set it for the group directors",
+        ),
+        ({"lb2": {"director_virtual_router_id": 52}}, "director_virtual_router_id: is 51 for lb1, 52 for lb2, and has"),
+        ({"lb1": {"director_advert_interval": 0.2}}, "director_advert_interval: is 0.2 for lb1, 1 for lb2, and has"),
+        ({"lb1": {"director_preempt": False}}, "director_preempt: is false for lb1, true for lb2, and has to be"),
+        ({"lb2": {"director_vrrp_hops": 1}}, "director_vrrp_hops: is 0 for lb1, 1 for lb2, and has to be"),
+        ({"lb1": {"director_sync_daemon": False}}, "director_sync_daemon: is false for lb1, true for lb2, and has"),
+        ({"lb1": {"director_sync_daemon": {"id": 7}}}, "director_sync_daemon: is {'id': 7} for lb1, true for lb2"),
+        (
+            {"lb1": {"director_sync_senders": ["192.0.2.2"]}},
+            "director_sync_senders: is ['192.0.2.2'] for lb1, not set for",
+        ),
+        (
+            {"lb1": {"director_health_checker": "ldirectord"}},
+            "director_health_checker: is 'ldirectord' for lb1, 'keepalived' for lb2, and has to be the same",
+        ),
+        (
+            {"lb1": {"lvs_nat_gateway": "192.0.2.1"}},
+            "lvs_nat_gateway: is '192.0.2.1' for lb1, not set for lb2, and has",
+        ),
+        (
+            {"lb1": {"lvs_virtual_services": ...}},
+            "lvs_virtual_services: is not set for lb1, but for lb2, rs1 and rs2: set it",
+        ),
+        (
+            {"rs2": {"lvs_virtual_services": [{**WEB[0], "address": "192.0.2.99"}]}},
+            "lvs_virtual_services: of rs2 is not that of lb1 (service web): set it once, for all hosts",
+        ),
+        (
+            {
+                host: {"lvs_virtual_services": [*WEB, {**WEB[0], "name": "b", "port": 81}]}
+                for host in ("lb2", "rs1", "rs2")
+            },
+            "lvs_virtual_services: of lb2, rs1 and rs2 is not that of lb1 (service b): set it once, for all hosts",
+        ),
+        (
+            {"lb2": {"lvs_address": "192.0.2.2"}},
+            "lvs_address: 192.0.2.2 is the address of lb1 and of lb2: give each host",
+        ),
+    ],
+)
+def test_what_contradicts(more: dict[str, dict[str, Any]], sentence: str) -> None:
+    problems = refusal(more)
+    assert len(problems) == 1
+    assert problems[0].startswith(sentence)
+
+
+def test_a_real_server_with_another_gateway() -> None:
+    assert refusal({"rs1": {"lvs_nat_gateway": "192.0.2.9"}}, lvs_nat_gateway="192.0.2.1") == [
+        "lvs_nat_gateway: is '192.0.2.9' for rs1, and '192.0.2.1' for director lb1: set the directors' address once, "
+        "for all hosts"
+    ]
+
+
+@pytest.mark.parametrize(
+    "shared",
+    [
+        {"director_advert_interval": "1"},
+        {"director_preempt": "yes"},
+        {"director_sync_daemon": {}},
+        {"director_interface": "bond0.100"},
+        {"director_preempt_delay": 5},
+        {"director_track_interfaces": ["eth2"]},
+        {"director_sysctls": {"net.ipv4.ip_forward": 1}},
+    ],
+)
+def test_what_one_director_may_write_differently(shared: dict[str, Any]) -> None:
+    assert refusal({"lb1": shared}) == []
+
+
+def test_two_lists_of_gateways_are_the_same_in_any_order() -> None:
+    both = ["192.0.2.1", "2001:db8::1"]
+    assert refusal({"lb1": {"lvs_nat_gateway": both}}, lvs_nat_gateway=both[::-1]) == []
+
+
+def test_a_description_that_no_host_has_was_given_to_the_filter() -> None:
+    build_cluster(WEB, GROUPS, {host: {"lvs_address": own} for host, own in OWN.items()}).check_hosts()
+
+
+def test_texts_are_compared_before_their_templates_are_made() -> None:
+    """In a fleet that takes long."""
+    asked: list[str] = []
+
+    class Variables(dict[str, Any]):
+        def get(self, name: str, default: Any = None) -> Any:
+            asked.append(name)
+            return super().get(name, default)
+
+    hosts = {host: Variables(lvs_address=own, lvs_virtual_services=WEB) for host, own in OWN.items()}
+    build_cluster(WEB, GROUPS, hosts, lambda host: dict(hosts[host])).check_hosts()
+    assert "lvs_virtual_services" not in asked
+    templates = [{**WEB[0], "address": "{{ vip }}"}]
+    hosts["rs2"]["lvs_virtual_services"] = [{**WEB[0], "port": 81}]
+    with pytest.raises(ModelError, match="of rs2 is not that of lb1"):
+        build_cluster(WEB, GROUPS, hosts, lambda host: {"lvs_virtual_services": templates}).check_hosts()
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("director_advert_intervall", "director_advert_interval"),
+        ("director_virtual_routerid", "director_virtual_router_id"),
+        ("lvs_addres", "lvs_address"),
+        ("lvs_nat_gatway", "lvs_nat_gateway"),
+        ("real_server_ingres", "real_server_ingress"),
+    ],
+)
+def test_a_misspelt_variable(name: str, near: str) -> None:
+    assert refusal({"rs1": {name: 1}}) == [
+        f"variable {name}: is set for rs1 and is not a variable of this collection (did you mean '{near}'?): "
+        "correct it, or list it in lvs_other_variables if it is one of your own"
+    ]
+
+
+def test_a_misspelt_variable_of_all_hosts_is_told_once() -> None:
+    (problem,) = refusal({}, director_notify_master="/usr/local/sbin/claim-vip")
+    assert problem.startswith("variable director_notify_master: is set for lb1, lb2, rs1 and rs2 and is not a variable")
+
+
+def test_variables_of_the_users_own() -> None:
+    assert refusal({"rs1": {"lvs_rack": 7}}, lvs_other_variables=["lvs_rack"]) == []
+    assert refusal({"rs1": {"lvs_rack": 7, "lvs_other_variables": "lvs_rack"}}) == [
+        "host rs1: lvs_other_variables: 'lvs_rack' is not a list of names of variables",
+        "variable lvs_rack: is set for rs1 and is not a variable of this collection: correct it, or list it in "
+        "lvs_other_variables if it is one of your own",
+    ]
+
+
+def test_what_an_earlier_play_has_set_is_known() -> None:
+    assert refusal({}, **dict.fromkeys(variables.INTERNAL, 1)) == []
+
+
+@pytest.mark.parametrize("host", ["rs1", "other"])
+def test_a_description_in_the_wrong_group(host: str) -> None:
+    hosts: dict[str, dict[str, Any]] = {name: {"lvs_address": own} for name, own in OWN.items()}
+    hosts.setdefault(host, {})["lvs_virtual_services"] = WEB
+    with pytest.raises(ModelError) as caught:
+        build_cluster(None, GROUPS, hosts)
+    assert str(caught.value) == (
+        f"lvs_virtual_services: is missing; {host} has it, and all directors and real servers need it"
+    )
+
+
+def test_a_setting_of_directors_in_the_wrong_group() -> None:
+    hosts = {name: {"lvs_address": own, "director_interface": "eth1"} for name, own in OWN.items()}
+    del hosts["lb1"]["director_interface"]
+    with pytest.raises(ModelError) as caught:
+        build_cluster(WEB, GROUPS, hosts).director("lb1", None)
+    assert str(caught.value) == (
+        "director_interface: is missing (the link on which the VIPs live); lb2, rs1 and rs2 have it"
+    )
+
+
+@pytest.mark.parametrize("method", ["dr", "tun", "nat"])
+def test_a_director_that_is_a_real_server_by_its_address(method: str) -> None:
+    services = [{**WEB[0], "forward_method": method, "real_servers": [{"address": "192.0.2.3"}, {"host": "rs1"}]}]
+    (problem,) = refusal({}, services=services)
+    assert problem.startswith("service web: real_servers[0]: 192.0.2.3 is the own address of director lb2: ")
+
+
+def test_a_real_server_that_has_the_address_of_a_director() -> None:
+    hosts = {name: {"lvs_address": own} for name, own in {**OWN, "rs1": "192.0.2.3"}.items()}
+    with pytest.raises(ModelError, match=r"real_servers\[0\]: 192.0.2.3 is the own address of director lb2"):
+        build_cluster(WEB, GROUPS, hosts)
+
+
+def test_with_fullnat_a_director_can_be_a_real_server() -> None:
+    services = [{**WEB[0], "forward_method": "fullnat", "real_servers": [{"address": "192.0.2.3"}]}]
+    assert refusal({}, services=services) == []
+
+
+def test_the_defaults_are_those_of_the_role() -> None:
+    written = yaml.safe_load((ROOT / "roles/director/defaults/main.yml").read_text())
+    assert {name: default for name, (_read, default) in agreement.DIRECTORS.items() if default is not None} == {
+        name: written[name] for name in agreement.DIRECTORS if name in written
+    }
+
+
+def documented() -> set[str]:
+    """The variables of the roles."""
+    found = set()
+    for path in ROOT.glob("roles/*/meta/argument_specs.yml"):
+        for entry in yaml.safe_load(path.read_text())["argument_specs"].values():
+            found.update(entry["options"])
+    for path in ROOT.glob("roles/*/defaults/main.yml"):
+        found.update(yaml.safe_load(path.read_text()))
+    return found
+
+
+def mentioned(*patterns: str) -> Iterator[str]:
+    """The names with a beginning of ours, in files of the tree; those of files are none."""
+    for pattern in patterns:
+        for path in ROOT.glob(pattern):
+            yield from re.findall(rf"(?<!cluster\.)\b(?:{'|'.join(PREFIXES)})[a-z0-9_]+\b(?!\.yml)", path.read_text())
+
+
+def test_the_variables_of_roles_and_playbooks_are_known() -> None:
+    assert documented() <= variables.SETTINGS
+    used = set(mentioned("roles/*/[tdhvm]*/*.yml", "playbooks/**/*.yml")) - NO_VARIABLES
+    missing = used - variables.SETTINGS - variables.INTERNAL
+    assert not missing, "name them in plugin_utils/variables.py: users' in SETTINGS, those that tasks set in INTERNAL"
+    assert used >= variables.INTERNAL, "these are set nowhere"
+
+
+def test_every_setting_is_documented() -> None:
+    in_pages = set(mentioned("README.md", "docs/docsite/rst/*.rst", "playbooks/*.yml"))
+    assert variables.SETTINGS - documented() <= in_pages
+    wrong = {"director_advert_intervall", "director_contact", "lvs_rack"}  # examples of what is none
+    unknown = set(mentioned("README.md", "docs/docsite/rst/*.rst")) - variables.SETTINGS - NO_VARIABLES - wrong
+    assert unknown <= variables.INTERNAL, "the pages name variables that are none"

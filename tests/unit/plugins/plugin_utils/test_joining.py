@@ -1,0 +1,96 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which directors wait until the others know them, and what they are told to drain."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.lvs.cluster.plugins.plugin_utils.joining import Order, order, read
+from ansible_collections.lvs.cluster.plugins.plugin_utils.reports import ReportError
+
+VIPS = ["192.0.2.10"]
+SERVERS = ["192.0.2.11", "192.0.2.12"]
+NEW: dict[str, Any] = {"held": [], "director": {"configured": False, "joins": True, "joining": False, "drained": []}}
+
+
+def report(held: bool = False, **changes: Any) -> dict[str, Any]:
+    """A director that is as it has to be, with these differences."""
+    own = {"configured": True, "joins": False, "joining": False, "drained": []}
+    return {"held": VIPS if held else [], "director": {**own, **changes}}
+
+
+def told(host: str, **results: Any) -> Order:
+    return order(host, read(results, VIPS, SERVERS))
+
+
+def test_nobody_waits_where_all_is_as_it_has_to_be() -> None:
+    for host in ("lb1", "lb2"):
+        assert told(host, lb1=report(held=True), lb2=report()) == Order(False, ())
+
+
+def test_a_new_one_waits_if_another_serves() -> None:
+    for others in ({"lb1": report(held=True)}, {"lb1": report(held=True, joins=True)}, {"lb1": {}}):
+        assert told("lb2", lb2=NEW, **others).waits
+    assert not told("lb1", lb1=report(held=True, joins=True), lb2=NEW).waits, "the one that serves goes on"
+
+
+def test_nobody_waits_in_a_new_cluster() -> None:
+    for host in ("lb1", "lb2"):
+        assert told(host, lb1=NEW, lb2=NEW) == Order(False, ())
+
+
+def test_adverts_with_other_addresses() -> None:
+    """An earlier version advertised the VIPs: the backup waits until the master has been set up too."""
+    both = {"lb1": report(held=True, joins=True), "lb2": report(joins=True)}
+    assert [told(host, **both).waits for host in both] == [False, True]
+
+
+def test_one_that_waits_already_goes_on_waiting() -> None:
+    """A run that was interrupted has configured it, and not the others."""
+    assert told("lb2", lb1=report(held=True), lb2=report(joining=True)).waits
+    assert told("lb2", lb1=report(), lb2=report(joining=True)).waits
+
+
+def test_a_new_one_drains_what_all_others_drain() -> None:
+    one, both = report(held=True, drained=SERVERS[:1]), report(drained=SERVERS)
+    assert told("lb3", lb1=one, lb2=both, lb3=NEW).drained == ("192.0.2.11",)
+    assert told("lb3", lb1=both, lb2=both, lb3=NEW).drained == tuple(SERVERS)
+    assert told("lb3", lb1=both, lb2=NEW, lb3=NEW).drained == tuple(SERVERS), "a new one has no drains to tell of"
+    assert told("lb2", lb1={**both, "director": {**both["director"], "joins": True}}, lb2=NEW).drained == tuple(SERVERS)
+    assert told("lb2", lb1={}, lb2=NEW).drained == ()
+
+
+def test_one_that_is_configured_keeps_its_own_drains() -> None:
+    assert told("lb2", lb1=report(held=True, drained=SERVERS), lb2=report(joins=True)).drained == ()
+
+
+def test_nothing_is_passed_on_but_real_servers_of_the_description() -> None:
+    liar = report(held=True, drained=["192.0.2.11", "203.0.113.1", "{{ lookup('pipe', 'id') }}"])
+    assert told("lb2", lb1=liar, lb2=NEW).drained == ("192.0.2.11",)
+
+
+@pytest.mark.parametrize(
+    ("result", "sentence"),
+    [
+        ([], "lb1: its answer is not one of lvs.cluster.host_check: "),
+        ("text", "the result is a string, not a dictionary"),
+        ({"held": []}, "director is missing, not a dictionary"),
+        ({"held": ["192.0.2.99"], "director": {}}, "which is not a VIP of the cluster"),
+        ({**NEW, "director": {**NEW["director"], "joins": "yes"}}, "director.joins is a string, not a boolean"),
+        ({**NEW, "director": {**NEW["director"], "joining": 1}}, "director.joining is a number, not a boolean"),
+        ({**NEW, "director": {**NEW["director"], "configured": None}}, "director.configured is missing, not a boolean"),
+        ({**NEW, "director": {**NEW["director"], "drained": "x"}}, "director.drained is a string, not a list"),
+    ],
+)
+def test_an_answer_of_another_form(result: Any, sentence: str) -> None:
+    if result == []:  # nothing was asked
+        assert told("lb2", lb1=result, lb2=NEW).waits
+        return
+    with pytest.raises(ReportError) as caught:
+        told("lb2", lb1=result, lb2=NEW)
+    assert str(caught.value).startswith("lb1: its answer is not one of lvs.cluster.host_check: ")
+    assert sentence in str(caught.value)
