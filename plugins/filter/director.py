@@ -134,13 +134,6 @@ options:
       - The variable C(director_timeouts) has to be the same for all directors in the inventory.
     type: dict
     default: {}
-  directors_that_leave:
-    description:
-      - Directors that have left the group C(directors) for good, by their names or addresses. A host that has another
-        one as a peer fails in M(lvs.cluster.host_check).
-    type: list
-    elements: str
-    default: []
   flood_defence:
     description: Whether IPVS drops half-open connections and new ones when the host runs out of memory.
     type: bool
@@ -149,6 +142,13 @@ options:
     description: For how many seconds to wait for the connections of real servers that are no longer described.
     type: int
     default: 60
+  directors_that_leave:
+    description:
+      - Directors that have left the group C(directors) for good, by their names or addresses. A host that has another
+        one as a peer fails in M(lvs.cluster.host_check).
+    type: list
+    elements: str
+    default: []
 seealso:
   - plugin: lvs.cluster.real_server
     plugin_type: filter

@@ -26,6 +26,7 @@ OWN = {"lb1": "192.0.2.2", "lb2": "192.0.2.3", "rs1": "192.0.2.11", "rs2": "192.
 NO_VARIABLES = {
     "director_join",
     "lvs_cluster",
+    "lvs_cluster_handover",
     "lvs_real_server",
     "lvs_ipv4",
     "lvs_ipv6",
