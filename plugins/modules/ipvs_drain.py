@@ -236,7 +236,7 @@ def _has_one_of(vips: list[str], addresses: Addresses) -> bool:
     if not vips:
         return True
     try:
-        return not addresses.held().isdisjoint(ipaddress.ip_address(vip) for vip in vips)
+        return not addresses.in_use().isdisjoint(ipaddress.ip_address(vip) for vip in vips)
     except (HostError, ValueError) as error:
         raise KernelError(f"vips: {error}") from error
 

@@ -172,6 +172,7 @@ def test_what_watches_sets_the_routes_again(lab, lose):
         ["ip", "netns", "exec", lab.host, *words], stdin=subprocess.PIPE, text=True, start_new_session=True
     )
     try:
+        assert watching.stdin is not None
         watching.stdin.write(data)
         watching.stdin.close()
         time.sleep(3)

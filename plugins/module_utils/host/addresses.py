@@ -44,7 +44,7 @@ class Addresses(Rtnetlink):
                 found.add(Address(text, message["prefixlen"], names[message["index"]]))
         return frozenset(found)
 
-    def held(self) -> set[IPv4Address | IPv6Address]:
+    def in_use(self) -> set[IPv4Address | IPv6Address]:
         """The addresses that this host has now, on whichever interface. Raises HostError, and MissingLibrary."""
         return {ip_address(one.address) for one in self.read()}
 
@@ -73,6 +73,6 @@ def held_addresses() -> set[IPv4Address | IPv6Address]:
     """The addresses that this host has now, on whichever interface. Raises HostError, and MissingLibrary."""
     addresses = Addresses()
     try:
-        return addresses.held()
+        return addresses.in_use()
     finally:
         addresses.close()
