@@ -43,12 +43,12 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.written import MAX_WRITTEN, written_services
 from ansible_collections.lvs.cluster.plugins.plugin_utils.filtering import untrusted
-from ansible_collections.lvs.cluster.plugins.plugin_utils.virtual_servers import MAX_WRITTEN, written_services
 
 
 def virtual_servers(text: Any) -> list[dict[str, object]]:
-    """`virtual_servers.written_services` as a filter."""
+    """`written.written_services` as a filter."""
     if not isinstance(text, str):
         raise AnsibleFilterError("virtual_servers: the input is not the text of a configuration")
     if len(text) > MAX_WRITTEN:

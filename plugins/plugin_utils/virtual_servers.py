@@ -27,12 +27,9 @@ So the weight here is the real server's own, negative, and at least 1: a 1 in th
 
 from __future__ import annotations
 
-import contextlib
 import ipaddress
-import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from ansible_collections.lvs.cluster.plugins.module_utils.address import parse_address
 from ansible_collections.lvs.cluster.plugins.plugin_utils.blocks import block, number
 from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import IPAddress
 from ansible_collections.lvs.cluster.plugins.plugin_utils.resolve import RealServer, ResolvedService
@@ -53,17 +50,6 @@ _CHECKS = {
     "misc": "MISC_CHECK",
     "file": "FILE_CHECK",
 }
-# How a configuration of other hands may spell it too. What follows, up to the next of them, belongs to one service.
-# The file is a host's, so the patterns take linear time: blanks end at the end of a line, and numbers have an end.
-_FLAGS = re.MULTILINE | re.ASCII
-_WRITTEN = re.compile(
-    r"^[ \t]*virtual_server[ \t]+(?:fwmark[ \t]+([0-9]{1,10})|([0-9A-Fa-f.:]{2,45})(?:[ \t]+([0-9]{1,5}))?)\s{0,99}\{",
-    _FLAGS,
-)
-_FAMILY = re.compile(r"^[ \t]*ip_family[ \t]+(inet6?)", _FLAGS)
-_PROTOCOL = re.compile(r"^[ \t]*protocol[ \t]+(\w{1,9})", _FLAGS)
-#: The longest configuration that is read, in characters.
-MAX_WRITTEN = 2**20
 #: The parser ends a word or a line at these where there are no quotes.
 _QUOTED = frozenset("!#{} '")
 
@@ -94,27 +80,6 @@ def virtual_servers(resolved: Sequence[ResolvedService]) -> list[list[str]]:
     for item, check in checked(resolved):
         blocks += [_virtual_server(item, check, port) for port in item.service.ports]
     return blocks
-
-
-def written_services(text: str) -> list[dict[str, object]]:
-    """The services that a configuration has, by what tells them apart (`Service.identities`).
-
-    Without a word about it, a service is for TCP, and one for a mark for IPv4 (check/check_data.c: alloc_vs).
-    """
-    services: list[dict[str, object]] = []
-    heads = list(_WRITTEN.finditer(text))
-    ends = [head.start() for head in heads[1:]] + [len(text)]
-    for head, end in zip(heads, ends):
-        fwmark, address, port = head.groups()
-        if fwmark is not None:
-            family = _FAMILY.search(text, head.end(), end)
-            services.append({"fwmark": int(fwmark), "family": "ipv6" if family and family[1] == "inet6" else "ipv4"})
-            continue
-        protocol = _PROTOCOL.search(text, head.end(), end)
-        words = {"port": int(port or 0), "protocol": protocol[1].lower() if protocol else "tcp"}
-        with contextlib.suppress(ValueError):  # the head of something else
-            services.append({"address": str(parse_address(address)), **words})
-    return services
 
 
 def _virtual_server(item: ResolvedService, check: HealthCheck, port: int) -> list[str]:

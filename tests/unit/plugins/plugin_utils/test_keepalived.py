@@ -15,8 +15,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.written import written_services
 from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import build_cluster
-from ansible_collections.lvs.cluster.plugins.plugin_utils.virtual_servers import written_services
 
 CASES = Path(__file__).parent / "cases"
 LINE = re.compile(r"(    )*(\S.*)?")

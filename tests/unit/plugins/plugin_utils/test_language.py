@@ -38,6 +38,7 @@ class TestForwarding:
             "return_route": {
                 "gateways": ["192.0.2.2"],
                 "services": [{"address": "192.0.2.9", "protocol": "tcp", "port": port} for port in (80, 81)],
+                "direct": ["192.0.2.2"],
             },
             "tunnels": [],
             "kernel_modules": [],
