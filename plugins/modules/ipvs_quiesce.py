@@ -108,8 +108,8 @@ options:
     default: []
   keepalived_configuration:
     description:
-      - The configuration of keepalived. If the role P(lvs.cluster.director#role) has written it, services in it that are
-        not described leave. So use this module before the file changes.
+      - The configuration of keepalived. If the role P(lvs.cluster.director#role) has written it, services in it that
+        are not described leave. So use this module before the file changes.
     type: path
     default: /etc/keepalived/keepalived.conf
   drain_directory:
