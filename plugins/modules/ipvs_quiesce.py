@@ -14,8 +14,8 @@ description:
     connections have ended. A task after it removes them. A connection whose real server is removed is cut.
   - It does not matter what owns a service, M(lvs.cluster.ipvs_table) or a health checker. A health checker does not
     change the weight again, unless a check fails or it reads a new configuration.
-  - A service that M(lvs.cluster.ipvs_table) has on record and that is not described leaves with all of its real
-    servers. While they are drained, the service refuses new connections.
+  - A service that M(lvs.cluster.ipvs_table) or keepalived got in an earlier run, and that is not described, leaves with
+    all of its real servers. While they are drained, the service refuses new connections.
   - Only services whose address is on this host are drained, since a backup director has no connections of its own.
   - Real servers are not drained if new connections would fail meanwhile, and the module warns. That is the case if no
     other real server of the service is in service, with the scheduler V(dh), and with V(sh) and V(mh) without their
@@ -106,6 +106,12 @@ options:
     type: list
     elements: str
     default: []
+  keepalived_configuration:
+    description:
+      - The configuration of keepalived. If the role P(lvs.cluster.director#role) has written it, services in it that
+        are not described leave. So use this module before the file changes.
+    type: path
+    default: /etc/keepalived/keepalived.conf
   drain_directory:
     description:
       - The directory of the files that M(lvs.cluster.ipvs_drain) writes. A real server that is drained gets no weight
@@ -179,6 +185,7 @@ def main() -> None:
             "purge": {"type": "str", "choices": ["none", "real_servers", "all"], "default": "real_servers"},
             "timeout": {"type": "float", "default": leaving.DEFAULT_TIMEOUT},
             "vips": {"type": "list", "elements": "str", "default": []},
+            "keepalived_configuration": {"type": "path", "default": "/etc/keepalived/keepalived.conf"},
             "drain_directory": {"type": "path", "default": drain_files.DIRECTORY},
         },
         supports_check_mode=True,

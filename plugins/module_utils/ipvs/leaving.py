@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..host import files
+from ..host import files, keepalived_conf
 from . import arguments, drain, drain_files, info, model, module, persist
 from .converge import converge
 from .kernel import Ipvs, KernelError
@@ -32,6 +32,8 @@ from .model import InvalidValue, RealServerKey, RealServerPatch, ServiceKey, Ser
 from .plan import PURGE_NONE
 
 RECORD = "/run/lvs-cluster-leaving.json"
+#: How the role begins a file that is its own (plugin_utils/blocks.py).
+_OURS = "# Written by the role lvs.cluster.director"
 DEFAULT_TIMEOUT = 60.0  # seconds
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0  # seconds
 
@@ -42,7 +44,7 @@ class Described(NamedTuple):
     """What the table is to hold.
 
     ``services``: of each service, its real servers; None for one that keeps those that it has. ``names``: for messages.
-    ``ours``: services that are on record, which are removed if they are not described.
+    ``ours``: services that an earlier run had, which are removed if they are not described.
     """
 
     services: Mapping[ServiceKey, Collection[RealServerKey] | None]
@@ -177,7 +179,7 @@ class _Run:
             {patch.key: None if kept else frozenset(patch.real_servers or {}) for patch in own}
             | {patch.key: frozenset(patch.real_servers or {}) for patch in checked},
             {patch.key: patch.label for patch in [*own, *checked]},
-            persist.recorded().keys(),
+            persist.recorded().keys() | _written(params["keepalived_configuration"]),
         )
 
     def result(self) -> module.Result:
@@ -264,6 +266,18 @@ class _Run:
             for key, _server, facts in info.real_servers(ipvs, service):
                 if (service, key) in entries and not facts["weight"] and facts["connections"][drain.ACTIVE]:
                     yield f"{key} of {self._described.label(service)} has {drain.remaining(facts)}"
+
+
+def _written(path: str) -> set[ServiceKey]:
+    """Return the services in keepalived's configuration, if the role has written it."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            text = file.read(keepalived_conf.MAX_WRITTEN)
+    except FileNotFoundError:
+        return set()
+    if not text.startswith(_OURS):
+        return set()
+    return {arguments.service_key(entry) for entry in keepalived_conf.written_services(text)}
 
 
 def _read_record() -> dict[Entry, int]:

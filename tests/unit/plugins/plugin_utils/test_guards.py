@@ -315,3 +315,12 @@ def test_timeouts_are_the_same_on_all_directors() -> None:
         assert str(caught.value) == (
             f"director_timeouts: is {{tcp: 60}} on lb1 and {shown} on lb2, but has to be the same on all directors"
         )
+
+
+@pytest.mark.parametrize(("method", "value"), [("dr", 3), ("tun", 3), ("fullnat", None)])
+def test_ports_that_clients_use_again_are_scheduled_anew(method: str, value: int | None) -> None:
+    director = build(service(forward_method=method)).director("lb1", "eth0", transit=False)
+    sysctls: Any = director["sysctls"]
+    assert sysctls.get("net.ipv4.vs.conn_reuse_mode") == value
+    extra = build(service()).director("lb1", "eth0", extra_sysctls={"net.ipv4.vs.conn_reuse_mode": 0})["sysctls"]
+    assert extra["net.ipv4.vs.conn_reuse_mode"] == 0  # type: ignore[index]

@@ -665,6 +665,16 @@ def test_host_addresses(inventory: dict[str, Any], variables: object, message: s
         ("lb1", {"flood_defence": 2}, "director_flood_defence: 2 is neither true nor false"),
         (
             "lb1",
+            {"leaving_timeout": -1},
+            "director_leaving_timeout: -1 is not a number of seconds from 0 to 2147483",
+        ),
+        (
+            "lb1",
+            {"leaving_timeout": "soon"},
+            "director_leaving_timeout: 'soon' is not a number of seconds from 0 to 2147483",
+        ),
+        (
+            "lb1",
             {"timeouts": 900},
             "director_timeouts: 900 is not a mapping such as {tcp: 900, tcp_fin: 120, udp: 300}",
         ),

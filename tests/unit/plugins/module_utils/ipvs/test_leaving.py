@@ -140,6 +140,7 @@ class Module:
             "timeout": 60,
             "vips": [],
             "drain_directory": "/nonexistent",
+            "keepalived_configuration": "/nonexistent",
             **params,
         }
 
@@ -271,6 +272,19 @@ def test_what_leaves_without_other_real_servers_is_named(director: Director) -> 
     assert not director.run(module)["changed"]
     (warning,) = module.warnings
     assert warning.startswith(f"virtual service web (tcp {VIP}:80): real servers are removed without being drained")
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_service_of_keepalived_leaves_as_a_whole(director: Director, ours: bool) -> None:
+    header = "# Written by the role lvs.cluster.director: changes made here are lost.\n" if ours else ""
+    configuration = director.folder / "keepalived.conf"
+    configuration.write_text(f"{header}virtual_server {VIP} 80 {{\n    protocol TCP\n}}\n")
+    result = director.run(Module(keepalived_configuration=str(configuration)))
+    assert result["changed"] is ours
+    assert director.weights()["192.0.2.21"] == (0 if ours else 3)
+    # it is described, though as the role's own
+    assert director.run(Module(web(21, 22, 23), keepalived_configuration=str(configuration)))["leaving"] == []
+    assert director.weights()["192.0.2.21"] == 3
 
 
 def test_a_timeout_out_of_range_is_refused(director: Director) -> None:

@@ -1,0 +1,30 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A host says of itself that it has leftovers, and nothing else of what it says counts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.lvs.cluster.plugins.filter.with_leftovers import RESULTS, with_leftovers
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_any_of_the_results_counts(name: str) -> None:
+    hostvars = {"rs1": {name: {"leftovers": ["x"]}}, "rs2": {name: {"leftovers": []}}, "rs3": {}}
+    assert with_leftovers(["rs3", "rs2", "rs1", "rs4"], hostvars) == ["rs1"]
+
+
+@pytest.mark.parametrize("value", ["text", 7, True, None, {"a": 1}, {}])
+def test_answers_of_other_types_are_none(value: Any) -> None:
+    assert with_leftovers(["rs1"], {"rs1": {RESULTS[0]: {"leftovers": value}, RESULTS[1]: value}}) == []
+
+
+@pytest.mark.parametrize("given", [("rs1", {}), (["rs1"], None)])
+def test_it_takes_hosts_and_their_variables(given: Any) -> None:
+    with pytest.raises(AnsibleFilterError, match="a list of hosts and the variable hostvars"):
+        with_leftovers(*given)
