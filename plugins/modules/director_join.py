@@ -66,7 +66,7 @@ from ansible_collections.lvs.cluster.plugins.module_utils.host.director_state im
 from ansible_collections.lvs.cluster.plugins.module_utils.host.errors import HostError
 from ansible_collections.lvs.cluster.plugins.module_utils.host.files import read_text, write_text
 from ansible_collections.lvs.cluster.plugins.module_utils.host.given import unicast_address
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import drain_files
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import drain_files, model
 
 
 def main() -> None:
@@ -98,14 +98,15 @@ def main() -> None:
         module.fail_json(msg=str(error))
     except OSError as error:
         module.fail_json(msg=f"cannot write {error.filename or drain_files.DIRECTORY}: {error.strerror}")
-    diff = [{"before_header": HANDOVER_FILE, "after_header": HANDOVER_FILE, "before": before, "after": after}]
+    new = "".join(f"drained: {model.address_text(address)}\n" for address in sorted(missing))
     module.exit_json(
         changed=bool(missing) or after != before,
-        diff=(diff if after != before else [])
-        + [
-            {"before_header": path, "after_header": path, "before": "", "after": "1\n"}
-            for path in drain_files.paths(drain_files.DIRECTORY, missing)
-        ],
+        diff={
+            "before_header": drain_files.DIRECTORY,
+            "after_header": drain_files.DIRECTORY,
+            "before": f"director: {before}" if after != before else "",
+            "after": (f"director: {after}" if after != before else "") + new,
+        },
     )
 
 

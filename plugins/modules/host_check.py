@@ -425,8 +425,9 @@ def _director(run: RunCommand, wanted: dict[str, Any], vips: list[str]) -> dict[
             " lvs_directors_that_leave, a list of names or addresses"
         )
     held = all_addresses(run)
+    runs = run(["systemctl", "is-active", "--", "keepalived"])[0] == 0
     static = director_state.static_vip(
-        held, {unicast_address("vips", vip, "an address to have") for vip in vips}, present, ours
+        held, {unicast_address("vips", vip, "an address to have") for vip in vips}, present, ours, runs
     )
     if static is not None:
         raise HostError(

@@ -130,3 +130,67 @@ def test_where_tunnels_are_sent_from(lab, to, own, other):
         f"this host sends to {to} from {own}, and {to} takes packets of tunnels from {other} only:"
         f" add {own} to lvs_tunnel_sources of this host"
     )
+
+
+def test_an_interface_is_told_with_its_variable(lab):
+    refused = lab.module("host_check", interfaces=["link99"], interface_variables={"link99": "director_interface"})
+    assert refused.failed
+    assert refused.message.startswith("director_interface: this host has no network interface link99, only lo ")
+
+
+@pytest.mark.parametrize("own", ["10.9.0.1", "2001:db8:9::1"])
+def test_addresses_that_are_the_hosts_own(lab, own):
+    def asks(address, interface=""):
+        return lab.module("host_check", own_addresses=[{"address": address, "interface": interface}])
+
+    lab.ip(lab.host, "address", "add", "10.9.0.10/32", "dev", "lo")
+    for interface in ("", "link0"):
+        assert not asks(own, interface).failed
+    refused = asks(own, "lo")
+    assert refused.failed
+    assert refused.message.startswith(f"{own} is on link0, and this director speaks VRRP on lo: set lvs_address")
+    refused = asks(own[:-1] + "77", "link0")
+    assert refused.failed
+    assert refused.message.startswith(f"this host has no address {own[:-1]}77: set lvs_address")
+    assert refused.message.endswith(f"to an address of link0 ({own})")
+
+
+def test_what_a_director_has_that_keepalived_did_not_add(lab):
+    director = {"instances": [], "real_servers": [{"address": "10.9.0.30", "service": "web"}]}
+
+    def asks():
+        return lab.module("host_check", vips=["10.9.0.10"], director=director)
+
+    done = asks()
+    assert not done.failed, done.message
+    assert done.raw["director"] == {"configured": False, "joins": False, "joining": False, "drained": []}
+    lab.ip(lab.host, "address", "add", "10.9.0.10/24", "dev", "link0")
+    refused = asks()
+    assert refused.failed
+    assert refused.message.startswith("10.9.0.10/24 is on link0, and keepalived did not add it: ")
+    lab.ip(lab.host, "address", "del", "10.9.0.10/24", "dev", "link0")
+    lab.ip(lab.host, "address", "add", "10.9.0.30/24", "dev", "link0")
+    refused = asks()
+    assert refused.failed
+    assert refused.message.startswith(
+        "this director has the address 10.9.0.30, which is a real server of service web: "
+    )
+
+
+def test_a_director_joins_and_takes_over_drains(lab):
+    def state():
+        found = lab.module("host_check", director={"instances": []}).raw
+        return found["joining"], found["director"]["drained"]
+
+    joining = {"state": "joining", "drained": ["10.9.0.30", "2001:db8:9::30"]}
+    predicted = lab.module("director_join", check_mode=True, **joining)
+    assert predicted.changed
+    assert state() == (False, [])
+    for changed in (True, False):
+        done = lab.module("director_join", prepare="umask 077", **joining)
+        assert done.changed is changed, done.message
+        assert state() == (True, joining["drained"])
+    assert set(lab.modes().values()) == {"drwxr-xr-x", "-rw-r--r--"}
+    for changed in (True, False):
+        assert lab.module("director_join", state="joined").changed is changed
+        assert state() == (False, joining["drained"])

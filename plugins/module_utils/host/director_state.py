@@ -136,16 +136,19 @@ def _advertised(wanted: Mapping[str, Any]) -> IPAddress | None:
 
 
 def static_vip(
-    held: Iterable[Held], vips: Collection[IPAddress], present: Mapping[str, Instance], ours: bool
+    held: Iterable[Held], vips: Collection[IPAddress], present: Mapping[str, Instance], ours: bool, runs: bool
 ) -> Held | None:
     """Return a VIP that the host holds and that keepalived has not added; None if there is none.
 
-    keepalived adds what its configuration lists. That of the role lists VIPs with the prefix length of one address.
+    keepalived adds what its configuration lists. That of the role lists VIPs with the prefix length of one address. If
+    the file is not the role's any more, because somebody has damaged it, a keepalived that ``runs`` may have read
+    another one before.
     """
     listed = {address for instance in present.values() for address in instance.addresses}
     for one in held:
-        by_keepalived = one.address in listed and (not ours or one.prefix == one.address.max_prefixlen)
-        if one.address in vips and not by_keepalived:
+        alone = one.prefix == one.address.max_prefixlen
+        by_keepalived = one.address in listed and (alone or not ours)
+        if one.address in vips and not by_keepalived and not (runs and alone and not ours):
             return one
     return None
 

@@ -82,16 +82,11 @@ def _names(address: bytes) -> list[str]:
     return [text, f"[{text}]"] if ":" in text else [text]
 
 
-def paths(directory: str, addresses: Iterable[bytes]) -> list[str]:
-    """Return the files that drain these."""
-    return [os.path.join(directory, name) for address in sorted(addresses) for name in _names(address)]
-
-
 def write(directory: str, addresses: Iterable[bytes]) -> None:
     """Drain these. Raises OSError. Written in place: to keepalived each is a file that comes or is written again."""
     files.make_directories(directory)
-    for path in paths(directory, addresses):
-        with open(path, "wb") as file:
+    for name in (name for address in sorted(addresses) for name in _names(address)):
+        with open(os.path.join(directory, name), "wb") as file:
             os.fchmod(file.fileno(), 0o644)
             file.write(_DRAINED)
 

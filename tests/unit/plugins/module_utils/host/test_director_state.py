@@ -151,10 +151,23 @@ def held(*texts: str) -> list[Held]:
 )
 def test_a_vip_that_keepalived_has_not_added(text: str, configured: bool, ours: bool, static: bool) -> None:
     vips = {parse_address(vip) for vip in VIPS}
-    found = director_state.static_vip(held("192.0.2.2/24 eth1", text), vips, before("lb1") if configured else {}, ours)
+    present = before("lb1") if configured else {}
+    found = director_state.static_vip(held("192.0.2.2/24 eth1", text), vips, present, ours, runs=False)
     assert (found is not None) is static
     if found is not None:
         assert str(found) == text.split(maxsplit=1)[0]
+
+
+def test_a_configuration_that_somebody_has_damaged() -> None:
+    """What keepalived read before is not known, and ``site`` repairs it."""
+    vips = {parse_address(vip) for vip in VIPS}
+    for text, runs, static in (
+        ("192.0.2.10/32 eth1", True, False),
+        ("192.0.2.10/32 eth1", False, True),
+        ("192.0.2.10/24 eth1", True, True),
+    ):
+        found = director_state.static_vip(held(text), vips, {}, ours=False, runs=runs)
+        assert (found is not None) is static
 
 
 ADDRESSES = held("127.0.0.1/8 lo", "198.51.100.2/24 eth0", "192.0.2.2/24 eth1", "192.0.2.10/32 eth1", "fe80::1/64 eth1")
