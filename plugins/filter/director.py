@@ -134,6 +134,10 @@ options:
       - The variable C(director_timeouts) has to be the same for all directors in the inventory.
     type: dict
     default: {}
+  flood_defence:
+    description: Whether IPVS drops half-open connections and new ones when the host runs out of memory.
+    type: bool
+    default: true
   directors_that_leave:
     description:
       - Directors that have left the group C(directors) for good, by their names or addresses. A host that has another
@@ -141,10 +145,6 @@ options:
     type: list
     elements: str
     default: []
-  flood_defence:
-    description: Whether IPVS drops half-open connections and new ones when the host runs out of memory.
-    type: bool
-    default: true
 seealso:
   - plugin: lvs.cluster.real_server
     plugin_type: filter

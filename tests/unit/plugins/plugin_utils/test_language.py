@@ -40,6 +40,7 @@ class TestForwarding:
                 "services": [{"address": "192.0.2.9", "protocol": "tcp", "port": port} for port in (80, 81)],
             },
             "tunnels": [],
+            "own_addresses": [{"address": "192.0.2.9", "interface": ""}],
             "kernel_modules": [],
             "nftables": "",
         }
