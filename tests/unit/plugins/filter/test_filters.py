@@ -112,6 +112,7 @@ def test_real_server(found: dict[str, Any]) -> None:
     assert found["real_server"] == {
         "vips": ["192.0.2.10"],
         "tunnels": [],
+        "own_addresses": [{"address": "192.0.2.22", "interface": ""}],
         "kernel_modules": [],
         "nftables": "",
         "return_route": {"gateways": [], "services": [], "direct": []},

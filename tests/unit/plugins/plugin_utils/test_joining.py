@@ -33,8 +33,8 @@ def test_nobody_waits_where_all_is_as_it_has_to_be() -> None:
 
 
 def test_a_new_one_waits_if_another_serves() -> None:
-    for others in ({"lb1": report(held=True)}, {"lb1": report(held=True, joins=True)}, {"lb1": {}}):
-        assert told("lb2", lb2=NEW, **others).waits
+    for other in (report(held=True), report(held=True, joins=True), {}):
+        assert told("lb2", lb1=other, lb2=NEW).waits
     assert not told("lb1", lb1=report(held=True, joins=True), lb2=NEW).waits, "the one that serves goes on"
 
 
