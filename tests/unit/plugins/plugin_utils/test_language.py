@@ -42,7 +42,6 @@ class TestForwarding:
             },
             "own_addresses": [{"address": "192.0.2.9", "interface": ""}],
             "tunnels": [],
-            "own_addresses": [{"address": "192.0.2.9", "interface": ""}],
             "kernel_modules": [],
             "nftables": "",
         }
