@@ -126,12 +126,22 @@ seealso:
 EXAMPLES = r"""
 - name: Drain what the next task removes
   lvs.cluster.ipvs_quiesce:
-    services: "{{ services }}"
+    services:
+      - name: web
+        address: 192.0.2.10
+        port: 80
+        real_servers:
+          - address: 192.0.2.12
     timeout: 120
 
 - name: Make the table what is described
   lvs.cluster.ipvs_table:
-    services: "{{ services }}"
+    services:
+      - name: web
+        address: 192.0.2.10
+        port: 80
+        real_servers:
+          - address: 192.0.2.12
     purge: real_servers
     persist: true
 """

@@ -39,6 +39,7 @@ def test_check_mode_does_not_load_ip_vs(host: Host) -> None:
 
 
 def test_what_is_removed_does_not_load_ip_vs(host: Host) -> None:
+    host.clear()  # a service holds the module
     host.unload()
     web = {"address": "192.0.2.10", "port": 80}
     for name, arguments in (

@@ -15,8 +15,6 @@ from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import leaving
 if TYPE_CHECKING:
     from ansible_collections.lvs.cluster.tests.kernel.conftest import Host
 
-pytestmark = pytest.mark.usefixtures("_nothing_kept")
-
 # an address that every host has, so that its services are served here
 VIP = "127.0.0.1"
 FIRST, SECOND = "198.51.100.11", "198.51.100.12"
@@ -47,7 +45,7 @@ def rules(web: int, checked: int, mark: int) -> list[str]:
 
 
 @pytest.fixture(autouse=True)
-def _table(host: Host) -> None:
+def _table(host: Host, _nothing_kept: None) -> None:
     Path(leaving.RECORD).unlink(missing_ok=True)
     host.restore(THEIRS + OTHER)
     host.ok("ipvs_table", services=[WEB, MARK], persist=True)
