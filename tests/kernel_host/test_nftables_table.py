@@ -86,7 +86,6 @@ def test_what_is_kept_for_the_boot_brings_the_table_back(lab):
     assert not lab.module("nftables_table", rules=RULES).changed
 
 
-@pytest.mark.usefixtures("other")
 def test_what_a_reload_runs_brings_the_table_back(lab):
     before = lab.tree()
     lab.module("nftables_table", rules=RULES)
