@@ -23,23 +23,7 @@ TWO = """\
 """
 
 
-def test_check_mode_does_not_load_ip_vs(host: Host) -> None:
-    host.unload()
-    result = host.ok("ipvs_table", check=True, rules=TWO)
-    assert (result["changed"], result["diff"]["after"]) == (True, TWO)
-    assert host.ok("ipvs_info")["loaded"] is False
-    assert not Path("/proc/net/ip_vs").exists()
-    # Where the kernel could not load it either, check mode says so.
-    hidden = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /lib/modules && exec "$@"', "sh"]
-    result = host.process("ipvs_table", hidden, rules=TWO, _ansible_check_mode=True)
-    assert result["msg"].startswith(f"the running kernel {os.uname().release} has no IPVS: the module ip_vs is neither")
-    assert not Path("/proc/net/ip_vs").exists()
-    assert host.ok("ipvs_table", rules=TWO)["changed"]
-    assert host.save() == TWO
-
-
 def test_what_is_removed_does_not_load_ip_vs(host: Host) -> None:
-    host.clear()  # a service holds the module
     host.unload()
     web = {"address": "192.0.2.10", "port": 80}
     for name, arguments in (
@@ -53,3 +37,18 @@ def test_what_is_removed_does_not_load_ip_vs(host: Host) -> None:
     ):
         assert host.ok(name, **arguments)["changed"] is False, name
         assert not Path("/proc/net/ip_vs").exists(), name
+
+
+def test_check_mode_does_not_load_ip_vs(host: Host) -> None:
+    host.unload()
+    result = host.ok("ipvs_table", check=True, rules=TWO)
+    assert (result["changed"], result["diff"]["after"]) == (True, TWO)
+    assert host.ok("ipvs_info")["loaded"] is False
+    assert not Path("/proc/net/ip_vs").exists()
+    # Where the kernel could not load it either, check mode says so.
+    hidden = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /lib/modules && exec "$@"', "sh"]
+    result = host.process("ipvs_table", hidden, rules=TWO, _ansible_check_mode=True)
+    assert result["msg"].startswith(f"the running kernel {os.uname().release} has no IPVS: the module ip_vs is neither")
+    assert not Path("/proc/net/ip_vs").exists()
+    assert host.ok("ipvs_table", rules=TWO)["changed"]
+    assert host.save() == TWO

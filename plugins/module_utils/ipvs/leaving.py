@@ -202,10 +202,13 @@ class _Run:
                     for service, key in entries
                     if current[service].real_servers[key].weight
                 }
+                wanted = {entry: former[entry] for entry in former if entry in out} | quiesced
                 if not check_mode:
-                    _write_record({entry: former[entry] for entry in former if entry in out} | back | quiesced)
+                    _write_record(wanted | back)
                 patches = to_patches({**back, **dict.fromkeys(quiesced, 0)}, self._described)
                 outcome = converge(ipvs, patches, check_mode=check_mode)
+                if back and not check_mode:
+                    _write_record(wanted)
             for service, why in found.undrained.items():
                 if self._serves(service):
                     self._module.warn(
