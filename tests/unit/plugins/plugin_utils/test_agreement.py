@@ -36,8 +36,9 @@ NO_VARIABLES = {
 }
 
 
-def refusal(more: dict[str, dict[str, Any]], services: Any = WEB, **shared: Any) -> list[str]:
-    """What is wrong with hosts that have these variables beside their addresses and the description."""
+def refusal(more: dict[str, dict[str, Any]], services: Any = None, **shared: Any) -> list[str]:
+    """What is wrong with hosts that have these variables beside their addresses and the description, by default WEB."""
+    services = WEB if services is None else services
     hosts: dict[str, Any] = {
         host: {"lvs_address": own, "lvs_virtual_services": services, **shared, **more.get(host, {})}
         for host, own in OWN.items()

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -18,10 +19,10 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils import blocks, keepali
 from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import build_cluster
 
 OWN = {"lb1": ["192.0.2.2", "2001:db8::2"], "lb2": ["192.0.2.3", "2001:db8::3"], "lb3": ["192.0.2.4", "2001:db8::4"]}
-VIPS = ["192.0.2.10", "2001:db8::10"]
+VIPS = ("192.0.2.10", "2001:db8::10")
 
 
-def model(*directors: str, vips: list[str] = VIPS, **settings: Any) -> dict[str, Any]:
+def model(*directors: str, vips: Sequence[str] = VIPS, **settings: Any) -> dict[str, Any]:
     """What the first of these directors is to be."""
     services = [
         {"name": f"s{number}", "address": vip, "port": 80, "real_servers": [{"address": vip[:-2] + "99"}]}
@@ -41,7 +42,7 @@ def before(*directors: str, **settings: Any) -> dict[str, director_state.Instanc
     return director_state.instances(model(*directors, **settings)["keepalived"])
 
 
-def old(*directors: str, vips: list[str] = VIPS) -> dict[str, director_state.Instance]:
+def old(*directors: str, vips: Sequence[str] = VIPS) -> dict[str, director_state.Instance]:
     """The same as the role wrote it when all VIPs were advertised."""
     text = model(*directors, vips=vips)["keepalived"]
     lines = [line.partition(" #")[0] for line in text.splitlines() if "192.0.0.8" not in line and "100:0" not in line]

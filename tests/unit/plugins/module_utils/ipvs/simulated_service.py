@@ -164,7 +164,7 @@ def parameters(text: str, services: list[dict[str, object]] | None = None, **mor
 
 def service(host: Host, task: dict[str, object]) -> Service:
     """The module's work on this host."""
-    kept = cast("Handover", host)  # its keep and remove are called
+    kept = cast(Handover, host)  # its keep and remove are called
     return Service(parse_task(task), host.run, str(host.root), lambda: host.table, kept, lambda _seconds: None)
 
 
