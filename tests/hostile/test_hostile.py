@@ -328,7 +328,7 @@ def test_only_hosts_with_leftovers_are_visited_again(cluster: Any) -> None:
     assert places == sorted(places)
 
 
-@pytest.mark.parametrize("leftovers", ["text", 7, {"a": 1}, [], None, [["{{ 1/0 }}"]], [{"failed": True}]])
+@pytest.mark.parametrize("leftovers", ["text", {"a": 1}, [["{{ 1/0 }}"], {"failed": True}]])
 def test_what_a_host_says_of_leftovers_is_for_itself(cluster: Any, leftovers: Any) -> None:
     answers = {"rs1": {"arp_silence": {"leftovers": leftovers}, "return_route": {"leftovers": leftovers}}}
     run = cluster.run(*words(cluster, "site"), answers=answers)

@@ -30,7 +30,7 @@ def test_a_new_director_waits_and_has_the_drains_of_the_other(cluster: Any) -> N
     assert (waits["state"], waits["drained"]) == ("joining", ["192.0.2.11"])
     assert takes["state"] == "joined"
     told = run.modules("lb2")
-    assert first < told.index("ipvs_table") < told.index("copy"), "before there is a service and keepalived"
+    assert first < told.index("ipvs_table") < told.index("service_config"), "before there is a service and keepalived"
     assert last > max(at for at, module in enumerate(told) if module == "ipvs_table")
 
 
