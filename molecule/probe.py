@@ -10,6 +10,7 @@ from one port, which are one connection to the balancer; the others take a port 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import sys
@@ -22,12 +23,20 @@ KINDS = {
 }
 
 
-def ask(protocol: str, address: str, port: int, times: int = 1) -> list[list[str] | str]:
-    """Questions from one port of this host."""
+def ask(
+    protocol: str, address: str, port: int, open_until_end: contextlib.ExitStack, times: int = 1
+) -> list[list[str] | str]:
+    """Questions from one port of this host.
+
+    A port of UDP stays open until the end: the kernel could give it to the next question, which would belong to the
+    connection that the balancer has for it.
+    """
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     name, _at, source = protocol.partition("@")
     try:
-        with socket.socket(family, *KINDS[name.removesuffix("-one")]) as one:
+        with contextlib.ExitStack() as closed:
+            one = socket.socket(family, *KINDS[name.removesuffix("-one")])
+            (open_until_end if name.startswith("udp") else closed).enter_context(one)
             one.settimeout(SECONDS)
             if source:
                 one.bind((source, 0))
@@ -45,12 +54,13 @@ def main() -> None:
     times, words = int(sys.argv[1]), sys.argv[2:]
     for protocol, address, port in zip(words[::3], words[1::3], words[2::3], strict=True):
         answers: list[list[str] | str] = []
-        if protocol.endswith("-one"):
-            answers = ask(protocol, address, int(port), times)
-        for _number in range(times - len(answers)):
-            answers += ask(protocol, address, int(port))
-            if isinstance(answers[-1], str) and len(answers) > 2:
-                break  # nobody is there: no need to wait for every one
+        with contextlib.ExitStack() as open_until_end:
+            if protocol.endswith("-one"):
+                answers = ask(protocol, address, int(port), open_until_end, times)
+            for _number in range(times - len(answers)):
+                answers += ask(protocol, address, int(port), open_until_end)
+                if isinstance(answers[-1], str) and len(answers) > 2:
+                    break  # nobody is there: no need to wait for every one
         print(json.dumps(answers), flush=True)
 
 
