@@ -124,10 +124,10 @@ def joins(present: Mapping[str, Instance], wanted: Iterable[Mapping[str, Any]]) 
     if not any(instance.peers for instance in present.values()):
         return True
     return any(
-        now.virtual_router_id == str(one["virtual_router_id"]) and now.advertised != {_advertised(one)}
+        present[one["name"]].virtual_router_id == str(one["virtual_router_id"])
+        and present[one["name"]].advertised != {_advertised(one)}
         for one in wanted
-        for now in [present.get(one["name"])]
-        if now is not None
+        if one["name"] in present
     )
 
 
@@ -141,8 +141,7 @@ def static_vip(
     """Return a VIP that the host holds and that keepalived has not added; None if there is none.
 
     keepalived adds what its configuration lists. That of the role lists VIPs with the prefix length of one address. If
-    the file is not the role's any more, because somebody has damaged it, a keepalived that ``runs`` may have read
-    another one before.
+    the file was changed by hand and no longer is the role's, a keepalived that ``runs`` may have read the former one.
     """
     listed = {address for instance in present.values() for address in instance.addresses}
     for one in held:

@@ -150,8 +150,8 @@ class _Entries:
 def warnings(records: Mapping[str, str | None]) -> list[str]:
     """A sentence for each record, by path and text, of which something cannot be read."""
     return [
-        f"{path} is damaged, and what it remembers there will not be put back: {'; '.join(found)}. Put it back by hand"
-        " when it is no longer needed; the next change writes the rest anew"
+        f"{path} is damaged, and these entries cannot be restored: {'; '.join(found)}. Restore them by hand"
+        " after teardown; the next change writes the other entries again"
         for path, text in sorted(records.items())
         for found in [parse_record(path, text).unreadable]
         if found

@@ -76,7 +76,7 @@ class Rule:
 
     @property
     def marked(self) -> bool:
-        """Whether the rule has our protocol, since the table that it leads to is not ours."""
+        """Return whether the rule is marked with our protocol, because it leads to a table of others."""
         return self.more_than_default or bool(self.destination)
 
     def __str__(self) -> str:

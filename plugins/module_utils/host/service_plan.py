@@ -294,7 +294,7 @@ def _action(state: ServiceState, wanted: Wanted, new_directory: bool, dropped: b
 
 
 def _has_read(state: ServiceState, file: ConfigFile) -> bool:
-    """Whether the running process has this file as it is wanted."""
+    """Return whether the running process has read the wanted content of this file."""
     found, unit, applied = state.files.get(file.path), state.unit, state.applied
     if found is None or digest(found.content) != file.digest:
         return False

@@ -69,7 +69,7 @@ class Systemd:
         return Unit(text, os.path.lexists(self._link(name)), runs)
 
     def _runs(self, name: str) -> bool:
-        """Whether a service has processes, by its control group: to ask systemctl takes a second on a slow machine."""
+        """Return whether a service has processes, from its control group: systemctl takes a second on slow machines."""
         for hierarchy in ("", "systemd"):  # of version 2, and 1
             path = os.path.join(self._groups, hierarchy, "system.slice", name, "cgroup.procs")
             try:

@@ -215,8 +215,8 @@ def _devices(state: HostState, ends: Sequence[End]) -> list[TunnelDevice]:
 def _with_former(state: HostState, devices: Sequence[TunnelDevice]) -> list[TunnelDevice]:
     """These devices and those of earlier tasks.
 
-    The kernel has one device of a kind for an address, so one that is to take the other checksum stays for now: packets
-    with the present checksum would be lost otherwise, as long as the directors send them.
+    The kernel has one device of a kind for an address, so one that is to take the other checksum is left unchanged:
+    the directors still send packets with the present checksum, which would be lost. The clean-up replaces the device.
     """
     former = {device.name: device for device in state.tunnels if device.up}
     kept = [former.get(device.name, device) for device in devices]

@@ -210,7 +210,7 @@ def routes_unit(header: str, routes: Sequence[Route], rules: Sequence[Rule]) -> 
 def watch_unit(header: str, routes: Sequence[Route]) -> Unit:
     """The unit that sets routes again when an interface has lost them, for as long as it runs."""
     families = sorted({route.family[-1] for route in routes})
-    # Of an interface that is down yet it says so each time, which nobody has to read.
+    # ip prints an error for each route while the interface is down, so its output is discarded.
     commands = "".join(
         f'echo "$$routes" | sed -n "s/^{family} //p" | ip -{family} -force -batch - 2>/dev/null; '
         for family in families

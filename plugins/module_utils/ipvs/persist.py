@@ -119,7 +119,7 @@ class Kept(NamedTuple):
 
     @property
     def changed(self) -> bool:
-        """Whether there is anything to do."""
+        """Return whether files or the unit have to change."""
         return bool(self.changes) or self.enable is not None
 
     def diff(self) -> list[dict[str, str]]:

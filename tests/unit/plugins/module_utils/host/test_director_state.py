@@ -102,8 +102,8 @@ def test_one_that_takes_the_place_of_another_is_told_too() -> None:
 
 
 def test_nobody_is_lost() -> None:
-    for now in ({}, before("lb1"), before("lb1", "lb2"), before("lb1", "lb2", vips=VIPS[:1])):
-        assert director_state.lost_peers(now, wanted("lb1", "lb2"), []) == ""
+    for present in ({}, before("lb1"), before("lb1", "lb2"), before("lb1", "lb2", vips=VIPS[:1])):
+        assert director_state.lost_peers(present, wanted("lb1", "lb2"), []) == ""
     # the last IPv6 VIP has gone, and with it the instance
     assert director_state.lost_peers(before("lb1", "lb2"), wanted("lb1", "lb2", vips=VIPS[:1]), []) == ""
 

@@ -80,8 +80,8 @@ def test_what_can_be_read_of_a_damaged_record_is_known(text: str, found: Record,
     text = text.replace("%s", EMPTY)
     assert parse_record("/r.json", text) == found
     assert warnings({"/q.json": None, "/r.json": text, "/s.json": render_record(Record({"a": "1"}))}) == [
-        f"/r.json is damaged, and what it remembers there will not be put back: {problem}. Put it back by hand when it"
-        " is no longer needed; the next change writes the rest anew"
+        f"/r.json is damaged, and these entries cannot be restored: {problem}. Restore them by hand after"
+        " teardown; the next change writes the other entries again"
     ]
 
 
