@@ -5,6 +5,7 @@
 
 `.venv/bin/python tests/run.py [STAGE ...]`; the Makefile calls it. Without names, the stages of `make test` run, with
 the name check the quick ones, and with the name full all of them.
+Stages that run beside others get the processor time that those leave: a cluster of machines waits for a third of it.
 The last line reads `N passed, N failed`, counted in stages. The exit status is 0 only when nothing failed.
 """
 
@@ -13,14 +14,17 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
+LOGS = ROOT / ".build"
 # All stages of `make test` together: more than the first is a warning, more than the second a failure. The first
 # is the aim for two cores without KVM. Continuous integration stops after an hour and a half.
 TOTAL_MINUTES, LIMIT_MINUTES = 60.0, 90.0
@@ -33,9 +37,10 @@ class Stage:
     """One part of the tests: `command` is run in the repository's root.
 
     `minutes` is what it takes on two cores without KVM that other work keeps busy too, and with nothing cached: well
-    above what it takes alone. Those of `make test` are LIMIT_MINUTES together. `when` is check for the stages of
-    `make check` and `make test`, test for `make test` alone, and full for those that would take too long there.
-    `report` is a file that the command leaves behind, which the summary repeats.
+    above what it takes alone. `when` is check for the stages of `make check` and `make test`, test for `make test`
+    alone, and full for those that would take too long there. `report` is a file that the command leaves behind, which
+    the summary repeats. A stage that is `beside` runs while those after it run, at the priority `nice`, and what it
+    prints comes when it has ended. Those of `make test` that are not are LIMIT_MINUTES together.
     """
 
     name: str
@@ -44,6 +49,8 @@ class Stage:
     command: tuple[str, ...]
     when: str = "test"
     report: str = ""
+    beside: bool = False
+    nice: int = 0
 
 
 def scenarios(*names: str) -> tuple[str, ...]:
@@ -58,6 +65,14 @@ def scenarios(*names: str) -> tuple[str, ...]:
 
 
 STAGES = (
+    # Of the first run. One processor builds them while the stages that need no machine run.
+    Stage(
+        "images",
+        "Debian's images, and the machines that clones start from",
+        15,
+        (f"{BIN}/python", "molecule/lab", "build", "debian-12", "debian-13"),
+        beside=True,
+    ),
     # Three minutes alone. The first run makes environments for ansible-test and galaxy-importer, which doubles it.
     Stage("conformance", "linters, types, documentation, sanity", 9, (f"{BIN}/nox",), when="check"),
     # A minute and a half of processor time.
@@ -74,9 +89,11 @@ STAGES = (
     Stage(
         "matrix",
         "the other releases of ansible-core that are supported",
-        20,
+        60,
         (f"{BIN}/python", "tests/matrix.py"),
         report=".build/matrix/report",
+        beside=True,
+        nice=19,
     ),
     # Six minutes alone. Two emulated machines at once take all of two cores, so other work counts double.
     Stage("kernel", "the modules against real IPVS, in machines", 14, (f"{BIN}/python", "tests/kernel/run.py")),
@@ -141,13 +158,18 @@ def environment() -> dict[str, str]:
     }
 
 
-def run(stage: Stage) -> Result:
-    """Run one stage; its output goes straight to the terminal."""
+def begin(stage: Stage) -> float:
+    """Say that a stage begins; return when."""
     print(f"\n=== {stage.name}: {stage.about} (budget {clock(stage.minutes * 60)})")
     print(f"    {shlex.join(stage.command)}", flush=True)
     if stage.report:
         (ROOT / stage.report).unlink(missing_ok=True)
-    start = time.monotonic()
+    return time.monotonic()
+
+
+def run(stage: Stage) -> Result:
+    """Run one stage; its output goes straight to the terminal."""
+    start = begin(stage)
     try:
         status = subprocess.run(stage.command, cwd=ROOT, env=environment(), check=False).returncode
     except OSError as error:
@@ -155,25 +177,97 @@ def run(stage: Stage) -> Result:
         status = 127
     except KeyboardInterrupt:
         status = 130
+    return end(stage, start, status)
+
+
+def end(stage: Stage, start: float, status: int) -> Result:
+    """Say that a stage has ended; return how."""
     seconds = time.monotonic() - start
     print(f"=== {stage.name}: {'failed' if status else 'passed'} after {clock(seconds)}", flush=True)
     return Result(stage, seconds, status)
 
 
+class Beside:
+    """A stage that runs while others run."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.start = begin(stage)
+        self.output = LOGS / f"{stage.name}.log"
+        print(f"    its output is in {self.output} until it has ended", flush=True)
+        # In a session of its own, so that a failure of another stage can end all of it. The scheduler of Linux shares
+        # the processors among sessions first: there nice alone would mean nothing.
+        nicely = '{ echo "$0" >/proc/$$/autogroup; } 2>/dev/null; exec nice -n "$0" "$@"'
+        with self.output.open("wb") as output:
+            self.process = subprocess.Popen(
+                ["sh", "-c", nicely, str(stage.nice), *stage.command],
+                cwd=ROOT,
+                env=environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def wait(self) -> Result:
+        """Wait for its end, and print what it has printed."""
+        print(f"\n=== {self.stage.name}: waiting for its end, after {clock(time.monotonic() - self.start)}", flush=True)
+        return self.ended()
+
+    def ended(self) -> Result:
+        status = self.process.wait()
+        print(f"\n=== {self.stage.name}:", flush=True)
+        sys.stdout.buffer.write(self.output.read_bytes())
+        return end(self.stage, self.start, status)
+
+    def stop(self) -> None:
+        """End it and all that it has started, what ignores an interrupt too."""
+        for number in (signal.SIGINT, signal.SIGKILL):
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, number)
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(timeout=30)
+
+
 def run_in_order(stages: list[Stage]) -> list[Result]:
     """Run stages up to the first failure; the results of those behind it say that they did not run."""
-    results: list[Result] = []
-    stopped = False
-    for stage in stages:
-        result = Result(stage) if stopped else run(stage)
-        stopped = stopped or result.status != 0
-        results.append(result)
-    return results
+    results = {stage.name: Result(stage) for stage in stages}
+    running: list[Beside] = []
+
+    def look() -> None:
+        """Take in those beside that have ended meanwhile."""
+        for one in [one for one in running if one.process.poll() is not None]:
+            running.remove(one)
+            results[one.stage.name] = one.ended()
+
+    def failed() -> bool:
+        return any(result.status for result in results.values())
+
+    try:
+        for stage in stages:
+            look()
+            if failed():
+                break
+            if stage.beside and stage is not stages[-1]:
+                running.append(Beside(stage))
+            else:
+                results[stage.name] = run(stage)
+        while running and not failed():
+            one = running.pop(0)
+            try:
+                results[one.stage.name] = one.wait()
+            except KeyboardInterrupt:
+                one.stop()
+                results[one.stage.name] = end(one.stage, one.start, 130)
+        look()
+    finally:
+        for one in running:
+            one.stop()
+    return list(results.values())
 
 
-def summary(results: list[Result]) -> bool:
-    """Print what each stage did and took; return whether all is well."""
-    total = sum(result.seconds or 0 for result in results)
+def summary(results: list[Result], total: float) -> bool:
+    """Print what each stage did and took, and all together (`total` seconds); return whether all is well."""
     longer = sum(result.stage.minutes for result in results if result.stage.when == "full")
     aim, limit = (TOTAL_MINUTES + longer) * 60, (LIMIT_MINUTES + longer) * 60
     outcome = "FAILED: too long" if total > limit else "over budget" if total > aim else ""
@@ -217,7 +311,9 @@ def main() -> int:
     if unknown := [name for name in names if name not in known]:
         parser.error(f"there is no stage {unknown[0]}; the stages are {', '.join(known)}")
     # Always in the order above, however they were named: the quick ones first.
-    return 0 if summary(run_in_order([stage for stage in STAGES if stage.name in names])) else 1
+    start = time.monotonic()
+    results = run_in_order([stage for stage in STAGES if stage.name in names])
+    return 0 if summary(results, time.monotonic() - start) else 1
 
 
 if __name__ == "__main__":

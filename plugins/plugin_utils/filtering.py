@@ -59,7 +59,7 @@ def refuse_overriding_facts(groups: object, hostvars: object, raw_get: Callable[
     if not isinstance(groups, Mapping) or not isinstance(hostvars, Mapping):
         return  # `build_cluster` says so
     problems = Problems()
-    for host in dict.fromkeys([*_hosts(groups, DIRECTORS), *_hosts(groups, REAL_SERVERS)]):
+    for host in dict.fromkeys([*hosts_of_group(groups, DIRECTORS), *hosts_of_group(groups, REAL_SERVERS)]):
         variables = hostvars.get(host)
         if not isinstance(variables, Mapping) or not variables.get("ansible_facts"):
             continue
@@ -77,7 +77,8 @@ def refuse_overriding_facts(groups: object, hostvars: object, raw_get: Callable[
     problems.raise_any()
 
 
-def _hosts(groups: Mapping[Any, Any], group: str) -> list[str]:
+def hosts_of_group(groups: Mapping[Any, Any], group: str) -> list[str]:
+    """Return the inventory names of a group's hosts; none if there is no such group."""
     hosts = groups.get(group)
     return [host for host in hosts if isinstance(host, str)] if isinstance(hosts, (list, tuple)) else []
 

@@ -54,6 +54,7 @@ SETTINGS = frozenset(
         "lvs_failover_force",
         "lvs_failover_to",
         "lvs_install_packages",
+        "lvs_left_out",
         "lvs_minimum_in_service",
         "lvs_nat_gateway",
         "lvs_other_variables",

@@ -359,3 +359,19 @@ def test_clean_up_can_be_left_for_later(cluster: Any) -> None:
     run = cluster.run(*words(cluster, "site"), "-e", "lvs_clean_up=false")
     assert run.status == 0, run.text
     assert purges(run, "rs2") == [False]
+
+
+def test_a_real_server_is_left_out_and_named(cluster: Any) -> None:
+    run = cluster.run(*words(cluster, "site"), "-e", "lvs_left_out=rs1")
+    assert run.status == 0, run.text
+    assert run.told["rs1"] == []
+    others_told_the_same(run, cluster.honest(*words(cluster, "site")), "rs1")
+    assert "rs1 was left out of this run." in run.text
+
+
+def test_who_is_left_out_has_to_be_a_real_server(cluster: Any) -> None:
+    for name in ("lb1", "rs9"):
+        run = cluster.run("site", "-e", json.dumps({"lvs_left_out": name}))
+        assert run.status != 0
+        assert "is not a host of the group real_servers, and only those can be left out" in run.text
+        assert not any(run.told.values())

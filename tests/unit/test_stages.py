@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -71,23 +73,88 @@ def test_a_release_without_a_python_is_named(
 
 def test_what_is_too_long_fails_and_what_is_long_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     stage = Stage("unit", "", 3, ("true",))
-    assert summary([Result(stage, 60.0)])
+    assert summary([Result(stage, 60.0)], 60)
     assert "warning" not in capsys.readouterr().out
-    assert summary([Result(stage, TOTAL_MINUTES * 60 + 1)])
+    long = TOTAL_MINUTES * 60 + 1
+    assert summary([Result(stage, long)], long)
     assert "warning: all stages took 60:01; more than 90:00 is a failure" in capsys.readouterr().out
-    assert not summary([Result(stage, LIMIT_MINUTES * 60 + 1)])
+    long = LIMIT_MINUTES * 60 + 1
+    assert not summary([Result(stage, long)], long)
     assert capsys.readouterr().out.endswith("1 passed, 1 failed\n")
 
 
 def test_the_budgets_fit_into_the_limit() -> None:
-    assert sum(stage.minutes for stage in STAGES if stage.when != "full") <= LIMIT_MINUTES
+    assert sum(stage.minutes for stage in STAGES if stage.when != "full" and not stage.beside) <= LIMIT_MINUTES
+
+
+def python(program: str) -> tuple[str, ...]:
+    return (sys.executable, "-c", program)
+
+
+@pytest.fixture
+def logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(run, "LOGS", tmp_path)
+    return tmp_path
+
+
+@pytest.mark.usefixtures("logs")
+def test_a_stage_beside_others_is_there_at_the_end(capfd: pytest.CaptureFixture[str]) -> None:
+    beside = Stage(
+        "beside", "", 3, python("import os, time; time.sleep(1); print('nice', os.nice(0))"), beside=True, nice=19
+    )
+    results = run.run_in_order([beside, Stage("one", "", 3, python("print('one')")), Stage("two", "", 3, ("true",))])
+    assert [(result.stage.name, result.status) for result in results] == [("beside", 0), ("one", 0), ("two", 0)]
+    assert results[0].seconds is not None
+    assert results[0].seconds >= 1
+    text = capfd.readouterr().out
+    assert text.index("=== one: passed") < text.index("nice 19\n") < text.index("=== beside: passed")
+
+
+def there(path: Path) -> str:
+    """A program that waits until a file has content."""
+    return f"""
+import pathlib, time
+path = pathlib.Path({str(path)!r})
+while not path.exists() or not path.read_text():
+    time.sleep(0.05)
+"""
+
+
+def test_a_failure_beside_others_stops_them(logs: Path) -> None:
+    path = logs / "there"
+    beside = Stage("beside", "", 3, python(f"open({str(path)!r}, 'w').write('x'); raise SystemExit(3)"), beside=True)
+    one = Stage("one", "", 3, python(f"{there(path)}time.sleep(1)"))
+    results = run.run_in_order([beside, one, Stage("two", "", 3, ("true",))])
+    assert [(result.status, result.seconds is not None) for result in results] == [(3, True), (0, True), (0, False)]
+
+
+def runs(pid: str) -> bool:
+    """Whether a process runs: one that has ended, and that nobody has asked about yet, has no command line."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes() != b""
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_a_failure_ends_what_runs_beside(logs: Path) -> None:
+    path = logs / "there"
+    program = f"import os, time; open({str(path)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
+    # With a process of its own, which ignores an interrupt, as those do that a shell starts in the background.
+    beside = Stage("beside", "", 3, ("sh", "-c", '"$0" -c "$1" & wait', sys.executable, program), beside=True)
+    one = Stage("one", "", 3, python(f"{there(path)}raise SystemExit(1)"))
+    results = run.run_in_order([beside, one, Stage("two", "", 3, ("true",))])
+    assert [(result.status, result.seconds is not None) for result in results] == [(0, False), (1, True), (0, False)]
+    deadline = time.monotonic() + 30
+    while runs(path.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not runs(path.read_text())
 
 
 def test_a_report_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(run, "ROOT", tmp_path)
     (tmp_path / "report").write_text("ansible-core 2.20: NOT TESTED\n")
     stage = Stage("matrix", "", 3, ("true",), report="report")
-    assert summary([Result(stage, 60.0)])
+    assert summary([Result(stage, 60.0)], 60)
     assert "\nmatrix:\nansible-core 2.20: NOT TESTED\n" in capsys.readouterr().out
-    assert summary([Result(stage)])
+    assert summary([Result(stage)], 60)
     assert "NOT TESTED" not in capsys.readouterr().out

@@ -1,0 +1,49 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which hosts a play is for: groups, without the real servers that are left out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.lvs.cluster.plugins.filter.hosts_of_run import hosts_of_run
+
+GROUPS = {"directors": ["lb1"], "real_servers": ["rs1", "rs2", "rs7"]}
+
+
+@pytest.mark.parametrize(
+    ("left_out", "pattern"),
+    [
+        ([], "directors:real_servers"),
+        ("", "directors:real_servers"),
+        ("rs7", "directors:real_servers:!rs7"),
+        ("rs7, rs1,", "directors:real_servers:!rs7:!rs1"),
+        (["rs2"], "directors:real_servers:!rs2"),
+    ],
+)
+def test_real_servers_are_left_out(left_out: Any, pattern: str) -> None:
+    assert hosts_of_run(["directors", "real_servers"], GROUPS, left_out) == pattern
+
+
+@pytest.mark.parametrize(
+    ("left_out", "sentence"),
+    [
+        ("rs8", "lvs_left_out: 'rs8' is not a host of the group real_servers, and only those can be left out"),
+        ("lb1", "lvs_left_out: 'lb1' is not a host of the group real_servers, and only those can be left out"),
+        ([["rs1"]], "is not a host of the group"),
+        (7, "lvs_left_out: 7 is neither a list nor names with commas between them"),
+        ({"rs1": 1}, "is neither a list nor names"),
+    ],
+)
+def test_only_real_servers_are(left_out: Any, sentence: str) -> None:
+    with pytest.raises(AnsibleFilterError) as error:
+        hosts_of_run(["directors"], GROUPS, left_out)
+    assert sentence in str(error.value)
+
+
+def test_without_the_group_none_can_be() -> None:
+    assert hosts_of_run(["directors", "real_servers"], {}) == "directors:real_servers"
