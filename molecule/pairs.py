@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,8 @@ from contextlib import ExitStack, contextmanager
 
 import cluster
 from testinfra.host import Host
+
+INVENTORY = cluster.ROOT / "molecule" / "pair" / "inventory.yml"
 
 VIP6 = "[2001:db8::10]"
 RULES = [
@@ -69,3 +72,31 @@ def followed(*directors: str) -> Iterator[Followed]:
             if process.stdout:
                 outputs.append(process.stdout.fileno())
         yield Followed(outputs)
+
+
+def killed_after(task: str, *words: str) -> bool:
+    """Kill a run of site when the next task begins after this one; whether it came so far."""
+    inventories = ["-i", str(cluster.LAB / "inventory.yml"), "-i", str(INVENTORY)]
+    plain = {"ANSIBLE_CONFIG": str(cluster.ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"}
+    program = str(cluster.ROOT / ".venv" / "bin" / "ansible-playbook")
+    seen = False
+    with subprocess.Popen(
+        [program, *inventories, "lvs.cluster.site", *words],
+        cwd=cluster.ROOT,
+        env={**os.environ, **plain, "PYTHONUNBUFFERED": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        for line in process.stdout or ():
+            if line.startswith("TASK ["):
+                if seen:
+                    os.killpg(process.pid, signal.SIGKILL)
+                    return True
+                seen = line.startswith(f"TASK [{task}")
+            elif seen and line.startswith("PLAY"):
+                os.killpg(process.pid, signal.SIGKILL)
+                return True
+    return False

@@ -85,6 +85,14 @@ STAGES = (
         (*PYTEST, "tests/hostile"),
         when="check",
     ),
+    # Twelve minutes alone. Two emulated machines at once take all of two cores, so other work counts double.
+    Stage("kernel", "the modules against real IPVS, in machines", 20, (f"{BIN}/python", "tests/kernel/run.py")),
+    Stage(
+        "lab",
+        "the machines of all this: quick, and gone without a trace",
+        3,
+        (f"{BIN}/pytest", "-q", "-s", "tests/lab"),
+    ),
     # What unit, hostile and a part of conformance take, for each of the others; the first run makes the environments.
     Stage(
         "matrix",
@@ -95,15 +103,7 @@ STAGES = (
         beside=True,
         nice=19,
     ),
-    # Six minutes alone. Two emulated machines at once take all of two cores, so other work counts double.
-    Stage("kernel", "the modules against real IPVS, in machines", 14, (f"{BIN}/python", "tests/kernel/run.py")),
-    Stage(
-        "lab",
-        "the machines of all this: quick, and gone without a trace",
-        3,
-        (f"{BIN}/pytest", "-q", "-s", "tests/lab"),
-    ),
-    Stage("molecule", "scenarios on clusters of machines", 32, scenarios("dr", "methods", "routed")),
+    Stage("molecule", "scenarios on clusters of machines", 46, scenarios("dr", "methods", "routed")),
     Stage(
         "newest-kernel",
         "the modules against the IPVS of the newest kernel that Debian has",

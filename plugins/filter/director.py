@@ -149,6 +149,10 @@ options:
     type: list
     elements: str
     default: []
+  packages:
+    description: The distribution's packages that it takes, instead of the usual ones.
+    type: list
+    elements: str
 seealso:
   - plugin: lvs.cluster.real_server
     plugin_type: filter
@@ -203,6 +207,10 @@ _value:
         - This is for the option O(lvs.cluster.ipvs_table#module:exclude).
       type: list
       elements: dict
+    packages:
+      description: The distribution's packages that it takes.
+      type: list
+      elements: str
     identities:
       description: The identities of all services.
       type: list
@@ -380,6 +388,7 @@ _value:
     owned_elsewhere: []
     identities:
       - {address: 192.0.2.10, port: 80, protocol: tcp}
+    packages: [ipvsadm, keepalived, nftables, python3-pyroute2]
     kernel_modules: [ip_vs, ip_vs_rr]
     sysctls:
       net.ipv4.vs.expire_nodest_conn: 1
@@ -458,6 +467,7 @@ def director(
     flood_defence: Any = True,
     leaving_timeout: Any = 60,
     directors_that_leave: Any = None,
+    packages: Any = None,
 ) -> dict[str, object]:
     """`Cluster.director` as a filter."""
 
@@ -486,6 +496,7 @@ def director(
             flood_defence,
             leaving_timeout,
             directors_that_leave,
+            packages,
         )
 
     return expand(description, groups, hostvars, wanted)

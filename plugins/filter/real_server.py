@@ -58,6 +58,10 @@ options:
       - The directors' addresses are C(lvs_address) and what the variable C(lvs_tunnel_sources) of the directors names.
     type: bool
     default: true
+  packages:
+    description: The distribution's packages that it takes, instead of the usual ones.
+    type: list
+    elements: str
 seealso:
   - plugin: lvs.cluster.director
     plugin_type: filter
@@ -110,6 +114,10 @@ _value:
           O(lvs.cluster.host_check#module:own_addresses).
       type: list
       elements: dict
+    packages:
+      description: The distribution's packages that it takes.
+      type: list
+      elements: str
     kernel_modules:
       description: The kernel modules that the tunnels need.
       type: list
@@ -128,6 +136,7 @@ _value:
       direct: [192.0.2.2, 192.0.2.3]
     tunnels: []
     own_addresses: [{"address": "192.0.2.11", "interface": ""}]
+    packages: [python3-pyroute2]
     kernel_modules: []
     nftables: ""
 """
@@ -146,13 +155,14 @@ def real_server(
     tunnel_mtu: Any = 1500,
     return_traffic: Any = "services",
     tunnel_guard: Any = True,
+    packages: Any = None,
 ) -> dict[str, object]:
     """`Cluster.real_server` as a filter."""
     return expand(
         description,
         groups,
         hostvars,
-        lambda cluster: cluster.real_server(host, nat_gateway, tunnel_mtu, return_traffic, tunnel_guard),
+        lambda cluster: cluster.real_server(host, nat_gateway, tunnel_mtu, return_traffic, tunnel_guard, packages),
     )
 
 

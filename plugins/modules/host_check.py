@@ -38,6 +38,13 @@ options:
     type: list
     elements: str
     default: []
+  packages:
+    description:
+      - Packages of the distribution that the host may have or not. It has those that C(dpkg) or C(rpm) know by exactly
+        this name.
+    type: list
+    elements: str
+    default: []
   services:
     description:
       - Services of systemd that must run now.
@@ -263,6 +270,13 @@ held:
   type: list
   elements: str
   sample: [192.0.2.10]
+missing_packages:
+  description:
+    - Those of O(packages) that the host lacks.
+  returned: success
+  type: list
+  elements: str
+  sample: [keepalived]
 director:
   description: What the host is now.
   returned: success and O(director)
@@ -314,6 +328,7 @@ from ansible_collections.lvs.cluster.plugins.module_utils.host.forwarding import
 from ansible_collections.lvs.cluster.plugins.module_utils.host.given import module_name, unicast_address, unit_name
 from ansible_collections.lvs.cluster.plugins.module_utils.host.keepalived import require_vrrp
 from ansible_collections.lvs.cluster.plugins.module_utils.host.kmod import KernelModules
+from ansible_collections.lvs.cluster.plugins.module_utils.host.packages import missing_packages
 from ansible_collections.lvs.cluster.plugins.module_utils.host.respawn import LIBRARY, respawn_with_library
 from ansible_collections.lvs.cluster.plugins.module_utils.host.runner import runner
 from ansible_collections.lvs.cluster.plugins.module_utils.host.source import (
@@ -471,6 +486,7 @@ def main() -> None:
             "kernel_modules": {"type": "list", "elements": "str", "default": []},
             "libraries": {"type": "list", "elements": "str", "default": []},
             "programs": {"type": "list", "elements": "str", "default": []},
+            "packages": {"type": "list", "elements": "str", "default": []},
             "services": {"type": "list", "elements": "str", "default": []},
             "addresses": {"type": "list", "elements": "str", "default": []},
             "no_addresses": {"type": "list", "elements": "str", "default": []},
@@ -569,7 +585,11 @@ def main() -> None:
                 raise HostError(f"the service {name} does not run")
         _check_addresses(module.params["addresses"], module.params["no_addresses"])
         _check_virtual_services(module.params["virtual_services"])
-        found: dict[str, Any] = {"held": _held(module.params["vips"]), "joining": _joining()}
+        found: dict[str, Any] = {
+            "held": _held(module.params["vips"]),
+            "joining": _joining(),
+            "missing_packages": missing_packages(run, module.params["packages"]),
+        }
         if module.params["director"] is not None:
             found["director"] = _director(run, module.params["director"], module.params["vips"])
         if module.params["vrrp"]:

@@ -70,6 +70,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.own_state import (
     read_leaving,
     state_of_director,
 )
+from ansible_collections.lvs.cluster.plugins.plugin_utils.packages import director_packages, real_server_packages
 from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import ModelError, Problems, show
 from ansible_collections.lvs.cluster.plugins.plugin_utils.resolve import ResolvedService, resolve
 from ansible_collections.lvs.cluster.plugins.plugin_utils.services import UNREWRITTEN
@@ -166,6 +167,7 @@ class Cluster:
         flood_defence: object = True,
         leaving_timeout: object = 60,
         directors_that_leave: object = None,
+        packages: object = None,
     ) -> dict[str, object]:
         """What one director needs; raises `ModelError` when the host is none or a setting is bad.
 
@@ -176,6 +178,7 @@ class Cluster:
         - ``health_checked``: the same services with their real and sorry servers (`table.health_checked`)
         - ``leaving_timeout``: for how many seconds the director waits for connections of real servers that leave
         - ``identities``: those of all services
+        - ``packages``: a list of names (`packages.director_packages`)
         - ``kernel_modules``: a list of names (`kernel_settings.kernel_modules`)
         - ``sysctls``: key -> value (`kernel_settings.sysctls`), with ``extra_sysctls`` over them
         - ``defence_threshold``: whether the host works out the threshold of its flood defence
@@ -237,6 +240,7 @@ class Cluster:
         defends = read_flood_defence(flood_defence, problems)
         leaving = read_leaving_timeout(leaving_timeout, problems)
         gone = read_leaving(directors_that_leave, self.inventory, problems)
+        installed = director_packages(packages, checker, problems)
         routed = routed_families(self.resolved)
         passes = read_transit(transit, routed, extra, problems)
         problems.raise_any()
@@ -283,6 +287,7 @@ class Cluster:
             "health_checked": health_checked(self.resolved),
             "leaving_timeout": leaving,
             "identities": self.identities(),
+            "packages": installed,
             "kernel_modules": kernel_modules(services),
             "sysctls": kernel,
             "defence_threshold": defends,
@@ -323,6 +328,7 @@ class Cluster:
         tunnel_mtu: object = 1500,
         return_traffic: object = "services",
         tunnel_guard: object = True,
+        packages: object = None,
     ) -> dict[str, object]:
         """What one real server needs; raises `ModelError` for a host of another group, or when a setting is bad.
 
@@ -333,6 +339,7 @@ class Cluster:
           ``return_traffic`` is only checked.
         - ``tunnels``: what the module ``ipvs_tunnel`` takes (`tunnels.tunnel_ends`)
         - ``own_addresses``: the addresses that it has to have now (`own_state.addresses_of_real_server`)
+        - ``packages``: a list of names (`packages.real_server_packages`)
         - ``kernel_modules``: the kernel modules that those need
         - ``nftables``: the rules of the table lvs_real_server (`tunnels.real_server_rules`), empty for no table
         """
@@ -343,9 +350,10 @@ class Cluster:
         gateways = read_gateways(nat_gateway, self.resolved, self.inventory, problems)
         check_return_traffic(host, return_traffic, self.resolved, problems)
         rules = real_server_rules(host, self.resolved, mtu, guard, self.inventory, problems)
+        ends = tunnel_ends(host, self.resolved)
+        installed = real_server_packages(packages, bool(ends), problems)
         problems.raise_any()
         services = replies(host, self.resolved)
-        ends = tunnel_ends(host, self.resolved)
         used = {family_of(address) for address in (to_address(one["address"]) for one in services) if address}
         return {
             "vips": [str(vip) for vip in self.vips(host)],
@@ -356,6 +364,7 @@ class Cluster:
             },
             "tunnels": ends,
             "own_addresses": addresses_of_real_server(host, self.resolved, self.inventory),
+            "packages": installed,
             "kernel_modules": list(parse_tunnels(True, ends, True).modules),
             "nftables": rules,
         }

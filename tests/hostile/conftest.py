@@ -63,6 +63,7 @@ HONEST: dict[str, dict[str, Any]] = {
             "kernel_release": "6.1",
             "held": [],
             "joining": False,
+            "missing_packages": [],
             "director": {"configured": True, "joins": False, "joining": False, "drained": []},
         },
         "ipvs_drain": {"switched": "told real_servers", "former": [{"name": "smtp", "address": VIP, "port": 25}]},

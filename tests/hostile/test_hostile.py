@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-PLAYBOOKS = ("site", "verify", "drain", "undrain", "rolling_update", "failover", "teardown", "example_layer7")
+PLAYBOOKS = ("site", "table", "verify", "drain", "undrain", "rolling_update", "failover", "teardown", "example_layer7")
 #: After a failure these put back what has been changed on other directors.
 UNDONE = ("drain", "rolling_update", "failover")
 #: Keys whose texts have to be VIPs and addresses of the description: tested by themselves below.
@@ -25,6 +25,7 @@ def words(cluster: Any, playbook: str, servers: str = "rs1") -> list[str]:
     """The arguments of a run that goes on to its end."""
     more = {
         "site": ["-e", "director_health_checker=ldirectord"],
+        "table": ["-e", "director_health_checker=mon"],
         "drain": ["-e", "lvs_real_servers=rs1"],
         "undrain": ["-e", "lvs_real_servers=rs1"],
         "rolling_update": ["-e", f"lvs_real_servers={servers}", "-e", f"lvs_update_tasks={cluster.update}"],
@@ -140,6 +141,7 @@ def test_hostile_text(cluster: Any, honest_answers: dict[str, Any], playbook: st
     ("playbook", "liar", "module", "sentence"),
     [
         ("site", "rs1", "host_check", "fatal: [rs1]"),
+        ("table", "lb1", "ipvs_table", "fatal: [lb1]"),
         ("verify", "rs1", "arp_probe", "rs1: {{ lookup("),
         ("drain", "lb2", "ipvs_drain", "Nothing is drained that was not before: {{ lookup("),
         ("undrain", "lb1", "ipvs_drain", "lb1: {{ lookup("),
@@ -167,6 +169,7 @@ def test_hostile_failures(cluster: Any, playbook: str, liar: str, module: str, s
     ("playbook", "liar", "sentences"),
     [
         ("site", "lb2", ["lb2: its answer is not one of lvs.cluster.host_check: held is a string, not a list"]),
+        ("table", "lb2", ["lb2: its answer is not one of lvs.cluster.host_check: held is a string, not a list"]),
         ("verify", "lb1", [f"lb1: its answer is not one of lvs.cluster.{one}: " for one in ("arp_probe", "ipvs_info")]),
         ("drain", "lb2", ["The answer of lb2 is not one of lvs.cluster.ipvs_drain"]),
         ("undrain", "lb1", []),
@@ -375,3 +378,52 @@ def test_who_is_left_out_has_to_be_a_real_server(cluster: Any) -> None:
         assert run.status != 0
         assert "is not a host of the group real_servers, and only those can be left out" in run.text
         assert not any(run.told.values())
+
+
+def test_only_tables_are_changed(cluster: Any) -> None:
+    """Real servers are not asked, and directors only by what decides who gets which request."""
+    run = cluster.honest(*words(cluster, "table"))
+    assert run.status == 0, run.text
+    assert run.told["rs1"] == run.told["rs2"] == []
+    for host in ("lb1", "lb2"):
+        assert {"ipvs_quiesce", "ipvs_table", "service_config"} <= set(run.modules(host))
+        assert not {"package", "apt", "ipvs_kernel", "nftables_table", "ipvs_timeout", "copy"} & set(run.modules(host))
+
+
+@pytest.mark.parametrize("director", [{"configured": False}, {"joins": True}, {"joining": True}])
+def test_tables_of_new_directors_are_for_site(cluster: Any, director: dict[str, bool]) -> None:
+    answer = {"configured": True, "joins": False, "joining": False, "drained": [], **director}
+    run = cluster.run(*words(cluster, "table"), answers={"lb2": {"host_check": {"director": answer}}})
+    assert run.status != 0
+    assert "lb2 has not been set up, or the other directors do not know it: run lvs.cluster.site" in run.text
+    assert {host: set(run.modules(host)) for host in ("lb1", "lb2")} == {"lb1": {"host_check"}, "lb2": {"host_check"}}
+
+
+def test_tags_choose_what_a_run_changes(cluster: Any) -> None:
+    run = cluster.run(*words(cluster, "site"), "--tags", "lvs_table,lvs_keepalived")
+    assert run.status == 0, run.text
+    assert run.modules("rs1") == ["host_check"]
+    for host in ("lb1", "lb2"):
+        changing = [module for module in run.modules(host) if module != "host_check"]
+        assert changing == ["ipvs_quiesce", "ipvs_table", "ipvs_timeout", "service_config"]
+
+
+def test_packages_are_asked_for_only_where_some_are_missing(cluster: Any) -> None:
+    lacks = {"host_check": {"missing_packages": ["keepalived"]}}
+    run = cluster.run(*words(cluster, "site"), answers={"lb2": lacks, "rs1": lacks})
+    assert run.status == 0, run.text
+    assert {host: "apt" in run.modules(host) for host in run.told if host != "localhost"} == {
+        "lb1": False,
+        "lb2": True,
+        "rs1": True,
+        "rs2": False,
+    }
+
+
+def test_packages_are_tried_again_with_fresh_lists(cluster: Any) -> None:
+    answers = {"rs1": {"host_check": {"missing_packages": ["keepalived"]}, "apt": {"failed": True, "msg": "no"}}}
+    run = cluster.run(*words(cluster, "site"), answers=answers)
+    assert run.status != 0
+    told = [json.loads(told) for module, told in run.told["rs1"] if module == "apt"]
+    assert [one.get("update_cache") for one in told] == [None, True]
+    assert run.modules("lb1") == run.modules("lb2") == ["host_check"]

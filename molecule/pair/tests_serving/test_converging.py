@@ -7,9 +7,6 @@ that were killed."""
 from __future__ import annotations
 
 import copy
-import os
-import signal
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,17 +15,16 @@ import clients
 import cluster
 import pytest
 import yaml
-from pairs import RULES, table
+from pairs import INVENTORY, RULES, killed_after, table
 from testinfra.host import Host
 
 Machines = Callable[[str], Host]
 Change = Callable[[list[dict[str, Any]]], None]
 
-INVENTORY = cluster.ROOT / "molecule" / "pair" / "inventory.yml"
 #: After which a run is killed: the tasks of the roles that change a host, in their order.
 KILLED_AFTER = (
     "lvs.cluster.real_server : Hold the VIPs and keep silent about them",
-    "lvs.cluster.director : Install the packages",
+    "lvs.cluster.director : Install them from the lists that the host has",
     "lvs.cluster.director : Load the kernel modules and set the sysctls",
     "lvs.cluster.director : Swap in the nftables rules",
     "lvs.cluster.director : Bring the IPVS table in line",
@@ -202,34 +198,6 @@ def test_one_service_of_keepalived_that_is_gone(machine: Machines) -> None:
             machine(name).check_output(f"ipvsadm -D -t {cluster.VIP}:7003")
         converged(machine)
         assert not load.noticed()
-
-
-def killed_after(task: str, *words: str) -> bool:
-    """Kill a run of site when the next task begins after this one; whether it came so far."""
-    inventories = ["-i", str(cluster.LAB / "inventory.yml"), "-i", str(INVENTORY)]
-    plain = {"ANSIBLE_CONFIG": str(cluster.ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"}
-    program = str(cluster.ROOT / ".venv" / "bin" / "ansible-playbook")
-    seen = False
-    with subprocess.Popen(
-        [program, *inventories, "lvs.cluster.site", *words],
-        cwd=cluster.ROOT,
-        env={**os.environ, **plain, "PYTHONUNBUFFERED": "1"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        for line in process.stdout or ():
-            if line.startswith("TASK ["):
-                if seen:
-                    os.killpg(process.pid, signal.SIGKILL)
-                    return True
-                seen = line.startswith(f"TASK [{task}")
-            elif seen and line.startswith("PLAY"):
-                os.killpg(process.pid, signal.SIGKILL)
-                return True
-    return False
 
 
 @pytest.mark.parametrize("task", KILLED_AFTER, ids=lambda task: task.rpartition(" : ")[2])

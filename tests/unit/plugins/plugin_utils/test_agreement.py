@@ -33,6 +33,17 @@ NO_VARIABLES = {
     "lvs_gue",
     "lvs_sync_daemon",
     "lvs_far",
+    # tags
+    "lvs_packages",
+    "lvs_vips",
+    "lvs_tunnels",
+    "lvs_routes",
+    "lvs_kernel",
+    "lvs_nftables",
+    "lvs_table",
+    "lvs_keepalived",
+    "lvs_health_checker",
+    "lvs_firewall",
 }
 
 

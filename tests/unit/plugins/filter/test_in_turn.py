@@ -1,0 +1,35 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The order in which directors are changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.lvs.cluster.plugins.filter.in_turn import in_turn
+
+
+@pytest.mark.parametrize(
+    ("held", "order"),
+    [
+        ({"lb1": ["192.0.2.10"], "lb2": [], "lb3": []}, ["lb3", "lb2", "lb1"]),
+        ({"lb1": [], "lb2": ["192.0.2.10"], "lb3": []}, ["lb3", "lb1", "lb2"]),
+        ({"lb1": ["192.0.2.10"], "lb2": ["2001:db8::10"]}, ["lb2", "lb1"]),
+        ({"lb2": []}, ["lb2"]),
+        ({"lb1": "text", "lb2": {"a": 1}, "lb3": 7}, []),
+        ({}, []),
+    ],
+)
+def test_those_with_vips_are_last(held: dict[str, Any], order: list[str]) -> None:
+    hostvars: dict[str, Any] = {name: {"lvs_held": vips} for name, vips in held.items()}
+    assert in_turn(["lb1", "lb2", "lb3"], {"lb1": {}, **hostvars}) == order
+
+
+@pytest.mark.parametrize("given", [("lb1", {}), (["lb1"], None)])
+def test_it_takes_hosts_and_their_variables(given: Any) -> None:
+    with pytest.raises(AnsibleFilterError, match="a list of hosts and the variable hostvars"):
+        in_turn(*given)
