@@ -14,7 +14,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.health_checkers import
 from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import Problems, show
 
 _LIBRARY = "python3-pyroute2"
-_OF_CHECKER = {
+_OF_CHECKER: dict[str, tuple[str, ...]] = {
     KEEPALIVED: (),
     "ldirectord": ("ldirectord", "libnet-inet6glue-perl"),
     "mon": ("mon", "fping", "libnet-dns-perl"),
@@ -26,7 +26,7 @@ def director_packages(given: object, health_checker: str, problems: Problems) ->
     return _chosen(
         given,
         "director_packages",
-        ("ipvsadm", "keepalived", "nftables", _LIBRARY, *_OF_CHECKER[health_checker]),
+        ("ipvsadm", "keepalived", "nftables", _LIBRARY, *_OF_CHECKER.get(health_checker, ())),
         problems,
     )
 
