@@ -113,6 +113,7 @@ def test_real_server(found: dict[str, Any]) -> None:
         "vips": ["192.0.2.10"],
         "tunnels": [],
         "own_addresses": [{"address": "192.0.2.22", "interface": ""}],
+        "packages": ["python3-pyroute2"],
         "kernel_modules": [],
         "nftables": "",
         "return_route": {"gateways": [], "services": [], "direct": []},

@@ -42,6 +42,7 @@ class TestForwarding:
             },
             "own_addresses": [{"address": "192.0.2.9", "interface": ""}],
             "tunnels": [],
+            "packages": ["python3-pyroute2"],
             "kernel_modules": [],
             "nftables": "",
         }
