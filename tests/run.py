@@ -74,23 +74,23 @@ STAGES = (
         beside=True,
     ),
     # Three minutes alone. The first run makes environments for ansible-test and galaxy-importer, which doubles it.
-    Stage("conformance", "linters, types, documentation, sanity", 9, (f"{BIN}/nox",), when="check"),
+    Stage("conformance", "linters, types, documentation, sanity", 7, (f"{BIN}/nox",), when="check"),
     # A minute and a half of processor time.
     Stage("unit", "pure logic, no root", 3, (*PYTEST, "tests/unit"), when="check"),
     # Some eight seconds of processor time for each test, which runs a playbook or two.
     Stage(
         "hostile",
         "playbooks on hosts that answer what an attacker would",
-        9,
+        7,
         (*PYTEST, "tests/hostile"),
         when="check",
     ),
     # Twelve minutes alone. Two emulated machines at once take all of two cores, so other work counts double.
-    Stage("kernel", "the modules against real IPVS, in machines", 20, (f"{BIN}/python", "tests/kernel/run.py")),
+    Stage("kernel", "the modules against real IPVS, in machines", 17, (f"{BIN}/python", "tests/kernel/run.py")),
     Stage(
         "lab",
         "the machines of all this: quick, and gone without a trace",
-        3,
+        2,
         (f"{BIN}/pytest", "-q", "-s", "tests/lab"),
     ),
     # What unit, hostile and a part of conformance take, for each of the others; the first run makes the environments.
@@ -103,7 +103,7 @@ STAGES = (
         beside=True,
         nice=19,
     ),
-    Stage("molecule", "scenarios on clusters of machines", 46, scenarios("dr", "methods", "routed")),
+    Stage("molecule", "scenarios on clusters of machines", 54, scenarios("dr", "methods", "routed", "smoke")),
     Stage(
         "newest-kernel",
         "the modules against the IPVS of the newest kernel that Debian has",

@@ -50,14 +50,14 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-#: The variables in which the role has what its modules returned.
-RESULTS = ("real_server_silence", "real_server_tunnels", "real_server_segments", "real_server_routes")
+#: The variable in which the role has what its module returned.
+RESULT = "real_server_result"
 
 
 def _has_leftovers(variables: object) -> bool:
-    results = [variables.get(name) for name in RESULTS] if isinstance(variables, Mapping) else []
-    found = [result.get("leftovers") for result in results if isinstance(result, Mapping)]
-    return any(isinstance(one, (list, tuple)) and len(one) > 0 for one in found)
+    result = variables.get(RESULT) if isinstance(variables, Mapping) else None
+    found = result.get("leftovers") if isinstance(result, Mapping) else None
+    return isinstance(found, (list, tuple)) and len(found) > 0
 
 
 def with_leftovers(hosts: Any, hostvars: Any) -> list[str]:

@@ -146,6 +146,7 @@ diff:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.lvs.cluster.plugins.module_utils.host import options
 from ansible_collections.lvs.cluster.plugins.module_utils.host.module import run
 from ansible_collections.lvs.cluster.plugins.module_utils.host.tunnel import converge_tunnels
 from ansible_collections.lvs.cluster.plugins.module_utils.host.tunnel_plan import TRACES, parse_tunnels
@@ -154,17 +155,7 @@ from ansible_collections.lvs.cluster.plugins.module_utils.host.tunnel_plan impor
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "tunnels": {
-                "type": "list",
-                "elements": "dict",
-                "options": {
-                    "address": {"type": "str", "required": True},
-                    "type": {"type": "str", "choices": ["ipip", "gue", "gre"], "default": "ipip"},
-                    "families": {"type": "list", "elements": "str", "choices": ["ipv4", "ipv6"]},
-                    "port": {"type": "int"},
-                    "checksum": {"type": "str", "choices": ["none", "csum", "remcsum"], "default": "none"},
-                },
-            },
+            "tunnels": options.tunnels(),
             "persist": {"type": "bool", "default": True},
             "purge": {"type": "bool", "default": True},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},

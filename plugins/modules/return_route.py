@@ -165,28 +165,25 @@ diff:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.lvs.cluster.plugins.module_utils.host import options
 from ansible_collections.lvs.cluster.plugins.module_utils.host.module import run
 from ansible_collections.lvs.cluster.plugins.module_utils.host.return_route import converge_return_route
-from ansible_collections.lvs.cluster.plugins.module_utils.host.route_plan import TRACES, parse_return_route
+from ansible_collections.lvs.cluster.plugins.module_utils.host.route_plan import (
+    TRACES,
+    USUAL_NUMBER,
+    parse_return_route,
+)
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "gateways": {"type": "list", "elements": "str"},
-            "services": {
-                "type": "list",
-                "elements": "dict",
-                "options": {
-                    "address": {"type": "str", "required": True},
-                    "protocol": {"type": "str", "choices": ["tcp", "udp", "sctp"]},
-                    "port": {"type": "int", "default": 0},
-                },
-            },
+            "services": options.replies(),
             "traffic": {"type": "str", "choices": ["services", "all"], "default": "services"},
             "direct": {"type": "list", "elements": "str", "default": []},
-            "table": {"type": "int", "default": 5151},
-            "priority": {"type": "int", "default": 5151},
+            "table": {"type": "int", "default": USUAL_NUMBER},
+            "priority": {"type": "int", "default": USUAL_NUMBER},
             "persist": {"type": "bool", "default": True},
             "purge": {"type": "bool", "default": True},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},

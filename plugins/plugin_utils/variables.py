@@ -131,11 +131,8 @@ INTERNAL = frozenset(
         "real_server_install_packages",
         "real_server_installed",
         "real_server_model",
-        "real_server_routes",
-        "real_server_segments",
-        "real_server_silence",
+        "real_server_result",
         "real_server_state",
-        "real_server_tunnels",
     )
 )
 _KNOWN = SETTINGS | INTERNAL

@@ -70,6 +70,7 @@ HONEST: dict[str, dict[str, Any]] = {
         "ipvs_table": {"drained": []},
         "stat": {"stat": {"exists": False}},
         "systemd_service": {"status": {"ActiveState": "active"}},
+        "real_server": {"parts": {name: {} for name in ("vips", "tunnels", "nftables", "return_route")}},
         "service_config": {"running": True, "action": "", "differences": []},
         "setup": {"ansible_facts": {"ansible_pkg_mgr": "apt", "ansible_os_family": "Debian"}},
     },
@@ -80,7 +81,7 @@ HONEST: dict[str, dict[str, Any]] = {
     "lb2": {},
     "rs1": {},
     # what a run without purge leaves to do
-    "rs2": {"arp_silence": {"leftovers": ["remove the address 192.0.2.20/32 dev lo"]}},
+    "rs2": {"real_server": {"leftovers": ["remove the address 192.0.2.20/32 dev lo"]}},
     "localhost": {},
 }
 

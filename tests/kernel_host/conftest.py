@@ -67,8 +67,9 @@ class Result:
         self.failed = self.raw.get("failed", False)
         self.message = self.raw.get("msg", "")
         self.changed = self.raw.get("changed")
-        self.before = self.raw.get("diff", {}).get("before", "")
-        self.after = self.raw.get("diff", {}).get("after", "")
+        diff = self.raw.get("diff", {})
+        parts = diff if isinstance(diff, list) else [diff]
+        self.before, self.after = ("".join(part.get(key, "") for part in parts) for key in ("before", "after"))
         self.warnings = json.dumps(self.raw.get("warnings", []))  # texts, or dictionaries since ansible-core 2.19
 
     def diff(self):

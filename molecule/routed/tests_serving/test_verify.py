@@ -39,7 +39,7 @@ BROKEN = {
         # 4 counts as 0, and outweighs the 1 of all; on a link on which the watch does not ask
         "sysctl -qw net.ipv4.conf.cluster.arp_ignore=4": [
             "rs2 answers ARP for 203.0.113.21 on cluster: arp_ignore is 1 on all and 4 on cluster",
-            "rs2: Hold the VIPs and keep silent about them: ingress: net.ipv4.conf.cluster.arp_ignore is 4",
+            "rs2: Bring the real server in line: ingress: net.ipv4.conf.cluster.arp_ignore is 4",
         ],
     },
 }

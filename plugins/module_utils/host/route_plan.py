@@ -41,6 +41,8 @@ HEADER = "Written by the Ansible module lvs.cluster.return_route, which overwrit
 _USE = "the address of a host on the link"
 PROTOCOLS = ("tcp", "udp", "sctp")
 # Tables and priorities of the kernel's own, and of what is used by hand most (ip-rule(8)).
+#: The usual number of the routing table, and the usual priority of the rules that lead to it.
+USUAL_NUMBER = 5151
 _TABLES = range(256, 2**32)
 _PRIORITIES = range(2, 32764)  # the one before and the two after it are used
 # At its start networkd would remove routes and rules of others (networkd.conf(5)).

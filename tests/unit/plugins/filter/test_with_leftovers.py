@@ -10,18 +10,17 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.lvs.cluster.plugins.filter.with_leftovers import RESULTS, with_leftovers
+from ansible_collections.lvs.cluster.plugins.filter.with_leftovers import RESULT, with_leftovers
 
 
-@pytest.mark.parametrize("name", RESULTS)
-def test_any_of_the_results_counts(name: str) -> None:
-    hostvars = {"rs1": {name: {"leftovers": ["x"]}}, "rs2": {name: {"leftovers": []}}, "rs3": {}}
+def test_the_result_of_the_role_counts() -> None:
+    hostvars = {"rs1": {RESULT: {"leftovers": ["x"]}}, "rs2": {RESULT: {"leftovers": []}}, "rs3": {}}
     assert with_leftovers(["rs3", "rs2", "rs1", "rs4"], hostvars) == ["rs1"]
 
 
 @pytest.mark.parametrize("value", ["text", 7, True, None, {"a": 1}, {}])
 def test_answers_of_other_types_are_none(value: Any) -> None:
-    assert with_leftovers(["rs1"], {"rs1": {RESULTS[0]: {"leftovers": value}, RESULTS[1]: value}}) == []
+    assert with_leftovers(["rs1", "rs2"], {"rs1": {RESULT: {"leftovers": value}}, "rs2": {RESULT: value}}) == []
 
 
 @pytest.mark.parametrize("given", [("rs1", {}), (["rs1"], None)])

@@ -35,9 +35,6 @@ NO_VARIABLES = {
     "lvs_far",
     # tags
     "lvs_packages",
-    "lvs_vips",
-    "lvs_tunnels",
-    "lvs_routes",
     "lvs_kernel",
     "lvs_nftables",
     "lvs_table",
