@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run stages of the tests in order, each against its budget of time, and stop at the first that fails.
+"""Run stages of the tests in order, each against its budget of time; none begins after one that has failed.
 
 `.venv/bin/python tests/run.py [STAGE ...]`; the Makefile calls it. Without names, the stages of `make test` run, with
 the name check the quick ones, and with the name full all of them.
@@ -311,6 +311,8 @@ def main() -> int:
     if unknown := [name for name in names if name not in known]:
         parser.error(f"there is no stage {unknown[0]}; the stages are {', '.join(known)}")
     # Always in the order above, however they were named: the quick ones first.
+    # So that what runs beside is ended with this program.
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     start = time.monotonic()
     results = run_in_order([stage for stage in STAGES if stage.name in names])
     return 0 if summary(results, time.monotonic() - start) else 1

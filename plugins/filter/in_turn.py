@@ -13,7 +13,7 @@ description:
   - Returns the directors that a run has asked which VIPs they have, those with VIPs last. Another director is then
     ready to take over before the one that serves is changed.
   - Among the others, the last of the group is first.
-positional: _input, hostvars
+positional: _input, hostvars, steps
 options:
   _input:
     description: The directors.
@@ -24,6 +24,11 @@ options:
     description: The variable C(hostvars). A director that was asked has the fact C(lvs_held), a list.
     type: dict
     required: true
+  steps:
+    description: Variables that a director must have too, such as those that tasks register that tags can leave out.
+    type: list
+    elements: str
+    default: []
 seealso:
   - plugin: lvs.cluster.held_vips
     plugin_type: filter
@@ -54,12 +59,13 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 
 
-def in_turn(directors: Any, hostvars: Any) -> list[str]:
+def in_turn(directors: Any, hostvars: Any, steps: Any = ()) -> list[str]:
     """Return the directors that have been asked, those with VIPs last."""
     if not isinstance(directors, (list, tuple)) or not isinstance(hostvars, Mapping):
         raise AnsibleFilterError("in_turn: a list of hosts and the variable hostvars are needed")
     held = {host: hostvars[host].get("lvs_held") for host in directors if host in hostvars}
     asked = [host for host, vips in reversed(held.items()) if isinstance(vips, (list, tuple))]
+    asked = [host for host in asked if all(hostvars[host].get(step) is not None for step in steps)]
     return sorted(asked, key=lambda host: len(held[host]) > 0)
 
 

@@ -54,3 +54,12 @@ def test_nothing_is_handed_over_to_one_that_waits(cluster: Any) -> None:
     assert run.status != 0
     assert "lb2 is new, and the others may not know it: run lvs.cluster.site for all directors first" in run.text
     assert "copy" not in run.modules("lb1")
+
+
+def test_with_tags_nobody_is_let_in(cluster: Any) -> None:
+    """The others may not know it: what would tell them is left out."""
+    waits = {"configured": True, "joins": False, "joining": True, "drained": []}
+    run = cluster.run("site", "--tags", "lvs_kernel", answers=answers(lb2=waits))
+    assert run.status != 0
+    assert "lb2 takes no VIP, because lb" in run.text
+    assert [told["state"] for _at, told in joined(run, "lb2")] == ["joining"]

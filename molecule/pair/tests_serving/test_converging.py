@@ -24,7 +24,6 @@ Change = Callable[[list[dict[str, Any]]], None]
 #: After which a run is killed: the tasks of the roles that change a host, in their order.
 KILLED_AFTER = (
     "lvs.cluster.real_server : Bring the real server in line",
-    "lvs.cluster.director : Install the packages",
     "lvs.cluster.director : Load the kernel modules and set the sysctls",
     "lvs.cluster.director : Swap in the nftables rules",
     "lvs.cluster.director : Bring the IPVS table in line",

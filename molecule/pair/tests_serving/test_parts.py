@@ -63,7 +63,6 @@ def test_weights_are_changed_by_the_tables_alone(machine: Machines, tmp_path: Pa
         clients.until(lambda: all(table(machine(name)) == sorted(RULES) for name in clients.DIRECTORS), 30)
         assert not load.noticed()
     print(f"two weights: table {first:.0f} s, without changes {again:.0f} s; site without changes {whole:.0f} s")
-    assert again < 0.7 * whole
 
 
 def test_a_real_server_that_is_down_is_left_out_and_named(machine: Machines, tmp_path: Path) -> None:

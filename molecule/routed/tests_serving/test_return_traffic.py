@@ -64,7 +64,9 @@ def test_everything_else_goes_by_the_director_too(machine: Callable[[str], Host]
             again = cluster.module(name, "return_route", wanted)
             assert "SUCCESS" in again.text, again.text
     finally:
-        site = cluster.playbook("site", "--tags", "lvs_real_server,lvs_nftables", scenario="routed")
+        site = cluster.playbook(
+            "site", "--tags", "lvs_real_server,lvs_nftables,lvs_table,lvs_keepalived", scenario="routed"
+        )
         assert site.status == 0, site.text
     assert not [name for name, host in real_servers.items() if reached(host)]
     assert {name: rules(host) for name, host in real_servers.items()} == before

@@ -29,6 +29,12 @@ def test_those_with_vips_are_last(held: dict[str, Any], order: list[str]) -> Non
     assert in_turn(["lb1", "lb2", "lb3"], {"lb1": {}, **hostvars}) == order
 
 
+def test_some_have_not_done_all_steps() -> None:
+    hostvars: dict[str, Any] = {"lb1": {"lvs_held": [], "a": {}, "b": {}}, "lb2": {"lvs_held": [], "a": {}}}
+    assert in_turn(["lb1", "lb2"], hostvars, ["a"]) == ["lb2", "lb1"]
+    assert in_turn(["lb1", "lb2"], hostvars, ["a", "b"]) == ["lb1"]
+
+
 @pytest.mark.parametrize("given", [("lb1", {}), (["lb1"], None)])
 def test_it_takes_hosts_and_their_variables(given: Any) -> None:
     with pytest.raises(AnsibleFilterError, match="a list of hosts and the variable hostvars"):

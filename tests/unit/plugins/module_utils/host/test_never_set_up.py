@@ -16,8 +16,10 @@ from ansible.module_utils.testing import patch_module_args
 from ansible_collections.lvs.cluster.plugins.module_utils.host import module as host
 from ansible_collections.lvs.cluster.plugins.module_utils.host import rtnetlink
 from ansible_collections.lvs.cluster.plugins.module_utils.host.errors import MissingLibrary
+from ansible_collections.lvs.cluster.plugins.module_utils.host.settle import Outcome
 
 MODULES = "ansible_collections.lvs.cluster.plugins.modules"
+UTILS = "ansible_collections.lvs.cluster.plugins.module_utils.host"
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +52,22 @@ def test_there_is_nothing_to_remove(
         failed = result(capsys, name, state="absent")
         assert (failed["failed"], "pyroute2" in failed["msg"]) == (True, True)
         Path(trace).unlink()
+
+
+def test_there_is_nothing_to_remove_of_a_real_server(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    plans = ("arp_plan", "tunnel_plan", "route_plan")
+    for plan in plans:
+        monkeypatch.setattr(f"{UTILS}.{plan}.TRACES", [str(tmp_path / plan)])
+    monkeypatch.setattr(f"{MODULES}.real_server.converge_table", lambda *_given: Outcome(False, "", "", ()))
+    told = result(capsys, "real_server", state="absent")
+    assert (told["changed"], list(told["parts"])) == (False, ["nftables"])
+    for plan in plans:
+        (tmp_path / plan).touch()
+        failed = result(capsys, "real_server", state="absent")
+        assert (failed["failed"], "pyroute2" in failed["msg"]) == (True, True)
+        (tmp_path / plan).unlink()
 
 
 def test_a_vip_that_is_listed_has_to_be_looked_for(capsys: pytest.CaptureFixture[str]) -> None:
