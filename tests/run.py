@@ -103,7 +103,7 @@ STAGES = (
         beside=True,
         nice=19,
     ),
-    Stage("molecule", "scenarios on clusters of machines", 54, scenarios("dr", "methods", "routed", "smoke")),
+    Stage("molecule", "scenarios on clusters of machines", 50, scenarios("dr", "methods", "routed")),
     Stage(
         "newest-kernel",
         "the modules against the IPVS of the newest kernel that Debian has",
@@ -114,8 +114,8 @@ STAGES = (
     Stage(
         "pairs",
         "pairs of directors, and what clients notice of all that happens",
-        110,
-        scenarios("pair", "checkers"),
+        130,
+        scenarios("smoke", "pair", "checkers"),
         when="full",
     ),
 )
