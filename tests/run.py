@@ -85,7 +85,7 @@ STAGES = (
         (*PYTEST, "tests/hostile"),
         when="check",
     ),
-    # Twelve minutes alone. Two emulated machines at once take all of two cores, so other work counts double.
+    # A quarter of an hour. Two emulated machines at once take all of two cores, so other work counts double.
     Stage("kernel", "the modules against real IPVS, in machines", 17, (f"{BIN}/python", "tests/kernel/run.py")),
     Stage(
         "lab",
@@ -310,10 +310,10 @@ def main() -> int:
     names = [one for name in parser.parse_args().stages or ["test"] for one in sets.get(name, [name])]
     if unknown := [name for name in names if name not in known]:
         parser.error(f"there is no stage {unknown[0]}; the stages are {', '.join(known)}")
-    # Always in the order above, however they were named: the quick ones first.
     # So that what runs beside is ended with this program.
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     start = time.monotonic()
+    # Always in the order above, however they were named: the quick ones first.
     results = run_in_order([stage for stage in STAGES if stage.name in names])
     return 0 if summary(results, time.monotonic() - start) else 1
 

@@ -113,7 +113,7 @@ EXAMPLES = r"""
         port: 6080
         families: [ipv4, ipv6]
 
-- name: Put the host back as it was
+- name: Remove everything that the module has set up
   lvs.cluster.ipvs_tunnel:
     state: absent
 """

@@ -11,7 +11,8 @@ short_description: All that a real server of LVS has, in one task
 version_added: 0.1.0
 description:
   - Does what M(lvs.cluster.arp_silence), M(lvs.cluster.ipvs_tunnel), M(lvs.cluster.nftables_table) and
-    M(lvs.cluster.return_route) do, in this order. It is one task instead of four, which takes a third of the time.
+    M(lvs.cluster.return_route) do, in this order. It is one task instead of four, so
+    the host starts one interpreter instead of four.
   - All options are read before anything is changed. A part that fails is undone, and those before it stay.
   - What is not listed is removed, unless O(purge=false).
 author:
@@ -148,7 +149,7 @@ EXAMPLES = r"""
       services:
         - {address: 192.0.2.11, protocol: tcp, port: 8080}
 
-- name: Put the host back as it was
+- name: Remove everything that the module has set up
   lvs.cluster.real_server:
     state: absent
 """

@@ -133,7 +133,7 @@ EXAMPLES = r"""
       - address: 192.0.2.11
     traffic: all
 
-- name: Put the host back as it was
+- name: Remove everything that the module has set up
   lvs.cluster.return_route:
     state: absent
 """

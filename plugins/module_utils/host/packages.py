@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which packages a host has, by dpkg or rpm. That takes a tenth of what their package managers take to say it.
+"""Which packages a host has, by dpkg or rpm, which read nothing but the list of installed packages.
 
 PRIVATE to the collection lvs.cluster: may change without notice.
 """
