@@ -9,8 +9,8 @@ import os
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -48,25 +48,34 @@ def first(**options: Any) -> dict[str, Any]:
     return {"service": WEB, "address": FIRST, **options}
 
 
-def close_once_quiesced(host: Host, client: traffic.Client) -> None:
-    """End the client's connections when the module has set the weight, and not before it has begun to wait."""
-    for _attempt in range(600):
-        if host.save() == QUIESCED:
-            break
-        time.sleep(0.1)
-    client.send("close", 4)
+@contextmanager
+def once_quiesced(host: Host, act: Callable[[], object]) -> Iterator[None]:
+    """`act` when the module has set the weight of the first real server to 0, whose two connections still are there.
+
+    How long the module waits after that is not known: it may look for the first time when `act` has done its work.
+    """
+    seen = []
+
+    def watch() -> None:
+        if traffic.until(lambda: host.save() == QUIESCED, 60):
+            seen.append(active(host, FIRST))
+        act()
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    yield
+    watching.join()
+    assert seen == [2]
 
 
 def test_drained_waits_until_the_last_connection_ends(host: Host, client: traffic.Client) -> None:
     assert sorted(client.ask("open", 4)) == sorted([FIRST, SECOND] * 2)
     assert active(host, FIRST) == 2
-    closing = threading.Thread(target=close_once_quiesced, args=(host, client))
-    closing.start()
-    result = host.ok("ipvs_real_server", **first(state="drained", drain_timeout=60))
-    closing.join()
+    with once_quiesced(host, lambda: client.send("close", 4)):
+        result = host.ok("ipvs_real_server", **first(state="drained", drain_timeout=60))
     assert client.answer() == 0
     assert (result["changed"], result["drained"]) == (True, True)
-    assert 0 < result["waited"] < 60
+    assert result["waited"] < 60
     assert result["connections"]["active"] == 0
     assert (result["diff"]["before"], result["diff"]["after"]) == (RULES, QUIESCED)
     assert host.save() == QUIESCED
@@ -97,14 +106,12 @@ def test_the_time_is_over(host: Host, client: traffic.Client) -> None:
 
 
 def test_absent_with_a_drain_timeout(host: Host, client: traffic.Client) -> None:
-    client.ask("open", 2)
+    client.ask("open", 4)
     options = first(state="absent", drain_timeout=60)
     predicted = host.ok("ipvs_real_server", check=True, **options)
     assert host.save() == RULES
-    closing = threading.Timer(0.5, client.send, ("close", 2))
-    closing.start()
-    result = host.ok("ipvs_real_server", **options)
-    closing.join()
+    with once_quiesced(host, lambda: client.send("close", 4)):
+        result = host.ok("ipvs_real_server", **options)
     assert client.answer() == 0
     assert result["diff"] == predicted["diff"]
     assert (result["diff"]["before"], result["diff"]["after"]) == (RULES, GONE)
@@ -133,13 +140,11 @@ def test_inactive_connections_and_templates_are_waited_for_where_asked(host: Hos
 
 
 def test_another_process_gives_it_weight_meanwhile(host: Host, client: traffic.Client) -> None:
-    client.ask("open", 2)
+    client.ask("open", 4)
     edit = ["ipvsadm", "-e", "-t", f"{traffic.VIP}:80", "-r", f"{FIRST}:80", "-m", "-w", "3"]
-    meddling = threading.Timer(0.5, subprocess.run, (edit,))
-    meddling.start()
-    message = host.failure("ipvs_real_server", **first(state="drained", drain_timeout=60, drain_expired="force"))
-    meddling.join()
-    assert "another process has given it weight 3 meanwhile; it has 1 active connection" in message
+    with once_quiesced(host, lambda: subprocess.run(edit, check=True)):
+        message = host.failure("ipvs_real_server", **first(state="drained", drain_timeout=60, drain_expired="force"))
+    assert "another process has given it weight 3 meanwhile; it has 2 active connections" in message
 
 
 def test_what_is_not_there_needs_no_draining(host: Host) -> None:
