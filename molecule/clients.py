@@ -34,7 +34,7 @@ class Clients:
         )
         return found
 
-    def beat(self, seconds: float = 30) -> list[str]:
+    def beat(self, seconds: float = 60) -> list[str]:
         """Wait until the connections that stay have answered twice more; the requests that failed meanwhile.
 
         The next report is about the time after that.

@@ -4,9 +4,9 @@
 """Clients of a cluster, that notice everything: requests at a steady rate, and connections that stay.
 
 `load.py RATE HELD URL ADDRESS PORT` runs on a client. It asks URL RATE times a second, a connection each, whatever
-became of those before, and holds HELD connections to a responder on ADDRESS and PORT, each asked every second. It says
-"ready" when all of these are there. Every line on its input is answered with one line of JSON about the time since the
-one before, and the end of its input ends it.
+became of those before, and holds HELD connections to a responder on ADDRESS and PORT, each asked every BEAT seconds.
+It says "ready" when all of these are there. Every line on its input is answered with one line of JSON about the time
+since the one before, and the end of its input ends it.
 
 A request succeeds when its answer is complete within PATIENCE, so also when its SYN had to be sent again. It is a
 prompt one when it was connected within PROMPT: then no SYN was lost. The longest time between the starts of two prompt
@@ -27,6 +27,8 @@ from urllib.parse import urlsplit
 
 PATIENCE = 15.0  # seconds; a SYN is sent again after 1, 3 and 7 (net/ipv4/tcp_input.c, RFC 6298)
 PROMPT = 0.5
+#: Seconds between two questions over a connection that stays. More often, they would be most of the traffic.
+BEAT = 4.0
 
 
 @dataclass
@@ -83,16 +85,19 @@ class Load:
         for _number in range(count):
             self.held.append(await asyncio.wait_for(asyncio.open_connection(address, port), PATIENCE))
         for number, (reader, writer) in enumerate(self.held):
-            self._start(asyncio.ensure_future(self._beat(number, reader, writer)))
+            self._start(asyncio.ensure_future(self._beat(number, BEAT * number / count, reader, writer)))
 
-    async def _beat(self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _beat(
+        self, number: int, after: float, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        await asyncio.sleep(after)
         try:
             while True:
                 writer.write(b"who\n")
                 if not await asyncio.wait_for(reader.readline(), PATIENCE):
                     raise ConnectionError("closed")
                 self.report.beats += 1
-                await asyncio.sleep(1)
+                await asyncio.sleep(BEAT)
         except (TimeoutError, OSError) as error:
             self.broken.append(f"{number}: {error!r}")
 

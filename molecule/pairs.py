@@ -74,12 +74,12 @@ def followed(*directors: str) -> Iterator[Followed]:
         yield Followed(outputs)
 
 
-def killed_after(task: str, *words: str) -> bool:
-    """Kill a run of site when the next task begins after this one; whether it came so far."""
+def killed_after(task: str, *words: str, times: int = 1) -> bool:
+    """Kill a run of site when a task begins after this one, at its n-th time; whether it came so far."""
     inventories = ["-i", str(cluster.LAB / "inventory.yml"), "-i", str(INVENTORY)]
     plain = {"ANSIBLE_CONFIG": str(cluster.ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"}
     program = str(cluster.ROOT / ".venv" / "bin" / "ansible-playbook")
-    seen = False
+    seen = 0
     with subprocess.Popen(
         [program, *inventories, "lvs.cluster.site", *words],
         cwd=cluster.ROOT,
@@ -91,12 +91,8 @@ def killed_after(task: str, *words: str) -> bool:
         start_new_session=True,
     ) as process:
         for line in process.stdout or ():
-            if line.startswith("TASK ["):
-                if seen:
-                    os.killpg(process.pid, signal.SIGKILL)
-                    return True
-                seen = line.startswith(f"TASK [{task}")
-            elif seen and line.startswith("PLAY"):
+            if seen == times and line.startswith(("TASK [", "PLAY")):
                 os.killpg(process.pid, signal.SIGKILL)
                 return True
+            seen += line.startswith(f"TASK [{task}")
     return False

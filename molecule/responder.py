@@ -26,6 +26,7 @@ def answer(peer: str) -> bytes:
 
 
 def converse(connection: socket.socket, peer: str) -> None:
+    said = answer(peer)
     with connection:
         connection.settimeout(60)
         # a client that stays says so once more for every answer that it wants
@@ -38,9 +39,9 @@ def converse(connection: socket.socket, peer: str) -> None:
                 connection.sendall(b"go\n")
                 while left > 0 and (data := connection.recv(65536)):
                     left -= len(data)
-                connection.sendall(answer(peer))
+                connection.sendall(said)
             else:
-                connection.sendall(answer(peer))
+                connection.sendall(said)
 
 
 def accept(listening: socket.socket) -> None:

@@ -167,18 +167,7 @@ diff:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils.host.addresses import held_addresses
-from ansible_collections.lvs.cluster.plugins.module_utils.host.errors import HostError
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import argspec, drain_files, leaving, module
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.kernel import KernelError
-
-
-def _held() -> frozenset[bytes]:
-    """Return the addresses that this host has now, packed."""
-    try:
-        return leaving.packed(held_addresses())
-    except HostError as error:
-        raise KernelError(str(error)) from error
 
 
 def main() -> None:
@@ -200,7 +189,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    module.run(ansible, lambda: leaving.manage(ansible, _held))
+    module.run_prepared(ansible, leaving.prepare)
 
 
 if __name__ == "__main__":

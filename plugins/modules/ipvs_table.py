@@ -279,7 +279,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        module.run(ansible, lambda: table.manage(ansible))
+        module.run_prepared(ansible, table.prepare)
     finally:
         gc.freeze()  # or the end of the process would still walk through all of them
 

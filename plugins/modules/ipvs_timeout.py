@@ -98,48 +98,14 @@ diff:
     after: "--set 3600 120 300\n"
 """
 
-from collections.abc import Mapping
-
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import argspec, module, settings, timeouts
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.kernel import Ipvs
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import argspec, module, timeout_module
 
 
 def main() -> None:
     ansible = AnsibleModule(argspec.timeouts(), supports_check_mode=True)
-
-    def work() -> module.Result:
-        given = timeouts.from_arguments(ansible.params) if ansible.params["state"] == "present" else {}
-        if ansible.params["persist"] or ansible.params["state"] == "absent":
-            return _keep(ansible, given)
-        if not given:
-            ansible.fail_json(msg="one of the following is required: tcp, tcp_fin, udp")
-        with Ipvs(load=not ansible.check_mode) as ipvs:
-            change, now = settings.set_timeouts(ipvs, given, ansible.check_mode)
-        return module.change("IPVS timeouts", change, timeouts=now._asdict())
-
-    module.run(ansible, work)
-
-
-def _keep(ansible: AnsibleModule, given: dict[str, int]) -> module.Result:
-    """Set what is given, put back what is kept and no longer given, and keep what is given."""
-    from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import persist
-
-    old = persist.recorded_timeouts()
-    python = module.boot_command(ansible) if given else ""
-    changes: list[persist.Kept] = []
-
-    def keep(kept: Mapping[str, timeouts.Kept]) -> None:
-        changes.append(persist.to_keep_timeouts(kept, python))
-        persist.carry_out(changes[0], lambda arguments: module.systemctl(ansible, arguments))
-
-    with Ipvs(load=not ansible.check_mode and bool(given), needed=bool(given)) as ipvs:
-        change, now, kept = settings.keep_timeouts(ipvs, given, old, ansible.check_mode, keep)
-    files = changes[0] if changes else persist.to_keep_timeouts(kept, python)
-    result = module.change("IPVS timeouts", change, timeouts=now._asdict())
-    diffs = ([result["diff"]] if change.changed else []) + files.diff()
-    return {**result, "changed": change.changed or files.changed, "diff": diffs}
+    module.run_prepared(ansible, timeout_module.prepare)
 
 
 if __name__ == "__main__":

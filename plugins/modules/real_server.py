@@ -187,14 +187,19 @@ diff:
   sample: [{"before": "", "after": "address 192.0.2.10/32 dev lo\n"}]
 """
 
+from contextlib import closing
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.lvs.cluster.plugins.module_utils.host import arp_plan, options, route_plan, tunnel_plan
-from ansible_collections.lvs.cluster.plugins.module_utils.host.module import Part, run_parts
+from ansible_collections.lvs.cluster.plugins.module_utils.host.module import host_part
 from ansible_collections.lvs.cluster.plugins.module_utils.host.nft_plan import parse_table
 from ansible_collections.lvs.cluster.plugins.module_utils.host.nft_table import converge_table
+from ansible_collections.lvs.cluster.plugins.module_utils.host.parts import run_parts
 from ansible_collections.lvs.cluster.plugins.module_utils.host.return_route import converge_return_route
+from ansible_collections.lvs.cluster.plugins.module_utils.host.runner import runner
 from ansible_collections.lvs.cluster.plugins.module_utils.host.silence import converge_silence
+from ansible_collections.lvs.cluster.plugins.module_utils.host.target import Target
 from ansible_collections.lvs.cluster.plugins.module_utils.host.tunnel import converge_tunnels
 
 _TABLE = "lvs_real_server"
@@ -226,10 +231,11 @@ def main() -> None:
     wanted, routes = module.params, module.params["return_route"]
     present, purge = wanted["state"] == "present", wanted["purge"]
     number = route_plan.USUAL_NUMBER
-    run_parts(
-        module,
-        (
-            Part(
+    with closing(Target(runner(module))) as target:
+        parts = (
+            host_part(
+                module,
+                target,
                 "vips",
                 lambda: arp_plan.parse_silence(
                     present, wanted["vips"] if present else [], wanted["interface"], wanted["ingress"], True, purge
@@ -237,18 +243,24 @@ def main() -> None:
                 converge_silence,
                 arp_plan.TRACES,
             ),
-            Part(
+            host_part(
+                module,
+                target,
                 "tunnels",
                 lambda: tunnel_plan.parse_tunnels(present, wanted["tunnels"] if present else [], True, purge),
                 converge_tunnels,
                 tunnel_plan.TRACES,
             ),
-            Part(
+            host_part(
+                module,
+                target,
                 "nftables",
                 lambda: parse_table(present and bool(wanted["rules"]), _TABLE, wanted["rules"], True, purge),
                 converge_table,
             ),
-            Part(
+            host_part(
+                module,
+                target,
                 "return_route",
                 lambda: route_plan.parse_return_route(
                     present,
@@ -264,8 +276,8 @@ def main() -> None:
                 converge_return_route,
                 route_plan.TRACES,
             ),
-        ),
-    )
+        )
+        run_parts(module, parts)
 
 
 if __name__ == "__main__":

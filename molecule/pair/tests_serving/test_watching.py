@@ -66,8 +66,8 @@ def test_nothing_is_handed_to_one_that_has_a_fault(machine: Machines) -> None:
             run = cluster.playbook("site", "--limit", "directors", scenario="pair")
             assert run.status != 0
             assert WHY in run.text
-            assert "Load the kernel modules and set the sysctls" in run.tasks("lvs.cluster.director")
-            assert run.text.count("Load the kernel modules and set the sysctls") == 1, "the other was left as it is"
+            assert "Set up the kernel, nftables and the IPVS table" in run.tasks("lvs.cluster.director")
+            assert run.text.count("Set up the kernel, nftables and the IPVS table") == 1, "the other was left as it is"
             run = cluster.playbook("verify", "-e", "lvs_verify_from=client", scenario="pair")
             assert run.status != 0
             assert f"director2: keepalived's lvs_ipv4 and lvs_ipv6 {WHY}" in run.text
@@ -90,7 +90,7 @@ def test_a_new_command_of_no_use_gets_no_further_than_the_first_director(name: s
         try:
             assert run.status != 0
             assert message in run.text
-            assert run.text.count("Load the kernel modules and set the sysctls") == 1, "the other was left as it is"
+            assert run.text.count("Set up the kernel, nftables and the IPVS table") == 1, "the other was left as it is"
         finally:
             for director in clients.DIRECTORS:
                 machine(director).check_output("rm /root/forbidden")

@@ -1,22 +1,21 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Between the modules of the host side and the code that does the work: the only file here that knows Ansible.
+"""Between the modules of the host side and the code that does the work.
 
 PRIVATE to the collection lvs.cluster: may change without notice.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
 from ansible.module_utils.basic import AnsibleModule
 
 from .capability import require_root
 from .errors import HostError, MissingLibrary
+from .parts import Part, Work, never_set_up
 from .respawn import fail_without_library, respawn_with_library
 from .runner import runner
 from .settle import Outcome
@@ -43,7 +42,7 @@ def run(
         outcome = converge(target, wanted, module.check_mode)
     except MissingLibrary as error:
         respawn_with_library(module)  # nothing has been changed: the library is needed to read
-        if module.params.get("state") == "absent" and _never_set_up(traces):
+        if module.params.get("state") == "absent" and never_set_up(traces):
             module.exit_json(changed=False, diff={"before": "", "after": ""})
         fail_without_library(module, error, "to read and change addresses")
     except HostError as error:
@@ -53,10 +52,6 @@ def run(
     for warning in outcome.warnings:
         module.warn(warning)
     module.exit_json(**_result(outcome))
-
-
-def _never_set_up(traces: Collection[str]) -> bool:
-    return bool(traces) and not any(map(os.path.lexists, traces))
 
 
 def _result(outcome: Outcome) -> dict[str, Any]:
@@ -72,47 +67,25 @@ def _result(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True)
-class Part:
-    """One of several things that a module brings to what the arguments say, as `run` has them."""
+def host_part(
+    module: AnsibleModule,
+    target: Target,
+    name: str,
+    parse: Callable[[], Wanted],
+    converge: Callable[[Target, Wanted, bool], Outcome],
+    traces: Collection[str] = (),
+) -> Part:
+    """Return the part that does what `run` does."""
 
-    name: str
-    parse: Callable[[], Any]
-    converge: Callable[[Target, Any, bool], Outcome]
-    traces: Collection[str] = ()
+    def prepare() -> Work:
+        wanted = parse()
 
-
-def run_parts(module: AnsibleModule, parts: Sequence[Part]) -> None:
-    """Bring this host to what the arguments say, part after part; ends the process as `run` does.
-
-    All arguments are read before anything is changed. A part that fails undoes what it has changed, and those before it
-    stay: what they set up stands alone, and the next run goes on from there.
-    """
-    target = Target(runner(module))
-    done: dict[str, dict[str, Any]] = {}
-    try:
-        wanted = [(part, part.parse()) for part in parts]
-        require_root()
-        for part, one in wanted:
-            try:
-                outcome = part.converge(target, one, module.check_mode)
-            except MissingLibrary as error:
-                respawn_with_library(module)  # from the first part on, which finds what it has done
-                if module.params.get("state") != "absent" or not _never_set_up(part.traces):
-                    fail_without_library(module, error, "to read and change addresses")
-                continue
+        def work() -> dict[str, Any]:
+            outcome = converge(target, wanted, module.check_mode)
             for warning in outcome.warnings:
                 module.warn(warning)
-            done[part.name] = _result(outcome)
-    except HostError as error:
-        changed = any(result["changed"] for result in done.values())
-        module.fail_json(msg=str(error), changed=changed, parts=done)
-    finally:
-        target.close()
-    leftovers = [line for result in done.values() for line in result.get("leftovers", [])]
-    module.exit_json(
-        changed=any(result["changed"] for result in done.values()),
-        **({"leftovers": leftovers} if any("leftovers" in result for result in done.values()) else {}),
-        parts=done,
-        diff=[result["diff"] for result in done.values()],
-    )
+            return _result(outcome)
+
+        return work
+
+    return Part(name, prepare, traces)

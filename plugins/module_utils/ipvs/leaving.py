@@ -24,7 +24,8 @@ from typing import NamedTuple
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..host import files, keepalived_conf
+from ..host import addresses, files, keepalived_conf
+from ..host.errors import HostError
 from . import arguments, drain, drain_files, info, model, module, persist
 from .converge import converge
 from .kernel import Ipvs, KernelError
@@ -150,20 +151,36 @@ def parse(text: str) -> dict[Entry, int]:
         raise InvalidValue(RECORD, "record", None, reason, whole=True) from error
 
 
-def manage(ansible: AnsibleModule, held: Callable[[], Collection[bytes]]) -> module.Result:
-    """The result of the module. Raises what converge raises. ``held``: the addresses that this host has now, packed."""
+def prepare(ansible: AnsibleModule, params: module.Result) -> Callable[[], module.Result]:
+    """Return what does the work of the module and returns its result. It raises what converge raises.
+
+    ``params`` are the arguments of the module ipvs_quiesce. Raises InvalidValue, KernelError.
+    """
+    with _as_sentences():
+        run = _Run(ansible, params)
+
+    def work() -> module.Result:
+        with _as_sentences():
+            return run.result()
+
+    return work
+
+
+@contextlib.contextmanager
+def _as_sentences() -> Iterator[None]:
     try:
-        return _Run(ansible, held).result()
+        yield
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         raise KernelError(f"{where}{error.strerror or error}") from error
+    except HostError as error:
+        raise KernelError(str(error)) from error
 
 
 class _Run:
-    def __init__(self, ansible: AnsibleModule, held: Callable[[], Collection[bytes]]) -> None:
+    def __init__(self, ansible: AnsibleModule, params: module.Result) -> None:
         self._module = ansible
-        self._params = params = ansible.params
-        self._held = held
+        self._params = params
         self._timeout: float = params["timeout"]
         if not 0 <= self._timeout <= drain.MAX_TIMEOUT:
             reason = f"must be from 0 to {drain.MAX_TIMEOUT} seconds"
@@ -236,7 +253,7 @@ class _Run:
 
     def _serves(self, service: ServiceKey) -> bool:
         """Whether this host gets the connections of a service."""
-        held = self._held()
+        held = packed(addresses.held_addresses())
         if service.address:
             return service.address in held
         return not self._vips or not self._vips.isdisjoint(held)
@@ -299,6 +316,6 @@ def _write_record(weights: Mapping[Entry, int]) -> None:
         os.unlink(RECORD)
 
 
-def packed(addresses: Iterable[object]) -> frozenset[bytes]:
+def packed(held: Iterable[object]) -> frozenset[bytes]:
     """Return addresses of the library ipaddress as the table has them."""
-    return frozenset(model.pack_address(str(address)) for address in addresses)
+    return frozenset(model.pack_address(str(address)) for address in held)

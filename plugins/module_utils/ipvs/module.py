@@ -8,11 +8,13 @@ PRIVATE to the collection lvs.cluster: may change without notice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..host.parts import Part, PartFailedError
 from ..host.respawn import fail_without_library, respawn_with_library
 from .converge import ConvergeError, Outcome, converge
 from .kernel import Ipvs, KernelError, LibraryMissing
@@ -32,22 +34,57 @@ def run(module: AnsibleModule, work: Callable[[], Result]) -> None:
     """Call ``work`` and end the module with its result, or with one sentence where it cannot be done."""
     respawn_with_library(module)
     try:
-        result = work()
+        with _as_sentences(module):
+            result = work()
+    except PartFailedError as error:
+        module.fail_json(msg=str(error), **error.result)
+    module.exit_json(**result, **invocation(module.params))
+
+
+def run_prepared(module: AnsibleModule, prepare: Callable[[AnsibleModule, Result], Callable[[], Result]]) -> None:
+    """Do what ``prepare`` returns for the module's arguments; ends the module as `run` does."""
+
+    def work() -> Result:
+        return prepare(module, module.params)()
+
+    run(module, work)
+
+
+@contextmanager
+def _as_sentences(module: AnsibleModule) -> Iterator[None]:
+    """What can go wrong, as PartFailedError."""
+    try:
+        yield
     except InvalidValue as error:
-        module.fail_json(msg=str(error), service=error.service, key=error.key)
+        raise PartFailedError(str(error), {"service": error.service, "key": error.key}) from error
     except LibraryMissing as error:
         fail_without_library(module, error, "to talk to IPVS")
     except ConvergeError as error:
-        module.fail_json(msg=str(error), **error.result)
+        raise PartFailedError(str(error), error.result) from error
     except KernelError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(**result, **_invocation(module.params))
+        raise PartFailedError(str(error)) from error
 
 
-def _invocation(params: Result) -> Result:
+def part(module: AnsibleModule, name: str, prepare: Callable[[], Callable[[], Result]]) -> Part:
+    """A part of a module that does more than this; ``prepare`` and the work that it returns raise what `run` knows."""
+
+    def begin() -> Callable[[], Result]:
+        with _as_sentences(module):
+            work = prepare()
+
+        def carried_out() -> Result:
+            with _as_sentences(module):
+                return work()
+
+        return carried_out
+
+    return Part(name, begin)
+
+
+def invocation(params: Result) -> Result:
     """What to return instead of a copy of thousands of entries, which AnsibleModule would walk through for seconds."""
     services = params.get("services") or []
-    servers = sum(len(service["real_servers"] or ()) for service in services)
+    servers = sum(len(service.get("real_servers") or ()) for service in services)
     if len(services) + servers <= MANY:
         return {}
     short = f"{len(services)} virtual services, {servers} real servers"

@@ -11,7 +11,7 @@ it imports.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -23,9 +23,11 @@ from .module import MANY, Result, apply, boot_command, systemctl, table_diff
 from .plan import Scope
 
 
-def manage(module: AnsibleModule) -> Result:
-    """The result of the module ipvs_table. Raises what converge raises."""
-    params = module.params
+def prepare(module: AnsibleModule, params: Result) -> Callable[[], Result]:
+    """Return what does the work of the module ipvs_table and returns its result. It raises what converge raises.
+
+    ``params`` are the arguments of that module. Raises InvalidValue.
+    """
     patches = _described(params)
     exclude = frozenset(arguments.service_key(entry) for entry in params["exclude"])
     for patch in patches:
@@ -36,8 +38,18 @@ def manage(module: AnsibleModule) -> Result:
         scope = Scope()
     else:
         scope = Scope(params["purge"], exclude)
+    return lambda: _manage(module, params, patches, scope, exclude)
+
+
+def _manage(
+    module: AnsibleModule,
+    params: Result,
+    patches: Sequence[ServicePatch],
+    scope: Scope,
+    exclude: frozenset[ServiceKey],
+) -> Result:
     if params["drain_directory"] is None:
-        return _carry_out(module, patches, scope, exclude)
+        return _carry_out(module, params, patches, scope, exclude)
     from . import drain, drain_files
 
     # What is drained must not change between looking at the files and at the table.
@@ -49,15 +61,19 @@ def manage(module: AnsibleModule) -> Result:
             raise KernelError(text) from error
         if params["state"] == "present":
             patches = drain_files.without_weight(patches, drained)
-        result = _carry_out(module, patches, scope, exclude)
+        result = _carry_out(module, params, patches, scope, exclude)
     return {**result, "drained": [model.address_text(address) for address in sorted(drained)]}
 
 
 def _carry_out(
-    module: AnsibleModule, patches: Sequence[ServicePatch], scope: Scope, exclude: frozenset[ServiceKey]
+    module: AnsibleModule,
+    params: Result,
+    patches: Sequence[ServicePatch],
+    scope: Scope,
+    exclude: frozenset[ServiceKey],
 ) -> Result:
-    if module.params["persist"]:
-        return _apply_and_keep(module, patches, scope._replace(exclude=exclude))
+    if params["persist"]:
+        return _apply_and_keep(module, params["state"] == "present", patches, scope._replace(exclude=exclude))
     return apply(module, patches, scope)
 
 
@@ -69,14 +85,13 @@ def _described(params: Result) -> list[ServicePatch]:
     return rules.parse(params["rules"])
 
 
-def _apply_and_keep(module: AnsibleModule, patches: Sequence[ServicePatch], scope: Scope) -> Result:
+def _apply_and_keep(module: AnsibleModule, present: bool, patches: Sequence[ServicePatch], scope: Scope) -> Result:
     """Like ``apply``, and keep what is described across reboots; what was kept and is no longer described goes.
 
     Files and table change together or not at all.
     """
     from . import persist
 
-    present = module.params["state"] == "present"
     listed = {patch.key for patch in patches}
     ours = persist.recorded()
     python = boot_command(module) if present else ""

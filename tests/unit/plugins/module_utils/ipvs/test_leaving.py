@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
+from ansible_collections.lvs.cluster.plugins.module_utils.host import addresses
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import (
     arguments,
     drain,
@@ -164,6 +165,7 @@ class Director:
         monkeypatch.setattr(time, "monotonic", lambda: self.seconds)
         monkeypatch.setattr(time, "sleep", self.sleep)
         monkeypatch.setattr(info, "real_servers", self.real_servers)
+        monkeypatch.setattr(addresses, "held_addresses", lambda: self.held)
 
     def __enter__(self) -> support.FakeKernel:
         return self.kernel
@@ -183,7 +185,7 @@ class Director:
             yield key, server, {"weight": server.weight, "connections": connections}
 
     def run(self, module: Module) -> dict[str, Any]:
-        return leaving.manage(module, lambda: leaving.packed(self.held))
+        return leaving.prepare(module, module.params)()
 
     def weights(self) -> dict[str, int]:
         (service,) = self.kernel.table.values()

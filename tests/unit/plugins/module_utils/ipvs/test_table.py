@@ -49,6 +49,10 @@ class Task:
         return 0, "", ""
 
 
+def manage(task: Any) -> dict[str, Any]:
+    return table.prepare(task, task.params)()
+
+
 @pytest.fixture(name="director")
 def director_of_the_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> support.FakeKernel:
     for name in ("RULES_FILE", "TIMEOUTS_FILE", "ARCHIVE", "UNIT_FILE", "_ENABLED"):
@@ -77,7 +81,7 @@ def test_a_table_that_cannot_be_kept_is_put_back(
 
     monkeypatch.setattr(persist, "write", full)
     with pytest.raises(ConvergeError) as caught:
-        table.manage(Task(services=[service(1)]))
+        manage(Task(services=[service(1)]))
     assert str(caught.value) == (
         f"cannot keep the IPVS table across reboots: {bad}: No space left on device; the table was put back as it was"
     )
@@ -88,23 +92,23 @@ def test_a_table_that_cannot_be_kept_is_put_back(
 def test_a_record_that_cannot_be_removed_keeps_its_services(
     director: support.FakeKernel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    table.manage(Task(services=[service(1)]))
+    manage(Task(services=[service(1)]))
 
     def refuse(*_arguments: object) -> None:
         raise OSError(30, "Read-only file system", persist.RULES_FILE)
 
     monkeypatch.setattr(persist, "_change", refuse)
     with pytest.raises(ConvergeError, match=r"Read-only file system.*the table was put back as it was"):
-        table.manage(Task(state="absent"))
+        manage(Task(state="absent"))
     assert rules.render(director.table) == OURS + OTHERS
     assert rules.render(persist.recorded()) == OURS
 
 
 def test_check_mode_shows_the_files_and_writes_none(director: support.FakeKernel) -> None:
-    predicted = table.manage(Task(check_mode=True, services=[service(1)]))
+    predicted = manage(Task(check_mode=True, services=[service(1)]))
     assert persist.recorded() == {}
-    assert table.manage(Task(services=[service(1)])) == predicted
-    assert table.manage(Task(services=[service(1)]))["changed"] is False
+    assert manage(Task(services=[service(1)])) == predicted
+    assert manage(Task(services=[service(1)]))["changed"] is False
 
 
 class Unready(kernel.Ipvs):
@@ -118,9 +122,9 @@ def test_a_host_that_was_never_set_up_has_nothing_to_remove(
     director: support.FakeKernel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(table, "Ipvs", Unready)
-    assert table.manage(Task(state="absent"))["changed"] is False
+    assert manage(Task(state="absent"))["changed"] is False
     with pytest.raises(kernel.LibraryMissing):
-        table.manage(Task(state="absent", services=[service(1)]))
+        manage(Task(state="absent", services=[service(1)]))
 
 
 @pytest.mark.parametrize("state", ["absent", "present"])
@@ -136,7 +140,7 @@ def test_only_what_is_to_be_there_loads_ip_vs(
     monkeypatch.setattr(table, "Ipvs", opened)
     monkeypatch.setattr(module, "Ipvs", opened)
     for keep in (True, False):
-        table.manage(Task(services=[service(1)], state=state, persist=keep))
+        manage(Task(services=[service(1)], state=state, persist=keep))
     there = state == "present"
     assert asked == [{"load": there, "needed": there}] * 2
 

@@ -1,0 +1,310 @@
+#!/usr/bin/python
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: director
+short_description: Set up the kernel, nftables and the IPVS table of a director in one task
+version_added: 0.1.0
+description:
+  - Does what five modules do, one after the other. They are M(lvs.cluster.ipvs_kernel), M(lvs.cluster.ipvs_quiesce),
+    M(lvs.cluster.nftables_table), M(lvs.cluster.ipvs_table) and M(lvs.cluster.ipvs_timeout). One task of this module
+    costs a host little more than a task of one of them.
+  - The role P(lvs.cluster.director#role) uses it. What is kept across reboots is the same as with the five modules.
+  - All arguments are read before anything is changed. A part that fails undoes what it has changed, and those before it
+    stay.
+author:
+  - The lvs.cluster authors (@lvs-cluster)
+extends_documentation_fragment:
+  - lvs.cluster.attributes
+  - lvs.cluster.attributes.actiongroup_lvs
+  - lvs.cluster.ipvs
+options:
+  parts:
+    description:
+      - Which parts to do. The others are left as they are. They are done in the order of the default, whatever order
+        is given, and with O(state=absent) in the reverse one.
+      - V(kernel) is what M(lvs.cluster.ipvs_kernel) does. V(leaving) drains real servers that leave, as
+        M(lvs.cluster.ipvs_quiesce) does. V(nftables) is the table C(lvs_cluster) of nftables, V(table) the IPVS table,
+        and V(timeouts) are those of IPVS connections, each of them now and after a reboot.
+    type: list
+    elements: str
+    choices: [kernel, leaving, nftables, table, timeouts]
+    default: [kernel, leaving, nftables, table, timeouts]
+  modules:
+    description: As O(lvs.cluster.ipvs_kernel#module:modules).
+    type: list
+    elements: str
+    default: [ip_vs]
+  conn_tab_bits:
+    description: As O(lvs.cluster.ipvs_kernel#module:conn_tab_bits).
+    type: int
+  sysctls:
+    description: As O(lvs.cluster.ipvs_kernel#module:sysctls).
+    type: dict
+  defence_threshold:
+    description: As O(lvs.cluster.ipvs_kernel#module:defence_threshold).
+    type: bool
+    default: false
+  rules:
+    description: As O(lvs.cluster.nftables_table#module:rules). If it is empty, there is no such table.
+    type: str
+    default: ""
+  services:
+    description: The virtual services to have in the IPVS table, as O(lvs.cluster.ipvs_table#module:services).
+    type: list
+    elements: dict
+    default: []
+  health_checked:
+    description:
+      - The virtual services that a health checker manages, as O(lvs.cluster.ipvs_quiesce#module:health_checked). The
+        part V(table) leaves them as they are.
+    type: list
+    elements: dict
+    default: []
+  purge:
+    description: As O(lvs.cluster.ipvs_table#module:purge).
+    type: str
+    choices: [none, real_servers, all]
+    default: real_servers
+  leaving_timeout:
+    description: As O(lvs.cluster.ipvs_quiesce#module:timeout).
+    type: float
+    default: 60
+  vips:
+    description: As O(lvs.cluster.ipvs_quiesce#module:vips).
+    type: list
+    elements: str
+    default: []
+  keepalived_configuration:
+    description: As O(lvs.cluster.ipvs_quiesce#module:keepalived_configuration).
+    type: path
+    default: /etc/keepalived/keepalived.conf
+  drain_directory:
+    description: As O(lvs.cluster.ipvs_drain#module:drain_directory).
+    type: path
+    default: /var/lib/lvs-cluster/drain
+  timeouts:
+    description: The timeouts to have, those of the options of M(lvs.cluster.ipvs_timeout).
+    type: dict
+    default: {}
+    suboptions:
+      tcp:
+        description: As O(lvs.cluster.ipvs_timeout#module:tcp).
+        type: int
+      tcp_fin:
+        description: As O(lvs.cluster.ipvs_timeout#module:tcp_fin).
+        type: int
+      udp:
+        description: As O(lvs.cluster.ipvs_timeout#module:udp).
+        type: int
+  state:
+    description:
+      - V(absent) removes what the parts have set up and restores what there was before. There is nothing to do for the
+        part V(leaving) then.
+    type: str
+    choices: [present, absent]
+    default: present
+notes:
+  - Like O(lvs.cluster.ipvs_table#module:persist), this module has one record for each host. So one task for each host
+    may use it, and it describes everything.
+seealso:
+  - module: lvs.cluster.real_server
+  - module: lvs.cluster.ipvs_table
+  - module: lvs.cluster.service_config
+"""
+
+EXAMPLES = r"""
+- name: A director with one service
+  lvs.cluster.director:
+    sysctls:
+      net.ipv4.ip_forward: 1
+    services:
+      - name: web
+        address: 192.0.2.10
+        port: 80
+        real_servers:
+          - address: 198.51.100.11
+            forward_method: nat
+    timeouts:
+      udp: 30
+
+- name: Only another weight
+  lvs.cluster.director:
+    parts: [table]
+    services:
+      - name: web
+        address: 192.0.2.10
+        port: 80
+        real_servers:
+          - address: 198.51.100.11
+            forward_method: nat
+            weight: 5
+
+- name: Remove all of it
+  lvs.cluster.director:
+    state: absent
+"""
+
+RETURN = r"""
+parts:
+  description: What each of the modules would have returned. A part behind one that failed is not there.
+  returned: always
+  type: dict
+  contains:
+    kernel:
+      description: What M(lvs.cluster.ipvs_kernel) returns.
+      type: dict
+    leaving:
+      description: What M(lvs.cluster.ipvs_quiesce) returns.
+      type: dict
+    nftables:
+      description: What M(lvs.cluster.nftables_table) returns.
+      type: dict
+    table:
+      description: What M(lvs.cluster.ipvs_table) returns.
+      type: dict
+    timeouts:
+      description: What M(lvs.cluster.ipvs_timeout) returns.
+      type: dict
+  sample: {"kernel": {"changed": false}}
+diff:
+  description: The host before and after, a dictionary for each part, and for each file that the part changes.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{"before": "", "after": "-A -t 192.0.2.10:80 -s rr\n"}]
+"""
+
+import gc
+from contextlib import closing
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ansible_collections.lvs.cluster.plugins.module_utils.host.kernel_plan import parse_settings
+from ansible_collections.lvs.cluster.plugins.module_utils.host.kernel_settings import converge_kernel
+from ansible_collections.lvs.cluster.plugins.module_utils.host.module import host_part
+from ansible_collections.lvs.cluster.plugins.module_utils.host.nft_plan import parse_table
+from ansible_collections.lvs.cluster.plugins.module_utils.host.nft_table import converge_table
+from ansible_collections.lvs.cluster.plugins.module_utils.host.parts import Part, run_parts
+from ansible_collections.lvs.cluster.plugins.module_utils.host.runner import runner
+from ansible_collections.lvs.cluster.plugins.module_utils.host.target import Target
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import (
+    argspec,
+    drain_files,
+    leaving,
+    table,
+    timeout_module,
+)
+from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import module as ipvs_module
+
+_NFTABLES = "lvs_cluster"
+#: In their order, which the role needs too. Rules let replies of described real servers through alone, so those that
+#: leave are drained before.
+_PARTS = ["kernel", "leaving", "nftables", "table", "timeouts"]
+
+
+def main() -> None:
+    gc.disable()  # a table can be ten thousand dicts, and the process is a short one
+    spec = argspec.timeouts()
+    module = AnsibleModule(
+        argument_spec={
+            "parts": {"type": "list", "elements": "str", "choices": _PARTS, "default": _PARTS},
+            "modules": {"type": "list", "elements": "str", "default": ["ip_vs"]},
+            "conn_tab_bits": {"type": "int"},
+            "sysctls": {"type": "dict"},
+            "defence_threshold": {"type": "bool", "default": False},
+            "rules": {"type": "str", "default": ""},
+            "services": {"type": "list", "elements": "dict", "default": []},
+            "health_checked": {"type": "list", "elements": "dict", "default": []},
+            "purge": {"type": "str", "choices": ["none", "real_servers", "all"], "default": "real_servers"},
+            "leaving_timeout": {"type": "float", "default": leaving.DEFAULT_TIMEOUT},
+            "vips": {"type": "list", "elements": "str", "default": []},
+            "keepalived_configuration": {"type": "path", "default": "/etc/keepalived/keepalived.conf"},
+            "drain_directory": {"type": "path", "default": drain_files.DIRECTORY},
+            "timeouts": {
+                "type": "dict",
+                "default": {},
+                "options": {name: spec[name] for name in ("tcp", "tcp_fin", "udp")},
+            },
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        with closing(Target(runner(module))) as target:
+            run_parts(module, _parts(module, target), **ipvs_module.invocation(module.params))
+    finally:
+        gc.freeze()  # or the end of the process would still walk through all of them
+
+
+def _parts(module: AnsibleModule, target: Target) -> list[Part]:
+    """Those that are asked for, in the order in which they are done."""
+    given = module.params
+    present = given["state"] == "present"
+    services, checked = (_services(module, option) for option in ("services", "health_checked"))
+    leave = {
+        **given,
+        "services": services,
+        "health_checked": checked,
+        "timeout": given["leaving_timeout"],
+    }
+    identity = argspec.identity()
+    keep = {
+        "services": services if present else [],
+        "rules": None,
+        "exclude": [{key: one[key] for key in identity} for one in checked],
+        "purge": given["purge"],
+        "drain_directory": given["drain_directory"] if present else None,
+        "state": given["state"],
+        "persist": True,
+    }
+    timeouts = {**given["timeouts"], "state": given["state"], "persist": True}
+    parts = (
+        host_part(
+            module,
+            target,
+            "kernel",
+            lambda: parse_settings(
+                present,
+                given["modules"],
+                given["conn_tab_bits"],
+                given["sysctls"] if present else None,
+                given["defence_threshold"],
+            ),
+            converge_kernel,
+        ),
+        ipvs_module.part(module, "leaving", lambda: leaving.prepare(module, leave)),
+        host_part(
+            module,
+            target,
+            "nftables",
+            lambda: parse_table(present and bool(given["rules"]), _NFTABLES, given["rules"], True, True),
+            converge_table,
+        ),
+        ipvs_module.part(module, "table", lambda: table.prepare(module, keep)),
+        ipvs_module.part(module, "timeouts", lambda: timeout_module.prepare(module, timeouts)),
+    )
+    asked = [part for part in parts if part.name in given["parts"]]
+    if present:
+        return asked
+    return [part for part in reversed(asked) if part.name != "leaving"]
+
+
+def _services(module: AnsibleModule, option: str) -> list[dict[str, Any]]:
+    """Services as the modules for one part get them; ends the process where they are not such."""
+    spec = {"type": "list", "elements": "dict", "options": {"name": {"type": "str"}, **argspec.service()}}
+    result = ArgumentSpecValidator({option: spec}).validate({option: module.params[option]})
+    if result.error_messages:
+        module.fail_json(msg=result.error_messages[0])
+    services: list[dict[str, Any]] = result.validated_parameters[option]
+    return services
+
+
+if __name__ == "__main__":
+    main()
