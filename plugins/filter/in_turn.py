@@ -25,9 +25,7 @@ options:
     type: dict
     required: true
   steps:
-    description:
-      - Variables that a director must have too, such as those that tasks register that tags can leave out. With dots,
-        keys of a variable that is a dictionary.
+    description: Variables that a director must have too, such as those that tasks register that tags can leave out.
     type: list
     elements: str
     default: []
@@ -67,14 +65,8 @@ def in_turn(directors: Any, hostvars: Any, steps: Any = ()) -> list[str]:
         raise AnsibleFilterError("in_turn: a list of hosts and the variable hostvars are needed")
     held = {host: hostvars[host].get("lvs_held") for host in directors if host in hostvars}
     asked = [host for host, vips in reversed(held.items()) if isinstance(vips, (list, tuple))]
-    asked = [host for host in asked if all(_has(hostvars[host], str(step)) for step in steps)]
+    asked = [host for host in asked if all(hostvars[host].get(step) is not None for step in steps)]
     return sorted(asked, key=lambda host: len(held[host]) > 0)
-
-
-def _has(variables: object, step: str) -> bool:
-    for key in step.split("."):
-        variables = variables.get(key) if isinstance(variables, Mapping) else None
-    return variables is not None
 
 
 class FilterModule:

@@ -67,7 +67,7 @@ HONEST: dict[str, dict[str, Any]] = {
             "director": {"configured": True, "joins": False, "joining": False, "drained": []},
         },
         "ipvs_drain": {"switched": "told real_servers", "former": [{"name": "smtp", "address": VIP, "port": 25}]},
-        "ipvs_table": {"drained": []},
+        "director": {"parts": {"kernel": {}, "leaving": {}, "nftables": {}, "table": {"drained": []}, "timeouts": {}}},
         "stat": {"stat": {"exists": False}},
         "systemd_service": {"status": {"ActiveState": "active"}},
         "real_server": {"parts": {name: {} for name in ("vips", "tunnels", "nftables", "return_route")}},

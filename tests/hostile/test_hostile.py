@@ -141,13 +141,13 @@ def test_hostile_text(cluster: Any, honest_answers: dict[str, Any], playbook: st
     ("playbook", "liar", "module", "sentence"),
     [
         ("site", "rs1", "host_check", "fatal: [rs1]"),
-        ("table", "lb1", "ipvs_table", "fatal: [lb1]"),
+        ("table", "lb1", "director", "fatal: [lb1]"),
         ("verify", "rs1", "arp_probe", "rs1: {{ lookup("),
         ("drain", "lb2", "ipvs_drain", "Nothing is drained that was not before: {{ lookup("),
         ("undrain", "lb1", "ipvs_drain", "lb1: {{ lookup("),
         ("rolling_update", "lb2", "ipvs_drain", "Nothing is drained that was not before: {{ lookup("),
         ("failover", "lb2", "copy", "fatal: [lb2]"),
-        ("teardown", "lb1", "ipvs_kernel", "fatal: [lb1]"),
+        ("teardown", "lb1", "director", "fatal: [lb1]"),
         ("example_layer7", "rs1", "copy", "fatal: [rs1]"),
     ],
 )
@@ -253,7 +253,7 @@ def test_facts_change_nothing_for_others(
 ) -> None:
     """A host returns facts by the names of variables, from every module."""
     chosen = {name: HOSTILE_FACTS[name] for name in names or HOSTILE_FACTS}
-    called = {*honest_answers[liar], "command", "apt", "copy", "package", "ipvs_kernel", "real_server"}
+    called = {*honest_answers[liar], "command", "apt", "copy", "package", "real_server"}
     answers = {
         liar: {
             module: {
@@ -316,6 +316,11 @@ def test_files_of_a_director(cluster: Any) -> None:
     assert '"name": "mon"' in "".join(told for module, told in run.told["lb2"] if module == "service_config")
 
 
+def parts(run: Any, host: str) -> list[list[str]]:
+    """The parts that each task of the module director is about."""
+    return [json.loads(told)["parts"] for module, told in run.told[host] if module == "director"]
+
+
 def purges(run: Any, host: str) -> list[bool]:
     """What each task for the VIPs of a real server was told of purge."""
     return [json.loads(told)["purge"] for module, told in run.told[host] if module == "real_server"]
@@ -344,7 +349,7 @@ def test_what_a_host_says_of_leftovers_is_for_itself(cluster: Any, leftovers: An
 
 @pytest.mark.parametrize("liar", ["lb1", "lb2"])
 def test_nothing_is_cleaned_up_if_a_director_fails(cluster: Any, liar: str) -> None:
-    answers = {liar: {"ipvs_table": {"failed": True, "msg": "no"}}}
+    answers = {liar: {"director": {"failed": True, "msg": "no"}}}
     run = cluster.run(*words(cluster, "site"), answers=answers)
     assert run.status != 0
     assert purges(run, "rs2") == [False]
@@ -386,8 +391,9 @@ def test_only_tables_are_changed(cluster: Any) -> None:
     assert run.status == 0, run.text
     assert run.told["rs1"] == run.told["rs2"] == []
     for host in ("lb1", "lb2"):
-        assert {"ipvs_quiesce", "ipvs_table", "service_config"} <= set(run.modules(host))
-        assert not {"package", "apt", "nftables_table", "ipvs_timeout", "copy"} & set(run.modules(host))
+        assert {"director", "service_config"} <= set(run.modules(host))
+        assert not {"package", "apt", "copy"} & set(run.modules(host))
+        assert parts(run, host) == [["kernel", "leaving", "table"]]
 
 
 @pytest.mark.parametrize("director", [{"configured": False}, {"joins": True}, {"joining": True}])
@@ -408,9 +414,26 @@ def test_tags_choose_what_a_run_changes(cluster: Any) -> None:
     assert run.modules("rs1") == ["host_check"]
     for host in ("lb1", "lb2"):
         changing = [module for module in run.modules(host) if module not in ("host_check", "find")]
-        assert changing[:3] == ["ipvs_quiesce", "ipvs_table", "ipvs_timeout"]
-        assert changing[-1] == "service_config"
-        assert not {"package", "apt", "ipvs_kernel", "nftables_table"} & set(changing)
+        assert (changing[0], changing[-1]) == ("director", "service_config")
+        assert not {"package", "apt"} & set(changing)
+        assert parts(run, host) == [["leaving", "table", "timeouts"]]
+
+
+@pytest.mark.parametrize(
+    ("tags", "skipped", "done"),
+    [
+        ("all", "lvs_table", [["kernel", "leaving", "nftables"]]),
+        ("lvs_table,lvs_kernel", "lvs_table", [["kernel"]]),
+        ("all", "lvs_packages", [["kernel", "leaving", "nftables", "table", "timeouts"]]),
+        ("lvs_real_server", "lvs_table", []),
+        ("lvs_firewall", "lvs_packages", []),
+    ],
+)
+def test_tags_that_are_skipped_leave_the_rest(cluster: Any, tags: str, skipped: str, done: list[list[str]]) -> None:
+    run = cluster.run(*words(cluster, "site"), "--tags", tags, "--skip-tags", skipped)
+    assert run.status == 0, run.text
+    assert parts(run, "lb1") == parts(run, "lb2") == done
+    assert (True in purges(run, "rs2")) == (skipped == "lvs_packages" and tags == "all")
 
 
 def test_packages_are_asked_for_only_where_some_are_missing(cluster: Any) -> None:
@@ -441,7 +464,7 @@ def test_what_installs_at_the_second_time_keeps_nobody_from_the_rest(cluster: An
     assert run.status == 0, run.text
     assert "real_server" not in run.modules("rs1")
     assert purges(run, "rs2") == [False, True]
-    assert "ipvs_table" in run.modules("lb1")
+    assert parts(run, "lb1") == [["kernel", "leaving", "nftables", "table", "timeouts"]]
 
 
 def test_tags_remove_nothing_that_directors_may_still_use(cluster: Any) -> None:

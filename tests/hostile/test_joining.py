@@ -30,8 +30,8 @@ def test_a_new_director_waits_and_has_the_drains_of_the_other(cluster: Any) -> N
     assert (waits["state"], waits["drained"]) == ("joining", ["192.0.2.11"])
     assert takes["state"] == "joined"
     told = run.modules("lb2")
-    assert first < told.index("ipvs_table") < told.index("service_config"), "before there is a service and keepalived"
-    assert last > max(at for at, module in enumerate(told) if module == "ipvs_table")
+    assert first < told.index("director") < told.index("service_config"), "before there is a service and keepalived"
+    assert last > max(at for at, module in enumerate(told) if module == "director")
 
 
 def test_a_director_alone_is_not_let_in(cluster: Any) -> None:

@@ -77,7 +77,7 @@ def test_all_of_it_comes_stays_and_goes(host: Host) -> None:
     # Other parts stay as they are. What leaves is drained first.
     host.run("ip", "address", "add", f"{VIP}/32", "dev", "lo")
     checked = {"name": "checked", **service(81, "14")}
-    more = {"services": [service(80, "12")], "health_checked": [checked]}
+    more: dict[str, Any] = {"services": [service(80, "12")], "health_checked": [checked]}
     done = host.ok("director", parts=["table", "leaving"], **more)
     assert list(done["parts"]) == ["leaving", "table"]
     assert done["parts"]["leaving"]["leaving"] == [f"198.51.100.11:80 of web-80 (tcp {VIP}:80)"]

@@ -211,7 +211,7 @@ def test_a_run_that_is_killed_is_completed_by_the_next(machine: Machines, variab
         remove_check(services)
         add_check(services)
 
-    words = (variables(change, director_garp_refresh=30, director_timeouts={"tcp": 1000}), [])
+    words: tuple[list[str], ...] = (variables(change, director_garp_refresh=30, director_timeouts={"tcp": 1000}), [])
     with clients.clients(held=100) as load:
         for number, (task, times) in enumerate(KILLED_AFTER):
             given = words[number % 2]

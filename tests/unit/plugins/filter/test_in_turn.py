@@ -35,13 +35,6 @@ def test_some_have_not_done_all_steps() -> None:
     assert in_turn(["lb1", "lb2"], hostvars, ["a", "b"]) == ["lb1"]
 
 
-def test_a_step_may_be_a_part_of_a_result() -> None:
-    done = {"lvs_held": [], "result": {"parts": {"table": {}}}}
-    hostvars: dict[str, Any] = {"lb1": done, "lb2": {"lvs_held": [], "result": {"parts": {}}}, "lb3": {**done}}
-    hostvars["lb3"]["result"] = "text"
-    assert in_turn(["lb1", "lb2", "lb3"], hostvars, ["result.parts.table"]) == ["lb1"]
-
-
 @pytest.mark.parametrize("given", [("lb1", {}), (["lb1"], None)])
 def test_it_takes_hosts_and_their_variables(given: Any) -> None:
     with pytest.raises(AnsibleFilterError, match="a list of hosts and the variable hostvars"):
