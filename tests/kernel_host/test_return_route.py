@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shlex
@@ -176,14 +177,16 @@ def test_what_watches_sets_the_routes_again(lab, lose):
         assert watching.stdin is not None
         watching.stdin.write(data)
         watching.stdin.close()
-        time.sleep(3)
+        deadline = time.monotonic() + 30
+        while not any("monitor" in words for words in commands(watching.pid)):
+            assert time.monotonic() < deadline, "it does not watch"
+            time.sleep(0.1)
         for _time in range(3):
             lose(lab)
-            deadline = time.monotonic() + 10
-            while way_or_none(lab, CLIENTS[0], "tcp", 8080) != GATEWAYS[0]:
+            deadline = time.monotonic() + 30
+            while [way_or_none(lab, *one) for one in ((CLIENTS[0], "tcp", 8080), (CLIENTS[1], "udp", 53))] != GATEWAYS:
                 assert time.monotonic() < deadline, now(lab)[1]
                 time.sleep(0.1)
-            assert way(lab, CLIENTS[1], "udp", 53) == GATEWAYS[1]
         said = re.compile(r" proto \w+")
         assert [[said.sub("", line) for line in lines] for lines in now(lab)[1]] == [
             [said.sub("", line) for line in lines] for lines in held[1]
@@ -202,6 +205,14 @@ def test_what_watches_sets_the_routes_again(lab, lose):
 
 def way_or_none(lab, client, protocol, port):
     return None if refused(lab, client, protocol, port) else way(lab, client, protocol, port)
+
+
+def commands(session):
+    """The command lines of the processes of a session, as lists of words."""
+    for path in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if int((path / "stat").read_text().rpartition(")")[2].split()[3]) == session:
+                yield (path / "cmdline").read_text().split("\0")
 
 
 def processes(session):
