@@ -21,6 +21,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils.vrrp import Instance
 
 _PATIENCE = 30  # seconds, and less than what systemd has for the start of this unit
 
+# The drop-in of keepalived's unit wants this one (roles/director/files).
 # PartOf: whoever stops keepalived stops the waiting too. A reload of a keepalived that is about to start would be none.
 _TEXT = """\
 {header}
@@ -40,10 +41,7 @@ ExecStart=sh -c "test -e %t/lvs-cluster-addresses/in-time && exit; \\
     echo 'keepalived starts although not all can be used: {names}'; \\
     until ${{USABLE}} && systemctl -q is-active keepalived; do sleep 1; done; \\
     exec systemctl reload keepalived"
-{sandbox}
-[Install]
-WantedBy=keepalived.service
-"""
+{sandbox}"""
 
 
 def addresses_unit(instances: Sequence[Instance], sync_daemon: SyncDaemon | None) -> str:

@@ -82,8 +82,7 @@ SETTINGS = frozenset(
 #: What the roles and playbooks set themselves. Hosts have these from the first task on that sets them.
 INTERNAL = frozenset(
     (
-        "director_addresses",
-        "director_addresses_enabled",
+        "director_addresses_files",
         "director_applying",
         "director_checker",
         "director_checker_service",
@@ -94,6 +93,7 @@ INTERNAL = frozenset(
         "director_install_packages",
         "director_installed",
         "director_keepalived",
+        "director_keepalived_files",
         "director_kubernetes_sysctls",
         "director_lacks_packages",
         "director_model",

@@ -27,11 +27,10 @@ KILLED_AFTER = (
     ("lvs.cluster.director : See which health checkers there are from an earlier run", 1),
     ("lvs.cluster.director : Set up the kernel, nftables and the IPVS table", 1),
     ("lvs.cluster.director : Read the account of the user that runs commands", 1),
-    ("lvs.cluster.director : Have each start of keepalived wait for it", 1),
     ("lvs.cluster.director : Keep keepalived running with its configuration", 1),
     ("Check that keepalived runs", 1),
     ("lvs.cluster.director : Set up the kernel, nftables and the IPVS table", 2),
-    ("lvs.cluster.director : Have each start of keepalived wait for it", 2),
+    ("lvs.cluster.director : Read the account of the user that runs commands", 2),
     ("lvs.cluster.director : Keep keepalived running with its configuration", 2),
     ("Check that keepalived runs", 2),
 )
