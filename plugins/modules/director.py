@@ -28,8 +28,9 @@ options:
       - Which parts to do. The others are left as they are. They are done in the order of the default, whatever order
         is given, and with O(state=absent) in the reverse one.
       - V(kernel) is what M(lvs.cluster.ipvs_kernel) does. V(leaving) drains real servers that leave, as
-        M(lvs.cluster.ipvs_quiesce) does. V(nftables) is the table C(lvs_cluster) of nftables, V(table) the IPVS table,
-        and V(timeouts) are those of IPVS connections, each of them now and after a reboot.
+        M(lvs.cluster.ipvs_quiesce) does; with O(state=absent) it removes the host routes of that module. V(nftables) is
+        the table C(lvs_cluster) of nftables, V(table) the IPVS table, and V(timeouts) are those of IPVS connections,
+        each of them now and after a reboot.
     type: list
     elements: str
     choices: [kernel, leaving, nftables, table, timeouts]
@@ -151,8 +152,11 @@ EXAMPLES = r"""
 
 RETURN = r"""
 parts:
-  description: What each of the modules would have returned. A part behind one that failed is not there.
-  returned: always
+  description:
+    - What each of the modules would have returned.
+    - A part that failed is not there, nor are those behind it. What its module would have returned besides the message
+      stands beside RV(parts) then.
+  returned: success, and failure of a part
   type: dict
   contains:
     kernel:
@@ -185,6 +189,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.errors import UnsupportedError
 
 from ansible_collections.lvs.cluster.plugins.module_utils.host.kernel_plan import parse_settings
 from ansible_collections.lvs.cluster.plugins.module_utils.host.kernel_settings import converge_kernel
@@ -278,30 +283,40 @@ def _parts(module: AnsibleModule, target: Target) -> list[Part]:
                 given["defence_threshold"],
             ),
             converge_kernel,
+            library=False,
         ),
-        ipvs_module.part(module, "leaving", lambda: leaving.prepare(module, leave)),
+        ipvs_module.part(
+            module,
+            "leaving",
+            lambda: (
+                leaving.prepare(module, leave, "director", "leaving_timeout")
+                if present
+                else leaving.prepare_absent(module)
+            ),
+        ),
         host_part(
             module,
             target,
             "nftables",
             lambda: parse_table(present and bool(given["rules"]), _NFTABLES, given["rules"], True, True),
             converge_table,
+            library=False,
         ),
         ipvs_module.part(module, "table", lambda: table.prepare(module, keep)),
         ipvs_module.part(module, "timeouts", lambda: timeout_module.prepare(module, timeouts)),
     )
     asked = [part for part in parts if part.name in given["parts"]]
-    if present:
-        return asked
-    return [part for part in reversed(asked) if part.name != "leaving"]
+    return asked if present else asked[::-1]
 
 
 def _services(module: AnsibleModule, option: str) -> list[dict[str, Any]]:
     """Services as the modules for one part get them; ends the process where they are not such."""
     spec = {"type": "list", "elements": "dict", "options": {"name": {"type": "str"}, **argspec.service()}}
     result = ArgumentSpecValidator({option: spec}).validate({option: module.params[option]})
-    if result.error_messages:
-        module.fail_json(msg=result.error_messages[0])
+    for error in result.errors:
+        # As AnsibleModule says it.
+        where = f"Unsupported parameters for ({module._name}) module: " if isinstance(error, UnsupportedError) else ""
+        module.fail_json(msg=f"{where}{error.msg}")
     services: list[dict[str, Any]] = result.validated_parameters[option]
     return services
 

@@ -146,6 +146,17 @@ options:
             description: The name of the service, for the message.
             type: str
             required: true
+  director_files:
+    description:
+      - Whether to look for what the role C(director) has written on this host in an earlier run.
+    type: bool
+    default: false
+  users:
+    description:
+      - Names of users that the host may have or not.
+    type: list
+    elements: str
+    default: []
   sync_source:
     description:
       - From where this host may send connection synchronisation (IPv4), so that the other directors do not drop it.
@@ -298,6 +309,26 @@ director:
       type: list
       elements: str
   sample: {"configured": true, "joins": false, "joining": false, "drained": []}
+director_files:
+  description: What the role C(director) has written in an earlier run.
+  returned: success and O(director_files=true)
+  type: dict
+  contains:
+    units:
+      description:
+        - Its units of systemd that are there, of C(ldirectord), C(mon) and C(lvs-cluster-addresses). Those of the same
+          names that the distribution or somebody else has written are not among them.
+      type: list
+      elements: str
+    keepalived:
+      description: Who wrote C(/etc/keepalived/keepalived.conf), V(role) or V(other), or V(none) if there is none.
+      type: str
+  sample: {"units": ["mon"], "keepalived": "role"}
+user_ids:
+  description: The user ids of those of O(users) that the host has.
+  returned: success
+  type: dict
+  sample: {"keepalived_script": 998}
 joining:
   description: Whether M(lvs.cluster.director_join) keeps this host from the VIPs.
   returned: success
@@ -311,9 +342,11 @@ vrrp_states:
 """
 
 import os
+import pwd
 import shutil
 import socket
 import sys
+from contextlib import suppress
 from importlib.util import find_spec
 from typing import Any
 
@@ -337,7 +370,7 @@ from ansible_collections.lvs.cluster.plugins.module_utils.host.source import (
     route_source,
 )
 from ansible_collections.lvs.cluster.plugins.module_utils.host.sysctl import display
-from ansible_collections.lvs.cluster.plugins.module_utils.host.systemd import RunCommand, booted
+from ansible_collections.lvs.cluster.plugins.module_utils.host.systemd import UNIT_DIRECTORY, RunCommand, booted
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import argspec, arguments, drain_files
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.kernel import Ipvs, KernelError
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import InvalidValue, address_text
@@ -468,6 +501,22 @@ def _director(run: RunCommand, wanted: dict[str, Any], vips: list[str]) -> dict[
     }
 
 
+def _director_files() -> dict[str, Any]:
+    keepalived = read_text(director_state.CONFIGURATION)
+    writer = "none" if keepalived is None else "role" if director_state.is_ours(keepalived) else "other"
+    texts = {name: read_text(f"{UNIT_DIRECTORY}/{name}.service") or "" for name in director_state.UNITS}
+    units = [name for name, text in texts.items() if director_state.is_our_unit(text)]
+    return {"units": units, "keepalived": writer}
+
+
+def _user_ids(names: list[str]) -> dict[str, int]:
+    found = {}
+    for name in names:
+        with suppress(KeyError):
+            found[name] = pwd.getpwnam(name).pw_uid
+    return found
+
+
 def _joining() -> bool:
     return director_state.is_joining(read_text(director_state.HANDOVER_FILE))
 
@@ -528,6 +577,8 @@ def main() -> None:
                     },
                 },
             },
+            "director_files": {"type": "bool", "default": False},
+            "users": {"type": "list", "elements": "str", "default": []},
             "sync_source": {
                 "type": "dict",
                 "options": {
@@ -589,7 +640,10 @@ def main() -> None:
             "held": _held(module.params["vips"]),
             "joining": _joining(),
             "missing_packages": missing_packages(run, module.params["packages"]),
+            "user_ids": _user_ids(module.params["users"]),
         }
+        if module.params["director_files"]:
+            found["director_files"] = _director_files()
         if module.params["director"] is not None:
             found["director"] = _director(run, module.params["director"], module.params["vips"])
         if module.params["vrrp"]:

@@ -21,6 +21,8 @@ description:
     other real server of the service is in service, with the scheduler V(dh), and with V(sh) and V(mh) without their
     fallback flags.
   - A real server that is described again after an interrupted run gets the weight back that it had.
+  - Real servers that change to direct routing get a host route, since IPVS would go on with the route that connections
+    of the former method use, and new connections would fail (C(net/netfilter/ipvs/ip_vs_xmit.c)).
 author:
   - The lvs.cluster authors (@lvs-cluster)
 extends_documentation_fragment:
@@ -31,7 +33,7 @@ options:
   services:
     description:
       - The virtual services that M(lvs.cluster.ipvs_table) manages, in the form of its option of this name.
-      - Of each, only its identity and the addresses and ports of the real servers matter.
+      - Of each, only its identity and the addresses, ports and methods of the real servers matter.
     type: list
     elements: dict
     default: []
@@ -76,7 +78,7 @@ options:
         description: Not used.
         type: bool
       real_servers:
-        description: Its real servers, dictionaries with C(address) and C(port).
+        description: Its real servers, dictionaries with C(address), C(port) and C(forward_method).
         type: list
         elements: dict
   health_checked:
@@ -153,6 +155,15 @@ leaving:
   type: list
   elements: str
   sample: ["192.0.2.11:80 of web (tcp 192.0.2.10:80)"]
+routes:
+  description:
+    - The host routes that have been added, as C(ip route) takes them, to real servers that change to direct routing.
+    - IPVS would go on with a route of the former method, which does not lead to the real server with direct routing.
+      They stay until the host boots.
+  returned: success
+  type: list
+  elements: str
+  sample: ["192.0.2.11 via 192.0.2.11 dev eth0 onlink src 192.0.2.2 proto 151"]
 waited:
   description: For how many seconds the module waited.
   returned: after waiting

@@ -39,7 +39,8 @@ options:
   files:
     description:
       - The files of the unit. All of them are written, or none.
-      - Files of an earlier task that are no longer listed are removed.
+      - Files of an earlier task that are no longer listed are removed, except those that had V(nothing) for
+        O(files[].on_change).
     type: list
     elements: dict
     default: []

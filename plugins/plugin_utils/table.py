@@ -79,7 +79,11 @@ def health_checked(resolved: Iterable[ResolvedService]) -> list[dict[str, object
         sorry = item.service.sorry_server
         for identity, port in zip(item.service.identities(), item.service.ports):
             listed: list[RealServer | SorryServer] = [*item.servers, *([sorry] if sorry else [])]
-            servers = [{"address": str(server.address), "port": server.port or port} for server in listed]
+            method = _shared(item.service)["forward_method"]
+            servers = [
+                {"address": str(server.address), "port": server.port or port, "forward_method": method}
+                for server in listed
+            ]
             found.append({"name": item.service.name, **identity, "real_servers": servers})
     return found
 

@@ -58,13 +58,14 @@ HONEST: dict[str, dict[str, Any]] = {
             "arp_ignore": {"all": 1, "eth1": 1},
         },
         "find": {"files": [], "matched": 0, "examined": 0},
-        "getent": {"ansible_facts": {"getent_passwd": {"keepalived_script": ["x", "999"]}}},
         "host_check": {
             "kernel_release": "6.1",
             "held": [],
             "joining": False,
             "missing_packages": [],
             "director": {"configured": True, "joins": False, "joining": False, "drained": []},
+            "director_files": {"units": [], "keepalived": "role"},
+            "user_ids": {"keepalived_script": 999},
         },
         "ipvs_drain": {"switched": "told real_servers", "former": [{"name": "smtp", "address": VIP, "port": 25}]},
         "director": {"parts": {"kernel": {}, "leaving": {}, "nftables": {}, "table": {"drained": []}, "timeouts": {}}},
@@ -174,8 +175,9 @@ class Cluster:
     def run(
         self, *words: str, answers: dict[str, Any] | None = None, cache: Path | None = None, **variables: Any
     ) -> Run:
-        """Run ``lvs.cluster.WORDS``. ``answers``: host -> module -> what goes over the honest answer.
+        """Run ``lvs.cluster.WORDS``, or a playbook that is given by its path.
 
+        ``answers``: host -> module -> what goes over the honest answer.
         ``cache``: a directory for facts. No run may run anything on the controller that a host has sent.
         """
         place = self.place / str(self._count)
@@ -214,7 +216,7 @@ class Cluster:
         command = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(place / "inventory.yml")]
         began = time.monotonic()
         done = subprocess.run(
-            [*command, *(f"lvs.cluster.{words[0]}", *words[1:])],
+            [*command, words[0] if "/" in words[0] else f"lvs.cluster.{words[0]}", *words[1:]],
             cwd=place,
             env=environment,
             capture_output=True,

@@ -306,8 +306,8 @@ def test_facts_that_are_no_variables_are_welcome(cluster: Any) -> None:
 
 def test_files_of_a_director(cluster: Any) -> None:
     """What a director says it has found names files of the role only."""
-    paths = [f"/etc/systemd/system/{name}" for name in ("mon.service", "../../evil.service", cluster.payload)]
-    answers = {"lb2": {"find": {"files": [{"path": path} for path in paths]}}}
+    found = {"units": ["mon", "../../evil", cluster.payload], "keepalived": cluster.payload}
+    answers = {"lb2": {"host_check": {"director_files": found}}}
     run = cluster.run("teardown", answers=answers)
     no_fault(run)
     assert run.status == 0, run.text
@@ -436,6 +436,55 @@ def test_tags_that_are_skipped_leave_the_rest(cluster: Any, tags: str, skipped: 
     assert (True in purges(run, "rs2")) == (skipped == "lvs_packages" and tags == "all")
 
 
+@pytest.mark.parametrize(
+    ("words", "done"),
+    [
+        (["--tags", "lb"], ["kernel", "leaving", "nftables", "table", "timeouts"]),
+        (["--tags", "lb,lvs_table"], ["kernel", "leaving", "nftables", "table", "timeouts"]),
+        (["--tags", "lb", "--skip-tags", "lvs_nftables"], ["kernel", "leaving", "table", "timeouts"]),
+        (["--tags", "tagged", "--skip-tags", "lvs_table"], ["kernel", "leaving", "nftables"]),
+        (["--tags", "lvs_nftables"], ["leaving", "nftables"]),
+    ],
+)
+def test_a_tag_of_the_role_itself(cluster: Any, words: list[str], done: list[str]) -> None:
+    play = {
+        "hosts": "lb1",
+        "gather_facts": False,
+        "roles": [{"role": "lvs.cluster.director", "tags": ["lb"], "vars": {"lvs_install_packages": False}}],
+    }
+    path = cluster.place / "tagged.yml"
+    path.write_text(json.dumps([play]))
+    run = cluster.run(str(path), *words)
+    assert run.status == 0, run.text
+    assert [one for ones in parts(run, "lb1") for one in ones] == done
+    assert ("service_config" in run.modules("lb1")) == ("lb" in words[1] or words[1] == "tagged")
+
+
+def unwanted(checker: str) -> dict[str, Any]:
+    """The answer of a host that an earlier run has given a health checker."""
+    return {"host_check": {"director_files": {"units": [checker], "keepalived": "role"}}}
+
+
+@pytest.mark.parametrize("playbook", ["site", "table"])
+def test_a_health_checker_goes_when_all_is_ready_for_it(cluster: Any, playbook: str) -> None:
+    """What fails before leaves the services with who has them."""
+    former = "mon" if "director_health_checker=ldirectord" in words(cluster, playbook) else "ldirectord"
+    run = cluster.run(*words(cluster, playbook), answers={"lb2": unwanted(former)})
+    assert run.status == 0, run.text
+    (before, after) = parts(run, "lb2")
+    assert before == [part for part in ("kernel", "leaving", "nftables") if playbook == "site" or part != "nftables"]
+    assert "table" in after
+    assert not set(before) & set(after)
+    stopped = [number for number, (_module, told) in enumerate(run.told["lb2"]) if '"state": "stopped"' in told]
+    tasks = [number for number, (module, _told) in enumerate(run.told["lb2"]) if module == "director"]
+    assert stopped
+    assert all(tasks[0] < number < tasks[1] for number in stopped)
+    refuses = {"director": {"failed": True, "msg": "no"}}
+    run = cluster.run(*words(cluster, playbook), answers={"lb2": {**unwanted(former), **refuses}})
+    assert run.status != 0
+    assert '"state": "stopped"' not in json.dumps(run.told["lb2"]).replace("\\", "")
+
+
 def test_packages_are_asked_for_only_where_some_are_missing(cluster: Any) -> None:
     lacks = {"host_check": {"missing_packages": [cluster.payload]}}
     run = cluster.run(*words(cluster, "site"), answers={"lb2": lacks, "rs1": lacks})
@@ -472,9 +521,15 @@ def test_tags_remove_nothing_that_directors_may_still_use(cluster: Any) -> None:
     assert run.status == 0, run.text
     assert purges(run, "rs2") == [False]
     assert "was left out of this run, or of steps of it, and may still use" in run.text
-    run = cluster.run(*words(cluster, "site"), "--tags", "lvs_real_server,lvs_nftables,lvs_table,lvs_keepalived")
-    assert run.status == 0, run.text
-    assert purges(run, "rs2") == [False, True]
+    steps = "lvs_real_server,lvs_nftables,lvs_table,lvs_keepalived"
+    for checker, tags, purged in (
+        ("keepalived", steps, [False, True]),
+        ("ldirectord", steps, [False]),
+        ("ldirectord", f"{steps},lvs_health_checker", [False, True]),
+    ):
+        run = cluster.run("site", "-e", f"director_health_checker={checker}", "--tags", tags)
+        assert run.status == 0, run.text
+        assert purges(run, "rs2") == purged, (checker, tags)
 
 
 def test_verify_passes_over_who_is_left_out(cluster: Any) -> None:

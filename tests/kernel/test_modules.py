@@ -239,6 +239,30 @@ def test_host_check_sees_which_services_there_are(host: Host) -> None:
     )
 
 
+def test_host_check_sees_what_the_role_has_written_and_which_users_there_are(host: Host) -> None:
+    unit, conf = Path("/etc/systemd/system/mon.service"), Path("/etc/keepalived/keepalived.conf")
+    asked: dict[str, Any] = {"director_files": True, "users": ["root", "nobody-of-this-name"]}
+    assert not unit.exists()
+    former = conf.read_bytes() if conf.exists() else None
+    conf.parent.mkdir(exist_ok=True)
+    try:
+        conf.write_text("# Written by the role lvs.cluster.director.\n")
+        unit.write_text("[Unit]\nDescription=Health checks of lvs.cluster, by mon\n")
+        result = host.ok("host_check", **asked)
+        assert result["director_files"] == {"units": ["mon"], "keepalived": "role"}
+        assert result["user_ids"] == {"root": 0}
+        conf.write_text("vrrp_instance a {\n}\n")
+        unit.write_text("[Unit]\nDescription=Somebody else's\n")
+        assert host.ok("host_check", **asked)["director_files"] == {"units": [], "keepalived": "other"}
+        conf.unlink()
+        assert host.ok("host_check", **asked)["director_files"]["keepalived"] == "none"
+    finally:
+        unit.unlink()
+        conf.unlink(missing_ok=True)
+        if former is not None:
+            conf.write_bytes(former)
+
+
 @pytest.mark.parametrize("name", ["ipvs_info", "ipvs_real_server", "ipvs_service", "ipvs_table"])
 def test_as_a_process(host: Host, name: str) -> None:
     host.restore(TWO)

@@ -177,8 +177,19 @@ def test_a_real_server_that_is_described_again_after_an_interrupted_run(machine:
         }
         for port, addresses in kept
     ]
+    # What keepalived has is described as it is: it would leave too.
+    checked = [
+        {"address": vip, "port": port, "real_servers": [{"address": one, "port": port} for one in addresses]}
+        for vip, port, addresses in (
+            (cluster.VIP, 80, ("192.0.2.11", "192.0.2.12")),
+            (cluster.VIP, 7001, ("192.0.2.11", "192.0.2.12")),
+            (cluster.VIP, 7003, ("192.0.2.11", "192.0.2.12")),
+            ("2001:db8::10", 80, ("2001:db8::11", "2001:db8::12")),
+        )
+    ]
     with clients.clients(rate=1, held=10, port=7002) as load:
-        run = cluster.module("director1", "ipvs_quiesce", {"services": services, "timeout": 1})
+        arguments = {"services": services, "health_checked": checked, "timeout": 1}
+        run = cluster.module("director1", "ipvs_quiesce", arguments)
         assert run.status == 0, run.text
         expected = sorted(re.sub(r"(:7002 -r 192\.0\.2\.11:7002 -g) -w 1", r"\1 -w 0", one) for one in RULES)
         assert table(machine("director1")) == expected

@@ -21,6 +21,9 @@ from ..address import IPAddress, parse_address
 CONFIGURATION = "/etc/keepalived/keepalived.conf"
 #: How a file of the role begins (plugin_utils/blocks.py).
 HEADER = "# Written by the role lvs.cluster.director"
+#: Units that the role writes where the description needs them, and how each begins.
+UNITS = ("ldirectord", "mon", "lvs-cluster-addresses")
+_DESCRIPTION = re.compile(r"^Description=(?:Health checks|Addresses) of lvs\.cluster", re.MULTILINE)
 HANDOVER_FILE = "/var/lib/lvs-cluster/drain/director"
 #: In that file: the number that is a fault, with the word that tells a director that joins from one that hands over.
 #: keepalived reads the number alone (keepalived/trackers/track_file.c: process_track_file, strtol).
@@ -55,6 +58,11 @@ class Held:
 def is_ours(text: str) -> bool:
     """Return whether the role wrote this keepalived.conf."""
     return text.startswith(HEADER)
+
+
+def is_our_unit(text: str) -> bool:
+    """Return whether the role wrote this unit of systemd, one of UNITS."""
+    return _DESCRIPTION.search(text) is not None
 
 
 def instances(text: str) -> dict[str, Instance]:

@@ -74,8 +74,9 @@ def host_part(
     parse: Callable[[], Wanted],
     converge: Callable[[Target, Wanted, bool], Outcome],
     traces: Collection[str] = (),
+    library: bool = True,
 ) -> Part:
-    """Return the part that does what `run` does."""
+    """Return the part that does what `run` does. ``library``: whether it may need pyroute2."""
 
     def prepare() -> Work:
         wanted = parse()
@@ -88,4 +89,4 @@ def host_part(
 
         return work
 
-    return Part(name, prepare, traces)
+    return Part(name, prepare, library, traces)

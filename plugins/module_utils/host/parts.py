@@ -35,11 +35,13 @@ class Part:
     """One of several things that a module does.
 
     ``prepare`` reads its arguments, changes nothing, and returns what does the work and returns the part's result. Both
-    raise HostError; the work raises MissingLibrary before it changes anything. ``traces`` are as `run` has them.
+    raise HostError; the work raises MissingLibrary before it changes anything. ``library``: whether it may need
+    pyroute2. ``traces`` are as `run` has them.
     """
 
     name: str
     prepare: Callable[[], Work]
+    library: bool = True
     traces: Collection[str] = ()
 
 
@@ -50,14 +52,16 @@ def run_parts(module: AnsibleModule, parts: Iterable[Part], **result: Any) -> No
     stay: what they set up stands alone, and the next run goes on from there.
     """
     done: dict[str, dict[str, Any]] = {}
+    parts = list(parts)
+    if any(part.library for part in parts):
+        respawn_with_library(module)
     try:
-        prepared = [(part, part.prepare()) for part in parts]
         require_root()
+        prepared = [(part, part.prepare()) for part in parts]
         for part, work in prepared:
             try:
                 done[part.name] = work()
             except MissingLibrary as error:
-                respawn_with_library(module)  # from the first part on, which finds what it has done
                 if module.params.get("state") != "absent" or not never_set_up(part.traces):
                     fail_without_library(module, error, "to read and change addresses")
     except HostError as error:

@@ -225,6 +225,8 @@ def plan_service(state: ServiceState, wanted: Wanted) -> ServicePlan:
     remove = tuple(path for path in dropped if state.files.get(path) is not None)
     directories = tuple(path for path in wanted.directories if path not in state.directories)
     units = any(path.startswith("/etc/systemd/system/") for path in (*(file.path for file in write), *remove))
+    if before is not None and before.pending:  # what wrote them may have been killed before systemd read them
+        units = units or any(path.startswith("/etc/systemd/system/") for path in paths)
     action, unread = _action(state, wanted, bool(directories), bool(dropped))
     believed = _believed(state)
     released = believed - wanted.services if action == RELOAD else believed if action == RESTART else frozenset()

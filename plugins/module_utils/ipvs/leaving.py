@@ -11,6 +11,8 @@ go elsewhere.
 
 The weights that real servers had are recorded in :data:`RECORD`, before they change. So a real server that is described
 again after a run that was interrupted gets its weight back. The record is as short-lived as the kernel's table.
+
+Real servers that change to direct routing get host routes before they do (host/next_hops.py).
 """
 
 from __future__ import annotations
@@ -24,8 +26,10 @@ from typing import NamedTuple
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..host import addresses, files, keepalived_conf
+from ..address import parse_address
+from ..host import addresses, files, keepalived_conf, next_hops
 from ..host.errors import HostError
+from ..host.runner import runner
 from . import arguments, drain, drain_files, info, model, module, persist
 from .converge import converge
 from .kernel import Ipvs, KernelError
@@ -127,6 +131,19 @@ def to_patches(weights: Mapping[Entry, int], described: Described) -> list[Servi
     ]
 
 
+def to_direct(current: Table, described: Iterable[ServicePatch]) -> set[bytes]:
+    """Return the addresses of the real servers that are in the table with another method than direct routing."""
+    return {
+        key.address
+        for patch in described
+        if patch.key in current
+        for key, server in (patch.real_servers or {}).items()
+        if server.forward_method == model.DR
+        and key in current[patch.key].real_servers
+        and current[patch.key].real_servers[key].forward_method != model.DR
+    }
+
+
 def render(weights: Mapping[Entry, int]) -> str:
     """Return the text of a record."""
     rows = [
@@ -151,17 +168,31 @@ def parse(text: str) -> dict[Entry, int]:
         raise InvalidValue(RECORD, "record", None, reason, whole=True) from error
 
 
-def prepare(ansible: AnsibleModule, params: module.Result) -> Callable[[], module.Result]:
+def prepare(
+    ansible: AnsibleModule, params: module.Result, name: str = "ipvs_quiesce", timeout: str = "timeout"
+) -> Callable[[], module.Result]:
     """Return what does the work of the module and returns its result. It raises what converge raises.
 
-    ``params`` are the arguments of the module ipvs_quiesce. Raises InvalidValue, KernelError.
+    ``params`` are the arguments of the module ipvs_quiesce. ``name``, ``timeout``: of the module and of its option for
+    the timeout, for messages. Raises InvalidValue, KernelError.
     """
     with _as_sentences():
-        run = _Run(ansible, params)
+        run = _Run(ansible, params, name, timeout)
 
     def work() -> module.Result:
         with _as_sentences():
             return run.result()
+
+    return work
+
+
+def prepare_absent(ansible: AnsibleModule) -> Callable[[], module.Result]:
+    """As `prepare`, for a host that is a director no longer: what work there is for the real servers' routes."""
+
+    def work() -> module.Result:
+        with _as_sentences():
+            routes = next_hops.forget_next_hops(runner(ansible), ansible.check_mode)
+        return {"changed": bool(routes), "routes": routes}
 
     return work
 
@@ -178,19 +209,20 @@ def _as_sentences() -> Iterator[None]:
 
 
 class _Run:
-    def __init__(self, ansible: AnsibleModule, params: module.Result) -> None:
+    def __init__(self, ansible: AnsibleModule, params: module.Result, name: str, timeout: str) -> None:
         self._module = ansible
         self._params = params
         self._timeout: float = params["timeout"]
         if not 0 <= self._timeout <= drain.MAX_TIMEOUT:
             reason = f"must be from 0 to {drain.MAX_TIMEOUT} seconds"
-            raise InvalidValue("ipvs_quiesce", "timeout", self._timeout, reason)
+            raise InvalidValue(name, timeout, self._timeout, reason)
         try:
             self._vips = frozenset(model.pack_address(text) for text in params["vips"])
         except ValueError as error:
-            raise InvalidValue("ipvs_quiesce", "vips", params["vips"], str(error)) from None
+            raise InvalidValue(name, "vips", params["vips"], str(error)) from None
         own, checked = arguments.services(params["services"]), arguments.services(params["health_checked"])
         arguments.refuse_duplicates([*own, *checked])
+        self._patches = [*own, *checked]
         kept = params["purge"] == PURGE_NONE
         self._described = Described(
             {patch.key: None if kept else frozenset(patch.real_servers or {}) for patch in own}
@@ -204,6 +236,7 @@ class _Run:
         with Ipvs(load=False) as ipvs:
             with drain.turn(not check_mode):
                 current = ipvs.read(self._concerned)
+                routes = self._name_next_hops(to_direct(current, self._patches))
                 found = leaving(current, self._described) if self._timeout else Leaving([], {})
                 entries = [entry for entry in found.entries if self._serves(entry[0])]
                 former = _read_record()
@@ -233,7 +266,8 @@ class _Run:
                         f" drained, and their connections end: {why}"
                     )
             result: module.Result = {
-                "changed": outcome.changed,
+                "changed": outcome.changed or bool(routes),
+                "routes": routes,
                 "leaving": [f"{key} of {self._described.label(service)}" for service, key in entries],
                 "diff": module.table_diff(outcome),
             }
@@ -241,6 +275,12 @@ class _Run:
             if awaited and not check_mode:
                 result["waited"] = round(self._wait(ipvs, awaited), 1)
         return result
+
+    def _name_next_hops(self, servers: Collection[bytes]) -> list[str]:
+        if not servers:
+            return []
+        found = [parse_address(model.address_text(one)) for one in servers]
+        return next_hops.name_next_hops(runner(self._module), found, self._module.check_mode)
 
     def _concerned(self, service: ServiceKey) -> bool:
         return service in self._described.services or service in self._described.ours

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Between the ipvs_* modules and the code that does the work: the only file here that knows Ansible.
+"""Between the ipvs_* modules and the code that does the work.
 
 PRIVATE to the collection lvs.cluster: may change without notice.
 """
@@ -83,12 +83,14 @@ def part(module: AnsibleModule, name: str, prepare: Callable[[], Callable[[], Re
 
 def invocation(params: Result) -> Result:
     """What to return instead of a copy of thousands of entries, which AnsibleModule would walk through for seconds."""
-    services = params.get("services") or []
-    servers = sum(len(service.get("real_servers") or ()) for service in services)
-    if len(services) + servers <= MANY:
-        return {}
-    short = f"{len(services)} virtual services, {servers} real servers"
-    return {"invocation": {"module_args": {**params, "services": short}}}
+    short, entries = {}, 0
+    for name in ("services", "health_checked"):
+        services = params.get(name) or []
+        servers = sum(len(service.get("real_servers") or ()) for service in services)
+        entries += len(services) + servers
+        if services:
+            short[name] = f"{len(services)} virtual services, {servers} real servers"
+    return {"invocation": {"module_args": {**params, **short}}} if entries > MANY else {}
 
 
 def apply(module: AnsibleModule, desired: Iterable[ServicePatch], scope: Scope = NOTHING_MORE) -> Result:

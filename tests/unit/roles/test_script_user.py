@@ -16,11 +16,13 @@ import yaml
 TASKS = Path(__file__).parents[3] / "roles" / "director" / "tasks" / "script_user.yml"
 
 
-@pytest.mark.parametrize(("uid", "status"), [("0", 2), ("997", 0), (None, 0)])
-def test_root_by_another_name(uid: str | None, status: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("uid", "status"), [(0, 2), (997, 0), (None, 0), ("0 or what a host says", 2)])
+def test_root_by_another_name(uid: int | str | None, status: int, tmp_path: Path) -> None:
     (task,) = [task for task in yaml.safe_load(TASKS.read_text()) if "ansible.builtin.assert" in task]
-    entry = None if uid is None else ["x", uid, "0", "", "/", "/usr/sbin/nologin"]
-    given = {"ansible_facts": {"getent_passwd": {"toor": entry}}, "director_model": {"script_user": "toor"}}
+    given = {
+        "director_known": {"user_ids": {} if uid is None else {"toor": uid}},
+        "director_model": {"script_user": "toor"},
+    }
     play = {"hosts": "localhost", "gather_facts": False, "vars": given, "tasks": [task]}
     playbook = tmp_path / "play.yml"
     playbook.write_text(json.dumps([play]))

@@ -40,6 +40,7 @@ NO_VARIABLES = {
     "lvs_table",
     "lvs_keepalived",
     "lvs_health_checker",
+    "director_files",  # an option and what it returns
     "lvs_firewall",
 }
 

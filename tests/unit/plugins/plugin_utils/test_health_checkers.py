@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
+from ansible_collections.lvs.cluster.plugins.module_utils.host import director_state
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import arguments, health, persist, plan, rules
 from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import Cluster, build_cluster
 from ansible_collections.lvs.cluster.plugins.plugin_utils.health_checkers import program
@@ -98,6 +99,27 @@ def test_the_role_removes_all_that_it_has_given(checker: str, monkeypatch: pytes
     removed = variables["director_checkers"][checker]["files"]
     given = [file["path"] for file in director(health_checker=checker)["health_checker"]["files"]]
     assert not [path for path in given if path not in removed and str(Path(path).parent) not in removed]
+
+
+def test_the_units_of_the_role_are_known_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    variables = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())
+    assert sorted(variables["director_checkers"]) == sorted(director_state.UNITS)
+    units = {"lvs-cluster-addresses": pair_without_checker(monkeypatch)["addresses_unit"]}
+    for name in ("ldirectord", "mon"):
+        monkeypatch.setattr(f"{__name__}.CASE", CASE.with_name(name))
+        files = {file["path"]: file["content"] for file in director(health_checker=name)["health_checker"]["files"]}
+        units[name] = files[f"/etc/systemd/system/{name}.service"]
+    for name in director_state.UNITS:
+        assert director_state.is_our_unit(units[name]), name
+    # Debian's own, in usr/lib/systemd/system/ldirectord.service.
+    assert not director_state.is_our_unit("[Unit]\nDescription=Monitor and administer real servers in a LVS cluster\n")
+    assert not director_state.is_our_unit("")
+
+
+def pair_without_checker(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    monkeypatch.setattr(f"{__name__}.CASE", CASE.with_name("dr_two_directors"))
+    (name, *_others) = yaml.safe_load((CASE / "inventory.yml").read_text())["groups"]["directors"]
+    return cluster().director(name, "eth1", nat_gateway="192.0.2.1")
 
 
 def test_what_applies_mons_results_is_the_program_that_is_there() -> None:

@@ -24,7 +24,7 @@ import sys
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils.host import module as host
+from ansible_collections.lvs.cluster.plugins.module_utils.host import module as host, parts
 from ansible_collections.lvs.cluster.plugins.module_utils.host.addresses import Addresses
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import library, module as ipvs
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.kernel import LibraryMissing
@@ -47,9 +47,12 @@ def main():
     def tell():
         ansible.fail_json(msg=f"{sys.executable} {ansible.check_mode}")
 
+    host.require_root = parts.require_root = lambda: None
     if ansible.params["side"] == "ipvs":
         ipvs.run(ansible, work)
-    host.require_root = lambda: None
+    if ansible.params["side"] == "parts":
+        first = parts.Part("first", lambda: lambda: {"changed": False}, library=False)
+        parts.run_parts(ansible, [first, ipvs.part(ansible, "table", lambda: work)])
     host.run(ansible, lambda: None, converge)
 
 
@@ -83,7 +86,7 @@ def _ansible(tmp_path_factory: pytest.TempPathFactory, python_of_tests: str, bar
     return run
 
 
-@pytest.mark.parametrize("side", ["ipvs", "host"])
+@pytest.mark.parametrize("side", ["ipvs", "host", "parts"])
 def test_a_module_runs_under_the_systems_python_where_its_own_has_no_library(
     ansible: Any, python_of_tests: str, side: str
 ) -> None:

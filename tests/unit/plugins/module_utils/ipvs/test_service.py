@@ -86,6 +86,23 @@ def test_what_counts_from_the_next_start_is_written_only(serving: Host) -> None:
     assert not apply(serving, task)
 
 
+UNIT = "/etc/systemd/system/lvs-cluster-addresses.service"
+
+
+@pytest.mark.parametrize("steps", range(1, 5))
+def test_a_unit_that_systemd_has_not_read_is_read_in_the_next_run(serving: Host, steps: int) -> None:
+    task = parameters(CHANGED, BOTH_SERVICES)
+    unit = {**task["files"][0], "path": UNIT, "content": "[Unit]\n", "on_change": "nothing"}  # type: ignore[index]
+    task["files"] = [unit, *task["files"]]  # type: ignore[misc]
+    with pytest.raises(Killed):
+        apply(serving, task, steps)
+    read = "daemon-reload" in serving.calls
+    serving.calls.clear()
+    assert apply(serving, task)
+    assert read or "daemon-reload" in serving.calls
+    assert not apply(serving, task)
+
+
 @pytest.mark.parametrize("steps", range(1, 4))
 def test_a_run_that_is_killed_is_completed_by_the_next(serving: Host, steps: int) -> None:
     task = parameters(CHANGED, BOTH_SERVICES)
