@@ -103,7 +103,7 @@ STAGES = (
         beside=True,
         nice=19,
     ),
-    Stage("molecule", "scenarios on clusters of machines", 50, scenarios("dr", "methods", "routed")),
+    Stage("molecule", "scenarios on clusters of machines", 50, scenarios("dr", "methods", "routed", "smoke")),
     Stage(
         "newest-kernel",
         "the modules against the IPVS of the newest kernel that Debian has",
@@ -115,7 +115,7 @@ STAGES = (
         "pairs",
         "pairs of directors, and what clients notice of all that happens",
         130,
-        scenarios("smoke", "pair", "checkers"),
+        scenarios("pair", "checkers"),
         when="full",
     ),
 )

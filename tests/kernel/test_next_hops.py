@@ -132,7 +132,7 @@ def test_the_routes_go_with_the_director(host: Host) -> None:
         direct = [{**service, "real_servers": [{"address": server} for server in traffic.SERVERS]}]
         before = host.run("ip", "route").stdout
         assert len(host.ok("ipvs_quiesce", services=direct)["routes"]) == 0, "no method is described"
-        direct[0]["real_servers"] = [{**server, "forward_method": "dr"} for server in servers]  # type: ignore[index]
+        direct[0]["real_servers"] = [{**server, "forward_method": "dr"} for server in servers]
         assert len(host.ok("ipvs_quiesce", services=direct)["routes"]) == 4
         assert len(host.run("ip", "route", "show", "proto", "151").stdout.splitlines()) == 4
         assert host.ok("director", state="absent", parts=["leaving"], check=True)["changed"]
