@@ -150,6 +150,26 @@ options:
         description: The address family of a service with a firewall mark; V(ipv4) if it is not given.
         type: str
         choices: [ipv4, ipv6]
+  may_restart:
+    description:
+      - Whether the unit is restarted if it has not added O(services) after the reloads of O(add_missing), such as a
+        process that hangs. Without that, the task fails and says what a restart means for clients.
+    type: bool
+    default: false
+  handover:
+    description:
+      - How keepalived gives its VIPs up to other directors before it is restarted. Without it they are away meanwhile.
+    type: dict
+    suboptions:
+      file:
+        description: A file that keepalived tracks. It holds V(3) until the restart is over, and what it held then.
+        type: path
+        required: true
+      vips:
+        description: The VIPs that this host must not have before keepalived is restarted.
+        type: list
+        elements: str
+        required: true
 notes:
   - It needs root and a running systemd. O(keep) needs pyroute2 on the host, and nftables for clients that see nothing
     of it.
@@ -244,6 +264,14 @@ def main() -> None:
                 "services": identities,
                 "add_missing": {"type": "str", "choices": ["keepalived", "reload", "none"], "default": "none"},
                 "keep": identities,
+                "may_restart": {"type": "bool", "default": False},
+                "handover": {
+                    "type": "dict",
+                    "options": {
+                        "file": {"type": "path", "required": True},
+                        "vips": {"type": "list", "elements": "str", "required": True},
+                    },
+                },
             },
             supports_check_mode=True,
         )

@@ -28,6 +28,7 @@ SETTINGS = frozenset(
         "director_interface",
         "director_kubernetes_schedulers",
         "director_leaving_timeout",
+        "director_may_restart",
         "director_missing_packages",
         "director_no_log",
         "director_packages",

@@ -200,6 +200,29 @@ def test_one_service_of_keepalived_that_is_gone(machine: Machines) -> None:
         assert not load.noticed()
 
 
+def test_a_keepalived_that_hangs_is_restarted_behind_a_handover(machine: Machines) -> None:
+    """A reload does not help where the process that makes the health checks stands still."""
+    director, allowed = machine("director1"), ["-e", "director_may_restart=true"]
+    before = vrrp_starts(director)
+    with clients.clients(held=100) as load:
+        director.check_output("kill -STOP $(cat /run/checkers.pid)")
+        director.check_output(f"ipvsadm -D -t {cluster.VIP}:7003")
+        run = site()
+        assert run.status != 0
+        text = " ".join(run.text.split())
+        assert f"keepalived.service did not add tcp {cluster.VIP}:7003 to the IPVS table after a reload" in text
+        assert "handed over to another director before" in text
+        assert vrrp_starts(director) == before
+        run = site(*allowed)
+        assert run.status == 0, run.text
+        assert vrrp_starts(director) != before
+        clients.until(lambda: clients.owners(machine) == ["director1"], 120)
+        assert not load.noticed()
+        converged(machine, *allowed)
+        assert not load.noticed()
+    assert director.file("/var/lib/lvs-cluster/drain/director").content_string == "0\n"
+
+
 def test_a_run_that_is_killed_is_completed_by_the_next(machine: Machines, variables: Callable[..., list[str]]) -> None:
     """The run is about everything at once: a service that leaves keepalived, one that joins it, and VRRP.
 

@@ -126,7 +126,8 @@ class ServiceState:
     """What a planner has to know of the host.
 
     ``table``: the virtual services in the IPVS table, None if it cannot be read. ``written``: those that the files on
-    the host name, for a host without a record.
+    the host name, for a host without a record. ``handed_over``: the file of handovers, if a restart that was
+    interrupted has left it so that this host takes no VIP.
     """
 
     unit: FoundUnit = FoundUnit()
@@ -135,6 +136,7 @@ class ServiceState:
     applied: Applied | None = None
     table: frozenset[str] | None = None
     written: frozenset[str] = frozenset()
+    handed_over: str = ""
 
 
 @dataclass(frozen=True)
@@ -246,6 +248,8 @@ def plan_service(state: ServiceState, wanted: Wanted) -> ServicePlan:
     elif unread or (dropped and not remove):
         differences.append(Difference("configuration", wanted.unit, "not read", "read"))
     differences += [Difference("service", name, "absent", wanted.unit) for name in sorted(missing)]
+    if state.handed_over:
+        differences.append(Difference("file", state.handed_over, "of a restart that was interrupted", "as before it"))
     return ServicePlan(
         directories,
         write,

@@ -9,12 +9,16 @@ PRIVATE to the collection lvs.cluster: may change without notice.
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..address import IPAddress
 from ..host.errors import HostError
+from ..host.files import read_text, write_text
+from ..host.given import unicast_address
 from ..host.keepalived_conf import MAX_WRITTEN, without_services, written_services
 from ..host.service_plan import (
     RELOAD,
@@ -32,6 +36,7 @@ from ..host.service_plan import (
     plan_service,
 )
 from ..host.service_unit import ServiceUnit
+from ..host.source import all_addresses
 from ..host.systemd import RunCommand
 from . import arguments, model, proc
 from .handover import Handover
@@ -45,15 +50,27 @@ _PAUSES = (1.0, 3.0, 10.0)  # seconds
 #: How long a service may take to get into the table.
 _APPEARS = 20.0  # seconds
 _LOOK = 0.1  # seconds
+#: How long a director may take to give up its VIPs: keepalived reads the file at once, others take over within some
+#: three intervals.
+_RELEASED = 30.0  # seconds
+#: What the file of handovers says (director_state.JOINING): this director takes no VIP, or it is an ordinary one.
+NO_VIP, HANDED_BACK = "3 restarting\n", "0\n"
 
 
 @dataclass(frozen=True)
 class Task:
-    """What a task gives, besides the unit: how absent services are added, and which services outlast their owner."""
+    """What a task gives, besides the unit: how absent services are added, and which services outlast their owner.
+
+    ``may_restart``: whether the unit is restarted if nothing less adds them. ``handover_file``: the file by which this
+    host gives up its ``vips`` before that; empty if there is nobody to give them to.
+    """
 
     wanted: Wanted
     add_missing: str = NONE
     keep: frozenset[ServiceKey] = frozenset()
+    may_restart: bool = False
+    handover_file: str = ""
+    vips: frozenset[IPAddress] = frozenset()
 
 
 def parse_task(params: Mapping[str, Any]) -> Task:
@@ -85,7 +102,9 @@ def parse_task(params: Mapping[str, Any]) -> Task:
         frozenset(map(str, keep)),
     )
     check(wanted)
-    return Task(wanted, params["add_missing"], keep)
+    handover = params["handover"] or {"file": "", "vips": []}
+    vips = frozenset(unicast_address("handover.vips", text, "an address to have") for text in handover["vips"])
+    return Task(wanted, params["add_missing"], keep, params["may_restart"], handover["file"], vips)
 
 
 def keepalived_identity(key: ServiceKey) -> dict[str, object]:
@@ -125,6 +144,7 @@ class Service:
         table: Callable[[], Iterable[ServiceKey]] = proc.services,
         handover: Handover | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        held: Callable[[], Collection[IPAddress]] | None = None,
     ) -> None:
         self.task = task
         self._wanted = task.wanted
@@ -132,6 +152,8 @@ class Service:
         self._table = table
         self._handover = handover or Handover(run)
         self._sleep = sleep
+        self._held = held or (lambda: [one.address for one in all_addresses(run)])
+        self._root = root
 
     def read(self) -> ServiceState:
         """Return the state. Raises HostError."""
@@ -143,7 +165,17 @@ class Service:
                     written += self._written(file.content.decode("utf-8", "replace"))
         needed = self._wanted.services or self._wanted.state == STOPPED
         table = self._present() if needed else None
-        return replace(state, table=table, written=frozenset(map(str, written)))
+        handed_over = self.task.handover_file if self._handover_text() == NO_VIP else ""
+        return replace(state, table=table, written=frozenset(map(str, written)), handed_over=handed_over)
+
+    def _handover_path(self) -> str:
+        return os.path.join(self._root, self.task.handover_file.lstrip("/"))
+
+    def _hand_over(self, text: str) -> None:
+        write_text(self._handover_path(), text)
+
+    def _handover_text(self) -> str:
+        return (read_text(self._handover_path()) or "") if self.task.handover_file else ""
 
     def _written(self, text: str) -> Iterator[ServiceKey]:
         for identity in written_services(text):
@@ -187,6 +219,8 @@ class Service:
             yield lambda: self._act(plan)
         if plan.missing:
             yield lambda: self._add(plan.missing)
+        if state.handed_over:
+            yield lambda: self._hand_over(HANDED_BACK)
         yield lambda: self._applied(None if marked else state.applied)
 
     def _stopping(self, plan: ServicePlan) -> Iterator[Step]:
@@ -231,12 +265,60 @@ class Service:
             self._reload_twice(names)
         elif self.task.add_missing == RELOAD:
             self._unit.systemctl(RELOAD)
-        absent = self._absent(names) if self._appear(names, _APPEARS) is False else []
-        if absent and self.task.add_missing != NONE:
+        if self._appear(names, _APPEARS) or self.task.add_missing == NONE:
+            return
+        if not self.task.may_restart:
             raise HostError(
-                f"{self._wanted.unit} did not add {', '.join(absent)} to the IPVS table after a reload; restart it"
-                f" (systemctl restart {self._wanted.unit}; a restart of keepalived releases the VIPs of this host)"
+                f"{self._wanted.unit} did not add {', '.join(self._absent(names))} to the IPVS table after a reload, so"
+                f" it takes a restart: {self._cost()}. It is restarted if director_may_restart of the role, or"
+                " may_restart of the module, is true"
             )
+        with self._handed_over():
+            self._restart()
+            if not self._appear(names, _APPEARS):
+                absent = ", ".join(self._absent(names))
+                raise HostError(f"{self._wanted.unit} did not add {absent} to the IPVS table after a restart")
+
+    def _cost(self) -> str:
+        """Return what a restart means for clients."""
+        if self.task.handover_file:
+            return "the VIPs are handed over to another director before, and no request is lost"
+        if self.task.add_missing == KEEPALIVED:
+            return "the VIPs of this host are away for some seconds, and there is no other director"
+        return "its services go on in the table meanwhile, and are not checked"
+
+    def _restart(self) -> None:
+        """Restart the unit. Its services stay in the table."""
+        keep = self.task.keep
+
+        def act() -> None:
+            self._unit.systemctl(RESTART)
+
+        if keep:
+            self._handover.keep(keep, act, at_once=True)
+        else:
+            act()
+
+    @contextlib.contextmanager
+    def _handed_over(self) -> Iterator[None]:
+        """Have other directors hold the VIPs meanwhile."""
+        if not self.task.handover_file:
+            yield
+            return
+        before = self._handover_text()
+        self._hand_over(NO_VIP)
+        try:
+            for _look in range(int(_RELEASED / _LOOK)):
+                if self.task.vips.isdisjoint(self._held()):
+                    break
+                self._sleep(_LOOK)
+            else:
+                raise HostError(
+                    f"{self._wanted.unit} takes a restart, and has not given the VIPs up within {_RELEASED:g} seconds"
+                )
+            yield
+        finally:
+            self._hand_over(HANDED_BACK if before in ("", NO_VIP) else before)
 
     def _reload_twice(self, names: Collection[str]) -> None:
         """Let keepalived forget services and learn them again.

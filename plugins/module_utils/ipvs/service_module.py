@@ -36,7 +36,8 @@ def run(module: AnsibleModule) -> None:
         service = Service(task, run_command, handover=Handover(run_command, warn=module.warn))
         state = service.read()
         plan = service.plan(state)
-        if (service.kept(plan) or plan.orphans) and not module.check_mode:
+        restarts = bool(plan.missing and task.may_restart and task.keep)
+        if (service.kept(plan) or plan.orphans or restarts) and not module.check_mode:
             respawn_with_library(module)
         service.validate(plan, module.check_mode)
         if not module.check_mode:

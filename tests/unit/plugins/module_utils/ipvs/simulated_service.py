@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
+from ansible_collections.lvs.cluster.plugins.module_utils.address import IPAddress
 from ansible_collections.lvs.cluster.plugins.module_utils.host.keepalived_conf import written_services
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import arguments
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.handover import Handover
@@ -25,6 +26,7 @@ from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.service import Se
 
 CONFIGURATION = "/etc/keepalived/keepalived.conf"
 DRAIN = "/var/lib/lvs-cluster/drain"
+HANDOVER = f"{DRAIN}/director"
 ME, MY_GROUP = getpass.getuser(), grp.getgrgid(os.getgid()).gr_name
 
 
@@ -60,6 +62,9 @@ class Host:
         self.read: str | None = None
         self.refused = ""
         self.ever: list[frozenset[ServiceKey]] = []
+        self.hangs = False
+        self.vips: set[IPAddress] = set()
+        self.takes_over = True
 
     def path(self, path: str) -> Path:
         return self.root / path.lstrip("/")
@@ -107,14 +112,15 @@ class Host:
         elif verb == "reload":
             if not self.active:
                 return 1, "", "it does not run"
-            self._load(reload=True)
+            if not self.hangs:
+                self._load(reload=True)
         elif verb == "stop":
             self.stop()
         return 0, "", ""
 
     def start(self, at: float | None = None) -> None:
         """What systemctl does, and what others do."""
-        self.active = True
+        self.active, self.hangs = True, False
         self.starts += 1
         self.started = time.time() if at is None else at
         self._load(reload=False)
@@ -123,6 +129,12 @@ class Host:
         """It takes its services along."""
         self.table -= self.services(self.read or "")
         self.active, self.read = False, None
+
+    def held(self) -> set[IPAddress]:
+        """The VIPs of this host: none while the file of handovers says so."""
+        path = self.path(HANDOVER)
+        away = path.exists() and path.read_text().startswith("3") and self.takes_over
+        return set() if away else self.vips
 
     def keep(self, keys: set[ServiceKey], act: Callable[[], None], at_once: bool) -> set[ServiceKey]:
         """What `Handover.keep` does."""
@@ -158,6 +170,8 @@ def parameters(text: str, services: list[dict[str, object]] | None = None, **mor
         "services": services or [],
         "add_missing": "keepalived",
         "keep": [],
+        "may_restart": False,
+        "handover": None,
         **more,
     }
 
@@ -165,7 +179,9 @@ def parameters(text: str, services: list[dict[str, object]] | None = None, **mor
 def service(host: Host, task: dict[str, object]) -> Service:
     """The module's work on this host."""
     kept = cast(Handover, host)  # its keep and remove are called
-    return Service(parse_task(task), host.run, str(host.root), lambda: host.table, kept, lambda _seconds: None)
+    return Service(
+        parse_task(task), host.run, str(host.root), lambda: host.table, kept, lambda _seconds: None, host.held
+    )
 
 
 def apply(host: Host, task: dict[str, object], steps: int | None = None) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.lvs.cluster.plugins.module_utils.address import parse_address
 from ansible_collections.lvs.cluster.plugins.module_utils.host.errors import HostError
 from ansible_collections.lvs.cluster.plugins.module_utils.host.keepalived_conf import without_services
 from ansible_collections.lvs.cluster.plugins.module_utils.host.service_plan import Applied, parse_applied
@@ -20,6 +21,7 @@ from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.service import ke
 from ansible_collections.lvs.cluster.tests.unit.plugins.module_utils.ipvs.simulated_service import (
     CONFIGURATION,
     DRAIN,
+    HANDOVER,
     Host,
     Killed,
     apply,
@@ -181,6 +183,84 @@ def test_a_new_directory_is_watched_from_the_reload_on(serving: Host) -> None:
     assert apply(serving, task)
     assert serving.calls == ["reload"]
     assert not apply(serving, task)
+
+
+class TestRestart:
+    """A process that hangs takes a restart, and the VIPs are elsewhere meanwhile."""
+
+    VIP = "192.0.2.10"
+
+    @pytest.fixture
+    def hanging(self, serving: Host) -> Host:
+        serving.hangs = True
+        serving.table.clear()
+        serving.vips = {parse_address(self.VIP)}
+        serving.path(DRAIN).mkdir(parents=True)
+        serving.path(HANDOVER).write_text("0\n")
+        return serving
+
+    def task(self, may_restart: bool = True, pair: bool = True) -> dict[str, object]:
+        handover = {"file": HANDOVER, "vips": [self.VIP]} if pair else None
+        return parameters(BOTH, BOTH_SERVICES, may_restart=may_restart, handover=handover)
+
+    @pytest.mark.parametrize(
+        ("pair", "cost"),
+        [
+            (True, "the VIPs are handed over to another director before, and no request is lost"),
+            (False, "the VIPs of this host are away for some seconds, and there is no other director"),
+        ],
+    )
+    def test_not_without_leave(self, hanging: Host, pair: bool, cost: str) -> None:
+        with pytest.raises(HostError) as error:
+            apply(hanging, self.task(may_restart=False, pair=pair))
+        assert str(error.value) == (
+            "keepalived.service did not add tcp 192.0.2.10:80, tcp 192.0.2.20:80 to the IPVS table after a reload, so"
+            f" it takes a restart: {cost}. It is restarted if director_may_restart of the role, or may_restart of the"
+            " module, is true"
+        )
+        assert "restart" not in hanging.calls
+        assert hanging.path(HANDOVER).read_text() == "0\n"
+
+    def test_the_vips_are_away_meanwhile(self, hanging: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+        seen = []
+        start = hanging.start
+
+        def watched() -> None:
+            seen.append(set(hanging.held()))
+            start()
+
+        monkeypatch.setattr(hanging, "start", watched)
+        assert apply(hanging, self.task())
+        assert seen == [set()]
+        assert hanging.table == {key(WEB), key(MAIL)}
+        assert hanging.path(HANDOVER).read_text() == "0\n"
+        assert not apply(hanging, self.task())
+
+    def test_a_single_director_is_restarted_at_once(self, hanging: Host) -> None:
+        assert apply(hanging, self.task(pair=False))
+        assert hanging.calls[-1] == "restart"
+        assert hanging.table == {key(WEB), key(MAIL)}
+
+    def test_vips_that_nobody_takes_stay(self, hanging: Host) -> None:
+        hanging.takes_over = False
+        with pytest.raises(HostError, match=r"takes a restart, and has not given the VIPs up within 30 seconds"):
+            apply(hanging, self.task())
+        assert "restart" not in hanging.calls
+        assert hanging.path(HANDOVER).read_text() == "0\n"
+
+    @pytest.mark.parametrize("told", ["1\n", "3 joining\n"])
+    def test_what_the_file_said_before_comes_back(self, hanging: Host, told: str) -> None:
+        hanging.path(HANDOVER).write_text(told)
+        assert apply(hanging, self.task())
+        assert hanging.path(HANDOVER).read_text() == told
+
+    def test_a_restart_that_was_interrupted_is_over_with_the_next_run(self, serving: Host) -> None:
+        serving.path(DRAIN).mkdir(parents=True)
+        serving.path(HANDOVER).write_text("3 restarting\n")
+        assert differences(serving, self.task()) == [("file", HANDOVER)]
+        assert apply(serving, self.task())
+        assert serving.path(HANDOVER).read_text() == "0\n"
+        assert not apply(serving, self.task())
 
 
 class TestWriting:
@@ -448,7 +528,7 @@ class TestAnEmptiedTable:
             apply(serving, parameters(BOTH, BOTH_SERVICES))
         services = "tcp 192.0.2.10:80, tcp 192.0.2.20:80"
         assert f"keepalived.service did not add {services} to the IPVS table" in str(error.value)
-        assert "systemctl restart keepalived.service" in str(error.value)
+        assert "It is restarted if director_may_restart" in str(error.value)
         assert serving.path(CONFIGURATION).read_text() == BOTH
 
 
