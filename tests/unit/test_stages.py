@@ -97,19 +97,6 @@ def logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.usefixtures("logs")
-def test_a_stage_beside_others_is_there_at_the_end(capfd: pytest.CaptureFixture[str]) -> None:
-    beside = Stage(
-        "beside", "", 3, python("import os, time; time.sleep(1); print('nice', os.nice(0))"), beside=True, nice=19
-    )
-    results = run.run_in_order([beside, Stage("one", "", 3, python("print('one')")), Stage("two", "", 3, ("true",))])
-    assert [(result.stage.name, result.status) for result in results] == [("beside", 0), ("one", 0), ("two", 0)]
-    assert results[0].seconds is not None
-    assert results[0].seconds >= 1
-    text = capfd.readouterr().out
-    assert text.index("=== one: passed") < text.index("nice 19\n") < text.index("=== beside: passed")
-
-
 def there(path: Path) -> str:
     """A program that waits until a file has content."""
     return f"""
@@ -120,10 +107,33 @@ while not path.exists() or not path.read_text():
 """
 
 
+def write(path: Path, expression: str = "'x'") -> str:
+    """A program that gives a file content."""
+    return f"import os\nwith open({str(path)!r}, 'w') as file:\n    file.write({expression})\n"
+
+
+def test_a_stage_beside_others_is_there_at_the_end(logs: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = logs / "two"
+    beside = Stage("beside", "", 3, python(f"{there(path)}import os; print('nice', os.nice(0))"), beside=True, nice=19)
+    one, two = Stage("one", "", 3, python("print('one')")), Stage("two", "", 3, python(write(path)))
+    results = run.run_in_order([beside, one, two])
+    assert [(result.stage.name, result.status) for result in results] == [("beside", 0), ("one", 0), ("two", 0)]
+    assert results[0].seconds is not None
+    text = capfd.readouterr().out
+    assert text.index("=== one: passed") < text.index("nice 19\n") < text.index("=== beside: passed")
+
+
 def test_a_failure_beside_others_stops_them(logs: Path) -> None:
-    path = logs / "there"
-    beside = Stage("beside", "", 3, python(f"open({str(path)!r}, 'w').write('x'); raise SystemExit(3)"), beside=True)
-    one = Stage("one", "", 3, python(f"{there(path)}time.sleep(1)"))
+    """It fails while the first of the others runs."""
+    begun, path = logs / "begun", logs / "there"
+    failing = f"{there(begun)}{write(path, 'str(os.getpid())')}raise SystemExit(3)"
+    beside = Stage("beside", "", 3, python(failing), beside=True)
+    ended = """
+command = pathlib.Path("/proc", path.read_text(), "cmdline")
+while command.exists() and command.read_bytes():
+    time.sleep(0.05)
+"""
+    one = Stage("one", "", 3, python(f"{write(begun)}{there(path)}{ended}"))
     results = run.run_in_order([beside, one, Stage("two", "", 3, ("true",))])
     assert [(result.status, result.seconds is not None) for result in results] == [(3, True), (0, True), (0, False)]
 
