@@ -21,16 +21,17 @@ from testinfra.host import Host
 Machines = Callable[[str], Host]
 Change = Callable[[list[dict[str, Any]]], None]
 
-#: After which a run is killed: tasks in their order, and at which director. Between two of these a run only looks.
+#: After which a run is killed: tasks in their order, and at which director. Between two of these a run only looks. After
+#: one that does nothing itself, the run is killed when the next one begins, which may or may not get as far as the host.
 KILLED_AFTER = (
     ("lvs.cluster.real_server : Bring the real server in line", 1),
-    ("lvs.cluster.director : See which health checkers there are from an earlier run", 1),
+    ("lvs.cluster.director : Set up what else the run is about", 1),
     ("lvs.cluster.director : Set up the kernel, nftables and the IPVS table", 1),
-    ("lvs.cluster.director : Read the account of the user that runs commands", 1),
+    ("lvs.cluster.director : Add it to what has been done", 1),
     ("lvs.cluster.director : Keep keepalived running with its configuration", 1),
     ("Check that keepalived runs", 1),
+    ("lvs.cluster.director : Set up what else the run is about", 2),
     ("lvs.cluster.director : Set up the kernel, nftables and the IPVS table", 2),
-    ("lvs.cluster.director : Read the account of the user that runs commands", 2),
     ("lvs.cluster.director : Keep keepalived running with its configuration", 2),
     ("Check that keepalived runs", 2),
 )
