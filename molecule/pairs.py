@@ -74,12 +74,14 @@ def followed(*directors: str) -> Iterator[Followed]:
         yield Followed(outputs)
 
 
-def killed_after(task: str, *words: str, times: int = 1) -> bool:
-    """Kill a run of site when a task begins after this one, at its n-th time; whether it came so far."""
+def interrupted(
+    task: str, act: Callable[[subprocess.Popen[str]], None], *words: str, times: int = 1
+) -> tuple[bool, cluster.Run]:
+    """Run site, and act when a task begins after this one, at its n-th time; whether it came so far, and the run."""
     inventories = ["-i", str(cluster.LAB / "inventory.yml"), "-i", str(INVENTORY)]
     plain = {"ANSIBLE_CONFIG": str(cluster.ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"}
     program = str(cluster.ROOT / ".venv" / "bin" / "ansible-playbook")
-    seen = 0
+    seen, came, lines = 0, False, []
     with subprocess.Popen(
         [program, *inventories, "lvs.cluster.site", *words],
         cwd=cluster.ROOT,
@@ -91,8 +93,14 @@ def killed_after(task: str, *words: str, times: int = 1) -> bool:
         start_new_session=True,
     ) as process:
         for line in process.stdout or ():
-            if seen == times and line.startswith(("TASK [", "PLAY")):
-                os.killpg(process.pid, signal.SIGKILL)
-                return True
+            lines.append(line)
+            if not came and seen == times and line.startswith(("TASK [", "PLAY")):
+                came = True
+                act(process)
             seen += line.startswith(f"TASK [{task}")
-    return False
+    return came, cluster.Run(process.returncode, "".join(lines))
+
+
+def killed_after(task: str, *words: str, times: int = 1) -> bool:
+    """Kill a run of site when a task begins after this one, at its n-th time; whether it came so far."""
+    return interrupted(task, lambda process: os.killpg(process.pid, signal.SIGKILL), *words, times=times)[0]

@@ -15,14 +15,14 @@ import clients
 import cluster
 import pytest
 import yaml
-from pairs import INVENTORY, RULES, killed_after, table
+from pairs import INVENTORY, RULES, interrupted, killed_after, table
 from testinfra.host import Host
 
 Machines = Callable[[str], Host]
 Change = Callable[[list[dict[str, Any]]], None]
 
-#: After which a run is killed: tasks in their order, and at which director. Between two of these a run only looks. After
-#: one that does nothing itself, the run is killed when the next one begins, which may or may not get as far as the host.
+#: After which a run is killed: tasks in their order, and at which director. Between two of these a run only looks.
+#: After one that does nothing itself, the run is killed when the next one begins, which may not get as far as the host.
 KILLED_AFTER = (
     ("lvs.cluster.real_server : Bring the real server in line", 1),
     ("lvs.cluster.director : Set up what else the run is about", 1),
@@ -242,6 +242,35 @@ def test_a_run_that_is_killed_is_completed_by_the_next(machine: Machines, variab
             assert killed_after(task, *given, times=times), f"{task} is no task of this run"
             converged(machine, *given)
             assert not load.noticed()
+
+
+def kept(director: Host) -> tuple[list[str], str]:
+    """Its table, and keepalived's configuration."""
+    return table(director), director.check_output("cat /etc/keepalived/keepalived.conf")
+
+
+def test_a_director_that_is_lost_in_the_middle_is_the_last_that_is_touched(
+    machine: Machines, variables: Callable[..., list[str]]
+) -> None:
+    """Its connections to Ansible end, and it takes none for a while. The run after that completes it."""
+    words, director = variables(change_check), machine("director2")
+    lost = "sleep 0.2; systemctl stop ssh.socket ssh; pkill sshd; sleep 30; systemctl start ssh"
+    before = kept(machine("director1"))
+    with clients.clients(held=100) as load:
+        came, run = interrupted(
+            "lvs.cluster.director : Set up the kernel, nftables and the IPVS table",
+            lambda _process: director.check_output("systemd-run --no-block sh -c %s", lost),
+            *words,
+        )
+        assert came
+        assert run.status != 0
+        assert run.recap("director2")["unreachable"] == 1
+        assert run.recap("director1")["changed"] == 0
+        assert "[director1]" not in run.text.partition("UNREACHABLE")[2]
+        assert kept(machine("director1")) == before
+        clients.until(lambda: director.run("true").rc == 0, 120)
+        converged(machine, *words)
+        assert not load.noticed()
 
 
 def test_a_module_that_is_killed_between_writing_and_reloading(machine: Machines) -> None:
