@@ -9,7 +9,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, Any
 
@@ -96,10 +96,10 @@ def until(condition: Callable[[], bool], seconds: float) -> float:
     return time.monotonic() - begun
 
 
-def owners(machine: Callable[[str], Host], vip: str = cluster.VIP) -> list[str]:
-    """The directors that have a VIP on their interface; one that does not answer has none."""
+def owners(machine: Callable[[str], Host], vip: str = cluster.VIP, directors: Sequence[str] = DIRECTORS) -> list[str]:
+    """Those of the directors that have a VIP on their interface; one that does not answer has none."""
     found = []
-    for name in DIRECTORS:
+    for name in directors:
         try:
             listed = machine(name).check_output("ip -o address show dev cluster")
         except RuntimeError:  # testinfra's word for an ssh that failed

@@ -18,12 +18,15 @@ import clients
 import cluster
 import pytest
 import yaml
+from pairs import RULES, table
 from testinfra.host import Host
 
 Machines = Callable[[str], Host]
 
 INVENTORY = cluster.ROOT / "molecule" / "pair" / "inventory.yml"
 WATCHED = (cluster.VIP, "2001:db8::10", "192.0.2.1")  # the gateway moves with the VIPs
+#: What the machine `prober` is as a director.
+THIRD = {"lvs_address": ["192.0.2.101", "2001:db8::101"]}
 HANDOVER = "/var/lib/lvs-cluster/drain/director"
 #: Seconds: three intervals of 0.2 and a part of one, and as long for the machines.
 TAKEN = 1.5
@@ -72,7 +75,7 @@ def inventory(place: Path, *directors: str, more: list[dict[str, Any]] | None = 
     written = copy.deepcopy(yaml.safe_load(INVENTORY.read_text()))
     written["all"]["vars"]["lvs_virtual_services"] += more or []
     group = written["all"]["children"]["directors"]
-    group["hosts"] = {name: group["hosts"][name] for name in directors or clients.DIRECTORS}
+    group["hosts"] = {name: group["hosts"].get(name, THIRD) for name in directors or clients.DIRECTORS}
     group["vars"] |= settings
     (place / "inventory.yml").write_text(yaml.safe_dump(written, sort_keys=False))
     return str(place)
@@ -135,6 +138,42 @@ def test_a_director_leaves_and_comes_back(machine: Machines, tmp_path: Path) -> 
         watch.one_owner(TAKEN)
         assert not load.noticed()
     assert site("pair").recap("director2")["changed"] == 0
+
+
+def test_a_third_director_joins_serves_and_leaves(machine: Machines, tmp_path: Path) -> None:
+    names = (*clients.DIRECTORS, "prober")
+    three = inventory(tmp_path, *names)
+
+    def owners() -> list[str]:
+        return clients.owners(machine, directors=names)
+
+    with clients.clients() as load:
+        with watched() as watch:
+            site(three)
+        watch.one_owner()
+        assert owners() == ["director1"]
+        assert [table(machine(name)) for name in names] == [sorted(RULES)] * 3
+        again = site(three)
+        assert [again.recap(name)["changed"] for name in names] == [0, 0, 0]
+        assert not load.noticed()
+        with watched() as watch:
+            for to in ("prober", "director1"):
+                assert cluster.playbook("failover", "-e", f"lvs_failover_to={to}", scenario=three).status == 0
+                assert owners() == [to]
+        watch.one_owner(TAKEN)
+        assert not load.noticed()
+        # The second of the group comes before the third.
+        clients.power("director1", "reset")
+        clients.until(lambda: clients.owners(machine, directors=names[1:]) == ["director2"], 30)
+        machine("director1")
+        clients.until(lambda: owners() == ["director1"], 300)
+        assert not load.noticed()
+        with watched() as watch:
+            assert cluster.playbook("teardown", "--limit", "prober", scenario=three).status == 0
+            site("pair", "-e", '{"lvs_directors_that_leave": ["prober"]}')
+        watch.one_owner()
+        assert not load.noticed()
+    assert site("pair").recap("director1")["changed"] == 0
 
 
 def test_a_director_is_replaced_while_a_real_server_is_drained(machine: Machines) -> None:
