@@ -159,7 +159,7 @@ routes:
   description:
     - The host routes that have been added, as C(ip route) takes them, to real servers that change to direct routing.
     - IPVS would go on with a route of the former method, which does not lead to the real server with direct routing.
-      They stay until the host boots.
+      They stay until the host boots. Routes that went with their interface are added again.
   returned: success
   type: list
   elements: str

@@ -158,11 +158,15 @@ options:
     default: false
   handover:
     description:
-      - How keepalived gives its VIPs up to other directors before it is restarted. Without it they are away meanwhile.
+      - How keepalived gives its VIPs up before it is restarted, so that another director takes them. Whether one is
+        ready is not looked at. Without this option they are away meanwhile.
     type: dict
     suboptions:
       file:
-        description: A file that keepalived tracks. It holds V(3) until the restart is over, and what it held then.
+        description:
+          - A file that keepalived tracks. It begins with V(3) until the restart is over, and holds then what it held
+            before, or V(0).
+          - If the restart does not help, it stays so until a task succeeds.
         type: path
         required: true
       vips:

@@ -86,6 +86,7 @@ INTERNAL = frozenset(
     (
         "director_addresses_files",
         "director_applying",
+        "director_changed",
         "director_checker",
         "director_checker_service",
         "director_checkers",

@@ -532,6 +532,30 @@ def test_tags_remove_nothing_that_directors_may_still_use(cluster: Any) -> None:
         assert purges(run, "rs2") == purged, (checker, tags)
 
 
+def test_a_health_checker_that_stays_keeps_what_it_may_use(cluster: Any) -> None:
+    """A tag leaves its removal out, so it goes on to write what an earlier description said."""
+    answers = {host: unwanted("mon") for host in ("lb1", "lb2")}
+    run = cluster.run("site", "--skip-tags", "lvs_health_checker", answers=answers)
+    assert run.status == 0, run.text
+    assert '"state": "stopped"' not in json.dumps(run.told["lb1"]).replace("\\", "")
+    assert purges(run, "rs2") == [False]
+    run = cluster.run("site", answers=answers)
+    assert run.status == 0, run.text
+    assert purges(run, "rs2") == [False, True]
+
+
+@pytest.mark.parametrize(("answer", "looks"), [({}, 1), ({"director": {"changed": True}}, 2), (unwanted("mon"), 2)])
+def test_who_has_the_vips_is_asked_after_a_director_that_changed(
+    cluster: Any, answer: dict[str, Any], looks: int
+) -> None:
+    """And after the last in any case."""
+    run = cluster.run("site", answers={"lb2": answer})
+    assert run.status == 0, run.text
+    # At the beginning, after itself, and for the other.
+    asked = [told for module, told in run.told["lb1"] if module == "host_check" and '"vips": ["' in told]
+    assert len(asked) == 2 + looks - 1, run.modules("lb1")
+
+
 def test_verify_passes_over_who_is_left_out(cluster: Any) -> None:
     run = cluster.run(*words(cluster, "verify"), "-e", "lvs_left_out=rs1")
     assert run.told["rs1"] == []

@@ -58,15 +58,22 @@ def inside(namespace: str, program: str, *words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
-def with_ipv6(host: Host, site: traffic.Site) -> None:
+def with_ipv6(host: Host, site: traffic.Site, again: bool = False) -> None:
+    """Addresses of IPv6; ``again`` those that went when the interface of the real servers did."""
     for words in (
-        ["address", "add", "2001:db8:0:9::1/64", "dev", "front", "nodad"],
-        ["address", "add", "2001:db8:0:9::10/128", "dev", "front", "nodad"],
-        ["address", "add", "2001:db8:0:8::1/64", "dev", "back", "nodad"],
-        ["-n", site.client, "address", "add", "2001:db8:0:9::100/64", "dev", "eth0", "nodad"],
-        ["-n", site.server, "address", "add", "2001:db8:0:8::11/64", "dev", "eth0", "nodad"],
+        ["address", "replace", "2001:db8:0:8::1/64", "dev", "back", "nodad"],
+        *first_time(site.client, site.server) * (not again),
     ):
         host.run("ip", *words)
+
+
+def first_time(client: str, server: str) -> tuple[list[str], ...]:
+    return (
+        ["address", "add", "2001:db8:0:9::1/64", "dev", "front", "nodad"],
+        ["address", "add", "2001:db8:0:9::10/128", "dev", "front", "nodad"],
+        ["-n", client, "address", "add", "2001:db8:0:9::100/64", "dev", "eth0", "nodad"],
+        ["-n", server, "address", "add", "2001:db8:0:8::11/64", "dev", "eth0", "nodad"],
+    )
 
 
 def reached(host: Host, family: str, prepared: bool) -> set[int]:
@@ -139,3 +146,36 @@ def test_the_routes_go_with_the_director(host: Host) -> None:
         assert host.ok("director", state="absent", parts=["leaving"])["changed"]
         assert host.run("ip", "route").stdout == before
         assert not host.ok("director", state="absent", parts=["leaving"])["changed"]
+
+
+@pytest.mark.parametrize("family", list(FAMILIES))
+def test_routes_of_others_stay_and_go_on(host: Host, family: str) -> None:
+    """A host route that does not name the next hop gives way for a while, with what it says of packets."""
+    vip, server = FAMILIES[family]
+    service = {"address": vip, "port": 80, "scheduler": "rr"}
+    direct = [{**service, "real_servers": [{"address": server, "forward_method": "dr"}]}]
+
+    def way() -> str:
+        return host.run("ip", "route", "get", server).stdout
+
+    with traffic.site() as site:
+        with_ipv6(host, site)
+        host.run("ip", "route", "add", server, "dev", "back", "mtu", "1400")
+        host.ok("ipvs_table", services=[{**service, "real_servers": [{"address": server, "forward_method": "nat"}]}])
+        before = way()
+        assert " via " not in before
+        assert host.ok("ipvs_quiesce", services=direct)["routes"]
+        host.ok("ipvs_table", services=direct)
+        assert f"via {server} dev back" in way()
+        assert "mtu 1400" in way()
+        assert not host.ok("ipvs_quiesce", services=direct)["routes"]
+        # They go with the interface, and come back with the next run.
+        host.run("ip", "link", "set", "back", "down")
+        host.run("ip", "link", "set", "back", "up")
+        with_ipv6(host, site, again=True)
+        assert f"via {server}" not in way()
+        assert host.ok("ipvs_quiesce", services=direct)["routes"]
+        assert f"via {server} dev back" in way()
+        assert host.ok("director", state="absent", parts=["leaving"])["changed"]
+        assert f"via {server}" not in way()
+        assert not host.ok("ipvs_quiesce", services=direct)["routes"], "nothing is known of it any more"

@@ -10,23 +10,30 @@ direct routing go to the address that is in them: the VIP, which no neighbour ha
 routes are looked up again, and after that it depends again on which connection is first.
 
 A host route whose gateway is the real server itself names the next hop for every method, and leads where the route
-before it leads. It stays until the host boots: connections of the former method can be there as long.
+before it leads. It stays until the host boots: connections of the former method can be there as long. It also goes with
+its interface, so the servers are recorded until then, and each run adds what is missing.
 
 PRIVATE to the collection lvs.cluster: may change without notice.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 from collections.abc import Iterable
 from typing import Any
 
-from ..address import IPAddress
+from ..address import IPAddress, parse_address
 from .errors import HostError
+from .files import read_text, write_text
 from .routing import OURS
 from .systemd import RunCommand
 
+#: Gone when the host boots, as connections are.
+RECORD = "/run/lvs-cluster-next-hops.json"
 _FAMILIES = {4: "-4", 6: "-6"}
+_METRICS = ("mtu", "advmss", "window", "initcwnd", "initrwnd", "quickack")
 
 
 def name_next_hops(run: RunCommand, servers: Iterable[IPAddress], check_mode: bool) -> list[str]:
@@ -39,9 +46,24 @@ def name_next_hops(run: RunCommand, servers: Iterable[IPAddress], check_mode: bo
         route = _route(run, address)
         if route is not None:
             if not check_mode:
-                _ip(run, _FAMILIES[address.version], "route", "add", *route)
+                # Before a host route that does not name the next hop, which stays: that is another one to the kernel.
+                words = ["prepend", *route] if address.version == 4 else ["add", *route, "metric", "1"]
+                _ip(run, _FAMILIES[address.version], "route", *words)
             added.append(" ".join(route))
     return added
+
+
+def recorded() -> list[IPAddress]:
+    """Return the real servers that have changed to direct routing since the host booted. A damaged record has none."""
+    try:
+        return [parse_address(text) for text in json.loads(read_text(RECORD) or "[]")]
+    except (ValueError, TypeError):
+        return []
+
+
+def record(servers: Iterable[IPAddress]) -> None:
+    """Record these real servers. Raises HostError."""
+    write_text(RECORD, json.dumps(sorted(map(str, servers))) + "\n")
 
 
 def forget_next_hops(run: RunCommand, check_mode: bool) -> list[str]:
@@ -56,6 +78,9 @@ def forget_next_hops(run: RunCommand, check_mode: bool) -> list[str]:
                 found.append(" ".join([one["dst"], *words]))
                 if not check_mode:
                     _ip(run, family, "route", "delete", one["dst"], *words)
+    if not check_mode:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(RECORD)
     return found
 
 
@@ -71,7 +96,21 @@ def _route(run: RunCommand, address: IPAddress) -> list[str] | None:
         return None
     source = ["src", str(now["prefsrc"])] if now.get("prefsrc") else []
     table = ["table", str(now["table"])] if now.get("table") else []
-    return [text, "via", text, "dev", str(now["dev"]), "onlink", *source, *table, "proto", str(OURS)]
+    return [text, "via", text, "dev", str(now["dev"]), "onlink", *source, *_metrics(now), *table, "proto", str(OURS)]
+
+
+def _metrics(route: dict[str, Any]) -> list[str]:
+    """Return what a route says of packets, as words; not what the kernel has found out about the way."""
+    found = route.get("metrics") or []
+    if route.get("expires") or not isinstance(found, list):
+        return []
+    return [
+        word
+        for one in found
+        for name, value in one.items()
+        if name in _METRICS and isinstance(value, int)
+        for word in (name, str(value))
+    ]
 
 
 def _routes(text: str) -> list[dict[str, Any]]:

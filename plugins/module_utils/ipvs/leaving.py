@@ -26,7 +26,7 @@ from typing import NamedTuple
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..address import parse_address
+from ..address import IPAddress, parse_address
 from ..host import addresses, files, keepalived_conf, next_hops
 from ..host.errors import HostError
 from ..host.runner import runner
@@ -131,8 +131,11 @@ def to_patches(weights: Mapping[Entry, int], described: Described) -> list[Servi
     ]
 
 
-def to_direct(current: Table, described: Iterable[ServicePatch]) -> set[bytes]:
-    """Return the addresses of the real servers that are in the table with another method than direct routing."""
+def to_direct(current: Table, described: Iterable[ServicePatch], changed: Collection[bytes] = ()) -> set[bytes]:
+    """Return the addresses of described real servers that are in the table with another method than direct routing.
+
+    And of those that have ``changed`` before, as far as they are described with direct routing.
+    """
     return {
         key.address
         for patch in described
@@ -140,7 +143,7 @@ def to_direct(current: Table, described: Iterable[ServicePatch]) -> set[bytes]:
         for key, server in (patch.real_servers or {}).items()
         if server.forward_method == model.DR
         and key in current[patch.key].real_servers
-        and current[patch.key].real_servers[key].forward_method != model.DR
+        and (key.address in changed or current[patch.key].real_servers[key].forward_method != model.DR)
     }
 
 
@@ -236,7 +239,9 @@ class _Run:
         with Ipvs(load=False) as ipvs:
             with drain.turn(not check_mode):
                 current = ipvs.read(self._concerned)
-                routes = self._name_next_hops(to_direct(current, self._patches))
+                direct = next_hops.recorded()
+                packed_direct = {model.pack_address(str(one)) for one in direct}
+                routes = self._name_next_hops(to_direct(current, self._patches, packed_direct), direct)
                 found = leaving(current, self._described) if self._timeout else Leaving([], {})
                 entries = [entry for entry in found.entries if self._serves(entry[0])]
                 former = _read_record()
@@ -276,11 +281,11 @@ class _Run:
                 result["waited"] = round(self._wait(ipvs, awaited), 1)
         return result
 
-    def _name_next_hops(self, servers: Collection[bytes]) -> list[str]:
-        if not servers:
-            return []
-        found = [parse_address(model.address_text(one)) for one in servers]
-        return next_hops.name_next_hops(runner(self._module), found, self._module.check_mode)
+    def _name_next_hops(self, servers: Collection[bytes], former: Collection[IPAddress]) -> list[str]:
+        found = {parse_address(model.address_text(one)) for one in servers}
+        if not self._module.check_mode and not found.issubset(former):
+            next_hops.record(found.union(former))
+        return next_hops.name_next_hops(runner(self._module), found, self._module.check_mode) if found else []
 
     def _concerned(self, service: ServiceKey) -> bool:
         return service in self._described.services or service in self._described.ours

@@ -53,6 +53,7 @@ _LOOK = 0.1  # seconds
 #: How long a director may take to give up its VIPs: keepalived reads the file at once, others take over within some
 #: three intervals.
 _RELEASED = 30.0  # seconds
+_STAYS_AWAY = ". This director takes no VIP until a run of site succeeds"
 #: What the file of handovers says (director_state.JOINING): this director takes no VIP, or it is an ordinary one.
 NO_VIP, HANDED_BACK = "3 restarting\n", "0\n"
 
@@ -273,19 +274,25 @@ class Service:
                 f" it takes a restart: {self._cost()}. It is restarted if director_may_restart of the role, or"
                 " may_restart of the module, is true"
             )
-        with self._handed_over():
-            self._restart()
-            if not self._appear(names, _APPEARS):
-                absent = ", ".join(self._absent(names))
-                raise HostError(f"{self._wanted.unit} did not add {absent} to the IPVS table after a restart")
+        before = self._handover_text() or HANDED_BACK
+        handed_over = self._let_vips_go()
+        self._restart()
+        if not self._appear(names, _APPEARS):
+            raise HostError(
+                f"{self._wanted.unit} did not add {', '.join(self._absent(names))} to the IPVS table after a restart:"
+                f" see journalctl -u {self._wanted.unit}{_STAYS_AWAY if handed_over else ''}"
+            )
+        if handed_over:
+            self._hand_over(before)
 
     def _cost(self) -> str:
         """Return what a restart means for clients."""
         if self.task.handover_file:
-            return "the VIPs are handed over to another director before, and no request is lost"
+            return "this director gives up its VIPs before, and another one takes them if it is ready"
         if self.task.add_missing == KEEPALIVED:
-            return "the VIPs of this host are away for some seconds, and there is no other director"
-        return "its services go on in the table meanwhile, and are not checked"
+            return "the VIPs that this host has are away for some seconds"
+        kept = "stay in the table" if self.task.keep else "may be gone"
+        return f"its services {kept} meanwhile, and are not checked"
 
     def _restart(self) -> None:
         """Restart the unit. Its services stay in the table."""
@@ -299,26 +306,22 @@ class Service:
         else:
             act()
 
-    @contextlib.contextmanager
-    def _handed_over(self) -> Iterator[None]:
-        """Have other directors hold the VIPs meanwhile."""
-        if not self.task.handover_file:
-            yield
-            return
+    def _let_vips_go(self) -> bool:
+        """Give the VIPs up; whether this host is to take them again, and has not been kept from them before."""
+        if not self.task.handover_file or self._handover_text().startswith("3"):
+            return False
         before = self._handover_text()
         self._hand_over(NO_VIP)
-        try:
-            for _look in range(int(_RELEASED / _LOOK)):
-                if self.task.vips.isdisjoint(self._held()):
-                    break
-                self._sleep(_LOOK)
-            else:
-                raise HostError(
-                    f"{self._wanted.unit} takes a restart, and has not given the VIPs up within {_RELEASED:g} seconds"
-                )
-            yield
-        finally:
-            self._hand_over(HANDED_BACK if before in ("", NO_VIP) else before)
+        for _look in range(int(_RELEASED / _LOOK)):
+            if self.task.vips.isdisjoint(self._held()):
+                return True
+            self._sleep(_LOOK)
+        self._hand_over(before or HANDED_BACK)
+        raise HostError(
+            f"{self._wanted.unit} takes a restart, and has not given the VIPs up within {_RELEASED:g} seconds: hand"
+            " them over (lvs.cluster.failover) if there is another director, then restart it here (systemctl restart"
+            f" {self._wanted.unit})"
+        )
 
     def _reload_twice(self, names: Collection[str]) -> None:
         """Let keepalived forget services and learn them again.

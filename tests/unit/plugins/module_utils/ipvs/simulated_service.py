@@ -64,7 +64,7 @@ class Host:
         self.ever: list[frozenset[ServiceKey]] = []
         self.hangs = False
         self.vips: set[IPAddress] = set()
-        self.takes_over = True
+        self.gives_up = True
 
     def path(self, path: str) -> Path:
         return self.root / path.lstrip("/")
@@ -133,7 +133,7 @@ class Host:
     def held(self) -> set[IPAddress]:
         """The VIPs of this host: none while the file of handovers says so."""
         path = self.path(HANDOVER)
-        away = path.exists() and path.read_text().startswith("3") and self.takes_over
+        away = path.exists() and path.read_text().startswith("3") and self.gives_up
         return set() if away else self.vips
 
     def keep(self, keys: set[ServiceKey], act: Callable[[], None], at_once: bool) -> set[ServiceKey]:

@@ -206,8 +206,8 @@ class TestRestart:
     @pytest.mark.parametrize(
         ("pair", "cost"),
         [
-            (True, "the VIPs are handed over to another director before, and no request is lost"),
-            (False, "the VIPs of this host are away for some seconds, and there is no other director"),
+            (True, "this director gives up its VIPs before, and another one takes them if it is ready"),
+            (False, "the VIPs that this host has are away for some seconds"),
         ],
     )
     def test_not_without_leave(self, hanging: Host, pair: bool, cost: str) -> None:
@@ -241,12 +241,25 @@ class TestRestart:
         assert hanging.calls[-1] == "restart"
         assert hanging.table == {key(WEB), key(MAIL)}
 
-    def test_vips_that_nobody_takes_stay(self, hanging: Host) -> None:
-        hanging.takes_over = False
+    def test_vips_that_are_not_given_up_are_left_alone(self, hanging: Host) -> None:
+        """The process that has them hangs, for example."""
+        hanging.gives_up = False
         with pytest.raises(HostError, match=r"takes a restart, and has not given the VIPs up within 30 seconds"):
             apply(hanging, self.task())
         assert "restart" not in hanging.calls
         assert hanging.path(HANDOVER).read_text() == "0\n"
+
+    def test_a_restart_that_does_not_help_keeps_the_vips_away(
+        self, hanging: Host, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(hanging, "_load", lambda reload: None)
+        with pytest.raises(HostError, match=r"after a restart: see journalctl -u keepalived\.service\. This dir"):
+            apply(hanging, self.task())
+        assert not hanging.held()
+        monkeypatch.undo()
+        assert apply(hanging, self.task())
+        assert hanging.path(HANDOVER).read_text() == "0\n"
+        assert not apply(hanging, self.task())
 
     @pytest.mark.parametrize("told", ["1\n", "3 joining\n"])
     def test_what_the_file_said_before_comes_back(self, hanging: Host, told: str) -> None:
