@@ -265,7 +265,7 @@ class Service:
         if self.task.add_missing == KEEPALIVED:
             self._reload_twice(names)
         elif self.task.add_missing == RELOAD:
-            self._unit.systemctl(RELOAD)
+            self._reloads()
         if self._appear(names, _APPEARS) or self.task.add_missing == NONE:
             return
         if not self.task.may_restart:
@@ -323,6 +323,14 @@ class Service:
             f" {self._wanted.unit})"
         )
 
+    def _reloads(self) -> bool:
+        """Reload the unit; whether that succeeds. systemd waits for a process that hangs, and gives up."""
+        try:
+            self._unit.systemctl(RELOAD)
+        except HostError:
+            return False
+        return True
+
     def _reload_twice(self, names: Collection[str]) -> None:
         """Let keepalived forget services and learn them again.
 
@@ -342,12 +350,12 @@ class Service:
             found = self._unit.read(self._wanted).files
             try:
                 self._unit.write([without for _file, without in cut], found)
-                self._unit.systemctl(RELOAD)
+                if not self._reloads():
+                    return
                 self._sleep(pause)
             finally:
                 self._unit.write([file for file, _without in cut], found)
-            self._unit.systemctl(RELOAD)
-            if self._appear(names, 2 * pause):
+            if not self._reloads() or self._appear(names, 2 * pause):
                 return
 
     def _absent(self, names: Iterable[str]) -> list[str]:

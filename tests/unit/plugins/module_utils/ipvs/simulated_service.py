@@ -112,8 +112,9 @@ class Host:
         elif verb == "reload":
             if not self.active:
                 return 1, "", "it does not run"
-            if not self.hangs:
-                self._load(reload=True)
+            if self.hangs:
+                return 1, "", "Job for keepalived.service timed out."
+            self._load(reload=True)
         elif verb == "stop":
             self.stop()
         return 0, "", ""
