@@ -283,7 +283,7 @@ def _parts(module: AnsibleModule, target: Target) -> list[Part]:
                 given["defence_threshold"],
             ),
             converge_kernel,
-            library=False,
+            needs_pyroute2=False,
         ),
         ipvs_module.part(
             module,
@@ -300,7 +300,7 @@ def _parts(module: AnsibleModule, target: Target) -> list[Part]:
             "nftables",
             lambda: parse_table(present and bool(given["rules"]), _NFTABLES, given["rules"], True, True),
             converge_table,
-            library=False,
+            needs_pyroute2=False,
         ),
         ipvs_module.part(module, "table", lambda: table.prepare(module, keep)),
         ipvs_module.part(module, "timeouts", lambda: timeout_module.prepare(module, timeouts)),

@@ -316,8 +316,8 @@ director_files:
   contains:
     units:
       description:
-        - Its units of systemd that are there, of C(ldirectord), C(mon) and C(lvs-cluster-addresses). Those of the same
-          names that the distribution or somebody else has written are not among them.
+        - The systemd units of the role that exist, of C(ldirectord), C(mon) and C(lvs-cluster-addresses). Units of
+          these names from other sources are not listed.
       type: list
       elements: str
     keepalived:

@@ -152,8 +152,8 @@ options:
         choices: [ipv4, ipv6]
   may_restart:
     description:
-      - Whether the unit is restarted if it has not added O(services) after the reloads of O(add_missing), such as a
-        process that hangs. Without that, the task fails and says what a restart means for clients.
+      - Whether the unit is restarted if a reload fails, or if O(services) are still absent after the reloads of
+        O(add_missing), such as with a process that hangs. Otherwise the task fails.
     type: bool
     default: false
   handover:

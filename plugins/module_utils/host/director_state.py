@@ -21,7 +21,7 @@ from ..address import IPAddress, parse_address
 CONFIGURATION = "/etc/keepalived/keepalived.conf"
 #: How a file of the role begins (plugin_utils/blocks.py).
 HEADER = "# Written by the role lvs.cluster.director"
-#: Units that the role writes where the description needs them, and how each begins.
+#: Units that the role writes if the description needs them, and the line by which they are recognized.
 UNITS = ("ldirectord", "mon", "lvs-cluster-addresses")
 _DESCRIPTION = re.compile(r"^Description=(?:Health checks|Addresses) of lvs\.cluster", re.MULTILINE)
 HANDOVER_FILE = "/var/lib/lvs-cluster/drain/director"

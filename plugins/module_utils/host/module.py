@@ -74,9 +74,9 @@ def host_part(
     parse: Callable[[], Wanted],
     converge: Callable[[Target, Wanted, bool], Outcome],
     traces: Collection[str] = (),
-    library: bool = True,
+    needs_pyroute2: bool = True,
 ) -> Part:
-    """Return the part that does what `run` does. ``library``: whether it may need pyroute2."""
+    """Return the part that does what `run` does."""
 
     def prepare() -> Work:
         wanted = parse()
@@ -89,4 +89,4 @@ def host_part(
 
         return work
 
-    return Part(name, prepare, library, traces)
+    return Part(name, prepare, needs_pyroute2, traces)

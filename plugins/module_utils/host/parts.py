@@ -35,13 +35,13 @@ class Part:
     """One of several things that a module does.
 
     ``prepare`` reads its arguments, changes nothing, and returns what does the work and returns the part's result. Both
-    raise HostError; the work raises MissingLibrary before it changes anything. ``library``: whether it may need
-    pyroute2. ``traces`` are as `run` has them.
+    raise HostError; the work raises MissingLibrary before it changes anything. ``needs_pyroute2``: whether it
+    may need that library. ``traces`` are as `run` has them.
     """
 
     name: str
     prepare: Callable[[], Work]
-    library: bool = True
+    needs_pyroute2: bool = True
     traces: Collection[str] = ()
 
 
@@ -53,7 +53,7 @@ def run_parts(module: AnsibleModule, parts: Iterable[Part], **result: Any) -> No
     """
     done: dict[str, dict[str, Any]] = {}
     parts = list(parts)
-    if any(part.library for part in parts):
+    if any(part.needs_pyroute2 for part in parts):
         respawn_with_library(module)
     try:
         require_root()

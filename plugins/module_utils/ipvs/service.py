@@ -62,8 +62,8 @@ NO_VIP, HANDED_BACK = "3 restarting\n", "0\n"
 class Task:
     """What a task gives, besides the unit: how absent services are added, and which services outlast their owner.
 
-    ``may_restart``: whether the unit is restarted if nothing less adds them. ``handover_file``: the file by which this
-    host gives up its ``vips`` before that; empty if there is nobody to give them to.
+    ``may_restart``: whether the unit is restarted if reloads do not add them. ``handover_file``: the file by which this
+    host releases its ``vips`` before a restart; empty for a single director.
     """
 
     wanted: Wanted
@@ -251,10 +251,15 @@ class Service:
             self._unit.systemctl(plan.action)
 
         keep = self.kept(plan)
-        if keep:
-            self._handover.keep(keep, act, at_once=plan.action != RELOAD)
-        else:
-            act()
+        try:
+            if keep:
+                self._handover.keep(keep, act, at_once=plan.action != RELOAD)
+            else:
+                act()
+        except HostError:
+            if plan.action != RELOAD or not self.task.may_restart:
+                raise
+            self._restart_with_handover(self._wanted.services)
         if plan.action != STOP and not self._unit.show().active:
             raise HostError(f"{self._wanted.unit} ended after its {plan.action}; see journalctl -u {self._wanted.unit}")
 
@@ -274,6 +279,10 @@ class Service:
                 f" it takes a restart: {self._cost()}. It is restarted if director_may_restart of the role, or"
                 " may_restart of the module, is true"
             )
+        self._restart_with_handover(names)
+
+    def _restart_with_handover(self, names: Collection[str]) -> None:
+        """Release the VIPs, restart the unit, and take the VIPs again once these services are in the table."""
         before = self._handover_text() or HANDED_BACK
         handed_over = self._let_vips_go()
         self._restart()

@@ -16,7 +16,7 @@ from ..host.capability import require_root
 from ..host.errors import HostError
 from ..host.respawn import fail_without_library, respawn_with_library
 from ..host.runner import runner
-from ..host.service_plan import ServicePlan, ServiceState
+from ..host.service_plan import RELOAD, ServicePlan, ServiceState
 from ..host.systemd import booted
 from .converge import ConvergeError
 from .handover import Handover
@@ -36,7 +36,7 @@ def run(module: AnsibleModule) -> None:
         service = Service(task, run_command, handover=Handover(run_command, warn=module.warn))
         state = service.read()
         plan = service.plan(state)
-        restarts = bool(plan.missing and task.may_restart and task.keep)
+        restarts = bool(task.may_restart and task.keep and (plan.missing or plan.action == RELOAD))
         if (service.kept(plan) or plan.orphans or restarts) and not module.check_mode:
             respawn_with_library(module)
         service.validate(plan, module.check_mode)

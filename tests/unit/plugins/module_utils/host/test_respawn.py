@@ -51,7 +51,7 @@ def main():
     if ansible.params["side"] == "ipvs":
         ipvs.run(ansible, work)
     if ansible.params["side"] == "parts":
-        first = parts.Part("first", lambda: lambda: {"changed": False}, library=False)
+        first = parts.Part("first", lambda: lambda: {"changed": False}, needs_pyroute2=False)
         parts.run_parts(ansible, [first, ipvs.part(ansible, "table", lambda: work)])
     host.run(ansible, lambda: None, converge)
 

@@ -236,6 +236,20 @@ class TestRestart:
         assert hanging.path(HANDOVER).read_text() == "0\n"
         assert not apply(hanging, self.task())
 
+    @pytest.mark.parametrize("may_restart", [True, False])
+    def test_one_that_does_not_read_its_new_configuration(self, hanging: Host, may_restart: bool) -> None:
+        hanging.table = {key(WEB), key(MAIL)}
+        task = {**self.task(may_restart), "files": parameters(CHANGED)["files"]}
+        if not may_restart:
+            with pytest.raises(HostError, match="timed out"):
+                apply(hanging, task)
+            assert "restart" not in hanging.calls
+            return
+        assert apply(hanging, task)
+        assert hanging.read == CHANGED
+        assert hanging.path(HANDOVER).read_text() == "0\n"
+        assert not apply(hanging, task)
+
     def test_a_single_director_is_restarted_at_once(self, hanging: Host) -> None:
         assert apply(hanging, self.task(pair=False))
         assert hanging.calls[-1] == "restart"
