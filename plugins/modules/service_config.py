@@ -17,6 +17,8 @@ description:
     the configuration is not read. A unit that was started by others after the files were written has read them. If
     that is in doubt, it is reloaded.
   - Virtual services that the unit removes from the IPVS table can stay there for their next owner.
+  - With O(add_missing=keepalived), a host without VRRP peers before or after the change holds its VIPs on C(lo) while
+    keepalived replaces their VRRP instances. The kernel removes them after some time if the task is killed.
 author:
   - The lvs.cluster authors (@lvs-cluster)
 extends_documentation_fragment:

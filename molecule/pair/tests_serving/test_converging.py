@@ -265,6 +265,7 @@ def test_a_director_that_is_lost_in_the_middle_is_the_last_that_is_touched(
         assert came
         assert run.status != 0
         assert run.recap("director2")["unreachable"] == 1
+        assert "run it again when director2 can be reached" in " ".join(run.text.split())
         assert run.recap("director1")["changed"] == 0
         assert "[director1]" not in run.text.partition("UNREACHABLE")[2]
         assert kept(machine("director1")) == before

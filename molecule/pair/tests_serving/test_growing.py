@@ -130,7 +130,7 @@ def test_a_director_leaves_and_comes_back(machine: Machines, tmp_path: Path) -> 
             assert cluster.playbook("teardown", "--limit", "director2", scenario="pair").status == 0
             site(alone, "-e", '{"lvs_directors_that_leave": ["director2"]}')
             assert clients.owners(machine) == ["director1"]
-        # From unicast to multicast and back keepalived begins anew.
+        # From unicast to multicast and back keepalived begins anew. Meanwhile neighbour discovery is not answered.
         watch.one_owner(TAKEN)
         with watched() as watch:
             site("pair")

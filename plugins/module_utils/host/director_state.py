@@ -34,10 +34,14 @@ _ADDRESSES = ("virtual_ipaddress", "virtual_ipaddress_excluded")
 
 @dataclass
 class Instance:
-    """A ``vrrp_instance``. ``peers``: addresses of other directors, and their names where the file has them."""
+    """A ``vrrp_instance``. ``peers``: addresses of other directors, and their names where the file has them.
+
+    ``advert_interval`` is in seconds; keepalived.conf(5), advert_int, has the default.
+    """
 
     name: str
     virtual_router_id: str = ""
+    advert_interval: float = 1.0
     advertised: set[IPAddress] = field(default_factory=set)
     addresses: set[IPAddress] = field(default_factory=set)
     peers: dict[IPAddress, str] = field(default_factory=dict)
@@ -72,6 +76,8 @@ def instances(text: str) -> dict[str, Instance]:
         instance = found.setdefault(name, Instance(name))
         if block == "" and words[0] == "virtual_router_id":
             instance.virtual_router_id = words[-1]
+        if block == "" and words[0] == "advert_int":
+            instance.advert_interval = _seconds(words[-1])
         address = _address(words[0]) if block else None
         if address is None:
             continue
@@ -98,6 +104,11 @@ def _lines(text: str) -> Iterator[tuple[str, str, list[str], str]]:
             path = path[:-1]
         elif path and path[0].startswith("vrrp_instance "):
             yield path[0].split()[1], " ".join(path[1:]), words, comment.strip()
+
+
+def _seconds(word: str) -> float:
+    """Return an advert interval; that of a damaged line is the longest that VRRP has (RFC 5798, section 5.2.7)."""
+    return float(word) if re.fullmatch(r"[0-9]{1,2}(?:\.[0-9]{1,3})?", word) else 40.95
 
 
 def _address(word: str) -> IPAddress | None:

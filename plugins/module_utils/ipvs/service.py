@@ -16,9 +16,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..address import IPAddress
+from ..host.director_state import Held
 from ..host.errors import HostError
 from ..host.files import read_text, write_text
 from ..host.given import unicast_address
+from ..host.interim_vips import InterimVips, dropped
 from ..host.keepalived_conf import MAX_WRITTEN, without_services, written_services
 from ..host.service_plan import (
     RELOAD,
@@ -145,7 +147,7 @@ class Service:
         table: Callable[[], Iterable[ServiceKey]] = proc.services,
         handover: Handover | None = None,
         sleep: Callable[[float], None] = time.sleep,
-        held: Callable[[], Collection[IPAddress]] | None = None,
+        held: Callable[[], Collection[Held]] | None = None,
     ) -> None:
         self.task = task
         self._wanted = task.wanted
@@ -153,7 +155,8 @@ class Service:
         self._table = table
         self._handover = handover or Handover(run)
         self._sleep = sleep
-        self._held = held or (lambda: [one.address for one in all_addresses(run)])
+        self._held = held or (lambda: all_addresses(run))
+        self._interim = InterimVips(run, sleep, self._held)
         self._root = root
 
     def read(self) -> ServiceState:
@@ -217,7 +220,7 @@ class Service:
         if plan.enable:
             yield lambda: self._unit.systemctl("enable")
         if plan.action:
-            yield lambda: self._act(plan)
+            yield lambda: self._act(plan, *self._dropped(state, plan))
         if plan.missing:
             yield lambda: self._add(plan.missing)
         if state.handed_over:
@@ -244,11 +247,29 @@ class Service:
         # What stops ends with everything removed, so there is no need to know what that is.
         return self.task.keep if plan.action in (RESTART, STOP) else frozenset()
 
-    def _act(self, plan: ServicePlan) -> None:
-        """Start, reload, restart or stop the unit."""
+    def _dropped(self, state: ServiceState, plan: ServicePlan) -> tuple[frozenset[IPAddress], float]:
+        """Return the VIPs that keepalived drops for a moment when it is reloaded, and seconds it may take."""
+        if plan.action != RELOAD or self.task.add_missing != KEEPALIVED:
+            return frozenset(), 0.0
+        found: set[IPAddress] = set()
+        longest = 0.0
+        for file in plan.write:
+            before = state.files.get(file.path)
+            if before is not None and len(before.content) <= MAX_WRITTEN:
+                addresses, seconds = dropped(before.content.decode("utf-8", "replace"), file.content)
+                found |= addresses
+                longest = max(longest, seconds)
+        return frozenset(found), longest
+
+    def _act(self, plan: ServicePlan, dropped_vips: Collection[IPAddress] = (), seconds: float = 0.0) -> None:
+        """Start, reload, restart or stop the unit. The host keeps the VIPs that it drops for up to these seconds."""
 
         def act() -> None:
-            self._unit.systemctl(plan.action)
+            if not dropped_vips:
+                self._unit.systemctl(plan.action)
+                return
+            with self._interim.meanwhile(dropped_vips, seconds):
+                self._unit.systemctl(plan.action)
 
         keep = self.kept(plan)
         try:
@@ -322,7 +343,7 @@ class Service:
         before = self._handover_text()
         self._hand_over(NO_VIP)
         for _look in range(int(_RELEASED / _LOOK)):
-            if self.task.vips.isdisjoint(self._held()):
+            if self.task.vips.isdisjoint(one.address for one in self._held()):
                 return True
             self._sleep(_LOOK)
         self._hand_over(before or HANDED_BACK)

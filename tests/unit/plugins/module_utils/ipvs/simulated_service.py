@@ -17,7 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
-from ansible_collections.lvs.cluster.plugins.module_utils.address import IPAddress
+from ansible_collections.lvs.cluster.plugins.module_utils.address import IPAddress, parse_address
+from ansible_collections.lvs.cluster.plugins.module_utils.host.director_state import Held, instances
 from ansible_collections.lvs.cluster.plugins.module_utils.host.keepalived_conf import written_services
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import arguments
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.handover import Handover
@@ -65,6 +66,8 @@ class Host:
         self.hangs = False
         self.vips: set[IPAddress] = set()
         self.gives_up = True
+        self.on_lo: dict[IPAddress, str] = {}
+        self.moments = 0  # for which keepalived has no VIP
 
     def path(self, path: str) -> Path:
         return self.root / path.lstrip("/")
@@ -78,13 +81,21 @@ class Host:
 
     def _load(self, reload: bool) -> None:
         before = self.services(self.read or "") if reload else set()
+        former = instances(self.read or "")
         self.read = self._configuration()
+        # vrrp_exist() in keepalived/vrrp/vrrp.c
+        for name, new in instances(self.read).items():
+            old = former.get(name)
+            if old and (old.virtual_router_id, not old.peers) != (new.virtual_router_id, not new.peers):
+                self.moments = 7
         after = self.services(self.read)
         self.table -= before - after
         self.table |= after - before
 
     def run(self, command: list[str]) -> tuple[int, str, str]:
         verb = command[1]
+        if command[0] == "ip":
+            return self._ip(command[2:])
         if command[0] == "validate":
             refused = self.refused and self.refused in Path(command[1]).read_text()
             return (5, "", f"{command[1]}: unknown keyword\n") if refused else (0, "", "")
@@ -119,6 +130,20 @@ class Host:
             self.stop()
         return 0, "", ""
 
+    def _ip(self, words: list[str]) -> tuple[int, str, str]:
+        """What `ip address add` and `ip address del` do with lo."""
+        verb, text, *options = words
+        assert options[:2] == ["dev", "lo"]
+        if verb == "add":
+            self.on_lo[parse_address(text.split("/")[0])] = " ".join(options[2:])
+        else:
+            del self.on_lo[parse_address(text.split("/")[0])]
+        return 0, "", ""
+
+    def sleep(self, _seconds: float) -> None:
+        """Time passes for keepalived too."""
+        self.moments = max(0, self.moments - 1)
+
     def start(self, at: float | None = None) -> None:
         """What systemctl does, and what others do."""
         self.active, self.hangs = True, False
@@ -131,11 +156,12 @@ class Host:
         self.table -= self.services(self.read or "")
         self.active, self.read = False, None
 
-    def held(self) -> set[IPAddress]:
-        """The VIPs of this host: none while the file of handovers says so."""
+    def held(self) -> list[Held]:
+        """The VIPs of this host: none while the file of handovers says so, and none of keepalived's for a moment."""
         path = self.path(HANDOVER)
-        away = path.exists() and path.read_text().startswith("3") and self.gives_up
-        return set() if away else self.vips
+        away = (path.exists() and path.read_text().startswith("3") and self.gives_up) or self.moments > 0
+        places = [(one, "lo") for one in self.on_lo] + [(one, "eth1") for one in ([] if away else self.vips)]
+        return [Held(one, one.max_prefixlen, interface) for one, interface in places]
 
     def keep(self, keys: set[ServiceKey], act: Callable[[], None], at_once: bool) -> set[ServiceKey]:
         """What `Handover.keep` does."""
@@ -180,9 +206,7 @@ def parameters(text: str, services: list[dict[str, object]] | None = None, **mor
 def service(host: Host, task: dict[str, object]) -> Service:
     """The module's work on this host."""
     kept = cast(Handover, host)  # its keep and remove are called
-    return Service(
-        parse_task(task), host.run, str(host.root), lambda: host.table, kept, lambda _seconds: None, host.held
-    )
+    return Service(parse_task(task), host.run, str(host.root), lambda: host.table, kept, host.sleep, host.held)
 
 
 def apply(host: Host, task: dict[str, object], steps: int | None = None) -> bool:
