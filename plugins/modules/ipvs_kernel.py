@@ -50,8 +50,9 @@ options:
     type: dict
   defence_threshold:
     description:
-      - Whether to set C(net.ipv4.vs.amemthresh), below which C(drop_entry=1) and C(drop_packet=1) act, to the memory
-        that this host's kernel keeps free for itself (C(vm.min_free_kbytes)), in pages.
+      - Whether to set C(net.ipv4.vs.amemthresh), below which C(drop_entry=1) and C(drop_packet=1) act, to less free
+        memory than a healthy host has, and more than it has when allocations fail. These are the watermarks C(low) and
+        C(min) of C(/proc/zoneinfo), with the pages that zones reserve for others.
       - It is one of the O(sysctls) then, unless these list it with a value of their own.
     type: bool
     default: false

@@ -11,6 +11,7 @@ PRIVATE to the collection lvs.cluster: may change without notice.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -41,7 +42,6 @@ FILES = (MODULES_FILE, OPTIONS_FILE, SYSCTL_FILE)
 HEADER = "Written by the Ansible module lvs.cluster.ipvs_kernel, which overwrites changes."
 
 THRESHOLD = "net/ipv4/vs/amemthresh"
-MIN_FREE = "vm/min_free_kbytes"
 
 # net/netfilter/ipvs/ip_vs_conn.c, ip_vs_conn_init: 8 to 20, in newer kernels up to 27 as far as the memory goes.
 CONN_TAB_BITS = range(8, 28)
@@ -85,19 +85,35 @@ def parse_settings(
     return KernelSettings(present, names, conn_tab_bits, parsed, defence_threshold)
 
 
-def defence_threshold(min_free_kbytes: str | None, page_size: int) -> str:
-    """Return net.ipv4.vs.amemthresh, in pages: the memory that the kernel keeps free for itself, in steps of 1 MiB.
+def defence_threshold(zoneinfo: str, present: str | None) -> str:
+    """Return net.ipv4.vs.amemthresh in pages, by /proc/zoneinfo: free memory between a host that is well and none.
 
-    IPVS compares it with free memory and buffers, without the page cache (net/netfilter/ipvs/ip_vs_ctl.c:
-    update_defense_level()), which takes nearly all memory of a healthy host in time. A share of all memory would be a
-    threshold that such a host stays below. It falls below vm.min_free_kbytes only when memory is asked for faster than
-    the kernel can free it. IPVS's own default of 1024 pages is more than hosts with less than 1 GiB keep free, which
-    would drop clients' packets all the time; it is for a kernel that does not tell. The steps are for min_free_kbytes,
-    which can differ a little from boot to boot.
+    IPVS compares it with free memory, without the page cache (net/netfilter/ipvs/ip_vs_ctl.c: update_defense_level()),
+    which takes nearly all memory of a healthy host in time. A share of all memory would be a threshold that such a host
+    stays below. The kernel frees memory when a zone has less than its watermark low, and gives ordinary allocations
+    none below min. The pages that a zone reserves for others (protection) count in both (mm/page_alloc.c:
+    __zone_watermark_ok()). The threshold is in the middle. A ``present`` one between the two stays, because the
+    watermarks differ a little from boot to boot. IPVS's own default is for a kernel that does not tell.
     """
-    step = (1 << 20) // page_size
-    kept = int(min_free_kbytes or 0) * 1024 // page_size
-    return str(max(step, kept - kept % step) if kept else 1024)
+    zones = [_zone(text) for text in zoneinfo.split("Node ")[1:]]
+    lowest = sum(min(free, reserved + minimum) for free, minimum, _low, reserved in zones)
+    highest = sum(min(free, reserved + low) for free, _minimum, low, reserved in zones)
+    if not lowest:
+        return "1024"
+    if present is not None and present.isdigit() and lowest < int(present) < highest:
+        return present
+    return str((lowest + highest + 1) // 2)
+
+
+def _zone(text: str) -> tuple[int, int, int, int]:
+    """Return the free pages of a zone, its watermarks min and low, and the most that it reserves for others."""
+
+    def pages(word: str) -> int:
+        found = re.search(rf"^ +{word} +([0-9]+)$", text, re.MULTILINE)
+        return int(found[1]) if found else 0
+
+    reserved = re.search(r"^ +protection: \(([0-9, ]+)\)$", text, re.MULTILINE)
+    return pages("pages free"), pages("min"), pages("low"), max(map(int, reserved[1].split(","))) if reserved else 0
 
 
 def listed_sysctls(settings: KernelSettings, record: Record, sysctl_file: str | None) -> dict[str, str]:

@@ -8,12 +8,11 @@ PRIVATE to the collection lvs.cluster: may change without notice.
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 
+from .files import read_text
 from .kernel_plan import (
     FILES,
-    MIN_FREE,
     RECORD_FILE,
     SYSCTL_FILE,
     THRESHOLD,
@@ -24,10 +23,11 @@ from .kernel_plan import (
     plan_kernel,
 )
 from .operations import LoadModule, Plan, SetSysctl
-from .procsys import read_sysctls, require_writable
+from .procsys import require_writable
 from .record import parse_record
 from .settle import Outcome, settle
 from .state import HostState
+from .sysctl import parse_file
 from .target import Query, Target
 
 
@@ -57,8 +57,8 @@ def converge_kernel(target: Target, settings: KernelSettings, check_mode: bool) 
 def _with_threshold(target: Target, settings: KernelSettings) -> KernelSettings:
     """The threshold goes with the listed sysctls, unless it is one of them."""
     sysctls = dict(settings.sysctls or {})
-    kept = read_sysctls([MIN_FREE], target.proc)[MIN_FREE]
-    sysctls.setdefault(THRESHOLD, defence_threshold(kept, os.sysconf("SC_PAGE_SIZE")))
+    present = parse_file(target.text(SYSCTL_FILE) or "").get(THRESHOLD)
+    sysctls.setdefault(THRESHOLD, defence_threshold(read_text(f"{target.proc}/zoneinfo") or "", present))
     return replace(settings, sysctls=sysctls)
 
 

@@ -325,21 +325,45 @@ def test_a_task_that_fails_half_way_is_undone(
     assert simulated.state == replace(state, modules=loaded, sysctls={**state.sysctls, **brought})
 
 
+def zone(name: str, free: int, minimum: int, low: int, *protection: int) -> str:
+    """As mm/vmstat.c, zoneinfo_show_print(), writes it; the sets of pages have other limits that are called high."""
+    return (
+        f"Node 0, zone {name:>8}\n  pages free     {free}\n        boost    0\n        min      {minimum}\n"
+        f"        low      {low}\n        high     {2 * low - minimum}\n        spanned  {free}\n"
+        f"        protection: ({', '.join(map(str, protection))})\n  pagesets\n    cpu: 0\n              high:  9\n"
+    )
+
+
+#: A host with 280 MiB of memory, one with 12 GiB, and one whose devices use most of the memory that it has for them.
+SMALL = zone("DMA", 3808, 29, 36, 0, 251, 251) + zone("DMA32", 17183, 492, 615, 0, 0, 0) + zone("Normal", 0, 0, 0, 0)
+LARGE = (
+    zone("DMA", 3840, 23, 28, 0, 3019, 10571)
+    + zone("DMA32", 772792, 4818, 6022, 0, 0, 7552)
+    + zone("Normal", 1081152, 12053, 15066, 0, 0, 0)
+)
+USED = zone("DMA32", 700, 4818, 6022, 0, 0, 7552) + zone("Normal", 1081152, 12053, 15066, 0, 0, 0)
+
+
 @pytest.mark.parametrize(
-    ("kept", "pages"),
+    ("zoneinfo", "pages"),
     [
-        (None, "1024"),
-        ("0", "1024"),
-        ("512", "256"),
-        ("2289", "512"),
-        ("4096", "1024"),
-        ("5119", "1024"),
-        ("5120", "1280"),
-        ("11585", "2816"),
+        ("", "1024"),
+        ("Node 0, zone", "1024"),
+        (SMALL, "837"),  # between 29 + 251 + 492 and 36 + 251 + 615
+        (LARGE, "30372"),  # between 3840 + 12370 + 12053 and 3840 + 13574 + 15066
+        (USED, "14260"),
     ],
 )
-def test_the_threshold_of_the_flood_defence(kept: str | None, pages: str) -> None:
-    assert defence_threshold(kept, 4096) == pages
+def test_the_threshold_of_the_flood_defence(zoneinfo: str, pages: str) -> None:
+    assert defence_threshold(zoneinfo, None) == pages
+
+
+@pytest.mark.parametrize(
+    ("present", "pages"),
+    [("773", "773"), ("901", "901"), ("772", "837"), ("902", "837"), ("0", "837"), ("x", "837"), ("", "837")],
+)
+def test_a_threshold_that_is_between_them_stays(present: str, pages: str) -> None:
+    assert defence_threshold(SMALL, present) == pages
 
 
 def test_the_threshold_belongs_to_the_sysctls() -> None:
