@@ -161,7 +161,7 @@ options:
   handover:
     description:
       - How keepalived gives its VIPs up before it is restarted, so that another director takes them. Whether one is
-        ready is not looked at. Without this option they are away meanwhile.
+        ready is not looked at. Without this option a host that has no VRRP peers holds them on C(lo) meanwhile.
     type: dict
     suboptions:
       file:

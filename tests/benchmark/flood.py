@@ -3,9 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Measure what a client sees while a flood comes from a hundred thousand addresses, over TCP and over UDP.
 
-`.venv/bin/python tests/benchmark/flood.py [COUNT [RATE]]`, as root, with the machines of the scenario `methods` set up
-(`molecule converge -s methods`). It compares the flood defence on and off. Reboot the director before, so that its
-table has the size that the role has set: in that scenario something else loads ip_vs first.
+`.venv/bin/python tests/benchmark/flood.py [COUNT [RATE [MEMORY]]]`, as root, with the machines of the scenario
+`methods` set up (`molecule converge -s methods`). It compares the flood defence on and off. Reboot the director before,
+so that its table has the size that the role has set: in that scenario something else loads ip_vs first.
+With MEMORY, in MiB, a file takes all memory of the director but this, and the flood is of SYNs alone.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ FIRST = "198.18.16.1"
 NETWORKS = ("198.18.16.0/20", "198.18.32.0/19", "198.18.64.0/18", "198.18.128.0/17", "198.19.0.0/16")
 REQUESTS = 200
 UDP_TIMEOUT = 30  # seconds
+FULL = "/run/lvs-cluster-full"
 ASK = """
 import socket, sys, time
 kind, family = (socket.SOCK_STREAM, 6) if sys.argv[1] == "tcp" else (socket.SOCK_DGRAM, 17)
@@ -89,6 +91,33 @@ def defence(director: Host, enabled: bool) -> Iterator[None]:
             write(1)
 
 
+@contextlib.contextmanager
+def left(director: Host, memory: int) -> Iterator[None]:
+    """Leave so much memory, in MiB; 0 is all of it. The file is in memory, and nothing is there to swap it to."""
+    if memory:
+        available = "$(awk '/^MemAvailable/ {print int($2 / 1024)}' /proc/meminfo)"
+        director.check_output(
+            f"mkdir -p {FULL} && mount -t tmpfs -o size=95% none {FULL} &&"
+            f" head -c $(({available} - {memory}))M /dev/zero >{FULL}/file"
+        )
+    try:
+        yield
+    finally:
+        if memory:
+            director.run(f"umount {FULL}")
+
+
+def boot(director: Host) -> str:
+    """Which start of the director this is, once it answers."""
+    deadline = time.monotonic() + 600
+    while time.monotonic() < deadline:
+        found = director.run("cat /proc/sys/kernel/random/boot_id")
+        if not found.rc:
+            return str(found.stdout)
+        time.sleep(2)
+    raise SystemExit("the director does not answer")
+
+
 def flood(director: Host, protocol: str, count: int, rate: int) -> subprocess.Popen[str]:
     mac = director.check_output("cat /sys/class/net/cluster/address")
     program = cluster.ROOT / "molecule" / "flood.py"
@@ -124,15 +153,21 @@ def measure(director: Host, protocol: str, count: int, rate: int) -> None:
 
 
 def main() -> int:
-    count, rate = (int(word) for word in (*sys.argv[1:], "100000", "1500")[:2])
+    count, rate, memory = (int(word) for word in (*sys.argv[1:], *("100000", "1500", "0")[len(sys.argv) - 1 :]))
     director = get(cluster.DIRECTOR)
-    director.check_output(f"ipvsadm --set 0 0 {UDP_TIMEOUT}")
-    with routes([director, *map(get, cluster.REAL_SERVERS)]):
-        for enabled in (True, False):
-            print(f"defence {'on' if enabled else 'off'}:")
-            for protocol in ("tcp", "udp"):
-                with defence(director, enabled):
-                    measure(director, protocol, count, rate)
+    for enabled in (True, False):
+        print(f"defence {'on' if enabled else 'off'}:")
+        for protocol in ("tcp",) if memory else ("tcp", "udp"):
+            started = boot(director)
+            director.check_output(f"ipvsadm --set 0 0 {UDP_TIMEOUT}")
+            with routes([director, *map(get, cluster.REAL_SERVERS)]), defence(director, enabled):
+                try:
+                    with left(director, memory):
+                        measure(director, protocol, count, rate)
+                except (AssertionError, RuntimeError) as error:  # of a command that the director does not answer
+                    print(f"  {protocol}: {str(error)[:200]}")
+                if boot(director) != started:
+                    print(f"  {protocol}: the director has restarted", flush=True)
     return 0
 
 

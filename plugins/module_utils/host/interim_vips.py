@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""VIPs on lo while keepalived replaces a VRRP instance of a director that has no others.
+"""VIPs on lo while keepalived replaces a VRRP instance of a director that has no others, or is restarted there.
 
 When a director gets its first peer, or loses its last one, keepalived changes between multicast and unicast. It removes
 the VIPs of the former instance, and the new one takes them after about three advert intervals (vrrp_exist() in
@@ -49,6 +49,14 @@ def dropped(before: str, after: str) -> tuple[frozenset[IPAddress], float]:
             found |= old.addresses & new.addresses
             longest = max(longest, 4 * new.advert_interval + _MARGIN)
     return frozenset(found), longest
+
+
+def held_alone(text: str) -> tuple[frozenset[IPAddress], float]:
+    """Return the addresses of instances without peers, and seconds that keepalived takes to get them at most. Pure."""
+    alone = [instance for instance in instances(text).values() if not instance.peers]
+    addresses = {address for instance in alone for address in instance.addresses}
+    longest = max((4 * instance.advert_interval + _MARGIN for instance in alone), default=0.0)
+    return frozenset(addresses), longest
 
 
 class InterimVips:

@@ -20,7 +20,7 @@ from ..host.director_state import Held
 from ..host.errors import HostError
 from ..host.files import read_text, write_text
 from ..host.given import unicast_address
-from ..host.interim_vips import InterimVips, dropped
+from ..host.interim_vips import InterimVips, dropped, held_alone
 from ..host.keepalived_conf import MAX_WRITTEN, without_services, written_services
 from ..host.service_plan import (
     RELOAD,
@@ -320,16 +320,19 @@ class Service:
         if self.task.handover_file:
             return "this director gives up its VIPs before, and another one takes them if it is ready"
         if self.task.add_missing == KEEPALIVED:
-            return "the VIPs that this host has are away for some seconds"
+            return "the VIPs are on lo for some seconds, and neighbour discovery for them is not answered"
         kept = "stay in the table" if self.task.keep else "may be gone"
         return f"its services {kept} meanwhile, and are not checked"
 
     def _restart(self) -> None:
-        """Restart the unit. Its services stay in the table."""
+        """Restart the unit. Its services stay in the table, and the VIPs of a single director on the host."""
         keep = self.task.keep
+        found = [held_alone(file.content) for file in self._wanted.files if self.task.add_missing == KEEPALIVED]
+        vips = frozenset[IPAddress]().union(*(addresses for addresses, _seconds in found))
 
         def act() -> None:
-            self._unit.systemctl(RESTART)
+            with self._interim.meanwhile(vips, max((seconds for _addresses, seconds in found), default=0.0)):
+                self._unit.systemctl(RESTART)
 
         if keep:
             self._handover.keep(keep, act, at_once=True)

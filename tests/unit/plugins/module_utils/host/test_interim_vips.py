@@ -79,6 +79,7 @@ def serving(tmp_path: Path) -> Host:
     host = Host(tmp_path)
     assert apply(host, parameters(ALONE))
     host.vips = {VIP, VIP6, GATEWAY}
+    host.moments = 0
     host.calls.clear()
     return host
 
@@ -99,6 +100,24 @@ def test_they_are_on_lo_until_keepalived_has_them_again(serving: Host, monkeypat
     assert not serving.on_lo
     assert serving.moments == 0
     assert not apply(serving, parameters(PAIR))
+
+
+def test_a_single_director_has_them_while_keepalived_is_restarted(
+    serving: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    local = []
+    start = serving.start
+
+    def watched() -> None:
+        local.append({one.address for one in serving.held() if one.interface == "lo"})
+        start()
+
+    monkeypatch.setattr(serving, "start", watched)
+    serving.hangs = True
+    assert apply(serving, parameters(ALONE.replace("51", "52"), may_restart=True))
+    assert local == [serving.vips]
+    assert not serving.on_lo
+    assert {one.interface for one in serving.held()} == {"eth1"}
 
 
 def test_with_an_end_if_the_process_is_killed(serving: Host) -> None:

@@ -147,6 +147,7 @@ class Host:
     def start(self, at: float | None = None) -> None:
         """What systemctl does, and what others do."""
         self.active, self.hangs = True, False
+        self.moments = 7
         self.starts += 1
         self.started = time.time() if at is None else at
         self._load(reload=False)

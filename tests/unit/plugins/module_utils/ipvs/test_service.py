@@ -207,7 +207,7 @@ class TestRestart:
         ("pair", "cost"),
         [
             (True, "this director gives up its VIPs before, and another one takes them if it is ready"),
-            (False, "the VIPs that this host has are away for some seconds"),
+            (False, "the VIPs are on lo for some seconds, and neighbour discovery for them is not answered"),
         ],
     )
     def test_not_without_leave(self, hanging: Host, pair: bool, cost: str) -> None:
