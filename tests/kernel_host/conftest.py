@@ -160,6 +160,10 @@ class Lab:
         lines = self.ip(HOST, "-o", "address", "show").splitlines()
         return {f"{line.split()[3]} {line.split()[1]}" for line in lines if " fe80" not in line}
 
+    def socket(self, name, *arguments):
+        """A socket of a namespace."""
+        return socket_in(name, *arguments)
+
     def sysctl(self, key, value=None):
         path = "/proc/sys/" + key
         if value is not None:
