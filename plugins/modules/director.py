@@ -61,8 +61,10 @@ options:
     default: []
   health_checked:
     description:
-      - The virtual services that a health checker manages, as O(lvs.cluster.ipvs_quiesce#module:health_checked). The
-        part V(table) leaves them as they are.
+      - The virtual services that a health checker manages, in the form of O(services).
+      - The part V(table) adds and removes none of them, nor of their real servers. It sets what is given here for those
+        that are in the table, because a health checker does not edit entries that it finds. A weight of 0 stays, and so
+        do real servers that are given without a weight, such as sorry servers.
     type: list
     elements: dict
     default: []
@@ -264,6 +266,7 @@ def _parts(module: AnsibleModule, target: Target) -> list[Part]:
         "services": services if present else [],
         "rules": None,
         "exclude": [{key: one[key] for key in identity} for one in checked],
+        "owned_elsewhere": checked if present else [],
         "purge": given["purge"],
         "drain_directory": given["drain_directory"] if present else None,
         "state": given["state"],

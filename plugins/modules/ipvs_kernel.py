@@ -34,6 +34,8 @@ options:
       - V(0) takes the setting out, which leaves the size to the kernel. Without this option it stays as it is.
       - The kernel reads it when it loads C(ip_vs). If that is loaded already, the module warns that the size will only
         change at the next boot.
+      - From Linux 6.5 on, the kernel lowers it to what half of the memory has room for, such as V(17) with 512 MiB, and
+        this is no difference.
       - From Linux 7.1 on, each network namespace has a table of its own, which grows and shrinks with the number of
         connections. This option is its largest size there. The sysctl C(net.ipv4.vs.conn_lfactor), from V(-8) to V(8)
         and V(-4) by default, says when it grows. It does when there are more than 2 to this power connections for each
@@ -53,7 +55,9 @@ options:
       - Whether to set C(net.ipv4.vs.amemthresh), below which C(drop_entry=1) and C(drop_packet=1) act, to less free
         memory than a healthy host has, and more than it has when allocations fail. These are the watermarks C(low) and
         C(min) of C(/proc/zoneinfo), with the pages that zones reserve for others.
-      - It is one of the O(sysctls) then, unless these list it with a value of their own.
+      - It counts as one of the O(sysctls), which have to be given too, at least as C({}). A value of their own for it
+        has precedence. Without this option it is restored like any other that the list no longer has.
+      - C(drop_entry) and C(drop_packet) are for O(sysctls) to set.
     type: bool
     default: false
   state:

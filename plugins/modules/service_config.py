@@ -40,12 +40,11 @@ options:
     default: started
   files:
     description:
-      - The files of the unit. All of them are written, or none.
+      - The files of the unit. All of them are written, or none. It is required with O(state=started).
       - Files of an earlier task that are no longer listed are removed, except those that had V(nothing) for
         O(files[].on_change).
     type: list
     elements: dict
-    default: []
     suboptions:
       path:
         description: The absolute path. Missing directories are created.
@@ -160,8 +159,9 @@ options:
     default: false
   handover:
     description:
-      - How keepalived gives its VIPs up before it is restarted, so that another director takes them. Whether one is
-        ready is not looked at. Without this option a host that has no VRRP peers holds them on C(lo) meanwhile.
+      - How keepalived gives its VIPs up before a restart that O(may_restart) allows, so that another director takes
+        them. Whether one is ready is not looked at.
+      - Without this option a host that has no VRRP peers holds them on C(lo) meanwhile.
     type: dict
     suboptions:
       file:
@@ -253,7 +253,6 @@ def main() -> None:
                 "files": {
                     "type": "list",
                     "elements": "dict",
-                    "default": [],
                     "options": {
                         "path": {"type": "path", "required": True},
                         "content": {"type": "str", "required": True},
@@ -279,6 +278,7 @@ def main() -> None:
                     },
                 },
             },
+            required_if=[("state", "started", ("files",))],
             supports_check_mode=True,
         )
     )

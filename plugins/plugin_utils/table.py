@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils.resolve import RealServer, ResolvedService
-from ansible_collections.lvs.cluster.plugins.plugin_utils.services import Service, SorryServer
+from ansible_collections.lvs.cluster.plugins.plugin_utils.services import Service
 
 #: The kernel has no method fullnat: it is nat there, and the rest is done by nftables.
 _KERNEL_METHOD = {"fullnat": "nat"}
@@ -68,23 +68,21 @@ def _quorum(service: Service) -> dict[str, object]:
 
 
 def health_checked(resolved: Iterable[ResolvedService]) -> list[dict[str, object]]:
-    """Return what may be in the kernel's table for services of the health checker, one entry a port, without weights.
+    """Return what may be in the kernel's table for services of the health checker, one entry a port.
 
-    In the form of `pools`. A sorry server is in the table too while no real server is healthy.
+    In the form of `table_entries`. A sorry server is in the table too while no real server is healthy. It has no weight
+    here, and all others have one: health checkers give 1 where the description has none.
     """
     found = []
     for item in resolved:
         if item.service.health_check is None:
             continue
-        sorry = item.service.sorry_server
+        sorry, shared = item.service.sorry_server, _shared(item.service)
         for identity, port in zip(item.service.identities(), item.service.ports):
-            listed: list[RealServer | SorryServer] = [*item.servers, *([sorry] if sorry else [])]
-            method = _shared(item.service)["forward_method"]
-            servers = [
-                {"address": str(server.address), "port": server.port or port, "forward_method": method}
-                for server in listed
-            ]
-            found.append({"name": item.service.name, **identity, "real_servers": servers})
+            servers = [{"weight": 1, **_server(server, port, shared)} for server in item.servers]
+            if sorry is not None:
+                servers.append({"address": str(sorry.address), "port": sorry.port or port, **shared})
+            found.append({**service_entry(item.service, identity), "real_servers": servers})
     return found
 
 

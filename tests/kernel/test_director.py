@@ -91,6 +91,45 @@ def test_all_of_it_comes_stays_and_goes(host: Host) -> None:
     assert not host.ok("director", state="absent")["changed"]
 
 
+def test_services_of_a_health_checker_are_edited_and_none_comes_or_goes(host: Host) -> None:
+    """keepalived and the others edit nothing that they find in the table."""
+    host.restore(
+        f"-A -t {VIP}:80 -s rr\n"
+        f"-a -t {VIP}:80 -r 198.51.100.11:80 -m -w 1\n"
+        f"-a -t {VIP}:80 -r 198.51.100.12:80 -m -w 0\n"
+        f"-a -t {VIP}:80 -r 198.51.100.13:80 -m -w 1\n"
+        f"-a -t {VIP}:80 -r 198.51.100.14:80 -m -w 7\n"
+    )
+    checked = service(80, "11", "12", "13", "15", scheduler="wrr", persistence_timeout=60)
+    for number, server in enumerate(checked["real_servers"]):
+        server.update(weight=2 + number, upper_threshold=9)
+    sorry = {"address": "198.51.100.14", "forward_method": "nat"}
+    checked["real_servers"].append(sorry)
+    absent = service(81, "11")
+    task: dict[str, Any] = {"parts": ["table"], "health_checked": [checked, absent], "purge": "all"}
+    wanted = (
+        f"-A -t {VIP}:80 -s wrr -p 60\n"
+        f"-a -t {VIP}:80 -r 198.51.100.11:80 -m -w 2\n"
+        f"-a -t {VIP}:80 -r 198.51.100.12:80 -m -w 0\n"
+        f"-a -t {VIP}:80 -r 198.51.100.13:80 -m -w 4\n"
+        f"-a -t {VIP}:80 -r 198.51.100.14:80 -m -w 7\n"
+    )
+    predicted = host.ok("director", check=True, _ansible_diff=True, **task)
+    assert "-s wrr -p 60" in predicted["diff"][0]["after"]
+    assert host.ok("director", **task)["changed"]
+    assert host.save() == wanted
+    assert host.thresholds() == [
+        "198.51.100.11:80 9 0",
+        "198.51.100.12:80 9 0",
+        "198.51.100.13:80 9 0",
+        "198.51.100.14:80 0 0",
+    ]
+    assert not host.ok("director", **task)["changed"]
+    assert (
+        not Path("/etc/lvs-cluster/ipvs.rules").exists() or VIP not in Path("/etc/lvs-cluster/ipvs.rules").read_text()
+    )
+
+
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [

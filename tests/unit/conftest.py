@@ -25,6 +25,11 @@ settings.register_profile("search", untimed)
 settings.load_profile("repeatable")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The switch for golden files; what it writes is to be read like any other change."""
+    parser.addoption("--update", action="store_true", help="write what comes out into the golden files")
+
+
 @pytest.fixture(params=[0o022, 0o027, 0o077], ids="umask {:03o}".format)
 def _umask(request: pytest.FixtureRequest) -> Iterator[None]:
     """The umasks of common and of hardened hosts."""

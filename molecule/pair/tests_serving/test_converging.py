@@ -103,7 +103,18 @@ def change_check(services: list[dict[str, Any]]) -> None:
 
 
 def add_check(services: list[dict[str, Any]]) -> None:
-    named(services, "unchecked")["health_check"] = {"type": "tcp", "interval": 1, "timeout": 3}
+    """With other values for what keepalived finds in the table, which it does not edit."""
+    service = named(services, "unchecked")
+    service["health_check"] = {"type": "tcp", "interval": 1, "timeout": 3}
+    service["scheduler"] = "rr"
+    service["real_servers"] = [*service["real_servers"], {"host": "rs2", "weight": 3}]
+
+
+CHECKED = [
+    f"-A -t {cluster.VIP}:7002 -s rr",
+    f"-a -t {cluster.VIP}:7002 -r 192.0.2.11:7002 -g -w 1",
+    f"-a -t {cluster.VIP}:7002 -r 192.0.2.12:7002 -g -w 3",
+]
 
 
 @pytest.mark.parametrize("change", [remove_check, change_check, add_check])
@@ -112,6 +123,9 @@ def test_a_health_check_is_removed_changed_and_added(
 ) -> None:
     with clients.clients(rate=50, held=100, port=7002 if change is add_check else 7001) as load:
         converged(machine, *variables(change))
+        if change is add_check:
+            found = [[line for line in table(machine(name)) if ":7002 " in line] for name in clients.DIRECTORS]
+            assert found == [CHECKED, CHECKED]
         there = load.noticed()
         converged(machine)
         back = load.noticed()
@@ -190,6 +204,24 @@ def test_tables_that_were_emptied_on_both(machine: Machines) -> None:
         emptied(machine, name)
     converged(machine)
     assert all(table(machine(name)) == sorted(RULES) for name in clients.DIRECTORS)
+
+
+def test_entries_of_keepalived_that_were_edited_by_hand(machine: Machines) -> None:
+    """keepalived does not notice, and would leave them so."""
+    edited = (
+        f"ipvsadm -E -t {cluster.VIP}:7003 -s wlc && "
+        f"ipvsadm -e -t {cluster.VIP}:7003 -r 192.0.2.11:7003 -m -w 9 && "
+        f"ipvsadm -e -t {cluster.VIP}:80 -r 192.0.2.12:80 -g -w 5"
+    )
+    with clients.clients(held=100) as load:
+        for name in clients.DIRECTORS:
+            machine(name).check_output(edited)
+        run = cluster.playbook("verify", "-e", "lvs_verify_from=client", scenario="pair")
+        assert run.status != 0
+        assert "the IPVS table" in run.text
+        converged(machine)
+        assert not load.noticed()
+    assert [table(machine(name)) for name in clients.DIRECTORS] == [sorted(RULES)] * 2
 
 
 def test_one_service_of_keepalived_that_is_gone(machine: Machines) -> None:

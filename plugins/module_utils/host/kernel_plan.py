@@ -11,6 +11,7 @@ PRIVATE to the collection lvs.cluster: may change without notice.
 
 from __future__ import annotations
 
+import mmap
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -42,6 +43,7 @@ FILES = (MODULES_FILE, OPTIONS_FILE, SYSCTL_FILE)
 HEADER = "Written by the Ansible module lvs.cluster.ipvs_kernel, which overwrites changes."
 
 THRESHOLD = "net/ipv4/vs/amemthresh"
+_PAGE = mmap.PAGESIZE
 
 # net/netfilter/ipvs/ip_vs_conn.c, ip_vs_conn_init: 8 to 20, in newer kernels up to 27 as far as the memory goes.
 CONN_TAB_BITS = range(8, 28)
@@ -88,12 +90,13 @@ def parse_settings(
 def defence_threshold(zoneinfo: str, present: str | None) -> str:
     """Return net.ipv4.vs.amemthresh in pages, by /proc/zoneinfo: free memory between a host that is well and none.
 
-    IPVS compares it with free memory, without the page cache (net/netfilter/ipvs/ip_vs_ctl.c: update_defense_level()),
-    which takes nearly all memory of a healthy host in time. A share of all memory would be a threshold that such a host
-    stays below. The kernel frees memory when a zone has less than its watermark low, and gives ordinary allocations
-    none below min. The pages that a zone reserves for others (protection) count in both (mm/page_alloc.c:
-    __zone_watermark_ok()). The threshold is in the middle. A ``present`` one between the two stays, because the
-    watermarks differ a little from boot to boot. IPVS's own default is for a kernel that does not tell.
+    IPVS compares it with free memory and the buffers of block devices, but not with the page cache of files
+    (net/netfilter/ipvs/ip_vs_ctl.c: update_defense_level()), which takes nearly all memory of a healthy host in time. A
+    share of all memory would be a threshold that such a host stays below. The kernel frees memory when a zone has less
+    than its watermark low, and gives ordinary allocations none below min. The pages that a zone reserves for others
+    (protection) count in both (mm/page_alloc.c: __zone_watermark_ok()). The threshold is in the middle. A ``present``
+    one between the two stays, because the watermarks differ a little from boot to boot. IPVS's own default is for a
+    kernel that does not tell.
     """
     zones = [_zone(text) for text in zoneinfo.split("Node ")[1:]]
     lowest = sum(min(free, reserved + minimum) for free, minimum, _low, reserved in zones)
@@ -103,6 +106,17 @@ def defence_threshold(zoneinfo: str, present: str | None) -> str:
     if present is not None and present.isdigit() and lowest < int(present) < highest:
         return present
     return str((lowest + highest + 1) // 2)
+
+
+def most_tab_bits(zoneinfo: str) -> int | None:
+    """Return the conn_tab_bits that each kernel takes on a host with this memory; None if the memory is not known.
+
+    Linux 6.5 and later take a higher value for the highest that half of the memory has room for, with four connections
+    to a row and entries of 512 bytes (net/netfilter/ipvs/ip_vs_conn.c: ip_vs_conn_init()). Linux 7.1 and later have
+    room for eight times as many rows.
+    """
+    total = sum(int(found) for found in re.findall(r"^ +managed +([0-9]+)$", zoneinfo, re.MULTILINE))
+    return (total * _PAGE // 8 // 512 - 1).bit_length() if total else None
 
 
 def _zone(text: str) -> tuple[int, int, int, int]:

@@ -20,6 +20,7 @@ from .kernel_plan import (
     defence_threshold,
     keys_of_interest,
     listed_sysctls,
+    most_tab_bits,
     plan_kernel,
 )
 from .operations import LoadModule, Plan, SetSysctl
@@ -67,6 +68,9 @@ def conn_tab_bits_pending(target: Target, settings: KernelSettings) -> str | Non
     running = target.modules.parameter("ip_vs", "conn_tab_bits")
     if not settings.present or not settings.conn_tab_bits or running in (None, str(settings.conn_tab_bits)):
         return None
+    most = most_tab_bits(read_text(f"{target.proc}/zoneinfo") or "")
+    if most is not None and most <= int(running or 0) < settings.conn_tab_bits:
+        return None  # the kernel has lowered it
     if target.modules.built_in("ip_vs"):
         how = (
             f"ip_vs is built into this kernel, so put ip_vs.conn_tab_bits={settings.conn_tab_bits} on its command line"

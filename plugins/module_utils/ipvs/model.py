@@ -188,7 +188,8 @@ class ServicePatch(NamedTuple):
     """A virtual service as it should be.
 
     ``settings`` is None where only real servers are described: then the service has to be there already.
-    ``real_servers`` is None where nothing is said about them; a purge then leaves them alone too.
+    ``real_servers`` is None where nothing is said about them; a purge then leaves them alone too. ``only_existing``: it
+    has another owner, who adds it and its real servers, removes them, and gives weight 0. Change what is there.
     """
 
     key: ServiceKey
@@ -196,6 +197,7 @@ class ServicePatch(NamedTuple):
     real_servers: Mapping[RealServerKey, RealServerPatch] | None = None
     absent: bool = False
     name: str = ""  # only for messages
+    only_existing: bool = False
 
     @property
     def label(self) -> str:

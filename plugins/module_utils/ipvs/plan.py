@@ -162,6 +162,8 @@ def plan(current: Table, desired: Iterable[ServicePatch], scope: Scope = NOTHING
                 service_removals.append(Operation(REMOVE, key))
                 del predicted[key]
             continue
+        if patch.only_existing and existing is None:
+            continue
         if patch.settings is None:
             if existing is None:
                 if all(server.absent or server.only_existing for server in (patch.real_servers or {}).values()):
@@ -202,6 +204,7 @@ def _plan_servers(
     # Real servers of one service are mostly alike, so what a patch makes of one is what it makes of the next.
     # They are told apart by identity, which is quicker to compare than their values, and all of them outlive this.
     merged: dict[object, RealServer] = {}
+    zeros: dict[RealServerPatch, RealServerPatch] = {}
     for key in sorted(listed):
         given = listed[key]
         old = before.get(key)
@@ -210,8 +213,10 @@ def _plan_servers(
                 removals.append(Operation(REMOVE, service, server_key=key))
                 del after[key]
             continue
-        if old is None and given.only_existing:
+        if old is None and (given.only_existing or patch.only_existing):
             continue
+        if patch.only_existing and old is not None and not old.weight:
+            given = zeros.setdefault(given, given._replace(weight=None))
         alike = (id(given), id(old), key.family, key.port)
         new = merged.get(alike)
         if new is None:
@@ -221,7 +226,7 @@ def _plan_servers(
         elif new != old:
             build.append(Operation(SET, service, None, key, new))
         after[key] = new
-    if scope.purge != PURGE_NONE:
+    if scope.purge != PURGE_NONE and not patch.only_existing:
         for key in sorted(before.keys() - listed.keys()):
             removals.append(Operation(REMOVE, service, server_key=key))
             del after[key]

@@ -91,7 +91,7 @@ def parse_task(params: Mapping[str, Any]) -> Task:
             entry["validate_status"],
             entry["validate_content"] or "",
         )
-        for entry in params["files"]
+        for entry in params["files"] or ()
     )
     name = params["name"]
     unit = name if "." in name else f"{name}.service"

@@ -26,9 +26,13 @@ from .plan import Scope
 def prepare(module: AnsibleModule, params: Result) -> Callable[[], Result]:
     """Return what does the work of the module ipvs_table and returns its result. It raises what converge raises.
 
-    ``params`` are the arguments of that module. Raises InvalidValue.
+    ``params`` are the arguments of that module, and ``owned_elsewhere``: services in the form of its option services
+    that a health checker owns. Those that are in the table get what is described for them, because a health checker
+    edits nothing that it finds there (keepalived/check/ipvswrapper.c: ipvs_talk()). Real servers without a weight are
+    sorry servers, which stay as they are. Raises InvalidValue.
     """
     patches = _described(params)
+    elsewhere = [_of_others(patch) for patch in arguments.services(params.get("owned_elsewhere", ()))]
     exclude = frozenset(arguments.service_key(entry) for entry in params["exclude"])
     for patch in patches:
         if patch.key in exclude:
@@ -38,18 +42,19 @@ def prepare(module: AnsibleModule, params: Result) -> Callable[[], Result]:
         scope = Scope()
     else:
         scope = Scope(params["purge"], exclude)
-    return lambda: _manage(module, params, patches, scope, exclude)
+    return lambda: _manage(module, params, patches, elsewhere, scope, exclude)
 
 
 def _manage(
     module: AnsibleModule,
     params: Result,
     patches: Sequence[ServicePatch],
+    elsewhere: Sequence[ServicePatch],
     scope: Scope,
     exclude: frozenset[ServiceKey],
 ) -> Result:
     if params["drain_directory"] is None:
-        return _carry_out(module, params, patches, scope, exclude)
+        return _carry_out(module, params, patches, elsewhere, scope, exclude)
     from . import drain, drain_files
 
     # What is drained must not change between looking at the files and at the table.
@@ -61,7 +66,8 @@ def _manage(
             raise KernelError(text) from error
         if params["state"] == "present":
             patches = drain_files.without_weight(patches, drained)
-        result = _carry_out(module, params, patches, scope, exclude)
+            elsewhere = drain_files.without_weight(elsewhere, drained)
+        result = _carry_out(module, params, patches, elsewhere, scope, exclude)
     return {**result, "drained": [model.address_text(address) for address in sorted(drained)]}
 
 
@@ -69,12 +75,19 @@ def _carry_out(
     module: AnsibleModule,
     params: Result,
     patches: Sequence[ServicePatch],
+    elsewhere: Sequence[ServicePatch],
     scope: Scope,
     exclude: frozenset[ServiceKey],
 ) -> Result:
     if params["persist"]:
-        return _apply_and_keep(module, params["state"] == "present", patches, scope._replace(exclude=exclude))
-    return apply(module, patches, scope)
+        scope = scope._replace(exclude=exclude)
+        return _apply_and_keep(module, params["state"] == "present", patches, elsewhere, scope)
+    return apply(module, [*patches, *elsewhere], scope)
+
+
+def _of_others(patch: ServicePatch) -> ServicePatch:
+    weighted = {key: server for key, server in (patch.real_servers or {}).items() if server.weight is not None}
+    return patch._replace(real_servers=weighted, only_existing=True)
 
 
 def _described(params: Result) -> list[ServicePatch]:
@@ -85,8 +98,14 @@ def _described(params: Result) -> list[ServicePatch]:
     return rules.parse(params["rules"])
 
 
-def _apply_and_keep(module: AnsibleModule, present: bool, patches: Sequence[ServicePatch], scope: Scope) -> Result:
-    """Like ``apply``, and keep what is described across reboots; what was kept and is no longer described goes.
+def _apply_and_keep(
+    module: AnsibleModule,
+    present: bool,
+    patches: Sequence[ServicePatch],
+    elsewhere: Sequence[ServicePatch],
+    scope: Scope,
+) -> Result:
+    """Like ``apply``, and keep ``patches`` across reboots; what was kept and is no longer described goes.
 
     Files and table change together or not at all.
     """
@@ -116,7 +135,7 @@ def _apply_and_keep(module: AnsibleModule, present: bool, patches: Sequence[Serv
             raise OSError(f"cannot keep the IPVS table across reboots: {in_words(error)}") from error
 
     with Ipvs(load=present and not module.check_mode, needed=present) as ipvs:
-        outcome = converge(ipvs, patches, scope, module.check_mode, commit=keep)
+        outcome = converge(ipvs, [*patches, *elsewhere], scope, module.check_mode, commit=keep)
     kept = changes[0] if changes else files(outcome)
     result: Result = {"changed": outcome.changed or kept.changed}
     if len(outcome.operations) <= MANY or module._diff:

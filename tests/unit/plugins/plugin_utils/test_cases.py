@@ -5,7 +5,7 @@
 
 ``description.yml`` is ``lvs_virtual_services``. ``inventory.yml`` (else the one beside the folders) has ``groups``,
 ``hostvars`` and, for directors, ``settings``. ``expected.yml`` has what every director and real server is given, or
-``error.txt`` the whole error message.
+``error.txt`` the whole error message. `pytest tests/unit --update` writes what comes out into these files.
 """
 
 from __future__ import annotations
@@ -52,14 +52,39 @@ def test_cases_are_found() -> None:
         assert (folder / "expected.yml").exists() != (folder / "error.txt").exists(), folder.name
 
 
+class Dumper(yaml.SafeDumper):
+    """Writes YAML as it stands in this tree: lists are indented, and texts of several lines are blocks."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, False)
+
+    def ignore_aliases(self, _data: object) -> bool:
+        return True
+
+    def represent_text(self, text: str) -> yaml.ScalarNode:
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+Dumper.add_representer(str, Dumper.represent_text)
+
+
+def update(path: Path, expanded: dict[str, Any]) -> None:
+    header = path.read_text().partition("\n\n")[0]
+    path.write_text(f"{header}\n\n{yaml.dump(expanded, Dumper=Dumper, sort_keys=False, width=10000)}")
+
+
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
-def test_case(folder: Path, takes: Callable[[dict[str, Any]], None]) -> None:
+def test_case(folder: Path, takes: Callable[[dict[str, Any]], None], request: pytest.FixtureRequest) -> None:
     if (folder / "error.txt").exists():
         with pytest.raises(ModelError) as caught:
             expand(folder)
+        if request.config.getoption("--update"):
+            (folder / "error.txt").write_text(f"{caught.value}\n")
         assert f"{caught.value}\n" == (folder / "error.txt").read_text()
         return
     expanded = expand(folder)
+    if request.config.getoption("--update"):
+        update(folder / "expected.yml", expanded)
     assert expanded == yaml.safe_load((folder / "expected.yml").read_text())
     for director in expanded["directors"].values():
         takes(director)

@@ -171,6 +171,14 @@ def test_a_size_that_has_to_wait_is_told(machine: Machine) -> None:
     )
 
 
+@pytest.mark.parametrize(("running", "warns"), [("17", False), ("16", True)])
+def test_a_size_that_the_kernel_has_lowered_is_not(machine: Machine, running: str, warns: bool) -> None:
+    (machine.root / "proc/zoneinfo").write_text("Node 0, zone DMA\n        managed  71680\n")
+    machine.bring_ip_vs()
+    (machine.root / "sys/module/ip_vs/parameters/conn_tab_bits").write_text(f"{running}\n")
+    assert bool(machine.kernel(conn_tab_bits=18).warnings) is warns
+
+
 def test_a_size_that_is_built_in_is_told(machine: Machine) -> None:
     builtin = machine.root / "lib/modules" / os.uname().release / "modules.builtin"
     builtin.write_text("kernel/net/netfilter/ipvs/ip_vs.ko\n")

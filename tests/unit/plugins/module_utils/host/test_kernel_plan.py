@@ -24,6 +24,7 @@ from ansible_collections.lvs.cluster.plugins.module_utils.host.kernel_plan impor
     defence_threshold,
     keys_of_interest,
     listed_sysctls,
+    most_tab_bits,
     parse_settings,
     plan_kernel,
 )
@@ -364,6 +365,13 @@ def test_the_threshold_of_the_flood_defence(zoneinfo: str, pages: str) -> None:
 )
 def test_a_threshold_that_is_between_them_stays(present: str, pages: str) -> None:
     assert defence_threshold(SMALL, present) == pages
+
+
+@pytest.mark.parametrize(
+    ("managed", "bits"), [((), None), ((3840, 67840), 17), ((131072,), 17), ((131073,), 18), ((4194304,), 22)]
+)
+def test_the_size_that_the_kernel_lowers_to(managed: tuple[int, ...], bits: int | None) -> None:
+    assert most_tab_bits("".join(f"Node 0, zone DMA\n        managed  {pages}\n" for pages in managed)) == bits
 
 
 def test_the_threshold_belongs_to_the_sysctls() -> None:

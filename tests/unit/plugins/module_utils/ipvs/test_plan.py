@@ -106,3 +106,23 @@ def test_undo_leaves_entries_of_others_alone(current: Table, target: Table) -> N
     others = {key: service for key, service in current.items() if key not in target}
     back = plan.undo(planned.operations, current, planned.predicted)
     assert all(operation.service not in others for operation in back.operations)
+
+
+@given(support.tables(), support.tables())
+def test_services_of_others_keep_their_entries(current: Table, target: Table) -> None:
+    """Neither services nor real servers come or go, whatever the scope is, and a weight of 0 stays."""
+    theirs = [patch._replace(only_existing=True) for patch in support.as_patches(target)]
+    predicted = plan.plan(current, theirs, plan.Scope("real_servers")).predicted
+    assert {key: set(one.real_servers) for key, one in predicted.items()} == {
+        key: set(one.real_servers) for key, one in current.items()
+    }
+    for key, service in predicted.items():
+        wanted = target.get(key)
+        assert service.settings == (wanted or current[key]).settings
+        for end, server in service.real_servers.items():
+            before = current[key].real_servers[end]
+            if wanted is None or end not in wanted.real_servers:
+                assert server == before
+            else:
+                assert server._replace(weight=0) == wanted.real_servers[end]._replace(weight=0)
+                assert server.weight == (wanted.real_servers[end].weight if before.weight else 0)
