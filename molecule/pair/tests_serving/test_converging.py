@@ -124,10 +124,16 @@ def test_a_health_check_is_removed_changed_and_added(
     with clients.clients(rate=50, held=100, port=7002 if change is add_check else 7001) as load:
         converged(machine, *variables(change))
         if change is add_check:
-            found = [[line for line in table(machine(name)) if ":7002 " in line] for name in clients.DIRECTORS]
+            found = [
+                [line for line in table(machine(name)) if f"{cluster.VIP}:7002 " in line] for name in clients.DIRECTORS
+            ]
             assert found == [CHECKED, CHECKED]
         there = load.noticed()
         converged(machine)
+        if change is add_check:
+            # A weight that the description does not give stays, in a service without a health check.
+            for name in clients.DIRECTORS:
+                machine(name).check_output(f"ipvsadm -e -t {cluster.VIP}:7002 -r 192.0.2.12:7002 -g -w 1")
         back = load.noticed()
     assert not there
     assert not back
