@@ -65,6 +65,7 @@ options:
       - The part V(table) adds and removes none of them, nor of their real servers. It sets what is given here for those
         that are in the table, because a health checker does not edit entries that it finds. A weight of 0 stays, and so
         do real servers that are given without a weight, such as sorry servers.
+      - Real servers that others have removed are added again, if keepalived or mon takes them to be in the table.
     type: list
     elements: dict
     default: []
@@ -269,6 +270,7 @@ def _parts(module: AnsibleModule, target: Target) -> list[Part]:
         "owned_elsewhere": checked if present else [],
         "purge": given["purge"],
         "drain_directory": given["drain_directory"] if present else None,
+        "keepalived_configuration": given["keepalived_configuration"],
         "state": given["state"],
         "persist": True,
     }

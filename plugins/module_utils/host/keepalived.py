@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Asks the keepalived that runs for the states of its VRRP instances.
+"""Asks the keepalived that runs for the states of its VRRP instances, and for the real servers that it has added.
 
 PRIVATE to the collection lvs.cluster: may change without notice.
 """
@@ -14,8 +14,9 @@ import signal
 import stat
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
+from . import checker_dump
 from .director_state import HANDOVER_FILE, is_joining
 from .errors import HostError
 from .files import read_text, remove_file
@@ -26,7 +27,8 @@ from .vrrp_dump import SOUND, complete, pending, reasons, scripts, states
 _SECONDS = 10.0
 _INTERVAL = 0.05
 #: What it writes, in its own /tmp: one file for each of its processes, which root alone can read.
-_FILES = ("keepalived.data", "keepalived_parent.data", "keepalived_check.data")
+_VRRP, _CHECKERS = "keepalived.data", "keepalived_check.data"
+_FILES = (_VRRP, "keepalived_parent.data", _CHECKERS)
 
 
 def require_vrrp(run: RunCommand, wanted: Iterable[str] = (), may_join: bool = False) -> dict[str, str]:
@@ -36,7 +38,7 @@ def require_vrrp(run: RunCommand, wanted: Iterable[str] = (), may_join: bool = F
 
     Raises HostError where one does neither, or a script is not done with its first run and could change that.
     """
-    text = _ask(_main_process(run))
+    text = _ask(_main_process(run), _VRRP, complete)
     found = states(text)
     if not found:
         raise HostError("keepalived has no VRRP instance")
@@ -59,6 +61,14 @@ def require_vrrp(run: RunCommand, wanted: Iterable[str] = (), may_join: bool = F
     if waiting:
         raise HostError(f"keepalived is not done with the first run of the script {' and '.join(waiting)}")
     return found
+
+
+def added_servers(run: RunCommand) -> list[checker_dump.AddedServer]:
+    """The real servers that keepalived's checkers have added to the IPVS table and not removed since.
+
+    Raises HostError where keepalived does not tell, as one without virtual servers.
+    """
+    return checker_dump.added(_ask(_main_process(run), _CHECKERS, checker_dump.complete))
 
 
 def _main_process(run: RunCommand) -> int:
@@ -101,10 +111,11 @@ def clear(path: str) -> None:
         ) from error
 
 
-def _ask(process: int) -> str:
+def _ask(process: int, name: str, is_complete: Callable[[str], bool]) -> str:
+    """Return what the process writes into the file of this name."""
     # It has a /tmp of its own, by PrivateTmp= of its unit, unless it was started before the role wrote that.
-    paths = [os.path.join("/proc", str(process), "root/tmp", name) for name in _FILES]
-    for path in paths:
+    paths = {one: os.path.join("/proc", str(process), "root/tmp", one) for one in _FILES}
+    for path in paths.values():
         clear(path)
     try:
         os.kill(process, signal.SIGUSR1)
@@ -115,11 +126,11 @@ def _ask(process: int) -> str:
     try:
         while time.monotonic() < until:
             time.sleep(_INTERVAL)
-            text = read_text(paths[0]) if _is_roots(paths[0]) else None
-            if text is not None and text == before and complete(text):
+            text = read_text(paths[name]) if _is_roots(paths[name]) else None
+            if text is not None and text == before and is_complete(text):
                 return text
             before = text
     finally:
-        for path in paths:
+        for path in paths.values():
             clear(path)
     raise HostError(f"keepalived does not tell its state within {_SECONDS:.0f} s")

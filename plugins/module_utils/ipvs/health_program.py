@@ -42,6 +42,12 @@ def present() -> bool:
     return os.path.exists(health.CONFIGURATION)
 
 
+def wanted() -> list[ServicePatch]:
+    """Return the services as they should be by what is known. For root. Raises OSError and InvalidValue."""
+    with _configuration() as entries:
+        return _now(entries)
+
+
 def follow(ipvs: Ipvs) -> Outcome:
     """Bring the services in line with what is known. For root. Raises what converge raises, and OSError."""
     with _configuration() as entries:

@@ -190,6 +190,7 @@ class ServicePatch(NamedTuple):
     ``settings`` is None where only real servers are described: then the service has to be there already.
     ``real_servers`` is None where nothing is said about them; a purge then leaves them alone too. ``only_existing``: it
     has another owner, who adds it and its real servers, removes them, and gives weight 0. Change what is there.
+    ``held``: real servers that this owner takes to be in the table, so that it does not add them. They are added.
     """
 
     key: ServiceKey
@@ -198,6 +199,7 @@ class ServicePatch(NamedTuple):
     absent: bool = False
     name: str = ""  # only for messages
     only_existing: bool = False
+    held: frozenset[RealServerKey] = frozenset()
 
     @property
     def label(self) -> str:

@@ -213,7 +213,7 @@ def _plan_servers(
                 removals.append(Operation(REMOVE, service, server_key=key))
                 del after[key]
             continue
-        if old is None and (given.only_existing or patch.only_existing):
+        if old is None and (given.only_existing or (patch.only_existing and key not in patch.held)):
             continue
         if patch.only_existing and old is not None and not old.weight:
             given = zeros.setdefault(given, given._replace(weight=None))

@@ -28,8 +28,9 @@ def prepare(module: AnsibleModule, params: Result) -> Callable[[], Result]:
 
     ``params`` are the arguments of that module, and ``owned_elsewhere``: services in the form of its option services
     that a health checker owns. Those that are in the table get what is described for them, because a health checker
-    edits nothing that it finds there (keepalived/check/ipvswrapper.c: ipvs_talk()). Real servers without a weight are
-    sorry servers, which stay as they are. Raises InvalidValue.
+    edits nothing that it finds there (keepalived/check/ipvswrapper.c: ipvs_talk()). Real servers that others have
+    removed, while the health checker takes them to be there, are added. Those without a weight are sorry servers, which
+    stay as they are. Raises InvalidValue.
     """
     patches = _described(params)
     elsewhere = [_of_others(patch) for patch in arguments.services(params.get("owned_elsewhere", ()))]
@@ -81,7 +82,8 @@ def _carry_out(
 ) -> Result:
     if params["persist"]:
         scope = scope._replace(exclude=exclude)
-        return _apply_and_keep(module, params["state"] == "present", patches, elsewhere, scope)
+        configuration = params.get("keepalived_configuration", "")
+        return _apply_and_keep(module, params["state"] == "present", patches, elsewhere, scope, configuration)
     return apply(module, [*patches, *elsewhere], scope)
 
 
@@ -104,6 +106,7 @@ def _apply_and_keep(
     patches: Sequence[ServicePatch],
     elsewhere: Sequence[ServicePatch],
     scope: Scope,
+    configuration: str,
 ) -> Result:
     """Like ``apply``, and keep ``patches`` across reboots; what was kept and is no longer described goes.
 
@@ -135,9 +138,38 @@ def _apply_and_keep(
             raise OSError(f"cannot keep the IPVS table across reboots: {in_words(error)}") from error
 
     with Ipvs(load=present and not module.check_mode, needed=present) as ipvs:
-        outcome = converge(ipvs, [*patches, *elsewhere], scope, module.check_mode, commit=keep)
+        held = _held(module, ipvs, elsewhere, configuration) if elsewhere else []
+        outcome = converge(ipvs, [*patches, *(held or elsewhere)], scope, module.check_mode, commit=keep)
+        if held and not module.check_mode:
+            _take_back(module, ipvs, held, configuration)
     kept = changes[0] if changes else files(outcome)
     result: Result = {"changed": outcome.changed or kept.changed}
     if len(outcome.operations) <= MANY or module._diff:
         result["diff"] = ([table_diff(outcome)] if outcome.changed else []) + kept.diff()
     return result
+
+
+def _held(
+    module: AnsibleModule, ipvs: Ipvs, elsewhere: Sequence[ServicePatch], configuration: str
+) -> list[ServicePatch]:
+    """Return services of a health checker with the real servers to add; none if no described one is missing."""
+    keys = {patch.key for patch in elsewhere}
+    table = ipvs.read(keys.__contains__)
+    missing = any(
+        patch.key in table and (patch.real_servers or {}).keys() - table[patch.key].real_servers.keys()
+        for patch in elsewhere
+    )
+    if not missing:
+        return []
+    from . import checker_view
+
+    return checker_view.held(table, elsewhere, checker_view.ask(module, configuration))
+
+
+def _take_back(module: AnsibleModule, ipvs: Ipvs, held: Sequence[ServicePatch], configuration: str) -> None:
+    """Remove real servers that have failed since the health checker was asked, for it believes that it has done so."""
+    if not any(patch.held for patch in held):
+        return
+    from . import checker_view
+
+    converge(ipvs, checker_view.gone(held, checker_view.ask(module, configuration)))

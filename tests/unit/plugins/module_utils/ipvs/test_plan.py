@@ -126,3 +126,18 @@ def test_services_of_others_keep_their_entries(current: Table, target: Table) ->
             else:
                 assert server._replace(weight=0) == wanted.real_servers[end]._replace(weight=0)
                 assert server.weight == (wanted.real_servers[end].weight if before.weight else 0)
+
+
+@given(support.tables(), support.tables())
+def test_real_servers_that_their_owner_takes_to_be_there_are_added(current: Table, target: Table) -> None:
+    theirs = [
+        patch._replace(only_existing=True, held=frozenset(patch.real_servers or {}))
+        for patch in support.as_patches(target)
+    ]
+    predicted = plan.plan(current, theirs).predicted
+    assert predicted.keys() == current.keys()
+    for key, service in predicted.items():
+        added = service.real_servers.keys() - current[key].real_servers.keys()
+        wanted = target[key].real_servers if key in target else {}
+        assert added == wanted.keys() - current[key].real_servers.keys()
+        assert all(service.real_servers[end] == wanted[end] for end in added)

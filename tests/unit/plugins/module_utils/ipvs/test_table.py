@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import (
     kernel,
     module,
     persist,
-    plan,
     rules,
     settings,
     table,
@@ -24,43 +22,15 @@ from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import (
 )
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.converge import ConvergeError
 from ansible_collections.lvs.cluster.tests.unit.plugins.module_utils.ipvs import support
+from ansible_collections.lvs.cluster.tests.unit.plugins.module_utils.ipvs.simulated_table import Task, manage, simulate
 
 OTHERS = "-A -f 9 -s rr\n"
 OURS = "-A -f 1 -s rr\n"
 
 
-class Task:
-    """As much of AnsibleModule as the code looks at."""
-
-    _diff = False
-
-    def __init__(self, check_mode: bool = False, **options: Any) -> None:
-        self.check_mode = check_mode
-        defaults: dict[str, Any] = {"services": [], "rules": None, "exclude": [], "drain_directory": None}
-        self.params = {**defaults, "state": "present", "purge": "none", "persist": True, **options}
-
-    def get_bin_path(self, name: str, required: bool) -> str:
-        return name
-
-    def run_command(self, words: Sequence[str]) -> tuple[int, str, str]:
-        if words[1] == "enable":
-            Path(persist._ENABLED).parent.mkdir(parents=True)
-            Path(persist._ENABLED).symlink_to(persist.UNIT_FILE)
-        return 0, "", ""
-
-
-def manage(task: Any) -> dict[str, Any]:
-    return table.prepare(task, task.params)()
-
-
 @pytest.fixture(name="director")
 def director_of_the_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> support.FakeKernel:
-    for name in ("RULES_FILE", "TIMEOUTS_FILE", "ARCHIVE", "UNIT_FILE", "_ENABLED"):
-        monkeypatch.setattr(persist, name, f"{tmp_path}{getattr(persist, name)}")
-    monkeypatch.setattr(table, "boot_command", lambda _module: "/usr/bin/python3 -I")
-    fake = support.FakeKernel(plan.plan({}, rules.parse(OTHERS)).predicted)
-    monkeypatch.setattr(table, "Ipvs", lambda **_options: fake)
-    return fake
+    return simulate(tmp_path, monkeypatch, OTHERS)
 
 
 def service(mark: int, **more: Any) -> dict[str, Any]:
