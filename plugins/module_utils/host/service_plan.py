@@ -101,23 +101,28 @@ class FoundUnit:
 class Applied:
     """The record: the digests of the files that a start of the unit has read, and the virtual services in them.
 
-    A pending one says that files may have changed since.
+    A pending one says that files may have changed since. ``interim`` are the addresses that the process drops for up to
+    ``seconds`` when it reads them.
     """
 
     pending: bool = False
     invocation: str = ""
     read: Mapping[str, str] = field(default_factory=dict)
     services: frozenset[str] = frozenset()
+    interim: frozenset[str] = frozenset()
+    seconds: float = 0.0
 
     def text(self) -> str:
         """Return it as `parse_applied` reads it."""
-        words = {
+        words: dict[str, Any] = {
             "format": FORMAT,
             "pending": self.pending,
             "invocation": self.invocation,
             "read": dict(sorted(self.read.items())),
             "services": sorted(self.services),
         }
+        if self.interim:
+            words |= {"interim": sorted(self.interim), "seconds": self.seconds}
         return json.dumps(words, indent=1) + "\n"
 
 
@@ -196,6 +201,8 @@ def parse_applied(text: str | None) -> Applied | None:
             str(words["invocation"]),
             {str(path): str(one) for path, one in words["read"].items()},
             frozenset(map(str, words["services"])),
+            frozenset(map(str, words.get("interim", ()))),
+            float(words.get("seconds", 0.0)),
         )
     except (ValueError, TypeError, KeyError, AttributeError):
         return Applied(pending=True)
@@ -316,10 +323,12 @@ def _believed(state: ServiceState) -> frozenset[str]:
     return state.written if state.applied is None else state.applied.services
 
 
-def pending(state: ServiceState, wanted: Wanted) -> Applied:
+def pending(
+    state: ServiceState, wanted: Wanted, interim: frozenset[str] = frozenset(), seconds: float = 0.0
+) -> Applied:
     """Return the record for the time in which the files change: what the process has or will have."""
     read = {} if state.applied is None else state.applied.read
-    return Applied(True, state.unit.invocation, read, _believed(state) | wanted.services)
+    return Applied(True, state.unit.invocation, read, _believed(state) | wanted.services, interim, seconds)
 
 
 def applied(wanted: Wanted, invocation: str) -> Applied:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..address import IPAddress
+from ..address import IPAddress, parse_address
 from ..host.director_state import Held
 from ..host.errors import HostError
 from ..host.files import read_text, write_text
@@ -207,8 +207,10 @@ class Service:
             yield from self._stopping(plan)
             return
         marked = bool(plan.write or plan.remove or plan.directories or plan.action or plan.missing)
+        drops, seconds = self._dropped(state, plan)
         if marked:
-            yield lambda: self._unit.record(wanted, pending(state, wanted))
+            record = pending(state, wanted, frozenset(map(str, drops)), seconds)
+            yield lambda: self._unit.record(wanted, record)
         if plan.directories:
             yield lambda: self._unit.make(plan.directories)
         if plan.write:
@@ -220,7 +222,7 @@ class Service:
         if plan.enable:
             yield lambda: self._unit.systemctl("enable")
         if plan.action:
-            yield lambda: self._act(plan, *self._dropped(state, plan))
+            yield lambda: self._act(plan, drops, seconds)
         if plan.missing:
             yield lambda: self._add(plan.missing)
         if state.handed_over:
@@ -248,15 +250,23 @@ class Service:
         return self.task.keep if plan.action in (RESTART, STOP) else frozenset()
 
     def _dropped(self, state: ServiceState, plan: ServicePlan) -> tuple[frozenset[IPAddress], float]:
-        """Return the VIPs that keepalived drops for a moment when it is reloaded, and seconds it may take."""
+        """Return the VIPs that keepalived drops for a moment when it is reloaded, and seconds it may take.
+
+        Those of a run that was interrupted are recorded: it may have replaced the configuration that keepalived has.
+        """
         if plan.action != RELOAD or self.task.add_missing != KEEPALIVED:
             return frozenset(), 0.0
         found: set[IPAddress] = set()
         longest = 0.0
+        before = state.applied
+        if before is not None and before.pending and before.invocation == state.unit.invocation:
+            with contextlib.suppress(ValueError):
+                found |= {parse_address(text) for text in before.interim}
+            longest = before.seconds
         for file in plan.write:
-            before = state.files.get(file.path)
-            if before is not None and len(before.content) <= MAX_WRITTEN:
-                addresses, seconds = dropped(before.content.decode("utf-8", "replace"), file.content)
+            written = state.files.get(file.path)
+            if written is not None and len(written.content) <= MAX_WRITTEN:
+                addresses, seconds = dropped(written.content.decode("utf-8", "replace"), file.content)
                 found |= addresses
                 longest = max(longest, seconds)
         return frozenset(found), longest

@@ -14,6 +14,7 @@ from ansible_collections.lvs.cluster.plugins.module_utils.host.errors import Hos
 from ansible_collections.lvs.cluster.plugins.module_utils.host.interim_vips import InterimVips, dropped
 from ansible_collections.lvs.cluster.tests.unit.plugins.module_utils.ipvs.simulated_service import (
     Host,
+    Killed,
     apply,
     parameters,
 )
@@ -100,6 +101,33 @@ def test_they_are_on_lo_until_keepalived_has_them_again(serving: Host, monkeypat
     assert not serving.on_lo
     assert serving.moments == 0
     assert not apply(serving, parameters(PAIR))
+
+
+@pytest.mark.parametrize("kills", [(1,), (2,), (3,), (2, 1, 2)])
+def test_also_when_runs_were_killed_before(
+    serving: Host, monkeypatch: pytest.MonkeyPatch, kills: tuple[int, ...]
+) -> None:
+    """Also between writing and reloading, when the former configuration is no longer on the host."""
+    local = []
+    sleep = serving.sleep
+
+    def watched(seconds: float) -> None:
+        local.append({one.address for one in serving.held()})
+        sleep(seconds)
+
+    for steps in kills:
+        with pytest.raises(Killed):
+            apply(serving, parameters(PAIR), steps)
+    monkeypatch.setattr(serving, "sleep", watched)
+    assert apply(serving, parameters(PAIR))
+    assert serving.read == PAIR
+    assert serving.moments == 0
+    assert len(local) >= 7
+    assert all(held == serving.vips for held in local)
+    assert not serving.on_lo
+    assert not apply(serving, parameters(PAIR))
+    record = serving.path("/var/lib/lvs-cluster/keepalived.service.applied").read_text()
+    assert str(VIP) not in record, "it is over"
 
 
 def test_a_single_director_has_them_while_keepalived_is_restarted(
