@@ -151,14 +151,15 @@ def test_what_is_no_longer_written_down_goes_unless_the_role_has_it(host: Host, 
     assert "192.0.2.10:82" in table(host)
 
 
-def test_who_drains_does_not_wait_for_ever(host: Host, archive: Path) -> None:
+def test_who_drains_does_not_wait_for_ever(host: Host, archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health_program, "_PATIENCE", 3.0)
     describe(entry())
     call(host, archive, "apply")
     checked = [{"address": "192.0.2.10", "port": 80, "protocol": "tcp", "real_servers": [{"address": "198.51.100.11"}]}]
     with open(health_program.LOCK, "w", encoding="utf-8") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         refused = host.failure("ipvs_drain", real_servers=["198.51.100.11"], health_checked=checked, wait=False)
-    held = f"{health_program.LOCK}: another process has held this lock for 20 seconds"
+    held = f"{health_program.LOCK}: another process has held this lock for 3 seconds"
     assert refused == f"{held}; nothing was changed; mon's services could not be put back: {held}"
     assert "100000" in table(host)
     assert FIRST + "2\n" in table(host)

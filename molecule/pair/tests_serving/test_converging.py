@@ -217,6 +217,7 @@ def test_entries_of_keepalived_that_were_edited_by_hand(machine: Machines) -> No
     edited = (
         f"ipvsadm -E -t {cluster.VIP}:7003 -s wlc && "
         f"ipvsadm -e -t {cluster.VIP}:7003 -r 192.0.2.11:7003 -m -w 9 && "
+        f"ipvsadm -d -t {cluster.VIP}:7003 -r 192.0.2.12:7003 && "
         f"ipvsadm -e -t {cluster.VIP}:80 -r 192.0.2.12:80 -g -w 5"
     )
     with clients.clients(held=100) as load:
