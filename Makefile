@@ -27,7 +27,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-down lab check test test-full test-pairs benchmark test-conformance test-unit test-hostile test-matrix test-kernel test-lab \
-    test-newest-kernel test-molecule format lock changelog clean \
+    test-newest-kernel test-molecule format docs lock changelog clean \
     root python-packages lab-packages
 # Prerequisites are in order: root first, then packages, then the environment.
 .NOTPARALLEL:
@@ -64,6 +64,9 @@ benchmark: root lab-packages $(TEST) $(COLLECTION) ## Measure the modules agains
 
 format: python-packages $(TEST) ## Format the Python files and repair what ruff can repair
 	@$(BIN)/nox -s ruff -- fix
+
+docs: python-packages $(TEST) $(COLLECTION) ## Build the site of the documentation into .build/docs/html
+	@$(BIN)/nox -s docs
 
 lock: python-packages $(UV)/made.stamp ## Write the newest versions that the requirements allow into locks/
 	@$(UV)/bin/python tests/lock.py

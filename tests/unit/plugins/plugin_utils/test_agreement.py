@@ -275,9 +275,38 @@ def test_the_variables_of_roles_and_playbooks_are_known() -> None:
     assert used >= variables.INTERNAL, "these are set nowhere"
 
 
+PAGES = "docs/docsite/rst/**/*.rst"
+
+
 def test_every_setting_is_documented() -> None:
-    in_pages = set(mentioned("README.md", "docs/docsite/rst/*.rst", "playbooks/*.yml"))
+    in_pages = set(mentioned("README.md", PAGES, "playbooks/*.yml"))
     assert variables.SETTINGS - documented() <= in_pages
     wrong = {"director_advert_intervall", "director_contact", "lvs_rack"}  # examples of what is none
-    unknown = set(mentioned("README.md", "docs/docsite/rst/*.rst")) - variables.SETTINGS - NO_VARIABLES - wrong
+    unknown = set(mentioned("README.md", PAGES)) - variables.SETTINGS - NO_VARIABLES - wrong
     assert unknown <= variables.INTERNAL, "the pages name variables that are none"
+
+
+def test_the_reference_lists_every_setting() -> None:
+    listed = set(mentioned("docs/docsite/rst/reference/variables.rst", "docs/docsite/rst/reference/playbooks.rst"))
+    assert listed >= variables.SETTINGS
+
+
+def rows() -> dict[str, str]:
+    """The tables of the page of variables: the first cell of each row, without an asterisk, and the second."""
+    text = (ROOT / "docs/docsite/rst/reference/variables.rst").read_text()
+    cells = re.findall(r"(?m)^   \* - ``([a-z_]+)``(?: \*)?\n     -(?: (.*))?$", text)
+    return {name: default.replace("``", "") for name, default in cells}
+
+
+def test_the_reference_has_the_defaults_of_the_roles() -> None:
+    listed = rows()
+    for path in ROOT.glob("roles/*/defaults/main.yml"):
+        for name, default in yaml.safe_load(path.read_text()).items():
+            assert yaml.safe_load(listed[name]) == default, name
+
+
+def test_the_reference_marks_what_has_to_be_the_same_for_all_directors() -> None:
+    text = (ROOT / "docs/docsite/rst/reference/variables.rst").read_text()
+    marked = set(re.findall(r"(?m)^   \* - ``([a-z_]+)`` \*$", text))
+    # Those for all hosts are said to be the same in a sentence, and timeouts are compared elsewhere.
+    assert marked == {name for name in agreement.DIRECTORS if name.startswith("director_")} | {"director_timeouts"}
