@@ -90,18 +90,18 @@ interface:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils.address import parse_address
-from ansible_collections.lvs.cluster.plugins.module_utils.host import nd_ask
-from ansible_collections.lvs.cluster.plugins.module_utils.host.arp_ask import (
+from ansible_collections.lvs.cluster.plugins.module_utils._host import nd_ask
+from ansible_collections.lvs.cluster.plugins.module_utils._host.address import parse_address
+from ansible_collections.lvs.cluster.plugins.module_utils._host.arp_ask import (
     ask,
     find_link,
     hardware_addresses,
     holders,
 )
-from ansible_collections.lvs.cluster.plugins.module_utils.host.arp_frame import mac
-from ansible_collections.lvs.cluster.plugins.module_utils.host.capability import require_root
-from ansible_collections.lvs.cluster.plugins.module_utils.host.errors import HostError
-from ansible_collections.lvs.cluster.plugins.module_utils.host.procsys import read_sysctls
+from ansible_collections.lvs.cluster.plugins.module_utils._host.arp_frame import mac
+from ansible_collections.lvs.cluster.plugins.module_utils._host.capability import require_root
+from ansible_collections.lvs.cluster.plugins.module_utils._host.errors import HostError
+from ansible_collections.lvs.cluster.plugins.module_utils._host.procsys import read_sysctls
 
 
 def by_version(option: str, texts: list[str]) -> dict[int, list[str]]:

@@ -194,22 +194,22 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import UnsupportedError
 
-from ansible_collections.lvs.cluster.plugins.module_utils.host.kernel_plan import parse_settings
-from ansible_collections.lvs.cluster.plugins.module_utils.host.kernel_settings import converge_kernel
-from ansible_collections.lvs.cluster.plugins.module_utils.host.module import host_part
-from ansible_collections.lvs.cluster.plugins.module_utils.host.nft_plan import parse_table
-from ansible_collections.lvs.cluster.plugins.module_utils.host.nft_table import converge_table
-from ansible_collections.lvs.cluster.plugins.module_utils.host.parts import Part, run_parts
-from ansible_collections.lvs.cluster.plugins.module_utils.host.runner import runner
-from ansible_collections.lvs.cluster.plugins.module_utils.host.target import Target
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import (
+from ansible_collections.lvs.cluster.plugins.module_utils._host.kernel_plan import parse_settings
+from ansible_collections.lvs.cluster.plugins.module_utils._host.kernel_settings import converge_kernel
+from ansible_collections.lvs.cluster.plugins.module_utils._host.module import host_part
+from ansible_collections.lvs.cluster.plugins.module_utils._host.nft_plan import parse_table
+from ansible_collections.lvs.cluster.plugins.module_utils._host.nft_table import converge_table
+from ansible_collections.lvs.cluster.plugins.module_utils._host.parts import Part, run_parts
+from ansible_collections.lvs.cluster.plugins.module_utils._host.runner import runner
+from ansible_collections.lvs.cluster.plugins.module_utils._host.target import Target
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import (
     argspec,
     drain_files,
     leaving,
     table,
     timeout_module,
 )
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import module as ipvs_module
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import module as ipvs_module
 
 _NFTABLES = "lvs_cluster"
 #: In their order, which the role needs too. Rules let replies of described real servers through alone, so those that

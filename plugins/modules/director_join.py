@@ -57,16 +57,16 @@ RETURN = r"""
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils.host.capability import require_root
-from ansible_collections.lvs.cluster.plugins.module_utils.host.director_state import (
+from ansible_collections.lvs.cluster.plugins.module_utils._host.capability import require_root
+from ansible_collections.lvs.cluster.plugins.module_utils._host.director_state import (
     HANDOVER_FILE,
     JOINING,
     is_joining,
 )
-from ansible_collections.lvs.cluster.plugins.module_utils.host.errors import HostError
-from ansible_collections.lvs.cluster.plugins.module_utils.host.files import read_text, write_text
-from ansible_collections.lvs.cluster.plugins.module_utils.host.given import unicast_address
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import drain_files, model
+from ansible_collections.lvs.cluster.plugins.module_utils._host.errors import HostError
+from ansible_collections.lvs.cluster.plugins.module_utils._host.files import read_text, write_text
+from ansible_collections.lvs.cluster.plugins.module_utils._host.given import unicast_address
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import drain_files, model
 
 
 def main() -> None:

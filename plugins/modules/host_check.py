@@ -352,28 +352,28 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils.host import director_state
-from ansible_collections.lvs.cluster.plugins.module_utils.host.addresses import held_addresses
-from ansible_collections.lvs.cluster.plugins.module_utils.host.capability import require_root
-from ansible_collections.lvs.cluster.plugins.module_utils.host.errors import HostError, MissingLibrary
-from ansible_collections.lvs.cluster.plugins.module_utils.host.files import read_text
-from ansible_collections.lvs.cluster.plugins.module_utils.host.forwarding import routers_before
-from ansible_collections.lvs.cluster.plugins.module_utils.host.given import module_name, unicast_address, unit_name
-from ansible_collections.lvs.cluster.plugins.module_utils.host.keepalived import require_vrrp
-from ansible_collections.lvs.cluster.plugins.module_utils.host.kmod import KernelModules
-from ansible_collections.lvs.cluster.plugins.module_utils.host.packages import missing_packages
-from ansible_collections.lvs.cluster.plugins.module_utils.host.respawn import LIBRARY, respawn_with_library
-from ansible_collections.lvs.cluster.plugins.module_utils.host.runner import runner
-from ansible_collections.lvs.cluster.plugins.module_utils.host.source import (
+from ansible_collections.lvs.cluster.plugins.module_utils._host import director_state
+from ansible_collections.lvs.cluster.plugins.module_utils._host.addresses import held_addresses
+from ansible_collections.lvs.cluster.plugins.module_utils._host.capability import require_root
+from ansible_collections.lvs.cluster.plugins.module_utils._host.errors import HostError, MissingLibrary
+from ansible_collections.lvs.cluster.plugins.module_utils._host.files import read_text
+from ansible_collections.lvs.cluster.plugins.module_utils._host.forwarding import routers_before
+from ansible_collections.lvs.cluster.plugins.module_utils._host.given import module_name, unicast_address, unit_name
+from ansible_collections.lvs.cluster.plugins.module_utils._host.keepalived import require_vrrp
+from ansible_collections.lvs.cluster.plugins.module_utils._host.kmod import KernelModules
+from ansible_collections.lvs.cluster.plugins.module_utils._host.packages import missing_packages
+from ansible_collections.lvs.cluster.plugins.module_utils._host.respawn import LIBRARY, respawn_with_library
+from ansible_collections.lvs.cluster.plugins.module_utils._host.runner import runner
+from ansible_collections.lvs.cluster.plugins.module_utils._host.source import (
     all_addresses,
     multicast_source,
     route_source,
 )
-from ansible_collections.lvs.cluster.plugins.module_utils.host.sysctl import display
-from ansible_collections.lvs.cluster.plugins.module_utils.host.systemd import UNIT_DIRECTORY, RunCommand, booted
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import argspec, arguments, drain_files
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.kernel import Ipvs, KernelError
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import InvalidValue, address_text
+from ansible_collections.lvs.cluster.plugins.module_utils._host.sysctl import display
+from ansible_collections.lvs.cluster.plugins.module_utils._host.systemd import UNIT_DIRECTORY, RunCommand, booted
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import argspec, arguments, drain_files
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.kernel import Ipvs, KernelError
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.model import InvalidValue, address_text
 
 # The options that pyroute2 answers.
 _NEED_LIBRARY = ("addresses", "no_addresses", "vips", "virtual_services")

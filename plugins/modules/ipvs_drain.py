@@ -225,10 +225,10 @@ import ipaddress
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils.host.addresses import Addresses
-from ansible_collections.lvs.cluster.plugins.module_utils.host.errors import HostError
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import argspec, drain_files, module, out_of_service
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.kernel import KernelError
+from ansible_collections.lvs.cluster.plugins.module_utils._host.addresses import Addresses
+from ansible_collections.lvs.cluster.plugins.module_utils._host.errors import HostError
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import argspec, drain_files, module, out_of_service
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.kernel import KernelError
 
 
 def _has_one_of(vips: list[str], addresses: Addresses) -> bool:

@@ -366,7 +366,7 @@ services:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import argspec, arguments, info, module
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import argspec, arguments, info, module
 
 
 def main() -> None:

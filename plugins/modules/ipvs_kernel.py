@@ -122,9 +122,9 @@ diff:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils.host.kernel_plan import parse_settings
-from ansible_collections.lvs.cluster.plugins.module_utils.host.kernel_settings import converge_kernel
-from ansible_collections.lvs.cluster.plugins.module_utils.host.module import run
+from ansible_collections.lvs.cluster.plugins.module_utils._host.kernel_plan import parse_settings
+from ansible_collections.lvs.cluster.plugins.module_utils._host.kernel_settings import converge_kernel
+from ansible_collections.lvs.cluster.plugins.module_utils._host.module import run
 
 
 def main() -> None:

@@ -178,7 +178,7 @@ diff:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import argspec, drain_files, leaving, module
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import argspec, drain_files, leaving, module
 
 
 def main() -> None:

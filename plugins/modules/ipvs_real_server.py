@@ -225,7 +225,7 @@ diff:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import argspec, module, real_server
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import argspec, module, real_server
 
 
 def main() -> None:

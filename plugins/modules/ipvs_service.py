@@ -133,7 +133,7 @@ diff:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import argspec, arguments, module, plan
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import argspec, arguments, module, plan
 
 
 def main() -> None:

@@ -137,8 +137,8 @@ diff:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import argspec, daemon, module, settings
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.kernel import Ipvs
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import argspec, daemon, module, settings
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.kernel import Ipvs
 
 
 def main() -> None:

@@ -259,7 +259,7 @@ import gc
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import argspec, module, table
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import argspec, module, table
 
 
 def main() -> None:

@@ -100,7 +100,7 @@ diff:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import argspec, module, timeout_module
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import argspec, module, timeout_module
 
 
 def main() -> None:

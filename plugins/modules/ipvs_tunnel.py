@@ -146,10 +146,10 @@ diff:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils.host import options
-from ansible_collections.lvs.cluster.plugins.module_utils.host.module import run
-from ansible_collections.lvs.cluster.plugins.module_utils.host.tunnel import converge_tunnels
-from ansible_collections.lvs.cluster.plugins.module_utils.host.tunnel_plan import TRACES, parse_tunnels
+from ansible_collections.lvs.cluster.plugins.module_utils._host import options
+from ansible_collections.lvs.cluster.plugins.module_utils._host.module import run
+from ansible_collections.lvs.cluster.plugins.module_utils._host.tunnel import converge_tunnels
+from ansible_collections.lvs.cluster.plugins.module_utils._host.tunnel_plan import TRACES, parse_tunnels
 
 
 def main() -> None:

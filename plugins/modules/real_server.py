@@ -191,16 +191,16 @@ from contextlib import closing
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils.host import arp_plan, options, route_plan, tunnel_plan
-from ansible_collections.lvs.cluster.plugins.module_utils.host.module import host_part
-from ansible_collections.lvs.cluster.plugins.module_utils.host.nft_plan import parse_table
-from ansible_collections.lvs.cluster.plugins.module_utils.host.nft_table import converge_table
-from ansible_collections.lvs.cluster.plugins.module_utils.host.parts import run_parts
-from ansible_collections.lvs.cluster.plugins.module_utils.host.return_route import converge_return_route
-from ansible_collections.lvs.cluster.plugins.module_utils.host.runner import runner
-from ansible_collections.lvs.cluster.plugins.module_utils.host.silence import converge_silence
-from ansible_collections.lvs.cluster.plugins.module_utils.host.target import Target
-from ansible_collections.lvs.cluster.plugins.module_utils.host.tunnel import converge_tunnels
+from ansible_collections.lvs.cluster.plugins.module_utils._host import arp_plan, options, route_plan, tunnel_plan
+from ansible_collections.lvs.cluster.plugins.module_utils._host.module import host_part
+from ansible_collections.lvs.cluster.plugins.module_utils._host.nft_plan import parse_table
+from ansible_collections.lvs.cluster.plugins.module_utils._host.nft_table import converge_table
+from ansible_collections.lvs.cluster.plugins.module_utils._host.parts import run_parts
+from ansible_collections.lvs.cluster.plugins.module_utils._host.return_route import converge_return_route
+from ansible_collections.lvs.cluster.plugins.module_utils._host.runner import runner
+from ansible_collections.lvs.cluster.plugins.module_utils._host.silence import converge_silence
+from ansible_collections.lvs.cluster.plugins.module_utils._host.target import Target
+from ansible_collections.lvs.cluster.plugins.module_utils._host.tunnel import converge_tunnels
 
 _TABLE = "lvs_real_server"
 

@@ -165,10 +165,10 @@ diff:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils.host import options
-from ansible_collections.lvs.cluster.plugins.module_utils.host.module import run
-from ansible_collections.lvs.cluster.plugins.module_utils.host.return_route import converge_return_route
-from ansible_collections.lvs.cluster.plugins.module_utils.host.route_plan import (
+from ansible_collections.lvs.cluster.plugins.module_utils._host import options
+from ansible_collections.lvs.cluster.plugins.module_utils._host.module import run
+from ansible_collections.lvs.cluster.plugins.module_utils._host.return_route import converge_return_route
+from ansible_collections.lvs.cluster.plugins.module_utils._host.route_plan import (
     TRACES,
     USUAL_NUMBER,
     parse_return_route,

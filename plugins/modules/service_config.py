@@ -239,8 +239,8 @@ differences:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import argspec
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.service_module import run
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import argspec
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.service_module import run
 
 
 def main() -> None:

@@ -23,11 +23,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import arguments, dump, rules
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import plan as planning
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.converge import converge
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.kernel import Ipvs
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import ServiceKey
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import arguments, dump, rules
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import plan as planning
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.converge import converge
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.kernel import Ipvs
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.model import ServiceKey
 
 CLONE_NEWNET = 0x40000000
 PER_SERVICE = 100

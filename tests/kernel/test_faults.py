@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import kernel, persist, wire
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import kernel, persist, wire
 from ansible_collections.lvs.cluster.tests.kernel.conftest import PERSISTED
 
 if TYPE_CHECKING:
-    from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.plan import Operation
+    from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.plan import Operation
     from ansible_collections.lvs.cluster.tests.kernel.conftest import Host
 
 BATCH = 50

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pyroute2
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import drain_files, health, health_program, persist
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import drain_files, health, health_program, persist
 
 if TYPE_CHECKING:
     from ansible_collections.lvs.cluster.tests.kernel.conftest import Host

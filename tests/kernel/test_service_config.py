@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import proc, rules
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.handover import EXPIRE, TABLE, Handover, shield
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import ServiceKey
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import proc, rules
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.handover import EXPIRE, TABLE, Handover, shield
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.model import ServiceKey
 
 if TYPE_CHECKING:
     from ansible_collections.lvs.cluster.tests.kernel.conftest import Host

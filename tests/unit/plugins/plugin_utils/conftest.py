@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.lvs.cluster.plugins.module_utils.host import kernel_plan
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import arguments, plan
+from ansible_collections.lvs.cluster.plugins.module_utils._host import kernel_plan
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import arguments, plan
 from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import Cluster, build_cluster
 
 CASES = Path(__file__).parent / "cases"

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from ansible_collections.lvs.cluster.plugins.module_utils.host import keepalived_conf
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import drain_files, model
+from ansible_collections.lvs.cluster.plugins.module_utils._host import keepalived_conf
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import drain_files, model
 from ansible_collections.lvs.cluster.plugins.plugin_utils import virtual_servers
 from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import Cluster
 

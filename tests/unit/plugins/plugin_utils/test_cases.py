@@ -18,8 +18,8 @@ import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.lvs.cluster.plugins.module_utils.host import arp_plan, route_plan, tunnel_plan
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import argspec
+from ansible_collections.lvs.cluster.plugins.module_utils._host import arp_plan, route_plan, tunnel_plan
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import argspec
 from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import build_cluster
 from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import ModelError
 

@@ -15,7 +15,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.lvs.cluster.plugins.module_utils.host import route_plan
+from ansible_collections.lvs.cluster.plugins.module_utils._host import route_plan
 from ansible_collections.lvs.cluster.plugins.plugin_utils import health, services
 from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import build_cluster
 from ansible_collections.lvs.cluster.plugins.plugin_utils.description import KEYS

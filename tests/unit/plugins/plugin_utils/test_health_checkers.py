@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.lvs.cluster.plugins.module_utils.host import director_state
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import arguments, health, persist, plan, rules
+from ansible_collections.lvs.cluster.plugins.module_utils._host import director_state
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import arguments, health, persist, plan, rules
 from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import Cluster, build_cluster
 from ansible_collections.lvs.cluster.plugins.plugin_utils.health_checkers import program
 from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import ModelError
