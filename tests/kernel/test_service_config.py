@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import proc, rules
-from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.handover import EXPIRE, TABLE, Handover, shield
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import readings, rules
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.continuity import EXPIRE, TABLE, Handover, shield
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.model import ServiceKey
 
 if TYPE_CHECKING:
@@ -77,11 +77,11 @@ def refused(port: int = 80) -> bool:
 
 
 def test_proc_has_the_services(host: Host, keys: list[ServiceKey]) -> None:
-    marks = {key for key in proc.services() if key.fwmark}
-    assert proc.services() - marks == {key for key in keys if not key.fwmark}
+    marks = {key for key in readings.proc_services() if key.fwmark}
+    assert readings.proc_services() - marks == {key for key in keys if not key.fwmark}
     assert {key.fwmark for key in marks} == {7}
     host.clear()
-    assert proc.services() == set()
+    assert readings.proc_services() == set()
 
 
 def test_what_is_removed_stays(

@@ -12,9 +12,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from ansible_collections.lvs.cluster.plugins.module_utils._host.arp_plan import parse_silence
+from ansible_collections.lvs.cluster.plugins.module_utils._host.arp import converge_silence, parse_silence
 from ansible_collections.lvs.cluster.plugins.module_utils._host.errors import HostError
-from ansible_collections.lvs.cluster.plugins.module_utils._host.silence import converge_silence
 from ansible_collections.lvs.cluster.plugins.module_utils._host.target import Target
 
 

@@ -1,10 +1,7 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The errors of the host side.
-
-PRIVATE to the collection lvs.cluster: may change without notice.
-"""
+"""The errors of the host side. Pure."""
 
 from __future__ import annotations
 

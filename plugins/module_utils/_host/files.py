@@ -7,8 +7,7 @@ A file is replaced atomically: readers see the old text or the new one, also aft
 made in the target's own directory, so that it takes that directory's SELinux type, which is the one that policies give
 to files in /etc/sysctl.d, /etc/modprobe.d, /etc/modules-load.d, /etc/systemd/system and /var/lib.
 
-PRIVATE to the collection lvs.cluster: may change without notice. Needs no Ansible: the program that restores the IPVS
-table at boot has it too.
+Needs no Ansible: the program that restores the IPVS table at boot has it too.
 """
 
 from __future__ import annotations

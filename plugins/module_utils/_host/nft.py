@@ -7,8 +7,6 @@ A table is known by how C(nft --stateless list table) writes it, which nft also 
 that are not loaded yet, they are loaded in a network namespace that nothing else is in (C(unshare --net), util-linux).
 So two spellings of one rule are never taken for a change, and rules that the kernel refuses are found before any is
 touched.
-
-PRIVATE to the collection lvs.cluster: may change without notice.
 """
 
 from __future__ import annotations
@@ -18,8 +16,8 @@ import re
 import tempfile
 
 from .errors import HostError
-from .nft_plan import LINES_BEFORE, script
-from .systemd import RunCommand, has_command
+from .nft_table import LINES_BEFORE, script
+from .process import RunCommand, has_command
 
 
 class Nftables:

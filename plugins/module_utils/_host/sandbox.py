@@ -3,9 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The lines that confine a service of systemd, for all units that this collection writes. Pure.
 
-PRIVATE to the collection lvs.cluster: may change without notice. The settings are those of systemd.exec(5). Units that
-write sysctls get no ProtectKernelTunables. None gets PrivateNetwork or PrivateUsers, since they change the host's own
-network.
+The settings are those of systemd.exec(5). Units that write sysctls get no ProtectKernelTunables. None gets
+PrivateNetwork or PrivateUsers, since they change the host's own network.
 """
 
 from __future__ import annotations

@@ -7,8 +7,6 @@ What a process has read is state: a record beside the files says it. The record 
 file changes, and as applied after the process has read all of them. A run that is killed in between leaves the mark,
 and the next run finds it. A record counts for one start of the unit, which systemd identifies by the InvocationID. A
 unit that others have started since then has read the files if these are clearly older than its process.
-
-PRIVATE to the collection lvs.cluster: may change without notice.
 """
 
 from __future__ import annotations

@@ -1,10 +1,7 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A unit of systemd with its files, on the host: what service_config reads and carries out.
-
-PRIVATE to the collection lvs.cluster: may change without notice.
-"""
+"""A unit of systemd with its files, on the host: what service_config reads and carries out."""
 
 from __future__ import annotations
 
@@ -20,6 +17,7 @@ from dataclasses import replace
 
 from .errors import FileError, HostError
 from .files import make_directories, read_bytes, read_text, remove_file, stage, swap_in, write_text
+from .process import RunCommand, has_command
 from .service_plan import (
     Applied,
     ConfigFile,
@@ -30,7 +28,6 @@ from .service_plan import (
     Wanted,
     parse_applied,
 )
-from .systemd import RunCommand, has_command
 
 _PROPERTIES = "LoadState,ActiveState,UnitFileState,InvocationID,NeedDaemonReload,ExecMainStartTimestampMonotonic"
 

@@ -1,24 +1,26 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sysctls as values: keys, what a write changes along with it, sysctl.d files.
+"""Sysctls and kernel modules: keys, what a write changes along with it, sysctl.d files, and operations on them. Pure.
 
 A key is kept as its path below /proc/sys ("net/ipv4/conf/eth0.100/arp_ignore"), since interface names may hold dots.
-
-PRIVATE to the collection lvs.cluster: may change without notice.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
+from .engine import Operation
 from .errors import HostError
+from .state import HostState
+from .validate import display, normal_value, parse_key
 
 IP_FORWARD = "net/ipv4/ip_forward"
 _ALL_FORWARDING = "net/ipv4/conf/all/forwarding"
 _ALL_ACCEPT_REDIRECTS = "net/ipv4/conf/all/accept_redirects"
-_COMPONENT = re.compile(r"[A-Za-z0-9_.:@+-]+")
 _CONF = re.compile(r"net/ipv([46])/conf/([^/]+)/([^/]+)")
 
 # Two names of one value (devinet.c: the ip_forward entry points at IPV4_DEVCONF_ALL(FORWARDING)).
@@ -39,32 +41,6 @@ _BROUGHT_BY: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("net/ipv6/conf/ip6tnl0/", ("ip6_tunnel",)),
     ("net/ipv6/conf/ip6gre0/", ("ip6_gre",)),
 )
-
-
-def parse_key(text: str) -> str:
-    """The path of a key written with dots or with slashes.
-
-    As in sysctl.d(5) the first separator decides, and the other character is then part of names:
-    "net.ipv4.conf.eth0/100.arp_ignore" is about the interface eth0.100. Raises HostError naming the key.
-    """
-    path = text
-    separators = [character for character in text if character in "./"]
-    if separators and separators[0] == ".":
-        path = text.translate(str.maketrans("./", "/."))
-    parts = path.split("/")
-    if len(parts) < 2 or not all(_COMPONENT.fullmatch(part) and part not in (".", "..") for part in parts):
-        raise HostError(f"sysctls: {text!r} is no name of a sysctl; write it like net.ipv4.ip_forward")
-    return path
-
-
-def display(key: str) -> str:
-    """A key as users write it: with dots, or with slashes where a name in it holds a dot."""
-    return key if "." in key else key.replace("/", ".")
-
-
-def normal_value(text: str) -> str:
-    """A value with its parts separated by one blank: the kernel separates them by tabs."""
-    return " ".join(text.split())
 
 
 def parse_sysctls(raw: Mapping[str, object]) -> dict[str, str]:
@@ -161,14 +137,14 @@ def brought_by(key: str, modules: Iterable[str]) -> bool:
     return False
 
 
-def render_file(header: str, values: Mapping[str, str]) -> str | None:
+def render_sysctls(header: str, values: Mapping[str, str]) -> str | None:
     """A sysctl.d file with a comment and these keys in their order; None without any."""
     if not values:
         return None
     return f"# {header}\n" + "".join(f"{display(key)} = {value}\n" for key, value in values.items())
 
 
-def parse_file(text: str) -> dict[str, str]:
+def parse_sysctl_file(text: str) -> dict[str, str]:
     """The assignments of a sysctl.d file in their order, without wildcards and what is no assignment."""
     return dict(_assignments(text))
 
@@ -182,7 +158,7 @@ def overridden(own_name: str, wanted: Mapping[str, str], files: Sequence[tuple[s
     last: dict[str, tuple[str, str]] = {}
     for path, text in sorted(files, key=lambda item: item[0].rsplit("/", 1)[-1]):
         if path.rsplit("/", 1)[-1] > own_name:
-            for key, value in parse_file(text).items():
+            for key, value in parse_sysctl_file(text).items():
                 last[key] = (path, value)
                 if key in _ALIASES:
                     last[_ALIASES[key]] = (path, value)
@@ -204,3 +180,81 @@ def _assignments(text: str) -> Iterator[tuple[str, str]]:
             yield parse_key(name), normal_value(value)
         except HostError:
             continue  # a wildcard, or nothing that the kernel knows either
+
+
+@dataclass(frozen=True)
+class LoadModule(Operation):
+    """Load a kernel module. Not undone: another part of the host may use it by then."""
+
+    ends_stage = True  # what sysctls it brings has to be read
+    name: str
+
+    def applied(self, state: HostState) -> HostState:
+        return replace(state, modules={**state.modules, self.name: True})
+
+    def inverse(self) -> Operation | None:
+        return None
+
+    def carry_out(self, host: Any) -> None:
+        host.modules.load(self.name)
+
+    def check(self, host: Any) -> None:
+        host.modules.require_loadable(self.name)
+
+    @classmethod
+    def remains(cls, done: Sequence[Operation]) -> str:
+        loaded = [operation.name for operation in done if isinstance(operation, cls)]
+        return f"these kernel modules stay loaded: {', '.join(loaded)}"
+
+    def __str__(self) -> str:
+        return f"load the kernel module {self.name}"
+
+
+@dataclass(frozen=True)
+class SetSysctl(Operation):
+    """Write a sysctl. before is None only in predictions, where what brings the key is not there yet."""
+
+    key: str
+    before: str | None
+    after: str
+
+    def applied(self, state: HostState) -> HostState:
+        return replace(state, sysctls=values_after_write(state.sysctls, self.key, self.after))
+
+    def inverse(self) -> Operation | None:
+        return None if self.before is None else SetSysctl(self.key, self.after, self.before)
+
+    def carry_out(self, host: Any) -> None:
+        host.write_sysctl(self.key, self.after)
+
+    def check(self, host: Any) -> None:
+        host.require_writable(self.key)
+
+    def unsettled(self) -> str:
+        return f"{display(self.key)} was set to {self.after}, but the kernel says {self.before}"
+
+    @classmethod
+    def side_effects(cls, done: Sequence[Operation], seen: Sequence[HostState], now: HostState) -> list[Operation]:
+        """Undoing a write does not undo what the kernel changed along with it: that gets the first value seen."""
+        first: dict[str, str] = {}
+        for state in seen:
+            for key, value in state.sysctls.items():
+                if value is not None:
+                    first.setdefault(key, value)
+        interfaces = interfaces_in(now.sysctls)
+        keys = {key for item in done if isinstance(item, cls) for key in influenced(item.key, interfaces)}
+        values = {key: (now.sysctls.get(key), first.get(key)) for key in in_writing_order(sorted(keys))}
+        return [
+            SetSysctl(key, value, wanted)
+            for key, (value, wanted) in values.items()
+            if value is not None and wanted is not None and value != wanted
+        ]
+
+    def __str__(self) -> str:
+        return f"set {display(self.key)} to {self.after}"
+
+
+def sysctl_writes(state: HostState, targets: Mapping[str, str]) -> list[Operation]:
+    """Writes of what differs; a key without a value is that of an interface that is gone by now."""
+    current = {key: state.sysctls.get(key) for key in targets}
+    return [SetSysctl(key, current[key], value) for key, value in targets.items() if current[key] not in (None, value)]

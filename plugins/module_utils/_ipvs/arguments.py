@@ -1,10 +1,11 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Module arguments (plain dicts) to patches.
+"""Arguments of modules: their specifications, and plain dicts to patches. Pure.
 
-PRIVATE to the collection lvs.cluster: may change without notice. Pure: the dicts may come from AnsibleModule, from a
-cluster description on the controller or from a test. Bad input is one InvalidValue.
+The specifications are documented in the doc fragment ipvs. What goes together is checked here, in one sentence that
+says which service and option is wrong: bad input is one InvalidValue. The dicts may come from AnsibleModule, from a
+cluster description on the controller or from a test.
 
 A service dict has ``address``, ``port`` and ``protocol``, or ``fwmark`` and ``family``; then ``scheduler``,
 ``scheduler_flags``, ``persistence_timeout``, ``persistence_netmask``, ``persistence_engine``, ``one_packet``,
@@ -19,10 +20,11 @@ from collections.abc import Iterable, Mapping
 from socket import inet_pton
 from typing import Any
 
-from . import checks, model
+from . import model
 from .model import InvalidValue, RealServerKey, RealServerPatch, ServiceKey, ServicePatch, SettingsPatch
 
 Arguments = Mapping[str, Any]
+Spec = dict[str, Any]
 
 # option -> highest value
 _NUMBERS = {
@@ -41,6 +43,79 @@ _CHOICES = {
 # What a real server dict may hold.
 _IDENTITY = ("address", "port")
 _REAL_SERVER_KEYS = frozenset([*_IDENTITY, *_NUMBERS, *_CHOICES])
+
+
+def identity_spec() -> Spec:
+    """What identifies a virtual service."""
+    return {
+        "address": {"type": "str"},
+        "port": {"type": "int"},
+        "protocol": {"type": "str", "choices": list(model.PROTOCOLS)},
+        "fwmark": {"type": "int"},
+        "family": {"type": "str", "choices": list(model.FAMILIES)},
+    }
+
+
+def service_option(required: bool = False) -> Spec:
+    """An option that names a virtual service."""
+    return {"type": "dict", "required": required, "options": identity_spec()}
+
+
+def real_server_spec() -> Spec:
+    """A real server and its attributes."""
+    return {
+        "address": {"type": "str", "required": True},
+        "port": {"type": "int"},
+        "forward_method": {"type": "str", "choices": ["nat", "dr", "tun", "local"]},
+        "weight": {"type": "int"},
+        "upper_threshold": {"type": "int"},
+        "lower_threshold": {"type": "int"},
+        "tunnel_type": {"type": "str", "choices": list(model.TUNNEL_TYPES)},
+        "tunnel_port": {"type": "int"},
+        "tunnel_checksum": {"type": "str", "choices": list(model.TUNNEL_CHECKSUMS)},
+    }
+
+
+def service_spec() -> Spec:
+    """A virtual service with its attributes and real servers."""
+    return {
+        **identity_spec(),
+        "scheduler": {"type": "str"},
+        "scheduler_flags": {"type": "list", "elements": "str"},
+        "persistence_timeout": {"type": "int"},
+        "persistence_netmask": {"type": "str"},
+        "persistence_engine": {"type": "str"},
+        "one_packet": {"type": "bool"},
+        # Without options: they are checked below, in a twentieth of the time that AnsibleModule takes for each dict.
+        "real_servers": {"type": "list", "elements": "dict"},
+    }
+
+
+def state_spec() -> Spec:
+    """Whether it should be there."""
+    return {"state": {"type": "str", "choices": ["present", "absent"], "default": "present"}}
+
+
+def waiting_spec() -> Spec:
+    """An option that says which connections have to be gone."""
+    return {
+        "type": "list",
+        "elements": "str",
+        "choices": ["active", "inactive", "persistent"],
+        "default": ["active"],
+    }
+
+
+def draining_spec() -> Spec:
+    """How a real server goes."""
+    return {
+        "state": {"type": "str", "choices": ["present", "absent", "drained"], "default": "present"},
+        "drain_timeout": {"type": "float"},
+        "drain_expired": {"type": "str", "choices": ["fail", "force"], "default": "fail"},
+        "drain_wait_for": waiting_spec(),
+        "drain_udp_pause": {"type": "float", "default": 10},
+        "minimum_in_service": {"type": "int"},
+    }
 
 
 def _number(label: str, key: str, value: object, low: int, high: int) -> int:
@@ -106,7 +181,7 @@ def service_key(arguments: Arguments, within: str = "") -> ServiceKey:
     port = _number(label, f"{within}port", port, 0, 65535)
     protocol = _choice(label, f"{within}protocol", "tcp" if protocol is None else protocol, model.PROTOCOLS)
     key = ServiceKey(0, number, protocol, packed, port)
-    checks.check_service_key(label, key, f"{within}address")
+    model.check_service_key(label, key, f"{within}address")
     return key
 
 
@@ -128,7 +203,7 @@ def _settings(label: str, key: ServiceKey, arguments: Arguments) -> SettingsPatc
     if names is not None:
         if names and scheduler is None:
             raise InvalidValue(label, "scheduler_flags", names, "needs scheduler, since flags belong to a scheduler")
-        flags = checks.check_scheduler_flags(label, scheduler or model.DEFAULT_SCHEDULER, names)
+        flags = model.check_scheduler_flags(label, scheduler or model.DEFAULT_SCHEDULER, names)
     if timeout is not None:
         timeout = _number(label, "persistence_timeout", timeout, 0, model.MAX_PERSISTENCE_TIMEOUT)
     if netmask is not None:
@@ -152,9 +227,9 @@ def real_server_key(label: str, service: ServiceKey, arguments: Arguments) -> Re
         if address is None:
             raise InvalidValue(label, "real server address", None, "is needed") from None
         packed = _address(label, "real server address", address)
-    port = checks.default_port(service) if port is None else _number(label, "real server port", port, 0, 65535)
+    port = model.default_port(service) if port is None else _number(label, "real server port", port, 0, 65535)
     key = RealServerKey(model.family_of(packed), packed, port)
-    checks.check_real_server_key(label, key)
+    model.check_real_server_key(label, key)
     return key
 
 

@@ -6,8 +6,6 @@
 keepalived changes the table when a check succeeds or fails, and never compares the table with its view. So a real
 server that somebody else has removed stays away while its checks succeed (check/ipwrapper.c: perform_svr_state). The
 program that follows mon looks at the table when a check changes. ldirectord does not tell its view.
-
-PRIVATE to the collection lvs.cluster: may change without notice.
 """
 
 from __future__ import annotations
@@ -18,13 +16,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ansible.module_utils.basic import AnsibleModule
 
-from .._host import keepalived
-from .._host.checker_dump import AddedServer
+from .._host import running_keepalived
+from .._host.director_state import MAX_WRITTEN, written_services
 from .._host.errors import HostError
 from .._host.files import read_text
-from .._host.keepalived_conf import MAX_WRITTEN, written_services
-from .._host.runner import runner
-from . import arguments, health, health_program
+from .._host.process import runner
+from .._host.running_keepalived import AddedServer
+from . import arguments, health_state, programs
 from .model import InvalidValue, RealServerKey, RealServerPatch, ServiceKey, ServicePatch, Table, VirtualService
 
 #: The real servers of a service, and the weight of each.
@@ -37,10 +35,10 @@ def ask(module: AnsibleModule, configuration: str) -> View:
     ``configuration`` is the path of keepalived's.
     """
     with contextlib.suppress(HostError, OSError, InvalidValue):
-        if os.path.isdir(health.FAILED):  # mon runs
-            return {patch.key: _weights(patch.real_servers or {}) for patch in health_program.wanted()}
+        if os.path.isdir(health_state.FAILED):  # mon runs
+            return {patch.key: _weights(patch.real_servers or {}) for patch in programs.wanted()}
         if written_services((read_text(configuration) or "")[:MAX_WRITTEN]):
-            return _of_keepalived(keepalived.added_servers(runner(module)))
+            return _of_keepalived(running_keepalived.added_servers(runner(module)))
     return {}
 
 

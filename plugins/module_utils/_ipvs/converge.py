@@ -3,15 +3,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Read, plan, apply, read back: what every module that changes the IPVS table calls.
 
-PRIVATE to the collection lvs.cluster: may change without notice. Runs without Ansible, so that the table can be
-restored at boot by the same code.
+Runs without Ansible, so that the table can be restored at boot by the same code.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import gc
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -19,6 +20,8 @@ from .kernel import Failure, Ipvs, KernelError, explain
 from .model import InvalidValue, RealServer, RealServerKey, ServiceKey, ServicePatch, Table, VirtualService
 from .plan import NOTHING_MORE, PURGE_ALL, REMOVE, Operation, Plan, Scope, plan, undo, unmet
 
+# Tasks that run at the same time take turns between looking how many servers are left and taking one out.
+LOCK = "/run/lvs-cluster-ipvs.lock"
 # Changes that an error names: more make it unreadable.
 _NAMED = 5
 
@@ -66,6 +69,21 @@ class Outcome(NamedTuple):
 
     def _services(self) -> set[ServiceKey]:
         return {operation.service for operation in self.plan.operations}
+
+
+class Change(NamedTuple):
+    """What was (or in check mode would be) done: the settings before and after as text, both empty where alike."""
+
+    before: str
+    after: str
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was to do."""
+        return self.before != self.after
+
+
+NO_CHANGE = Change("", "")
 
 
 def _rendered(table: Table, keys: Iterable[ServiceKey]) -> str:
@@ -302,3 +320,17 @@ def _with_entries_as_found(before: Table, now: Table, failures: Iterable[Failure
                 servers.pop(server_key, None)
             table[key] = VirtualService(table[key].settings, servers)
     return table
+
+
+@contextlib.contextmanager
+def turn(wanted: bool) -> Iterator[None]:
+    """Hold the lock, where that is wanted, until the block ends."""
+    if not wanted:
+        yield
+        return
+    descriptor = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

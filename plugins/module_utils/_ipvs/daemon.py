@@ -1,9 +1,7 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The connection synchronisation daemons as values, what to do about them, and their netlink attributes.
-
-PRIVATE to the collection lvs.cluster: may change without notice. Pure.
+"""The connection synchronisation daemons as values, what to do about them, and their netlink attributes. Pure.
 
 The kernel has at most one master and one backup in a network namespace. It has no command to change a daemon that runs,
 so a change is a stop and a start. The kernel's side is start_sync_thread (ip_vs_sync.c) and ip_vs_genl_new_daemon
@@ -16,7 +14,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from . import model, uapi
+from . import model, netlink
 from .model import InvalidValue
 
 MASTER, BACKUP = "master", "backup"
@@ -29,7 +27,7 @@ DEFAULT_TTL = 1
 MIN_MAXLEN = {MASTER: 1, BACKUP: 1024}
 MAX_SYNC_ID = 255  # 8 bits in the messages
 
-_NUMBERS = {form.size: form for form in (uapi.U8, uapi.U16, uapi.U32)}
+_NUMBERS = {form.size: form for form in (netlink.U8, netlink.U16, netlink.U32)}
 _INTERFACE = re.compile(r"[^\s/:\0]{1,15}")
 
 
@@ -63,6 +61,20 @@ class Step(NamedTuple):
 
     role: str
     daemon: SyncDaemon | None = None
+
+
+def spec() -> dict[str, Any]:
+    """The synchronisation daemons."""
+    return {
+        "role": {"type": "list", "elements": "str", "choices": ["master", "backup"], "required": True},
+        "interface": {"type": "str"},
+        "sync_id": {"type": "int"},
+        "multicast_group": {"type": "str"},
+        "port": {"type": "int"},
+        "ttl": {"type": "int"},
+        "sync_maxlen": {"type": "int"},
+        "state": {"type": "str", "choices": ["started", "stopped"], "default": "started"},
+    }
 
 
 def _label(role: str) -> str:
@@ -178,44 +190,44 @@ def render(daemons: Daemons, roles: Iterable[str]) -> str:
 
 def encode(step: Step) -> tuple[int, bytes]:
     """Command and payload of a step. Port and group are in the byte orders that ip_vs_genl_new_daemon reads."""
-    inner = uapi.attribute(uapi.DAEMON_STATE, uapi.U32.pack(ROLES[step.role]))
+    inner = netlink.attribute(netlink.DAEMON_STATE, netlink.U32.pack(ROLES[step.role]))
     if step.daemon is None:
-        return uapi.DEL_DAEMON, uapi.attribute(uapi.ATTR_DAEMON | uapi.NLA_F_NESTED, inner)
+        return netlink.DEL_DAEMON, netlink.attribute(netlink.ATTR_DAEMON | netlink.NLA_F_NESTED, inner)
     daemon = step.daemon
     ipv4 = len(daemon.multicast_group) == 4
     inner += (
-        uapi.attribute(uapi.DAEMON_MCAST_IFN, daemon.interface.encode() + b"\0")
-        + uapi.attribute(uapi.DAEMON_SYNC_ID, uapi.U32.pack(daemon.sync_id))
-        + uapi.attribute(uapi.DAEMON_MCAST_GROUP if ipv4 else uapi.DAEMON_MCAST_GROUP6, daemon.multicast_group)
-        + uapi.attribute(uapi.DAEMON_MCAST_PORT, uapi.U16.pack(daemon.port))
-        + uapi.attribute(uapi.DAEMON_MCAST_TTL, uapi.U8.pack(daemon.ttl))
+        netlink.attribute(netlink.DAEMON_MCAST_IFN, daemon.interface.encode() + b"\0")
+        + netlink.attribute(netlink.DAEMON_SYNC_ID, netlink.U32.pack(daemon.sync_id))
+        + netlink.attribute(netlink.DAEMON_MCAST_GROUP if ipv4 else netlink.DAEMON_MCAST_GROUP6, daemon.multicast_group)
+        + netlink.attribute(netlink.DAEMON_MCAST_PORT, netlink.U16.pack(daemon.port))
+        + netlink.attribute(netlink.DAEMON_MCAST_TTL, netlink.U8.pack(daemon.ttl))
     )
     if daemon.sync_maxlen:
-        inner += uapi.attribute(uapi.DAEMON_SYNC_MAXLEN, uapi.U16.pack(daemon.sync_maxlen))
-    return uapi.NEW_DAEMON, uapi.attribute(uapi.ATTR_DAEMON | uapi.NLA_F_NESTED, inner)
+        inner += netlink.attribute(netlink.DAEMON_SYNC_MAXLEN, netlink.U16.pack(daemon.sync_maxlen))
+    return netlink.NEW_DAEMON, netlink.attribute(netlink.ATTR_DAEMON | netlink.NLA_F_NESTED, inner)
 
 
-def decode(data: bytes, message: uapi.Message) -> tuple[str, SyncDaemon]:
+def decode(data: bytes, message: netlink.Message) -> tuple[str, SyncDaemon]:
     """A daemon of a GET_DAEMON answer, with its role."""
     nested = next(
         (start, end)
-        for kind, start, end in uapi.attributes(data, message.start, message.end)
-        if kind == uapi.ATTR_DAEMON
+        for kind, start, end in netlink.attributes(data, message.start, message.end)
+        if kind == netlink.ATTR_DAEMON
     )
-    values = {kind: data[start:end] for kind, start, end in uapi.attributes(data, *nested)}
+    values = {kind: data[start:end] for kind, start, end in netlink.attributes(data, *nested)}
 
     def number(kind: int, default: int) -> int:
         value = values.get(kind)
         return default if value is None else int(_NUMBERS[len(value)].unpack(value)[0])
 
-    group = values.get(uapi.DAEMON_MCAST_GROUP) or values.get(uapi.DAEMON_MCAST_GROUP6) or DEFAULT_GROUP
-    return ROLE_NAMES[number(uapi.DAEMON_STATE, 0)], SyncDaemon(
-        values[uapi.DAEMON_MCAST_IFN].split(b"\0", 1)[0].decode("utf-8", "replace"),
-        number(uapi.DAEMON_SYNC_ID, 0),
+    group = values.get(netlink.DAEMON_MCAST_GROUP) or values.get(netlink.DAEMON_MCAST_GROUP6) or DEFAULT_GROUP
+    return ROLE_NAMES[number(netlink.DAEMON_STATE, 0)], SyncDaemon(
+        values[netlink.DAEMON_MCAST_IFN].split(b"\0", 1)[0].decode("utf-8", "replace"),
+        number(netlink.DAEMON_SYNC_ID, 0),
         group,
-        number(uapi.DAEMON_MCAST_PORT, DEFAULT_PORT),
-        number(uapi.DAEMON_MCAST_TTL, DEFAULT_TTL),
-        number(uapi.DAEMON_SYNC_MAXLEN, 0),
+        number(netlink.DAEMON_MCAST_PORT, DEFAULT_PORT),
+        number(netlink.DAEMON_MCAST_TTL, DEFAULT_TTL),
+        number(netlink.DAEMON_SYNC_MAXLEN, 0),
     )
 
 

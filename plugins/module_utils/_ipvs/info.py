@@ -1,23 +1,19 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Everything about the IPVS table as plain dicts, in the words of the modules' options.
-
-PRIVATE to the collection lvs.cluster: may change without notice.
-"""
+"""Everything about IPVS in one dict: what the module ipvs_info returns. And its counters, to zero."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from typing import Any, Optional
+from collections.abc import Mapping
+from typing import Any
 
-from . import daemon, model, proc, rules, timeouts, uapi, wire
-from .kernel import Ipvs
-from .model import RealServer, RealServerKey, ServiceKey, Settings, Table, VirtualService
-
-Facts = dict[str, Any]
-Wanted = Optional[Callable[[ServiceKey], bool]]
+from . import daemon, model, netlink, readings, rules, timeouts
+from .converge import NO_CHANGE, Change, ConvergeError
+from .kernel import Ipvs, explain
+from .model import InvalidValue, ServiceKey
+from .readings import Facts, Wanted
 
 
 def gather(ipvs: Ipvs, wanted: Wanted = None, with_connections: bool = False) -> Facts:
@@ -25,97 +21,71 @@ def gather(ipvs: Ipvs, wanted: Wanted = None, with_connections: bool = False) ->
 
     ``wanted``: which services to read; None stands for all.
     """
-    numbers = ipvs.numbers(uapi.GET_INFO)
-    schedulers, engines = proc.available()
+    numbers = ipvs.numbers(netlink.GET_INFO)
+    schedulers, engines = readings.available()
     facts: Facts = {
         "loaded": ipvs.loaded,
-        "version": _version(numbers.get(uapi.INFO_VERSION, 0)) if ipvs.loaded else "",
+        "version": _version(numbers.get(netlink.INFO_VERSION, 0)) if ipvs.loaded else "",
         "kernel_version": os.uname().release,
-        "connection_table_size": numbers.get(uapi.INFO_CONN_TAB_SIZE, 0),
+        "connection_table_size": numbers.get(netlink.INFO_CONN_TAB_SIZE, 0),
         "schedulers": schedulers,
         "persistence_engines": engines,
-        "timeouts": timeouts.decode(ipvs.numbers(uapi.GET_CONFIG))._asdict(),
-        "sync_daemons": [daemon.facts(*daemon.decode(*answer)) for answer in ipvs.ask(uapi.GET_DAEMON)],
+        "timeouts": timeouts.decode(ipvs.numbers(netlink.GET_CONFIG))._asdict(),
+        "sync_daemons": [daemon.facts(*daemon.decode(*answer)) for answer in ipvs.ask(netlink.GET_DAEMON)],
         "services": [],
         "rules": "",
     }
-    facts["statistics"], facts["rates"] = proc.totals()
+    facts["statistics"], facts["rates"] = readings.totals()
     if with_connections:
-        facts["connections"] = proc.connections()
+        facts["connections"] = readings.connections()
     if ipvs.loaded:
-        facts["services"], table = services(ipvs, wanted)
+        facts["services"], table = readings.services(ipvs, wanted)
         facts["rules"] = rules.render(table)
     return facts
-
-
-def services(ipvs: Ipvs, wanted: Wanted = None) -> tuple[list[Facts], Table]:
-    """The services that ``wanted`` accepts, sorted, with counters and real servers; and as a table."""
-    table: dict[ServiceKey, VirtualService] = {}
-    described: list[Facts] = []
-    for key, settings, data, message in sorted(ipvs.services(), key=lambda entry: entry[0]):
-        if wanted is not None and not wanted(key):
-            continue
-        entry = service_facts(key, settings)
-        entry["statistics"], entry["rates"] = wire.decode_statistics(data, message, is_service=True)
-        servers = {server: (values, facts) for server, values, facts in real_servers(ipvs, key)}
-        for position, (_values, facts) in enumerate(servers.values()):
-            facts["position"] = position
-        entry["real_servers"] = [servers[server][1] for server in sorted(servers)]
-        described.append(entry)
-        table[key] = VirtualService(settings, {server: values for server, (values, _facts) in servers.items()})
-    return described, table
-
-
-def real_servers(ipvs: Ipvs, service: ServiceKey) -> Iterator[tuple[RealServerKey, RealServer, Facts]]:
-    """The real servers of a service, each also in the form of ipvs_info with its counters."""
-    for key, server, connections, data, message in ipvs.real_servers(service):
-        entry = real_server_facts(key, server)
-        entry["connections"] = connections._asdict()
-        entry["statistics"], entry["rates"] = wire.decode_statistics(data, message, is_service=False)
-        yield key, server, entry
-
-
-def identity(facts: Facts) -> str:
-    """How messages call a service that is given as facts."""
-    if "fwmark" in facts:
-        return f"fwmark {facts['fwmark']} {facts['family']}"
-    return f"{facts['protocol']} {model.endpoint(model.pack_address(facts['address']), facts['port'])}"
 
 
 def _version(number: int) -> str:
     return f"{number >> 16 & 0xFF}.{number >> 8 & 0xFF}.{number & 0xFF}"
 
 
-def service_facts(key: ServiceKey, settings: Settings) -> Facts:
-    """A service in the options of ipvs_service; of the identity only what it has, and always ``family``."""
-    facts: Facts = {"family": model.FAMILY_NAMES.get(key.family, str(key.family))}
-    if key.fwmark:
-        facts["fwmark"] = key.fwmark
-    else:
-        facts["address"] = model.address_text(key.address)
-        facts["port"] = key.port
-        facts["protocol"] = model.PROTOCOL_NAMES.get(key.protocol, str(key.protocol))
-    facts["scheduler"] = settings.scheduler
-    facts["scheduler_flags"] = model.scheduler_flag_names(settings.scheduler, settings.scheduler_flags)
-    facts["persistence_timeout"] = settings.persistence_timeout
-    facts["persistence_netmask"] = model.netmask_text(key.family, settings.persistence_netmask)
-    facts["persistence_engine"] = settings.persistence_engine
-    facts["one_packet"] = settings.one_packet
-    return facts
+def zero_counters(ipvs: Ipvs, service: ServiceKey | None, check_mode: bool) -> tuple[Change, dict[str, Any]]:
+    """Zero the counters of a service and its real servers, or (None) all counters.
+
+    Returns what changed, and the counters before: ``services`` in the form of ipvs_info, and without ``service``
+    ``statistics``, the totals. There is no reading back: traffic counts on.
+    """
+    if not ipvs.opened():
+        return NO_CHANGE, {"services": [], **({} if service else {"statistics": dict.fromkeys(netlink.COUNTERS, 0)})}
+    services, _table = readings.services(ipvs, None if service is None else (lambda key: key == service))
+    if service is not None and not services:
+        reason = "there is no such virtual service, so it has no counters"
+        raise InvalidValue(service, "service", str(service), reason, whole=True)
+    before: dict[str, Any] = {"services": services}
+    entries = [entry for one in services for entry in (one, *one["real_servers"])]
+    if service is None:
+        before["statistics"] = readings.totals()[0]
+        entries.append(before)
+    if not any(any(entry["statistics"].values()) for entry in entries):
+        return NO_CHANGE, before
+    if not check_mode:
+        code = ipvs.command(netlink.ZERO, b"" if service is None else netlink.service_payload(service))
+        if code:
+            raise ConvergeError(f"cannot zero counters: {explain(code)}")
+    return Change(_counters(before, zero=False), _counters(before, zero=True)), before
 
 
-def real_server_facts(key: RealServerKey, server: RealServer) -> Facts:
-    """A real server in the options of ipvs_real_server; the tunnel's only with V(tun)."""
-    facts: Facts = {
-        "address": model.address_text(key.address),
-        "port": key.port,
-        "forward_method": model.FORWARD_METHOD_NAMES.get(server.forward_method, str(server.forward_method)),
-        "weight": server.weight,
-        "upper_threshold": server.upper_threshold,
-        "lower_threshold": server.lower_threshold,
-    }
-    if server.forward_method == model.TUN:
-        facts["tunnel_type"] = model.TUNNEL_TYPE_NAMES.get(server.tunnel_type, str(server.tunnel_type))
-        facts["tunnel_port"] = server.tunnel_port
-        facts["tunnel_checksum"] = model.TUNNEL_CHECKSUM_NAMES.get(server.tunnel_checksum, str(server.tunnel_checksum))
-    return facts
+def _counters(before: Mapping[str, Any], zero: bool) -> str:
+    """A line for the totals, every service and every real server that has counted something."""
+    lines = [("total", before["statistics"])] if "statistics" in before else []
+    for service in before["services"]:
+        label = readings.identity(service)
+        lines.append((label, service["statistics"]))
+        # One that was removed while its service was zeroed comes back with what it had counted (ip_vs_trash_get_dest).
+        for server in service["real_servers"]:
+            endpoint = model.endpoint(model.pack_address(server["address"]), server["port"])
+            lines.append((f"{label} real server {endpoint}", server["statistics"]))
+    return "".join(
+        f"{label}: {', '.join(f'{name} {0 if zero else value}' for name, value in statistics.items())}\n"
+        for label, statistics in lines
+        if any(statistics.values())
+    )

@@ -3,22 +3,28 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The one place that talks to IPVS, over pyroute2's generic netlink socket.
 
-PRIVATE to the collection lvs.cluster: may change without notice.
-
 What is used of pyroute2 works alike on 0.7.2 to 0.9: the constructor, ``bind``, ``prid``, ``sendto``, ``recv``,
-``fileno`` and ``close``. It is imported when the first message has to be sent, and not before (see library.py).
+``fileno`` and ``close``. It is imported when the first message has to be sent, and not before.
+
+``import pyroute2`` imports every part of the library, whichever part is asked for: 380 modules instead of 60, seconds
+of every task on a slow host. What IPVS needs are its lower layers, and they do not need the package's own
+``__init__``. So they are imported below a bare package of the same name, which is taken out again afterwards; whoever
+imports pyroute2 later in the same process gets the whole of it, as ever.
 """
 
 from __future__ import annotations
 
 import errno
+import importlib.util
 import os
 import select
+import sys
+import types
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from . import dump, library, uapi, wire
+from . import netlink
 from .model import RealServer, RealServerKey, ServiceKey, Settings, Table, VirtualService
 from .plan import REMOVE, Operation
 
@@ -28,6 +34,7 @@ _CAP_NET_ADMIN = 1 << 12
 _PROC_TABLE = "/proc/net/ip_vs"
 _PROC_STATUS = "/proc/self/status"
 _ALIAS = "net-pf-16-proto-16-family-IPVS"
+_LIBRARY = "pyroute2"
 
 
 class KernelError(Exception):
@@ -71,13 +78,49 @@ def explain(code: int, operation: Operation | None = None) -> str:
     return f"{text} ({name})"
 
 
-def _refuse_error(message: uapi.Message) -> None:
+def _refuse_error(message: netlink.Message) -> None:
     if message.error:
         raise KernelError(f"reading the IPVS table: {explain(message.error)}")
 
 
 def _is_mixed(operation: Operation) -> bool:
     return operation.server_key is not None and operation.server_key.family != operation.service.family
+
+
+class Library(NamedTuple):
+    """What is used of pyroute2, 0.7.2 to 0.9."""
+
+    socket: Any  # GenericNetlinkSocket
+    message: Any  # genlmsg
+    error: Any  # NetlinkError
+
+
+def load_library() -> Library:
+    """Import it. ImportError where it is missing."""
+    if _LIBRARY in sys.modules:
+        return _import_library()
+    spec = importlib.util.find_spec(_LIBRARY)
+    if spec is None or not spec.submodule_search_locations:
+        return _import_library()
+    bare = types.ModuleType(_LIBRARY)
+    bare.__path__ = list(spec.submodule_search_locations)
+    sys.modules[_LIBRARY] = bare
+    try:
+        return _import_library()
+    except (ImportError, AttributeError):
+        pass  # a version whose layers need the whole package
+    finally:
+        for name in [name for name in sys.modules if name == _LIBRARY or name.startswith(f"{_LIBRARY}.")]:
+            del sys.modules[name]
+    return _import_library()
+
+
+def _import_library() -> Library:
+    from pyroute2.netlink import genlmsg
+    from pyroute2.netlink.exceptions import NetlinkError
+    from pyroute2.netlink.generic import GenericNetlinkSocket
+
+    return Library(GenericNetlinkSocket, genlmsg, NetlinkError)
 
 
 class Ipvs:
@@ -116,7 +159,7 @@ class Ipvs:
                 raise KernelError(_NO_IPVS)
             return False
         try:
-            pyroute2 = library.load()
+            pyroute2 = load_library()
         except ImportError as error:
             raise LibraryMissing("the Python library pyroute2 is missing") from error
         sock = pyroute2.socket()
@@ -124,7 +167,7 @@ class Ipvs:
             if part is not None:
                 part.module_err_level = "debug"  # it logs a missing family, which is told below in one sentence
         try:
-            sock.bind(uapi.FAMILY_NAME, pyroute2.message)
+            sock.bind(netlink.FAMILY_NAME, pyroute2.message)
         except pyroute2.error as error:
             sock.close()
             raise KernelError(_NO_IPVS if error.code == errno.ENOENT else f"IPVS: {explain(error.code)}") from error
@@ -161,38 +204,38 @@ class Ipvs:
                 raise KernelError(f"cannot receive from the kernel's IPVS: {error}") from error
 
     def ask(
-        self, command: int, payload: bytes = b"", flags: int = uapi.NLM_F_DUMP
-    ) -> Iterator[tuple[bytes, uapi.Message]]:
+        self, command: int, payload: bytes = b"", flags: int = netlink.NLM_F_DUMP
+    ) -> Iterator[tuple[bytes, netlink.Message]]:
         """Send one request; yield its answers as (buffer, message), none where ip_vs is not loaded."""
         if not self.opened():
             return
         sequence = self._next()
-        self._send(uapi.request(self._family_id, sequence, command, flags, payload))
+        self._send(netlink.request(self._family_id, sequence, command, flags, payload))
         done = False
         while not done:
             data = self._receive()
-            for message in uapi.messages(data):
+            for message in netlink.messages(data):
                 if message.sequence != sequence:
                     continue
                 _refuse_error(message)
-                if message.kind in (uapi.NLMSG_DONE, uapi.NLMSG_ERROR):
+                if message.kind in (netlink.NLMSG_DONE, netlink.NLMSG_ERROR):
                     done = True
                     break
                 yield data, message
 
-    def services(self) -> Iterator[tuple[ServiceKey, Settings, bytes, uapi.Message]]:
-        """Every service in the kernel's order, with the raw message for wire.decode_statistics."""
-        for data, message in self.ask(uapi.GET_SERVICE):
-            key, settings = wire.decode_service(data, message)
+    def services(self) -> Iterator[tuple[ServiceKey, Settings, bytes, netlink.Message]]:
+        """Every service in the kernel's order, with the raw message for netlink.decode_statistics."""
+        for data, message in self.ask(netlink.GET_SERVICE):
+            key, settings = netlink.decode_service(data, message)
             yield key, settings, data, message
 
     def real_servers(
         self, service: ServiceKey
-    ) -> Iterator[tuple[RealServerKey, RealServer, wire.Connections, bytes, uapi.Message]]:
+    ) -> Iterator[tuple[RealServerKey, RealServer, netlink.Connections, bytes, netlink.Message]]:
         """Every real server of a service; none where the service does not exist."""
         # One dump a service: the kernel has no dump of all, and takes one dump at a time on a socket.
-        for data, message in self.ask(uapi.GET_DEST, wire.service_payload(service)):
-            key, server, connections = wire.decode_dest(data, message)
+        for data, message in self.ask(netlink.GET_DEST, netlink.service_payload(service)):
+            key, server, connections = netlink.decode_dest(data, message)
             yield key, server, connections, data, message
 
     def read(self, wanted: Callable[[ServiceKey], bool] | None = None) -> Table:
@@ -202,7 +245,7 @@ class Ipvs:
 
     def _real_servers(self, service: ServiceKey) -> dict[RealServerKey, RealServer]:
         sequence = self._request_real_servers(service)
-        servers = dump.RealServers(self._family_id, sequence)
+        servers = netlink.RealServers(self._family_id, sequence)
         while True:
             end = servers.take(self._receive())
             if end is not None:
@@ -211,8 +254,8 @@ class Ipvs:
 
     def _request_real_servers(self, service: ServiceKey) -> int:
         sequence = self._next()
-        payload = wire.service_payload(service)
-        self._send(uapi.request(self._family_id, sequence, uapi.GET_DEST, uapi.NLM_F_DUMP, payload))
+        payload = netlink.service_payload(service)
+        self._send(netlink.request(self._family_id, sequence, netlink.GET_DEST, netlink.NLM_F_DUMP, payload))
         return sequence
 
     def surely_holds(self, operations: Iterable[Operation], predicted: Table) -> bool:
@@ -226,7 +269,7 @@ class Ipvs:
             if service not in predicted or (key is not None and key not in predicted[service].real_servers):
                 return False
             if key is not None:
-                images.add(wire.image(key, predicted[service].real_servers[key]))
+                images.add(netlink.image(key, predicted[service].real_servers[key]))
         found = {key: settings for key, settings, _data, _message in self.services()}
         return all(
             found.get(service) == predicted[service].settings and self._has_images(service, images)
@@ -237,26 +280,26 @@ class Ipvs:
         sequence = self._request_real_servers(service)
         while True:
             data = self._receive()
-            images.difference_update(dump.images(data))
-            end = dump.end_of(data, sequence)
+            images.difference_update(netlink.images(data))
+            end = netlink.end_of(data, sequence)
             if end is not None:
                 return not (images or end.error)
 
     def numbers(self, command: int) -> dict[int, int]:
         """The attributes of GET_INFO or GET_CONFIG; empty where ip_vs is not loaded."""
         result: dict[int, int] = {}
-        for data, message in self.ask(command, flags=uapi.NLM_F_ACK):
-            result.update(wire.decode_numbers(data, message))
+        for data, message in self.ask(command, flags=netlink.NLM_F_ACK):
+            result.update(netlink.decode_numbers(data, message))
         return result
 
     def command(self, command: int, payload: bytes = b"") -> int:
         """Send one command that is not about a table's entry; the errno of its answer, 0 for none."""
         self._open_to_change()
         sequence = self._next()
-        self._send(uapi.request(self._family_id, sequence, command, uapi.NLM_F_ACK, payload))
+        self._send(netlink.request(self._family_id, sequence, command, netlink.NLM_F_ACK, payload))
         while True:
-            for message in uapi.messages(self._receive()):
-                if message.kind == uapi.NLMSG_ERROR and message.sequence == sequence:
+            for message in netlink.messages(self._receive()):
+                if message.kind == netlink.NLMSG_ERROR and message.sequence == sequence:
                     return message.error
 
     def apply(self, operations: Sequence[Operation], sent: list[Operation]) -> list[Failure]:
@@ -280,11 +323,11 @@ class Ipvs:
     def _apply_chunk(self, operations: Sequence[Operation]) -> list[Failure]:
         first = self._next(len(operations))
         last = first + len(operations) - 1
-        self._send(wire.pack(operations, self._family_id, first))
+        self._send(netlink.pack(operations, self._family_id, first))
         failures: list[Failure] = []
         while True:
-            for message in uapi.messages(self._receive()):
-                if message.kind != uapi.NLMSG_ERROR or not first <= message.sequence <= last:
+            for message in netlink.messages(self._receive()):
+                if message.kind != netlink.NLMSG_ERROR or not first <= message.sequence <= last:
                     continue
                 if message.error:
                     failures.append(Failure(operations[message.sequence - first], message.error))

@@ -3,8 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the module ipvs_quiesce does: drain the real servers that leave the table, before they are removed from it.
 
-PRIVATE to the collection lvs.cluster: may change without notice. The pure part comes first.
-
 A connection whose real server is removed from the table is dropped with the next packet (net/netfilter/ipvs/
 ip_vs_core.c, ip_vs_in_hook(): IP_VS_DEST_F_AVAILABLE, expire_nodest_conn). With weight 0 it goes on, and only new ones
 go elsewhere.
@@ -12,7 +10,16 @@ go elsewhere.
 The weights that real servers had are recorded in :data:`RECORD`, before they change. So a real server that is described
 again after a run that was interrupted gets its weight back. The record is as short-lived as the kernel's table.
 
-Real servers that change to direct routing get host routes before they do (_host/next_hops.py).
+Real servers that change to direct routing get host routes before they do. IPVS keeps one route for each real server of
+a service, and takes it for the connections of every forwarding method (net/netfilter/ipvs/ip_vs_xmit.c:
+__ip_vs_get_out_rt). Only direct routing asks for one that names the next hop (IP_VS_RT_MODE_KNOWN_NH). If a connection
+of the former method was first, the route does not name it, and packets of direct routing go to the address that is in
+them: the VIP, which no neighbour has. New connections fail then, until all routes are looked up again, and after that
+it depends again on which connection is first.
+
+A host route whose gateway is the real server itself names the next hop for every method, and leads where the route
+before it leads. It stays until the host boots: connections of the former method can be there as long. It also goes with
+its interface, so the servers are recorded until then, and each run adds what is missing.
 """
 
 from __future__ import annotations
@@ -22,25 +29,29 @@ import json
 import os
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ansible.module_utils.basic import AnsibleModule
 
-from .._host import addresses, files, keepalived_conf, next_hops
-from .._host.address import IPAddress, parse_address
+from .._host import drain_files, network
+from .._host.director_state import HEADER, MAX_WRITTEN, written_services
 from .._host.errors import HostError
-from .._host.runner import runner
-from . import arguments, drain, drain_files, info, model, module, persist
-from .converge import converge
+from .._host.files import read_text, write_bytes, write_text
+from .._host.process import RunCommand, runner
+from .._host.state import ROUTE_PROTOCOL
+from .._host.validate import IPAddress, parse_address
+from . import arguments, drain, model, module, persist, readings
+from .converge import converge, turn
 from .kernel import Ipvs, KernelError
 from .model import InvalidValue, RealServerKey, RealServerPatch, ServiceKey, ServicePatch, Table, VirtualService
 from .plan import PURGE_NONE
 
 RECORD = "/run/lvs-cluster-leaving.json"
-#: How the role begins a file that is its own (plugin_utils/blocks.py).
-_OURS = "# Written by the role lvs.cluster.director"
 DEFAULT_TIMEOUT = 60.0  # seconds
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0  # seconds
+#: Gone when the host boots, as connections are.
+NEXT_HOPS = "/run/lvs-cluster-next-hops.json"
+_FAMILIES = {4: "-4", 6: "-6"}
+_METRICS = ("mtu", "advmss", "window", "initcwnd", "initrwnd", "quickack")
 
 Entry = tuple[ServiceKey, RealServerKey]
 
@@ -194,7 +205,7 @@ def prepare_absent(ansible: AnsibleModule) -> Callable[[], module.Result]:
 
     def work() -> module.Result:
         with _as_sentences():
-            routes = next_hops.forget_next_hops(runner(ansible), ansible.check_mode)
+            routes = forget_next_hops(runner(ansible), ansible.check_mode)
         return {"changed": bool(routes), "routes": routes}
 
     return work
@@ -237,9 +248,9 @@ class _Run:
     def result(self) -> module.Result:
         check_mode = self._module.check_mode
         with Ipvs(load=False) as ipvs:
-            with drain.turn(not check_mode):
+            with turn(not check_mode):
                 current = ipvs.read(self._concerned)
-                direct = next_hops.recorded()
+                direct = recorded_next_hops()
                 packed_direct = {model.pack_address(str(one)) for one in direct}
                 routes = self._name_next_hops(to_direct(current, self._patches, packed_direct), direct)
                 found = leaving(current, self._described) if self._timeout else Leaving([], {})
@@ -284,8 +295,8 @@ class _Run:
     def _name_next_hops(self, servers: Collection[bytes], former: Collection[IPAddress]) -> list[str]:
         found = {parse_address(model.address_text(one)) for one in servers}
         if not self._module.check_mode and not found.issubset(former):
-            next_hops.record(found.union(former))
-        return next_hops.name_next_hops(runner(self._module), found, self._module.check_mode) if found else []
+            record_next_hops(found.union(former))
+        return name_next_hops(runner(self._module), found, self._module.check_mode) if found else []
 
     def _concerned(self, service: ServiceKey) -> bool:
         return service in self._described.services or service in self._described.ours
@@ -298,27 +309,26 @@ class _Run:
 
     def _serves(self, service: ServiceKey) -> bool:
         """Whether this host gets the connections of a service."""
-        held = packed(addresses.held_addresses())
+        held = packed(network.held_addresses())
         if service.address:
             return service.address in held
         return not self._vips or not self._vips.isdisjoint(held)
 
     def _wait(self, ipvs: Ipvs, entries: Collection[Entry]) -> float:
         """Wait until the connections are gone or the time is over; returns the seconds."""
-        begun, pause = time.monotonic(), _FIRST_PAUSE
-        while True:
-            left = list(self._with_connections(ipvs, entries))
-            waited = time.monotonic() - begun
-            if not left:
-                return waited
-            if waited >= self._timeout:
-                self._module.warn(
-                    f"connections are left after {self._timeout:g} seconds, and end when their real servers are"
-                    f" removed: {'; '.join(left)}"
-                )
-                return waited
-            time.sleep(min(pause, self._timeout - waited))
-            pause = min(pause * 1.5, _LONGEST_PAUSE)
+        left: list[str] = []
+
+        def gone() -> bool:
+            left[:] = self._with_connections(ipvs, entries)
+            return not left
+
+        met, waited = drain.until(gone, self._timeout, time.monotonic, time.sleep)
+        if not met:
+            self._module.warn(
+                f"connections are left after {self._timeout:g} seconds, and end when their real servers are"
+                f" removed: {'; '.join(left)}"
+            )
+        return waited
 
     def _with_connections(self, ipvs: Ipvs, entries: Collection[Entry]) -> Iterator[str]:
         """Yield in words what still has active connections, of what this host still serves.
@@ -328,7 +338,7 @@ class _Run:
         for service in sorted({service for service, _key in entries}):
             if not self._serves(service):
                 continue
-            for key, _server, facts in info.real_servers(ipvs, service):
+            for key, _server, facts in readings.real_servers(ipvs, service):
                 if (service, key) in entries and not facts["weight"] and facts["connections"][drain.ACTIVE]:
                     yield f"{key} of {self._described.label(service)} has {drain.remaining(facts)}"
 
@@ -337,12 +347,12 @@ def _written(path: str) -> set[ServiceKey]:
     """Return the services in keepalived's configuration, if the role has written it."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
-            text = file.read(keepalived_conf.MAX_WRITTEN)
+            text = file.read(MAX_WRITTEN)
     except FileNotFoundError:
         return set()
-    if not text.startswith(_OURS):
+    if not text.startswith(HEADER):
         return set()
-    return {arguments.service_key(entry) for entry in keepalived_conf.written_services(text)}
+    return {arguments.service_key(entry) for entry in written_services(text)}
 
 
 def _read_record() -> dict[Entry, int]:
@@ -355,7 +365,7 @@ def _read_record() -> dict[Entry, int]:
 
 def _write_record(weights: Mapping[Entry, int]) -> None:
     if weights:
-        files.write_bytes(RECORD, render(weights).encode())
+        write_bytes(RECORD, render(weights).encode())
         return
     with contextlib.suppress(FileNotFoundError):
         os.unlink(RECORD)
@@ -364,3 +374,112 @@ def _write_record(weights: Mapping[Entry, int]) -> None:
 def packed(held: Iterable[object]) -> frozenset[bytes]:
     """Return addresses of the library ipaddress as the table has them."""
     return frozenset(model.pack_address(str(address)) for address in held)
+
+
+def name_next_hops(run: RunCommand, servers: Iterable[IPAddress], check_mode: bool) -> list[str]:
+    """Add the routes that are needed, unless in check mode; return them as `ip route` takes them. Raises HostError.
+
+    None is needed to a real server that has a gateway already, that this host is itself, or that it cannot reach.
+    """
+    added = []
+    for address in sorted(servers, key=lambda one: (one.version, one)):
+        route = _route(run, address)
+        if route is not None:
+            if not check_mode:
+                # Before a host route that does not name the next hop, which stays: that is another one to the kernel.
+                words = ["prepend", *route] if address.version == 4 else ["add", *route, "metric", "1"]
+                _ip(run, _FAMILIES[address.version], "route", *words)
+            added.append(" ".join(route))
+    return added
+
+
+def recorded_next_hops() -> list[IPAddress]:
+    """Return the real servers that have changed to direct routing since the host booted. A damaged record has none."""
+    try:
+        return [parse_address(text) for text in json.loads(read_text(NEXT_HOPS) or "[]")]
+    except (ValueError, TypeError):
+        return []
+
+
+def record_next_hops(servers: Iterable[IPAddress]) -> None:
+    """Record these real servers. Raises HostError."""
+    write_text(NEXT_HOPS, json.dumps(sorted(map(str, servers))) + "\n")
+
+
+def forget_next_hops(run: RunCommand, check_mode: bool) -> list[str]:
+    """Remove the routes that `name_next_hops` has added, unless in check mode; return them. Raises HostError."""
+    found = []
+    for family in _FAMILIES.values():
+        listed = _ip(run, family, "-json", "route", "show", "table", "all", "proto", str(ROUTE_PROTOCOL))
+        for one in _routes(listed):
+            if one.get("dst") and one.get("dst") == one.get("gateway"):
+                table = str(one.get("table", "main"))
+                words = [
+                    "via",
+                    one["gateway"],
+                    "dev",
+                    str(one.get("dev", "")),
+                    "table",
+                    table,
+                    "proto",
+                    str(ROUTE_PROTOCOL),
+                ]
+                found.append(" ".join([one["dst"], *words]))
+                if not check_mode:
+                    _ip(run, family, "route", "delete", one["dst"], *words)
+    if not check_mode:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(NEXT_HOPS)
+    return found
+
+
+def _route(run: RunCommand, address: IPAddress) -> list[str] | None:
+    """Return the words of the route that is needed to an address."""
+    text = str(address)
+    status, output, _errors = run(["ip", "-json", "route", "get", text])
+    found = _routes(output) if status == 0 else []
+    if not found or found[0].get("type", "unicast") != "unicast" or not found[0].get("dev"):
+        return None
+    now = found[0]
+    if now.get("gateway") or now.get("via"):
+        return None
+    source = ["src", str(now["prefsrc"])] if now.get("prefsrc") else []
+    table = ["table", str(now["table"])] if now.get("table") else []
+    return [
+        text,
+        "via",
+        text,
+        "dev",
+        str(now["dev"]),
+        "onlink",
+        *source,
+        *_metrics(now),
+        *table,
+        "proto",
+        str(ROUTE_PROTOCOL),
+    ]
+
+
+def _metrics(route: dict[str, Any]) -> list[str]:
+    """Return what a route says of packets, as words; not what the kernel has found out about the way."""
+    found = route.get("metrics") or []
+    if route.get("expires") or not isinstance(found, list):
+        return []
+    return [
+        word
+        for one in found
+        for name, value in one.items()
+        if name in _METRICS and isinstance(value, int)
+        for word in (name, str(value))
+    ]
+
+
+def _routes(text: str) -> list[dict[str, Any]]:
+    return [one for one in json.loads(text or "[]") if isinstance(one, dict)]
+
+
+def _ip(run: RunCommand, *words: str) -> str:
+    status, output, errors = run(["ip", *words])
+    if status != 0:
+        raise HostError(f"ip {' '.join(words)}: {errors.strip() or output.strip()}")
+    return output

@@ -1,9 +1,7 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The IPVS table as values: normalised, comparable, hashable where they are keys.
-
-PRIVATE to the collection lvs.cluster: may change without notice. Pure: no I/O, no Ansible, no pyroute2.
+"""The IPVS table as values: normalised, comparable, hashable where they are keys. Pure.
 
 A table is a mapping ``ServiceKey -> VirtualService``, a virtual service holds its settings and a mapping
 ``RealServerKey -> RealServer``. Two tables are equal exactly when the kernel would treat them alike: what has no effect
@@ -13,6 +11,10 @@ Addresses are packed bytes (4 or 16, network order), so keys sort numerically an
 made only where somebody reads it. Numbers are those of linux/ip_vs.h.
 
 A patch is a value with holes: None means "leave it as it is, or take the default on creation".
+
+The checks at the end are about what must not reach the kernel, although much of it would be accepted there. They return
+nothing or raise InvalidValue. They look at complete values, so the same ones serve module arguments, ipvsadm-save text
+and what a patch makes of an entry that exists.
 """
 
 from __future__ import annotations
@@ -61,6 +63,7 @@ MAX_THRESHOLD = 2**31 - 1  # more is EINVAL (measured, Linux 6.1 and 6.12), alth
 MAX_PERSISTENCE_TIMEOUT = 86400 * 31
 
 _PREFIX_LENGTH = re.compile(r"[0-9A-Fa-f:.]+/[0-9.]+")  # as in the addresses of an interface
+_V4_MAPPED = b"\0" * 10 + b"\xff\xff"
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,15}")  # IP_VS_SCHEDNAME_MAXLEN and IP_VS_PENAME_MAXLEN are 16 with the NUL
 
 
@@ -287,3 +290,110 @@ def parse_name(text: str) -> str:
     if not _NAME.fullmatch(text) or text == "none":
         raise ValueError("must be a name of 1 to 15 letters, digits, '_', '.' or '-', and not 'none'")
     return text
+
+
+def _unusable(address: bytes) -> str:
+    """Why an address can be neither a VIP nor a real server; "" where it can."""
+    if not any(address):
+        return "must not be the unspecified address"
+    if len(address) == 4:
+        if address == b"\xff\xff\xff\xff":
+            return "must not be the broadcast address"
+        return "must not be a multicast address" if 224 <= address[0] < 240 else ""
+    if address[0] == 0xFF:
+        return "must not be a multicast address"
+    return "must be written as an IPv4 address" if address.startswith(_V4_MAPPED) else ""
+
+
+def check_service_key(label: str, key: ServiceKey, option: str = "address") -> None:
+    """Refuse identities that the kernel takes and then serves wrongly or not at all. ``option``: what held it."""
+    if key.fwmark:
+        return
+    reason = _unusable(key.address)
+    if reason:
+        raise InvalidValue(label, option, address_text(key.address), reason)
+
+
+def check_settings(label: str, key: ServiceKey, settings: Settings) -> None:
+    """Refuse settings that make no sense for the service they are for."""
+    if key.fwmark:
+        return
+    if not key.port and not settings.persistence_timeout:
+        # The kernel takes it and then logs an error for every packet (ip_vs_schedule).
+        raise InvalidValue(label, "port", 0, "(every port) needs a persistent service: set persistence_timeout")
+    if settings.one_packet and key.protocol != UDP:
+        raise InvalidValue(label, "one_packet", True, "is for udp and firewall mark services only")
+
+
+def check_scheduler_flags(label: str, scheduler: str, names: list[str]) -> int:
+    """The bits of flag names; refuse names that the scheduler does not have."""
+    known = scheduler_flag_bits(scheduler)
+    flags = 0
+    for name in names:
+        if name not in known:
+            raise InvalidValue(
+                label, "scheduler_flags", name, f"must be of {', '.join(sorted(known))} with scheduler {scheduler}"
+            )
+        flags |= known[name]
+    return flags
+
+
+def check_real_server_key(label: str, key: RealServerKey) -> None:
+    """Refuse addresses that the kernel refuses with a bare EINVAL."""
+    if len(key.address) == 4 and 0 < key.address[0] < 224:
+        return  # the usual case
+    reason = _unusable(key.address)
+    if not reason and len(key.address) == 16 and key.address[0] == 0xFE and key.address[1] & 0xC0 == 0x80:
+        reason = "must not be a link-local address"
+    if reason:
+        raise InvalidValue(label, "real server address", address_text(key.address), reason)
+
+
+def check_real_server(label: str, service: ServiceKey, key: RealServerKey, server: RealServer) -> None:
+    """Refuse combinations that the kernel refuses without saying why, or that could never carry a packet."""
+    where = f"real server {key}:"
+    if server.forward_method in (DR, TUN) and not service.fwmark and key.port != service.port:
+        method = FORWARD_METHOD_NAMES[server.forward_method]
+        raise InvalidValue(
+            label, f"{where} port", key.port, f"must be the service's port {service.port} with forward_method {method}"
+        )
+    if key.family != service.family and server.forward_method != TUN:
+        raise InvalidValue(
+            label,
+            f"{where} address",
+            address_text(key.address),
+            "may be of another family than the service only with forward_method tun",
+        )
+    if server.lower_threshold > server.upper_threshold:
+        raise InvalidValue(
+            label,
+            f"{where} lower_threshold",
+            server.lower_threshold,
+            f"must not be above upper_threshold ({server.upper_threshold})",
+        )
+    if server.forward_method == TUN:
+        _check_tunnel(label, where, server)
+    elif any(server[4:]):
+        raise InvalidValue(
+            label,
+            f"{where} forward_method",
+            FORWARD_METHOD_NAMES.get(server.forward_method),
+            "has no tunnel options",
+        )
+
+
+def _check_tunnel(label: str, where: str, server: RealServer) -> None:
+    kind = TUNNEL_TYPE_NAMES.get(server.tunnel_type, str(server.tunnel_type))
+    if server.tunnel_type == GUE and not server.tunnel_port:
+        raise InvalidValue(label, f"{where} tunnel_port", 0, "must be set with tunnel_type gue")
+    if server.tunnel_type != GUE and server.tunnel_port:
+        raise InvalidValue(label, f"{where} tunnel_port", server.tunnel_port, f"means nothing with tunnel_type {kind}")
+    allowed = {IPIP: (NOCSUM,), GRE: (NOCSUM, CSUM)}.get(server.tunnel_type)
+    if allowed and server.tunnel_checksum not in allowed:
+        name = TUNNEL_CHECKSUM_NAMES.get(server.tunnel_checksum, server.tunnel_checksum)
+        raise InvalidValue(label, f"{where} tunnel_checksum", name, f"is not possible with tunnel_type {kind}")
+
+
+def default_port(service: ServiceKey) -> int:
+    """A real server's port where none is given: the service's, 0 with a firewall mark."""
+    return 0 if service.fwmark else service.port

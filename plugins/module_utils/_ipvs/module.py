@@ -1,28 +1,21 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Between the ipvs_* modules and the code that does the work.
-
-PRIVATE to the collection lvs.cluster: may change without notice.
-"""
+"""Between the ipvs_* modules and the code that does the work."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from .._host.parts import Part, PartFailedError
-from .._host.respawn import fail_without_library, respawn_with_library
-from .converge import ConvergeError, Outcome, converge
+from .._host.task import Part, PartFailedError, fail_without_library, respawn_with_library
+from .converge import Change, ConvergeError, Outcome, converge
 from .kernel import Ipvs, KernelError, LibraryMissing
 from .model import InvalidValue, ServicePatch, Settings, VirtualService
 from .plan import NOTHING_MORE, PURGE_ALL, MissingService, Scope, plan
-
-if TYPE_CHECKING:
-    from .settings import Change
 
 Result = dict[str, Any]
 
@@ -147,14 +140,13 @@ def systemctl(module: AnsibleModule, arguments: Sequence[str]) -> None:
 
 
 def boot_command(module: AnsibleModule) -> str:
-    """The first words of the command line that restores at boot (_host/boot_python.py). Raises KernelError."""
-    from .._host.boot_python import boot_command as find
+    """The first words of the command line that restores at boot (boot.py). Raises KernelError."""
     from .._host.errors import HostError
-    from .._host.runner import runner
-    from . import persist
+    from .._host.process import runner
+    from . import boot
 
     try:
-        return find(runner(module), persist.installed_python())
+        return boot.boot_command(runner(module), boot.installed_python())
     except HostError as error:
         raise KernelError(str(error)) from error
 

@@ -3,10 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the module ipvs_drain does: real servers out of all their services on this director, and back in.
 
-PRIVATE to the collection lvs.cluster: may change without notice.
-
 A service is either ours, then its weights are set here, or the health checker's, which sets them when it sees the file
-(:mod:`.drain_files`). The files are the record for both.
+(_host/drain_files.py). The files are the record for both.
 """
 
 from __future__ import annotations
@@ -16,8 +14,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from ansible.module_utils.basic import AnsibleModule
 
-from . import arguments, drain, drain_files, health_program, info, model, module, persist
-from .converge import ConvergeError, Outcome, converge, in_words
+from .._host import drain_files
+from . import arguments, drain, model, module, persist, programs, readings
+from .converge import ConvergeError, Outcome, converge, in_words, turn
 from .kernel import Ipvs, KernelError
 from .model import (
     InvalidValue,
@@ -104,7 +103,7 @@ class _Run:
 
     def result(self) -> module.Result:
         with Ipvs(load=False) as ipvs:
-            with drain.turn(not self._module.check_mode):
+            with turn(not self._module.check_mode):
                 result = self._take_out(ipvs) if self._params["state"] == "drained" else self._put_back(ipvs)
             if self._params["wait"] and not self._module.check_mode:
                 try:
@@ -193,8 +192,8 @@ class _Run:
 
     def _tell(self, ipvs: Ipvs) -> None:
         """keepalived and ldirectord look at the files themselves, and mon at nothing but real servers."""
-        if self._theirs and health_program.present():
-            health_program.follow(ipvs)
+        if self._theirs and programs.present():
+            programs.follow(ipvs)
 
     def _read(self, ipvs: Ipvs) -> Table:
         return ipvs.read({patch.key for patch in self._all()}.__contains__)
@@ -232,10 +231,10 @@ class _Run:
 
     def _entries(
         self, ipvs: Ipvs, patches: Iterable[ServicePatch]
-    ) -> Iterator[tuple[ServicePatch, RealServerKey, info.Facts]]:
+    ) -> Iterator[tuple[ServicePatch, RealServerKey, readings.Facts]]:
         """The real servers that this is about, as the kernel has them."""
         for patch in patches:
-            for key, _server, facts in info.real_servers(ipvs, patch.key):
+            for key, _server, facts in readings.real_servers(ipvs, patch.key):
                 if key in (patch.real_servers or {}):
                     yield patch, key, facts
 
@@ -333,7 +332,7 @@ class _Run:
         """
         moved: dict[tuple[ServiceKey, RealServerKey], str] = {}
         for away in _AWAY:
-            with drain.turn(True):
+            with turn(True):
                 patches = self._with_flows(ipvs, first=not moved)
                 if not patches:
                     break
@@ -440,7 +439,7 @@ def _as_arguments(patch: ServicePatch, found: VirtualService | None) -> dict[str
 
     What the table lacks is named too, without a weight: whoever gives this back names all real servers.
     """
-    facts = info.service_facts(patch.key, model.Settings())
+    facts = readings.service_facts(patch.key, model.Settings())
     there = found.real_servers if found is not None else {}
     identity: dict[str, object] = {
         name: facts[name] for name in ("address", "port", "protocol", "fwmark", "family") if name in facts

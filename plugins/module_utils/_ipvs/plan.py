@@ -1,9 +1,7 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Current table + desired patches + scope -> ordered operations and the predicted table.
-
-PRIVATE to the collection lvs.cluster: may change without notice. Pure.
+"""Current table + desired patches + scope -> ordered operations and the predicted table. Pure.
 
 Order matters in three ways. An entry that exists is edited in place, never deleted and added again, since that would
 take its connections. Additions and edits come before removals, so a batch that fails in between has removed nothing.
@@ -16,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from . import checks, model
+from . import model
 from .model import (
     InvalidValue,
     RealServer,
@@ -105,7 +103,7 @@ def merge_settings(patch: ServicePatch, current: Settings | None) -> Settings:
     one_packet = base.one_packet if given.one_packet is None else given.one_packet
     merged = Settings(scheduler, flags, timeout, netmask, engine, one_packet).normalised(family)
     if merged != current:
-        checks.check_settings(patch.label, patch.key, merged)
+        model.check_settings(patch.label, patch.key, merged)
     return merged
 
 
@@ -140,7 +138,7 @@ def merge_real_server(
             )
         elif merged.tunnel_type != current.tunnel_type:
             merged = merged._replace(tunnel_port=given.tunnel_port or 0, tunnel_checksum=given.tunnel_checksum or 0)
-    checks.check_real_server(patch.label, patch.key, key, merged)
+    model.check_real_server(patch.label, patch.key, key, merged)
     return merged
 
 

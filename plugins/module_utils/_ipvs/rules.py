@@ -1,9 +1,7 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tables as text, in the form of ``ipvsadm-save -n``, both ways.
-
-PRIVATE to the collection lvs.cluster: may change without notice. Pure.
+"""Tables as text, in the form of ``ipvsadm-save -n``, both ways. Pure.
 
 The text that ``render`` makes can be fed to ``ipvsadm --restore``, which takes no comments, without what stands behind
 ``#``. It also holds what ipvsadm itself leaves out when it saves: the thresholds (``-x``, ``-y``). ``parse`` reads
@@ -18,7 +16,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from socket import inet_pton
 
-from . import checks, model
+from . import model
 from .model import (
     AF_INET,
     AF_INET6,
@@ -350,7 +348,7 @@ def _parse_service_key(where: str, option: str, text: str, ipv6: bool) -> Servic
         raise InvalidValue(where, "-6", "", "goes with -f only")
     address, port = _endpoint(where, option, text)
     key = ServiceKey(0, model.family_of(address), _IDENTITY[option], address, port or 0)
-    checks.check_service_key(where, key)
+    model.check_service_key(where, key)
     return key
 
 
@@ -373,7 +371,7 @@ def _parse_settings(where: str, key: ServiceKey, options: dict[str, str]) -> Set
     flags = 0
     if "-b" in options:
         names = [name for name in options["-b"].split(",") if name]
-        flags = checks.check_scheduler_flags(where, scheduler or model.DEFAULT_SCHEDULER, names)
+        flags = model.check_scheduler_flags(where, scheduler or model.DEFAULT_SCHEDULER, names)
         if not names and scheduler in ("sh", "mh"):
             # ipvsadm has no name for the third flag of these two and writes an empty list.
             flags = model.SCHEDULER_FLAG_3
@@ -384,8 +382,8 @@ def _server_key(where: str, service: ServiceKey, options: dict[str, str]) -> Rea
     if "-r" not in options:
         raise InvalidValue(where, "-r", "", "is needed to name the real server")
     address, port = _endpoint(where, "-r", options["-r"])
-    key = RealServerKey(model.family_of(address), address, checks.default_port(service) if port is None else port)
-    checks.check_real_server_key(where, key)
+    key = RealServerKey(model.family_of(address), address, model.default_port(service) if port is None else port)
+    model.check_real_server_key(where, key)
     return key
 
 

@@ -1,49 +1,31 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Read, plan, apply, read back, for what IPVS keeps besides its table: timeouts, daemons, counters.
-
-PRIVATE to the collection lvs.cluster: may change without notice.
-"""
+"""Read, plan, apply, read back, for what IPVS keeps besides its table: timeouts and sync daemons."""
 
 from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
 
-from . import daemon, info, model, proc, timeouts, uapi, wire
-from .converge import ConvergeError, in_words
+from ansible.module_utils.basic import AnsibleModule
+
+from . import daemon, module, netlink, timeouts
+from .converge import NO_CHANGE, Change, ConvergeError, in_words
 from .kernel import Ipvs, KernelError, LibraryMissing, explain
-from .model import InvalidValue, ServiceKey
-
-
-class Change(NamedTuple):
-    """What was (or in check mode would be) done: the settings before and after as text, both empty where alike."""
-
-    before: str
-    after: str
-
-    @property
-    def changed(self) -> bool:
-        """Whether anything was to do."""
-        return self.before != self.after
-
-
-NO_CHANGE = Change("", "")
 
 
 def set_timeouts(ipvs: Ipvs, given: Mapping[str, int], check_mode: bool) -> tuple[Change, timeouts.Timeouts]:
     """Set timeouts by name; what changed, and all of them afterwards. Raises KernelError, ConvergeError."""
-    current = timeouts.decode(ipvs.numbers(uapi.GET_CONFIG))
+    current = timeouts.decode(ipvs.numbers(netlink.GET_CONFIG))
     predicted = timeouts.merged(current, given)
     if predicted == current:
         return NO_CHANGE, current
     if not check_mode:
-        code = ipvs.command(uapi.SET_CONFIG, timeouts.encode(given))
+        code = ipvs.command(netlink.SET_CONFIG, timeouts.encode(given))
         if code:
             raise ConvergeError(f"cannot set the timeouts of IPVS: {explain(code)}; nothing was changed")
-        actual = timeouts.decode(ipvs.numbers(uapi.GET_CONFIG))
+        actual = timeouts.decode(ipvs.numbers(netlink.GET_CONFIG))
         if actual != predicted:
             raise ConvergeError(
                 "the kernel acknowledged the timeouts, but they did not last: expected"
@@ -69,7 +51,7 @@ def keep_timeouts(
     """
     back = {name: one.before for name, one in old.items() if name not in given and one.before}
     try:
-        current = timeouts.decode(ipvs.numbers(uapi.GET_CONFIG))
+        current = timeouts.decode(ipvs.numbers(netlink.GET_CONFIG))
     except LibraryMissing:
         if given or back:
             raise
@@ -94,7 +76,7 @@ def _timeouts_back(ipvs: Ipvs, before: timeouts.Timeouts, change: Change) -> str
     if not change.changed:
         return "the timeouts were not changed"
     try:
-        code = ipvs.command(uapi.SET_CONFIG, timeouts.encode(before._asdict()))
+        code = ipvs.command(netlink.SET_CONFIG, timeouts.encode(before._asdict()))
     except KernelError as error:
         return f"putting the timeouts back failed as well: {error}"
     return f"putting the timeouts back failed as well: {explain(code)}" if code else "the timeouts were put back"
@@ -102,7 +84,7 @@ def _timeouts_back(ipvs: Ipvs, before: timeouts.Timeouts, change: Change) -> str
 
 def read_daemons(ipvs: Ipvs) -> dict[str, daemon.SyncDaemon]:
     """The daemons that run, by role; none where IPVS is not loaded."""
-    return dict(daemon.decode(data, message) for data, message in ipvs.ask(uapi.GET_DAEMON))
+    return dict(daemon.decode(data, message) for data, message in ipvs.ask(netlink.GET_DAEMON))
 
 
 def set_daemons(
@@ -160,44 +142,41 @@ def _put_back(ipvs: Ipvs, before: daemon.Daemons, roles: list[str]) -> str:
     return "the daemons run as before" if back else "nothing was changed"
 
 
-def zero_counters(ipvs: Ipvs, service: ServiceKey | None, check_mode: bool) -> tuple[Change, dict[str, Any]]:
-    """Zero the counters of a service and its real servers, or (None) all counters.
+def prepare_timeouts(ansible: AnsibleModule, params: module.Result) -> Callable[[], module.Result]:
+    """Return what does the work of the module ipvs_timeout and returns its result. It raises what settings raises.
 
-    Returns what changed, and the counters before: ``services`` in the form of ipvs_info, and without ``service``
-    ``statistics``, the totals. There is no reading back: traffic counts on.
+    ``params`` are the arguments of that module. Raises InvalidValue.
     """
-    if not ipvs.opened():
-        return NO_CHANGE, {"services": [], **({} if service else {"statistics": dict.fromkeys(wire.COUNTERS, 0)})}
-    services, _table = info.services(ipvs, None if service is None else (lambda key: key == service))
-    if service is not None and not services:
-        reason = "there is no such virtual service, so it has no counters"
-        raise InvalidValue(service, "service", str(service), reason, whole=True)
-    before: dict[str, Any] = {"services": services}
-    entries = [entry for one in services for entry in (one, *one["real_servers"])]
-    if service is None:
-        before["statistics"] = proc.totals()[0]
-        entries.append(before)
-    if not any(any(entry["statistics"].values()) for entry in entries):
-        return NO_CHANGE, before
-    if not check_mode:
-        code = ipvs.command(uapi.ZERO, b"" if service is None else wire.service_payload(service))
-        if code:
-            raise ConvergeError(f"cannot zero counters: {explain(code)}")
-    return Change(_counters(before, zero=False), _counters(before, zero=True)), before
+    present = params["state"] == "present"
+    given = timeouts.from_arguments(params) if present else {}
+    if params["persist"] or not present:
+        return lambda: _keep_given(ansible, given)
+    if not given:
+        ansible.fail_json(msg="one of the following is required: tcp, tcp_fin, udp")
+    return lambda: _set_given(ansible, given)
 
 
-def _counters(before: Mapping[str, Any], zero: bool) -> str:
-    """A line for the totals, every service and every real server that has counted something."""
-    lines = [("total", before["statistics"])] if "statistics" in before else []
-    for service in before["services"]:
-        label = info.identity(service)
-        lines.append((label, service["statistics"]))
-        # One that was removed while its service was zeroed comes back with what it had counted (ip_vs_trash_get_dest).
-        for server in service["real_servers"]:
-            endpoint = model.endpoint(model.pack_address(server["address"]), server["port"])
-            lines.append((f"{label} real server {endpoint}", server["statistics"]))
-    return "".join(
-        f"{label}: {', '.join(f'{name} {0 if zero else value}' for name, value in statistics.items())}\n"
-        for label, statistics in lines
-        if any(statistics.values())
-    )
+def _set_given(ansible: AnsibleModule, given: dict[str, int]) -> module.Result:
+    with Ipvs(load=not ansible.check_mode) as ipvs:
+        change, now = set_timeouts(ipvs, given, ansible.check_mode)
+    return module.change("IPVS timeouts", change, timeouts=now._asdict())
+
+
+def _keep_given(ansible: AnsibleModule, given: dict[str, int]) -> module.Result:
+    """Set what is given, put back what is kept and no longer given, and keep what is given."""
+    from . import boot, persist
+
+    old = boot.recorded_timeouts()
+    python = module.boot_command(ansible) if given else ""
+    changes: list[persist.Kept] = []
+
+    def keep(kept: Mapping[str, timeouts.Kept]) -> None:
+        changes.append(boot.to_keep_timeouts(kept, python))
+        persist.carry_out(changes[0], lambda arguments: module.systemctl(ansible, arguments))
+
+    with Ipvs(load=not ansible.check_mode and bool(given), needed=bool(given)) as ipvs:
+        change, now, kept = keep_timeouts(ipvs, given, old, ansible.check_mode, keep)
+    files = changes[0] if changes else boot.to_keep_timeouts(kept, python)
+    result = module.change("IPVS timeouts", change, timeouts=now._asdict())
+    diffs = ([result["diff"]] if change.changed else []) + files.diff()
+    return {**result, "changed": change.changed or files.changed, "diff": diffs}

@@ -1,10 +1,7 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The three timeouts of IPVS connections as values.
-
-PRIVATE to the collection lvs.cluster: may change without notice. Pure.
-"""
+"""The three timeouts of IPVS connections as values. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from . import uapi
+from . import netlink
 from .model import InvalidValue
 
 _KEPT = re.compile(r"(tcp|tcp_fin|udp) ([1-9][0-9]{0,6}) before ([0-9]{1,7})", re.ASCII)
@@ -26,6 +23,15 @@ class Timeouts(NamedTuple):
     tcp: int = 0
     tcp_fin: int = 0  # after a FIN
     udp: int = 0
+
+
+def spec() -> dict[str, Any]:
+    """The timeouts of connections, and whether they are kept."""
+    return {
+        **{name: {"type": "int"} for name in ("tcp", "tcp_fin", "udp")},
+        "persist": {"type": "bool", "default": False},
+        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    }
 
 
 def from_arguments(arguments: Mapping[str, Any]) -> dict[str, int]:
@@ -84,9 +90,11 @@ def parse_kept(text: str, path: str, skip: Callable[[InvalidValue], None] | None
 
 def encode(given: Mapping[str, int]) -> bytes:
     """The payload of SET_CONFIG; the kernel keeps what is not in it."""
-    return b"".join(uapi.attribute(uapi.TIMEOUTS[name], uapi.U32.pack(value)) for name, value in sorted(given.items()))
+    return b"".join(
+        netlink.attribute(netlink.TIMEOUTS[name], netlink.U32.pack(value)) for name, value in sorted(given.items())
+    )
 
 
 def decode(numbers: Mapping[int, int]) -> Timeouts:
     """From the attributes of a GET_CONFIG answer; zeros where IPVS is not loaded."""
-    return Timeouts(**{name: numbers.get(kind, 0) for name, kind in uapi.TIMEOUTS.items()})
+    return Timeouts(**{name: numbers.get(kind, 0) for name, kind in netlink.TIMEOUTS.items()})

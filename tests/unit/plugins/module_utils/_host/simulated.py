@@ -7,16 +7,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ansible_collections.lvs.cluster.plugins.module_utils._host.engine import Operation, RemoveDirectory, predict
 from ansible_collections.lvs.cluster.plugins.module_utils._host.errors import HostError
-from ansible_collections.lvs.cluster.plugins.module_utils._host.operations import (
-    LoadModule,
-    Operation,
-    RemoveDirectory,
-    SetSysctl,
-    predict,
-)
 from ansible_collections.lvs.cluster.plugins.module_utils._host.state import HostState
-from ansible_collections.lvs.cluster.plugins.module_utils._host.sysctl import influenced, interfaces_in
+from ansible_collections.lvs.cluster.plugins.module_utils._host.sysctl import (
+    LoadModule,
+    SetSysctl,
+    influenced,
+    interfaces_in,
+)
 
 
 class SimulatedHost:

@@ -12,10 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.lvs.cluster.plugins.module_utils._host.address import parse_address
-from ansible_collections.lvs.cluster.plugins.module_utils._host.arp_plan import parse_silence
+from ansible_collections.lvs.cluster.plugins.module_utils._host.arp import parse_silence
 from ansible_collections.lvs.cluster.plugins.module_utils._host.errors import HostError
-from ansible_collections.lvs.cluster.plugins.module_utils._host.given import unicast_address
+from ansible_collections.lvs.cluster.plugins.module_utils._host.validate import parse_address, unicast_address
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import model
 from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import address_fault, to_address
 

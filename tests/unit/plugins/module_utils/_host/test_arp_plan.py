@@ -13,20 +13,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.lvs.cluster.plugins.module_utils._host import arp_plan
-from ansible_collections.lvs.cluster.plugins.module_utils._host.arp_plan import (
+from ansible_collections.lvs.cluster.plugins.module_utils._host import arp
+from ansible_collections.lvs.cluster.plugins.module_utils._host.arp import (
     RECORD_FILE,
     SYSCTL_FILE,
+    VIPS_UNIT,
     ArpSilence,
     parse_silence,
     plan_silence,
 )
+from ansible_collections.lvs.cluster.plugins.module_utils._host.engine import Add, Outcome, Remove, settle
 from ansible_collections.lvs.cluster.plugins.module_utils._host.errors import HostError
-from ansible_collections.lvs.cluster.plugins.module_utils._host.operations import Add, Remove, SetSysctl
-from ansible_collections.lvs.cluster.plugins.module_utils._host.record import parse_record
-from ansible_collections.lvs.cluster.plugins.module_utils._host.settle import Outcome, settle
-from ansible_collections.lvs.cluster.plugins.module_utils._host.state import Address, HostState
-from ansible_collections.lvs.cluster.plugins.module_utils._host.unit import VIPS_UNIT
+from ansible_collections.lvs.cluster.plugins.module_utils._host.state import Address, HostState, parse_record
+from ansible_collections.lvs.cluster.plugins.module_utils._host.sysctl import SetSysctl
 from ansible_collections.lvs.cluster.tests.unit.plugins.module_utils._host.simulated import SimulatedHost
 
 DIRECTORIES = frozenset({"/etc", "/etc/sysctl.d", "/var", "/var/lib"})
@@ -36,7 +35,7 @@ POOL = ("192.0.2.10", "192.0.2.11", "192.0.2.12", "2001:db8::10")
 
 def host(*addresses: str, directories: frozenset[str] = DIRECTORIES, **sysctls: str) -> HostState:
     """A host with lo and eth0; addresses like "192.0.2.10/32 lo", sysctls like all_arp_ignore="1"."""
-    values = {f"{CONF}/{name}/{option}": "0" for name in ("all", "lo", "eth0") for option in arp_plan.SILENCE}
+    values = {f"{CONF}/{name}/{option}": "0" for name in ("all", "lo", "eth0") for option in arp.SILENCE}
     for name, value in sysctls.items():
         interface, option = name.split("_", 1)
         values[f"{CONF}/{interface}/{option}"] = value

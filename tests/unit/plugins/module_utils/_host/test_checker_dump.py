@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.lvs.cluster.plugins.module_utils._host.checker_dump import added, complete
+from ansible_collections.lvs.cluster.plugins.module_utils._host.running_keepalived import added, checkers_complete
 
 DUMP = """\
 ------< Global definitions >------
@@ -70,9 +70,9 @@ def test_servers_that_are_in_the_table_with_their_weights() -> None:
 
 
 def test_complete_with_the_health_checkers() -> None:
-    assert complete(DUMP)
-    assert not complete(DUMP[: DUMP.index("------< Health")])
-    assert not complete(DUMP[:-1])
+    assert checkers_complete(DUMP)
+    assert not checkers_complete(DUMP[: DUMP.index("------< Health")])
+    assert not checkers_complete(DUMP[:-1])
 
 
 @given(st.data())
@@ -87,4 +87,4 @@ def test_any_part_of_it_is_read(data: st.DataObject) -> None:
 @pytest.mark.parametrize("text", ["", "\n", "------< Virtual server >------\n"])
 def test_nothing(text: str) -> None:
     assert added(text) == []
-    assert not complete(text)
+    assert not checkers_complete(text)

@@ -12,16 +12,14 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.module_utils._host import systemd
-from ansible_collections.lvs.cluster.plugins.module_utils._host.addresses import Addresses
-from ansible_collections.lvs.cluster.plugins.module_utils._host.arp_plan import parse_silence
+from ansible_collections.lvs.cluster.plugins.module_utils._host import target
+from ansible_collections.lvs.cluster.plugins.module_utils._host.arp import converge_silence, parse_silence
+from ansible_collections.lvs.cluster.plugins.module_utils._host.engine import Outcome
 from ansible_collections.lvs.cluster.plugins.module_utils._host.errors import HostError
-from ansible_collections.lvs.cluster.plugins.module_utils._host.kernel_plan import parse_settings
-from ansible_collections.lvs.cluster.plugins.module_utils._host.kernel_settings import converge_kernel
-from ansible_collections.lvs.cluster.plugins.module_utils._host.settle import Outcome
-from ansible_collections.lvs.cluster.plugins.module_utils._host.silence import converge_silence
+from ansible_collections.lvs.cluster.plugins.module_utils._host.network import Addresses
 from ansible_collections.lvs.cluster.plugins.module_utils._host.state import Address
 from ansible_collections.lvs.cluster.plugins.module_utils._host.target import Target
+from ansible_collections.lvs.cluster.plugins.module_utils._host.tuning import converge_kernel, parse_settings
 
 Tree = dict[str, str]
 
@@ -230,7 +228,7 @@ def test_the_two_modules_share_a_directory(machine: Machine) -> None:
 
 
 def test_persist_needs_systemd_and_ip(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(systemd, "has_command", lambda name: False)
+    monkeypatch.setattr(target, "has_command", lambda name: False)
     with pytest.raises(HostError, match=r"^persist: the command ip is missing"):
         machine.silence("192.0.2.10", check_mode=True)
     (machine.root / "run/systemd/system").rmdir()

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.lvs.cluster.plugins.module_utils._host import director_state
-from ansible_collections.lvs.cluster.plugins.module_utils._host.address import parse_address
 from ansible_collections.lvs.cluster.plugins.module_utils._host.director_state import Held
+from ansible_collections.lvs.cluster.plugins.module_utils._host.validate import parse_address
 from ansible_collections.lvs.cluster.plugins.plugin_utils import blocks, keepalived
 from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import build_cluster
 

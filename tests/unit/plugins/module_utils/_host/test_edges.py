@@ -14,12 +14,13 @@ import pytest
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.lvs.cluster.plugins.module_utils._host import capability, files, procsys
+from ansible_collections.lvs.cluster.plugins.module_utils._host import files, process, running_kernel
+from ansible_collections.lvs.cluster.plugins.module_utils._host.arp import vips_unit
 from ansible_collections.lvs.cluster.plugins.module_utils._host.errors import HostError
-from ansible_collections.lvs.cluster.plugins.module_utils._host.kmod import KernelModules
-from ansible_collections.lvs.cluster.plugins.module_utils._host.runner import runner
-from ansible_collections.lvs.cluster.plugins.module_utils._host.systemd import RunCommand, Systemd, booted
-from ansible_collections.lvs.cluster.plugins.module_utils._host.unit import Unit, escape, vips_unit
+from ansible_collections.lvs.cluster.plugins.module_utils._host.process import RunCommand, booted, runner
+from ansible_collections.lvs.cluster.plugins.module_utils._host.running_kernel import KernelModules
+from ansible_collections.lvs.cluster.plugins.module_utils._host.state import Unit, escape
+from ansible_collections.lvs.cluster.plugins.module_utils._host.target import Systemd
 
 
 class Commands:
@@ -275,16 +276,16 @@ def test_sysctls_are_read_and_written(kernel: Path) -> None:
     proc = str(kernel / "proc")
     key = "net/ipv4/tcp_rmem"
     (kernel / "proc/sys" / key).write_text("1\t2\t3\n")
-    assert procsys.read_sysctls([key, "net/ipv4/none", "net/ipv4/tcp_rmem/x"], proc) == {
+    assert running_kernel.read_sysctls([key, "net/ipv4/none", "net/ipv4/tcp_rmem/x"], proc) == {
         key: "1 2 3",
         "net/ipv4/none": None,
         "net/ipv4/tcp_rmem/x": None,
     }
-    procsys.write_sysctl(key, "4 5 6", proc)
-    assert procsys.read_sysctls([key], proc) == {key: "4 5 6"}
+    running_kernel.write_sysctl(key, "4 5 6", proc)
+    assert running_kernel.read_sysctls([key], proc) == {key: "4 5 6"}
     with pytest.raises(HostError, match=r"net\.ipv4\.conf is a group of sysctls"):
-        procsys.read_sysctls(["net/ipv4/conf"], proc)
-    assert procsys.read_interfaces(proc) == ()
+        running_kernel.read_sysctls(["net/ipv4/conf"], proc)
+    assert running_kernel.read_interfaces(proc) == ()
 
 
 def test_sysctl_files_are_found_by_name(tmp_path: Path) -> None:
@@ -296,7 +297,7 @@ def test_sysctl_files_are_found_by_name(tmp_path: Path) -> None:
     ):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(path)
-    assert sorted(procsys.read_sysctl_files(str(tmp_path))) == [
+    assert sorted(running_kernel.read_sysctl_files(str(tmp_path))) == [
         ("/etc/sysctl.d/50-a.conf", "etc/sysctl.d/50-a.conf"),
         ("/run/sysctl.d/60-b.conf", "run/sysctl.d/60-b.conf"),
     ]
@@ -320,7 +321,7 @@ def test_missing_rights_are_explained(
     (tmp_path / "self/status").write_text(f"Name:\tpython3\nCapEff:\t{capabilities}\n")
     monkeypatch.setattr(os, "geteuid", lambda: user)
     with pytest.raises(HostError) as error:
-        capability.require_root(str(tmp_path))
+        process.require_root(str(tmp_path))
     assert str(error.value) == sentence
 
 
@@ -328,4 +329,4 @@ def test_root_with_its_rights_passes(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "self").mkdir()
     (tmp_path / "self/status").write_text("CapEff:\t000001ffffffffff\n")
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    capability.require_root(str(tmp_path))
+    process.require_root(str(tmp_path))

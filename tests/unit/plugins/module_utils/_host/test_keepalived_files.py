@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.lvs.cluster.plugins.module_utils._host.errors import HostError
-from ansible_collections.lvs.cluster.plugins.module_utils._host.keepalived import clear
+from ansible_collections.lvs.cluster.plugins.module_utils._host.running_keepalived import clear
 
 
 @pytest.fixture(name="path")

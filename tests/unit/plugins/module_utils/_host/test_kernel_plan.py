@@ -13,8 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ansible_collections.lvs.cluster.plugins.module_utils._host.engine import ChangeFile, Outcome, settle
 from ansible_collections.lvs.cluster.plugins.module_utils._host.errors import HostError
-from ansible_collections.lvs.cluster.plugins.module_utils._host.kernel_plan import (
+from ansible_collections.lvs.cluster.plugins.module_utils._host.state import HostState, parse_record
+from ansible_collections.lvs.cluster.plugins.module_utils._host.sysctl import LoadModule, SetSysctl
+from ansible_collections.lvs.cluster.plugins.module_utils._host.tuning import (
     FILES,
     MODULES_FILE,
     OPTIONS_FILE,
@@ -28,10 +31,6 @@ from ansible_collections.lvs.cluster.plugins.module_utils._host.kernel_plan impo
     parse_settings,
     plan_kernel,
 )
-from ansible_collections.lvs.cluster.plugins.module_utils._host.operations import ChangeFile, LoadModule, SetSysctl
-from ansible_collections.lvs.cluster.plugins.module_utils._host.record import parse_record
-from ansible_collections.lvs.cluster.plugins.module_utils._host.settle import Outcome, settle
-from ansible_collections.lvs.cluster.plugins.module_utils._host.state import HostState
 from ansible_collections.lvs.cluster.tests.unit.plugins.module_utils._host.simulated import SimulatedHost
 
 CONF = "net/ipv4/conf"

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.lvs.cluster.plugins.module_utils._host import module as host
-from ansible_collections.lvs.cluster.plugins.module_utils._host import rtnetlink
+from ansible_collections.lvs.cluster.plugins.module_utils._host import network
+from ansible_collections.lvs.cluster.plugins.module_utils._host import target as host
+from ansible_collections.lvs.cluster.plugins.module_utils._host.engine import Outcome
 from ansible_collections.lvs.cluster.plugins.module_utils._host.errors import MissingLibrary
-from ansible_collections.lvs.cluster.plugins.module_utils._host.settle import Outcome
 
 MODULES = "ansible_collections.lvs.cluster.plugins.modules"
 UTILS = "ansible_collections.lvs.cluster.plugins.module_utils._host"
@@ -27,7 +27,7 @@ def _without_library(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(_self: object) -> None:
         raise MissingLibrary("pyroute2", "python3-pyroute2")
 
-    monkeypatch.setattr(rtnetlink.Rtnetlink, "open", missing)
+    monkeypatch.setattr(network.Rtnetlink, "open", missing)
     monkeypatch.setattr(host, "require_root", lambda: None)
     monkeypatch.setattr(host, "respawn_with_library", lambda _module: None)
 
@@ -57,7 +57,7 @@ def test_there_is_nothing_to_remove(
 def test_there_is_nothing_to_remove_of_a_real_server(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    plans = ("arp_plan", "tunnel_plan", "route_plan")
+    plans = ("arp", "decapsulation", "routing")
     for plan in plans:
         monkeypatch.setattr(f"{UTILS}.{plan}.TRACES", [str(tmp_path / plan)])
     monkeypatch.setattr(f"{MODULES}.real_server.converge_table", lambda *_given: Outcome(False, "", "", ()))

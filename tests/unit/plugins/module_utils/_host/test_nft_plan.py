@@ -9,16 +9,16 @@ from dataclasses import replace
 
 import pytest
 
+from ansible_collections.lvs.cluster.plugins.module_utils._host.engine import settle
 from ansible_collections.lvs.cluster.plugins.module_utils._host.errors import HostError
-from ansible_collections.lvs.cluster.plugins.module_utils._host.nft_plan import (
+from ansible_collections.lvs.cluster.plugins.module_utils._host.nft_table import (
     CONFIG_DIRECTORY,
+    ChangeTable,
     balanced,
     parse_table,
     plan_table,
     script,
 )
-from ansible_collections.lvs.cluster.plugins.module_utils._host.operations import ChangeTable
-from ansible_collections.lvs.cluster.plugins.module_utils._host.settle import settle
 from ansible_collections.lvs.cluster.plugins.module_utils._host.state import HostState
 from ansible_collections.lvs.cluster.tests.unit.plugins.module_utils._host.simulated import SimulatedHost
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.lvs.cluster.plugins.module_utils._host.packages import missing_packages
+from ansible_collections.lvs.cluster.plugins.module_utils._host.prerequisites import missing_packages
 
 NONE = (127, "", "not found")
 # dpkg-query (1.21) prints what it knows, also of packages of which only the configuration is left, and ends with 1.

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.lvs.cluster.plugins.module_utils._host import parts
+from ansible_collections.lvs.cluster.plugins.module_utils._host import task
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.module import MANY, invocation
 from ansible_collections.lvs.cluster.plugins.modules import director
 
@@ -45,8 +45,8 @@ def refusal(capsys: pytest.CaptureFixture[str], **arguments: Any) -> dict[str, A
 def test_a_refusal_names_the_module_and_its_option(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, wrong: dict[str, Any], message: str
 ) -> None:
-    monkeypatch.setattr(parts, "require_root", lambda: None)
-    monkeypatch.setattr(parts, "respawn_with_library", lambda _module: None)
+    monkeypatch.setattr(task, "require_root", lambda: None)
+    monkeypatch.setattr(task, "respawn_with_library", lambda _module: None)
     assert re.fullmatch(message, refusal(capsys, **wrong)["msg"])
 
 
@@ -54,7 +54,7 @@ def test_without_root_nothing_else_is_said(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Files that root alone may read are not what is wrong."""
-    monkeypatch.setattr(parts, "respawn_with_library", lambda _module: None)
+    monkeypatch.setattr(task, "respawn_with_library", lambda _module: None)
     monkeypatch.setattr(os, "geteuid", lambda: 65534)
     said = refusal(capsys, services=[WEB], keepalived_configuration=str(tmp_path), sysctls={"no such": "1"})["msg"]
     assert "root" in said

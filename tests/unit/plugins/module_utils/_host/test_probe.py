@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.module_utils._host import nd_ask
-from ansible_collections.lvs.cluster.plugins.module_utils._host.arp_frame import Claims
+from ansible_collections.lvs.cluster.plugins.module_utils._host import probe
+from ansible_collections.lvs.cluster.plugins.module_utils._host.probe import Claims
 
 TARGET = socket.inet_pton(socket.AF_INET6, "2001:db8::10")
 HARDWARE = bytes.fromhex("020000000001")
@@ -48,7 +48,7 @@ def test_an_advertisement_counts_only_if_no_router_has_passed_it_on(
     message: bytes, hop_limit: int | None, counts: bool
 ) -> None:
     wire: Any = Wire(message, hop_limit)
-    assert nd_ask.receive(wire) == ((TARGET, "02:00:00:00:00:01") if counts else None)
+    assert probe.receive(wire) == ((TARGET, "02:00:00:00:00:01") if counts else None)
 
 
 def test_a_flood_of_answers_is_cut_off() -> None:

@@ -12,15 +12,12 @@ from typing import Any, Protocol
 
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.module_utils._host.arp_plan import plan_silence
-from ansible_collections.lvs.cluster.plugins.module_utils._host.nft_plan import parse_table, plan_table, union
-from ansible_collections.lvs.cluster.plugins.module_utils._host.operations import Plan
-from ansible_collections.lvs.cluster.plugins.module_utils._host.route_plan import parse_return_route, plan_return_route
-from ansible_collections.lvs.cluster.plugins.module_utils._host.routing import Rule
-from ansible_collections.lvs.cluster.plugins.module_utils._host.settle import Outcome, settle
-from ansible_collections.lvs.cluster.plugins.module_utils._host.state import HostState
-from ansible_collections.lvs.cluster.plugins.module_utils._host.tunnel_plan import parse_tunnels, plan_tunnels
-from ansible_collections.lvs.cluster.plugins.module_utils._host.unit import VIPS_UNIT
+from ansible_collections.lvs.cluster.plugins.module_utils._host.arp import VIPS_UNIT, plan_silence
+from ansible_collections.lvs.cluster.plugins.module_utils._host.decapsulation import parse_tunnels, plan_tunnels
+from ansible_collections.lvs.cluster.plugins.module_utils._host.engine import Outcome, Plan, settle
+from ansible_collections.lvs.cluster.plugins.module_utils._host.nft_table import parse_table, plan_table, union
+from ansible_collections.lvs.cluster.plugins.module_utils._host.routing import parse_return_route, plan_return_route
+from ansible_collections.lvs.cluster.plugins.module_utils._host.state import HostState, Rule
 from ansible_collections.lvs.cluster.tests.unit.plugins.module_utils._host import (
     test_arp_plan,
     test_route_plan,

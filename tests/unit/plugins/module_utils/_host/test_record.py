@@ -11,18 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.lvs.cluster.plugins.module_utils._host.engine import Plan, settle
 from ansible_collections.lvs.cluster.plugins.module_utils._host.errors import HostError
-from ansible_collections.lvs.cluster.plugins.module_utils._host.operations import Plan
-from ansible_collections.lvs.cluster.plugins.module_utils._host.record import (
+from ansible_collections.lvs.cluster.plugins.module_utils._host.state import (
+    HostState,
     KnownVip,
     Record,
     parse_record,
+    record_warnings,
     remembered_lines,
     render_record,
-    warnings,
 )
-from ansible_collections.lvs.cluster.plugins.module_utils._host.settle import settle
-from ansible_collections.lvs.cluster.plugins.module_utils._host.state import HostState
 
 TEXTS = st.text("abc./0", min_size=1, max_size=6)
 RECORDS = st.builds(
@@ -79,7 +78,7 @@ EMPTY = '"side_effects": {}, "directories": []'
 def test_what_can_be_read_of_a_damaged_record_is_known(text: str, found: Record, problem: str) -> None:
     text = text.replace("%s", EMPTY)
     assert parse_record("/r.json", text) == found
-    assert warnings({"/q.json": None, "/r.json": text, "/s.json": render_record(Record({"a": "1"}))}) == [
+    assert record_warnings({"/q.json": None, "/r.json": text, "/s.json": render_record(Record({"a": "1"}))}) == [
         f"/r.json is damaged, and these entries cannot be restored: {problem}. Restore them by hand after"
         " teardown; the next change writes the other entries again"
     ]

@@ -14,20 +14,20 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.module_utils._host import respawn
+from ansible_collections.lvs.cluster.plugins.module_utils._host import task
 
-PLUGINS = Path(respawn.__file__).resolve().parents[2]
-SYSTEM = respawn.SYSTEM_PYTHON
+PLUGINS = Path(task.__file__).resolve().parents[2]
+SYSTEM = task.SYSTEM_PYTHON
 
 MODULE = """\
 import sys
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils._host import module as host, parts
-from ansible_collections.lvs.cluster.plugins.module_utils._host.addresses import Addresses
-from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import library, module as ipvs
-from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.kernel import LibraryMissing
+from ansible_collections.lvs.cluster.plugins.module_utils._host import target as host, task
+from ansible_collections.lvs.cluster.plugins.module_utils._host.network import Addresses
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import module as ipvs
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.kernel import LibraryMissing, load_library
 
 
 def main():
@@ -35,7 +35,7 @@ def main():
 
     def work():
         try:
-            library.load()
+            load_library()
         except ImportError as error:
             raise LibraryMissing("missing") from error
         tell()
@@ -47,12 +47,12 @@ def main():
     def tell():
         ansible.fail_json(msg=f"{sys.executable} {ansible.check_mode}")
 
-    host.require_root = parts.require_root = lambda: None
+    host.require_root = task.require_root = lambda: None
     if ansible.params["side"] == "ipvs":
         ipvs.run(ansible, work)
     if ansible.params["side"] == "parts":
-        first = parts.Part("first", lambda: lambda: {"changed": False}, needs_pyroute2=False)
-        parts.run_parts(ansible, [first, ipvs.part(ansible, "table", lambda: work)])
+        first = task.Part("first", lambda: lambda: {"changed": False}, needs_pyroute2=False)
+        task.run_parts(ansible, [first, ipvs.part(ansible, "table", lambda: work)])
     host.run(ansible, lambda: None, converge)
 
 
@@ -72,7 +72,7 @@ def _ansible(tmp_path_factory: pytest.TempPathFactory, python_of_tests: str, bar
             shutil.copytree(PLUGINS, tree / "plugins", ignore=shutil.ignore_patterns("__pycache__"))
             (tree / "galaxy.yml").write_text("namespace: lvs\nname: cluster\nversion: 1.0.0\nreadme: README.md\n")
             (tree / "plugins/modules/which.py").write_text(MODULE)
-            source = tree / "plugins/module_utils/_host/respawn.py"
+            source = tree / "plugins/module_utils/_host/task.py"
             source.write_text(source.read_text().replace(f'SYSTEM_PYTHON = "{SYSTEM}"', f"SYSTEM_PYTHON = {system!r}"))
         command = [python_of_tests, "-m", "ansible", "adhoc", "localhost", "--connection=local", "--check"]
         command += ["--module-name=lvs.cluster.which", f"--args={json.dumps(arguments)}"]

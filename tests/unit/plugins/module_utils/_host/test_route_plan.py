@@ -14,16 +14,17 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.lvs.cluster.plugins.module_utils._host.engine import settle
 from ansible_collections.lvs.cluster.plugins.module_utils._host.errors import HostError
-from ansible_collections.lvs.cluster.plugins.module_utils._host.route_plan import (
+from ansible_collections.lvs.cluster.plugins.module_utils._host.routing import (
     NETWORKD_FILE,
+    ROUTES_UNIT,
+    WATCH_UNIT,
     ReturnRoute,
     parse_return_route,
     plan_return_route,
 )
-from ansible_collections.lvs.cluster.plugins.module_utils._host.settle import settle
-from ansible_collections.lvs.cluster.plugins.module_utils._host.state import Address, HostState
-from ansible_collections.lvs.cluster.plugins.module_utils._host.unit import ROUTES_UNIT, WATCH_UNIT, Unit
+from ansible_collections.lvs.cluster.plugins.module_utils._host.state import Address, HostState, Unit
 from ansible_collections.lvs.cluster.tests.unit.plugins.module_utils._host.simulated import SimulatedHost
 
 SERVICES: list[dict[str, object]] = [

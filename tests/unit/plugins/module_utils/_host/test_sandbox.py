@@ -14,10 +14,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.lvs.cluster.plugins.module_utils._host import unit
-from ansible_collections.lvs.cluster.plugins.module_utils._host.routing import Route, Rule
-from ansible_collections.lvs.cluster.plugins.module_utils._host.tunnels import GuePort
-from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import persist
+from ansible_collections.lvs.cluster.plugins.module_utils._host import arp, decapsulation, nft_table, routing
+from ansible_collections.lvs.cluster.plugins.module_utils._host.state import GuePort, Route, Rule
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import boot, persist
 
 CASES = Path(__file__).parents[2] / "plugin_utils" / "cases"
 LIMIT = 3.0
@@ -25,13 +24,16 @@ LIMIT = 3.0
 
 def units() -> Iterator[tuple[str, str]]:
     """Each with its name."""
-    yield "vips", unit.vips_unit("Written here.", "lo", ["192.0.2.10"]).text
-    yield "table", unit.table_unit("Written here.", "lvs_cluster", "/etc/lvs-cluster/x.nft").text
+    yield "vips", arp.vips_unit("Written here.", "lo", ["192.0.2.10"]).text
+    yield "table", nft_table.table_unit("Written here.", "lvs_cluster", "/etc/lvs-cluster/x.nft").text
     route = Route(5151, "ipv4", "192.0.2.1", "eth0")
-    yield "routes", unit.routes_unit("Written here.", [route], [Rule(5151, 5151, "ipv4", "192.0.2.11", "tcp", 80)]).text
-    yield "watch", unit.watch_unit("Written here.", [route]).text
-    yield "tunnels", unit.tunnels_unit("Written here.", [], [GuePort("ipv4", 6080)], ["lvs-gre0"]).text
-    for change in persist.to_keep({}, [], "/usr/bin/python3 -I").changes:
+    yield (
+        "routes",
+        routing.routes_unit("Written here.", [route], [Rule(5151, 5151, "ipv4", "192.0.2.11", "tcp", 80)]).text,
+    )
+    yield "watch", routing.watch_unit("Written here.", [route]).text
+    yield "tunnels", decapsulation.tunnels_unit("Written here.", [], [GuePort("ipv4", 6080)], ["lvs-gre0"]).text
+    for change in boot.to_keep({}, [], "/usr/bin/python3 -I").changes:
         if change.path == persist.UNIT_FILE:
             yield "ipvs", (change.after or b"").decode()
     for case in ("mon", "ldirectord", "dr_two_directors"):

@@ -9,18 +9,16 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.module_utils._host.errors import HostError
-from ansible_collections.lvs.cluster.plugins.module_utils._host.operations import (
+from ansible_collections.lvs.cluster.plugins.module_utils._host.engine import (
     ChangeFile,
-    LoadModule,
     Operation,
     Plan,
-    SetSysctl,
     predict,
+    settle,
 )
-from ansible_collections.lvs.cluster.plugins.module_utils._host.settle import settle
-from ansible_collections.lvs.cluster.plugins.module_utils._host.state import HostState, render
-from ansible_collections.lvs.cluster.plugins.module_utils._host.unit import Unit
+from ansible_collections.lvs.cluster.plugins.module_utils._host.errors import HostError
+from ansible_collections.lvs.cluster.plugins.module_utils._host.state import HostState, Unit, render_state
+from ansible_collections.lvs.cluster.plugins.module_utils._host.sysctl import LoadModule, SetSysctl
 
 STATE = HostState(sysctls={"net/a": "0", "net/b": "0"}, files={"/f": None}, units={"u": Unit("[Unit]\n")})
 TO_DO: tuple[Operation, ...] = (
@@ -126,5 +124,5 @@ def test_a_loaded_module_is_not_undone_and_read_again_before_the_rest() -> None:
 
 def test_an_empty_file_is_seen_in_a_diff() -> None:
     nothing: frozenset[Any] = frozenset()
-    assert render(HostState(files={"/f": ""}), nothing, nothing) == "/f:\n"
-    assert render(HostState(files={"/f": "a\n\nb\n"}), nothing, nothing) == "/f: a\n/f:\n/f: b\n"
+    assert render_state(HostState(files={"/f": ""}), nothing, nothing) == "/f:\n"
+    assert render_state(HostState(files={"/f": "a\n\nb\n"}), nothing, nothing) == "/f: a\n/f:\n/f: b\n"

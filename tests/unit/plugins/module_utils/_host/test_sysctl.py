@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.lvs.cluster.plugins.module_utils._host import sysctl
+from ansible_collections.lvs.cluster.plugins.module_utils._host import sysctl, validate
 from ansible_collections.lvs.cluster.plugins.module_utils._host.errors import HostError
 
 NAMES = st.text("abcz09_-.", min_size=1, max_size=8).filter(lambda name: name.strip("."))
@@ -27,7 +27,7 @@ NAMES = st.text("abcz09_-.", min_size=1, max_size=8).filter(lambda name: name.st
     ],
 )
 def test_keys_are_read_as_sysctl_d_reads_them(text: str, path: str) -> None:
-    assert sysctl.parse_key(text) == path
+    assert validate.parse_key(text) == path
 
 
 @pytest.mark.parametrize(
@@ -36,20 +36,20 @@ def test_keys_are_read_as_sysctl_d_reads_them(text: str, path: str) -> None:
 )
 def test_what_is_no_key_is_refused(text: str) -> None:
     with pytest.raises(HostError, match="is no name of a sysctl"):
-        sysctl.parse_key(text)
+        validate.parse_key(text)
 
 
 @given(interface=NAMES)
 def test_display_and_parse_are_inverse(interface: str) -> None:
     path = f"net/ipv4/conf/{interface}/arp_ignore"
-    assert sysctl.parse_key(sysctl.display(path)) == path
+    assert validate.parse_key(validate.display(path)) == path
 
 
 @given(text=st.text(max_size=30))
 def test_any_text_is_a_key_below_proc_sys_or_a_clear_error(text: str) -> None:
     path = ""
     with contextlib.suppress(HostError):
-        path = sysctl.parse_key(text)
+        path = validate.parse_key(text)
     assert not path.startswith("/")
     assert ".." not in path.split("/")
 
@@ -76,7 +76,7 @@ def test_keys_that_change_others_are_written_first_and_the_rest_in_the_order_giv
         "net.ipv6.conf.all.forwarding",
         "net.ipv4.ip_forward",
     ]
-    assert [sysctl.display(key) for key in sysctl.parse_sysctls(dict.fromkeys(given_order, 1))] == [
+    assert [validate.display(key) for key in sysctl.parse_sysctls(dict.fromkeys(given_order, 1))] == [
         "net.ipv6.conf.all.forwarding",
         "net.ipv4.ip_forward",
         "net.ipv4.conf.default.x",
@@ -133,11 +133,11 @@ def test_modules_bring_sysctls(key: str, modules: list[str], expected: bool) -> 
 
 def test_rendered_files_are_read_back() -> None:
     values = {"net/ipv4/ip_forward": "1", "net/ipv4/conf/eth0.100/rp_filter": "0", "net/ipv4/tcp_rmem": "1 2 3"}
-    text = sysctl.render_file("Header.", values)
+    text = sysctl.render_sysctls("Header.", values)
     assert text is not None
     assert text.splitlines()[2] == "net/ipv4/conf/eth0.100/rp_filter = 0"
-    assert sysctl.parse_file(text) == values
-    assert sysctl.render_file("Header.", {}) is None
+    assert sysctl.parse_sysctl_file(text) == values
+    assert sysctl.render_sysctls("Header.", {}) is None
 
 
 OVER = "90-own.conf"

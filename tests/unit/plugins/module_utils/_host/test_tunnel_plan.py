@@ -10,19 +10,18 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.module_utils._host.errors import HostError
-from ansible_collections.lvs.cluster.plugins.module_utils._host.settle import settle
-from ansible_collections.lvs.cluster.plugins.module_utils._host.state import Address, HostState
-from ansible_collections.lvs.cluster.plugins.module_utils._host.tunnel_plan import (
+from ansible_collections.lvs.cluster.plugins.module_utils._host.decapsulation import (
     MODULES,
     RECORD_FILE,
     SYSCTL_FILE,
+    TUNNELS_UNIT,
     Wanted,
     parse_tunnels,
     plan_tunnels,
 )
-from ansible_collections.lvs.cluster.plugins.module_utils._host.tunnels import GuePort, TunnelDevice
-from ansible_collections.lvs.cluster.plugins.module_utils._host.unit import TUNNELS_UNIT
+from ansible_collections.lvs.cluster.plugins.module_utils._host.engine import settle
+from ansible_collections.lvs.cluster.plugins.module_utils._host.errors import HostError
+from ansible_collections.lvs.cluster.plugins.module_utils._host.state import Address, GuePort, HostState, TunnelDevice
 from ansible_collections.lvs.cluster.tests.unit.plugins.module_utils._host.simulated import SimulatedHost
 
 IPV4, IPV6 = "198.51.100.11", "2001:db8:3::11"

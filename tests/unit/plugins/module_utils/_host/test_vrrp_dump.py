@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.module_utils._host.vrrp_dump import (
-    complete,
-    pending,
-    reasons,
-    scripts,
-    states,
+from ansible_collections.lvs.cluster.plugins.module_utils._host.running_keepalived import (
+    fault_reasons,
+    pending_scripts,
+    run_scripts,
+    vrrp_complete,
+    vrrp_states,
 )
 
 DUMP = """\
@@ -75,17 +75,17 @@ def dump(
 
 
 def test_what_is_well() -> None:
-    assert states(dump()) == {"lvs_ipv4": "BACKUP", "lvs_ipv6": "BACKUP"}
-    assert reasons(dump()) == []
-    assert pending(dump()) == []
-    assert scripts(dump()) == ["uplink", "disk"]
+    assert vrrp_states(dump()) == {"lvs_ipv4": "BACKUP", "lvs_ipv6": "BACKUP"}
+    assert fault_reasons(dump()) == []
+    assert pending_scripts(dump()) == []
+    assert run_scripts(dump()) == ["uplink", "disk"]
 
 
 @pytest.mark.parametrize("init", ["INIT", "INIT/RELOAD"])
 def test_what_is_not_known_yet(init: str) -> None:
-    assert pending(dump(status="BAD", init=init)) == ["uplink"]
-    assert pending(dump("FAULT", status="BAD", init="INIT/FAILED")) == []
-    assert pending(dump(status="GOOD")) == []
+    assert pending_scripts(dump(status="BAD", init=init)) == ["uplink"]
+    assert pending_scripts(dump("FAULT", status="BAD", init="INIT/FAILED")) == []
+    assert pending_scripts(dump(status="GOOD")) == []
 
 
 @pytest.mark.parametrize(
@@ -99,19 +99,19 @@ def test_what_is_not_known_yet(init: str) -> None:
 )
 def test_why_there_is_a_fault(fault: dict[str, Any], says: str) -> None:
     text = dump("FAULT", **fault)
-    assert states(text) == {"lvs_ipv4": "FAULT", "lvs_ipv6": "FAULT"}
-    assert reasons(text) == [says]
+    assert vrrp_states(text) == {"lvs_ipv4": "FAULT", "lvs_ipv6": "FAULT"}
+    assert fault_reasons(text) == [says]
 
 
 def test_half_of_it_is_not_taken_for_all() -> None:
     text = dump()
-    assert complete(text)
+    assert vrrp_complete(text)
     for end in range(text.index("------< Interfaces")):
-        assert not complete(text[:end])
+        assert not vrrp_complete(text[:end])
 
 
 @pytest.mark.parametrize("text", ["", "\n", "VRRP Instance = a", "------< VRRP Topology >------\n   State = BACKUP\n"])
 def test_other_text_says_nothing(text: str) -> None:
-    assert not complete(text)
-    assert states(text) == {}
-    assert reasons(text) == []
+    assert not vrrp_complete(text)
+    assert vrrp_states(text) == {}
+    assert fault_reasons(text) == []

@@ -17,13 +17,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
-from ansible_collections.lvs.cluster.plugins.module_utils._host.address import IPAddress, parse_address
-from ansible_collections.lvs.cluster.plugins.module_utils._host.director_state import Held, instances
-from ansible_collections.lvs.cluster.plugins.module_utils._host.keepalived_conf import written_services
+from ansible_collections.lvs.cluster.plugins.module_utils._host.director_state import Held, instances, written_services
+from ansible_collections.lvs.cluster.plugins.module_utils._host.validate import IPAddress, parse_address
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import arguments
-from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.handover import Handover
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.continuity import Handover
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.model import ServiceKey
-from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.service import Service, parse_task
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.unit_config import Service, parse_task
 
 CONFIGURATION = "/etc/keepalived/keepalived.conf"
 DRAIN = "/var/lib/lvs-cluster/drain"

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import persist, plan, rules, table
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import persist, plan, rules, whole_table
 from ansible_collections.lvs.cluster.tests.unit.plugins.module_utils._ipvs import support
 
 
@@ -30,20 +30,20 @@ class Task:
 
     def run_command(self, words: Sequence[str]) -> tuple[int, str, str]:
         if words[1] == "enable":
-            Path(persist._ENABLED).parent.mkdir(parents=True)
-            Path(persist._ENABLED).symlink_to(persist.UNIT_FILE)
+            Path(persist.ENABLED).parent.mkdir(parents=True)
+            Path(persist.ENABLED).symlink_to(persist.UNIT_FILE)
         return 0, "", ""
 
 
 def manage(task: Any) -> dict[str, Any]:
-    return table.prepare(task, task.params)()
+    return whole_table.prepare(task, task.params)()
 
 
 def simulate(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> support.FakeKernel:
     """Return a kernel with this table, on a host that has its files in the folder."""
-    for name in ("RULES_FILE", "TIMEOUTS_FILE", "ARCHIVE", "UNIT_FILE", "_ENABLED"):
+    for name in ("RULES_FILE", "TIMEOUTS_FILE", "ARCHIVE", "UNIT_FILE", "ENABLED"):
         monkeypatch.setattr(persist, name, f"{folder}{getattr(persist, name)}")
-    monkeypatch.setattr(table, "boot_command", lambda _module: "/usr/bin/python3 -I")
+    monkeypatch.setattr(whole_table, "boot_command", lambda _module: "/usr/bin/python3 -I")
     fake = support.FakeKernel(plan.plan({}, rules.parse(text)).predicted)
-    monkeypatch.setattr(table, "Ipvs", lambda **_options: fake)
+    monkeypatch.setattr(whole_table, "Ipvs", lambda **_options: fake)
     return fake

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from hypothesis import strategies as st
 
-from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import checks, model
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import model
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.kernel import Failure, Ipvs
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.model import (
     InvalidValue,
@@ -67,7 +67,7 @@ def _servers_for(service: ServiceKey) -> list[tuple[RealServerKey, RealServer]]:
     servers = set()
     for method in (model.NAT, model.LOCAL, model.TUN, model.DR):
         families = [model.AF_INET, model.AF_INET6] if method == model.TUN else [service.family]
-        ports = [1, 65535] if method in (model.NAT, model.LOCAL) else [checks.default_port(service)]
+        ports = [1, 65535] if method in (model.NAT, model.LOCAL) else [model.default_port(service)]
         for family, port, weight in itertools.product(families, ports, (0, 1, model.MAX_WEIGHT)):
             for upper, lower in ((0, 0), (5, 5), (model.MAX_THRESHOLD, 0)):
                 for kind, checksum in itertools.product(range(3), range(3)):

@@ -11,15 +11,9 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.module_utils._host import checker_dump, keepalived
+from ansible_collections.lvs.cluster.plugins.module_utils._host import running_keepalived
 from ansible_collections.lvs.cluster.plugins.module_utils._host.errors import HostError
-from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import (
-    checker_view,
-    health,
-    health_program,
-    plan,
-    rules,
-)
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import checker_view, health_state, plan, programs, rules
 from ansible_collections.lvs.cluster.tests.unit.plugins.module_utils._ipvs import support
 from ansible_collections.lvs.cluster.tests.unit.plugins.module_utils._ipvs.simulated_table import Task, manage, simulate
 
@@ -57,8 +51,8 @@ def configuration_of_keepalived(tmp_path: Path) -> Path:
 def director_without_one(configuration: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> support.FakeKernel:
     """A director whose files are there, and from whose table one real server was removed."""
     for name in ("CONFIGURATION", "FAILED"):
-        monkeypatch.setattr(health, name, str(tmp_path / f"health.{name}"))
-    monkeypatch.setattr(health_program, "LOCK", str(tmp_path / "lock" / "health"))
+        monkeypatch.setattr(health_state, name, str(tmp_path / f"health.{name}"))
+    monkeypatch.setattr(programs, "LOCK", str(tmp_path / "lock" / "health"))
     kernel = simulate(tmp_path, monkeypatch, KEPT + SECOND)
     converge(configuration)
     kernel.table = dict(plan.plan({}, rules.parse(KEPT)).predicted)
@@ -69,13 +63,13 @@ def answers(monkeypatch: pytest.MonkeyPatch, *weights: int | None) -> list[int |
     """Have keepalived say each time whether the second real server is in the table, and with which weight."""
     left = list(weights)
 
-    def said(_run: object) -> list[checker_dump.AddedServer]:
+    def said(_run: object) -> list[running_keepalived.AddedServer]:
         weight = left.pop(0)
-        first = checker_dump.AddedServer(IDENTITY, "198.51.100.11", 80, 5)
-        second = [] if weight is None else [checker_dump.AddedServer(IDENTITY, "198.51.100.12", 80, weight)]
+        first = running_keepalived.AddedServer(IDENTITY, "198.51.100.11", 80, 5)
+        second = [] if weight is None else [running_keepalived.AddedServer(IDENTITY, "198.51.100.12", 80, weight)]
         return [first, *second]
 
-    monkeypatch.setattr(keepalived, "added_servers", said)
+    monkeypatch.setattr(running_keepalived, "added_servers", said)
     return left
 
 
@@ -127,13 +121,13 @@ def test_one_that_fails_meanwhile_goes_again(
 def test_a_keepalived_that_does_not_tell_changes_nothing(
     director: support.FakeKernel, configuration: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def silent(_run: object) -> list[checker_dump.AddedServer]:
+    def silent(_run: object) -> list[running_keepalived.AddedServer]:
         raise HostError("keepalived does not tell its state within 10 s")
 
-    monkeypatch.setattr(keepalived, "added_servers", silent)
+    monkeypatch.setattr(running_keepalived, "added_servers", silent)
     assert not converge(configuration)["changed"]
     configuration.write_text("vrrp_instance lvs_ipv4 {\n}\n")
-    monkeypatch.setattr(keepalived, "added_servers", None)
+    monkeypatch.setattr(running_keepalived, "added_servers", None)
     assert not converge(configuration)["changed"], "one without virtual servers is not asked"
     assert rules.render(director.table) == KEPT
 
@@ -145,16 +139,16 @@ def test_mon_tells_by_its_files(
     servers = [{**one, "watch": f"web_{number}"} for number, one in enumerate(CHECKED["real_servers"], start=1)]
     service = {key: value for key, value in CHECKED.items() if key != "real_servers"}
     entry = {"service": service, "real_servers": servers, "quorum": 1, "inhibit_on_failure": False}
-    Path(health.CONFIGURATION).write_text(json.dumps([{**entry, "sorry_server": None}]))
-    Path(health.FAILED).mkdir()
+    Path(health_state.CONFIGURATION).write_text(json.dumps([{**entry, "sorry_server": None}]))
+    Path(health_state.FAILED).mkdir()
     for name in failed:
-        (Path(health.FAILED) / name).touch()
+        (Path(health_state.FAILED) / name).touch()
     assert converge(configuration)["changed"] == (not failed)
     assert rules.render(director.table) == lines
 
 
 def test_what_mon_has_left_damaged_changes_nothing(director: support.FakeKernel, configuration: Path) -> None:
-    Path(health.FAILED).mkdir()
-    Path(health.CONFIGURATION).write_text("{")
+    Path(health_state.FAILED).mkdir()
+    Path(health_state.CONFIGURATION).write_text("{")
     assert not converge(configuration)["changed"]
     assert checker_view.held(director.table, [], {}) == []

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import daemon, model, uapi
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import daemon, model, netlink
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.daemon import BACKUP, MASTER, DaemonPatch, SyncDaemon
 from ansible_collections.lvs.cluster.tests.unit.plugins.module_utils._ipvs import support
 
@@ -187,57 +187,59 @@ def test_facts_are_the_options_that_make_the_same_daemon(role: str, running: Syn
 
 def answer(payload: bytes) -> tuple[str, SyncDaemon]:
     """What a GET_DAEMON answer with this payload is decoded to."""
-    data = uapi.request(28, 1, uapi.NEW_DAEMON, 0, payload)
-    return daemon.decode(data, next(uapi.messages(data)))
+    data = netlink.request(28, 1, netlink.NEW_DAEMON, 0, payload)
+    return daemon.decode(data, next(netlink.messages(data)))
 
 
 @given(st.sampled_from(BOTH), _daemons)
 def test_what_is_sent_can_be_read(role: str, started: SyncDaemon) -> None:
     command, payload = daemon.encode(daemon.Step(role, started))
-    assert command == uapi.NEW_DAEMON
+    assert command == netlink.NEW_DAEMON
     assert answer(payload) == (role, started)
 
 
-@given(st.sampled_from(BOTH), _running, st.sampled_from([0, uapi.NLA_F_NESTED]))
+@given(st.sampled_from(BOTH), _running, st.sampled_from([0, netlink.NLA_F_NESTED]))
 def test_an_answer_of_the_kernel(role: str, running: SyncDaemon, flag: int) -> None:
     """In the order and the widths of ip_vs_genl_fill_daemon (ip_vs_ctl.c)."""
     ipv6 = len(running.multicast_group) == 16
     inner = (
-        uapi.attribute(uapi.DAEMON_STATE, uapi.U32.pack(daemon.ROLES[role]))
-        + uapi.attribute(uapi.DAEMON_MCAST_IFN, running.interface.encode() + b"\0")
-        + uapi.attribute(uapi.DAEMON_SYNC_ID, uapi.U32.pack(running.sync_id))
-        + uapi.attribute(uapi.DAEMON_SYNC_MAXLEN, uapi.U16.pack(running.sync_maxlen))
-        + uapi.attribute(uapi.DAEMON_MCAST_PORT, uapi.U16.pack(running.port))
-        + uapi.attribute(uapi.DAEMON_MCAST_TTL, uapi.U8.pack(running.ttl))
-        + uapi.attribute(uapi.DAEMON_MCAST_GROUP6 if ipv6 else uapi.DAEMON_MCAST_GROUP, running.multicast_group)
+        netlink.attribute(netlink.DAEMON_STATE, netlink.U32.pack(daemon.ROLES[role]))
+        + netlink.attribute(netlink.DAEMON_MCAST_IFN, running.interface.encode() + b"\0")
+        + netlink.attribute(netlink.DAEMON_SYNC_ID, netlink.U32.pack(running.sync_id))
+        + netlink.attribute(netlink.DAEMON_SYNC_MAXLEN, netlink.U16.pack(running.sync_maxlen))
+        + netlink.attribute(netlink.DAEMON_MCAST_PORT, netlink.U16.pack(running.port))
+        + netlink.attribute(netlink.DAEMON_MCAST_TTL, netlink.U8.pack(running.ttl))
+        + netlink.attribute(
+            netlink.DAEMON_MCAST_GROUP6 if ipv6 else netlink.DAEMON_MCAST_GROUP, running.multicast_group
+        )
     )
-    assert answer(uapi.attribute(uapi.ATTR_DAEMON | flag, inner)) == (role, running)
+    assert answer(netlink.attribute(netlink.ATTR_DAEMON | flag, inner)) == (role, running)
 
 
 def test_what_an_old_kernel_leaves_out_has_its_default() -> None:
     inner = (
-        uapi.attribute(uapi.DAEMON_STATE, uapi.U32.pack(2))
-        + uapi.attribute(uapi.DAEMON_MCAST_IFN, b"eth1\0")
-        + uapi.attribute(uapi.DAEMON_SYNC_ID, uapi.U32.pack(7))
+        netlink.attribute(netlink.DAEMON_STATE, netlink.U32.pack(2))
+        + netlink.attribute(netlink.DAEMON_MCAST_IFN, b"eth1\0")
+        + netlink.attribute(netlink.DAEMON_SYNC_ID, netlink.U32.pack(7))
     )
-    assert answer(uapi.attribute(uapi.ATTR_DAEMON, inner)) == (BACKUP, SyncDaemon("eth1", 7))
+    assert answer(netlink.attribute(netlink.ATTR_DAEMON, inner)) == (BACKUP, SyncDaemon("eth1", 7))
 
 
 def sent(started: SyncDaemon) -> dict[int, bytes]:
     """The attributes that start a master, by the numbers of ip_vs_genl_daemon_attrs (linux/ip_vs.h)."""
     _command, payload = daemon.encode(daemon.Step(MASTER, started))
-    return {kind: payload[start:end] for kind, start, end in uapi.attributes(payload, 4, len(payload))}
+    return {kind: payload[start:end] for kind, start, end in netlink.attributes(payload, 4, len(payload))}
 
 
 def test_a_start_says_everything_but_a_size_that_the_kernel_derives() -> None:
     """In the widths of ip_vs_daemon_policy (ip_vs_ctl.c)."""
     assert sent(SyncDaemon("eth1", 7, port=8850, ttl=3, sync_maxlen=1400)) == {
-        1: uapi.U32.pack(1),
+        1: netlink.U32.pack(1),
         2: b"eth1\0",
-        3: uapi.U32.pack(7),
-        4: uapi.U16.pack(1400),
+        3: netlink.U32.pack(7),
+        4: netlink.U16.pack(1400),
         5: bytes([224, 0, 0, 81]),
-        7: uapi.U16.pack(8850),
+        7: netlink.U16.pack(8850),
         8: bytes([3]),
     }
     assert sent(SyncDaemon("eth1", multicast_group=GROUP6)).keys() == {1, 2, 3, 6, 7, 8}
@@ -245,6 +247,6 @@ def test_a_start_says_everything_but_a_size_that_the_kernel_derives() -> None:
 
 def test_a_stop_names_the_role_and_no_more() -> None:
     command, payload = daemon.encode(daemon.Step(BACKUP))
-    assert command == uapi.DEL_DAEMON
-    inner = uapi.attribute(uapi.DAEMON_STATE, uapi.U32.pack(2))
-    assert payload == uapi.attribute(uapi.ATTR_DAEMON | uapi.NLA_F_NESTED, inner)
+    assert command == netlink.DEL_DAEMON
+    inner = netlink.attribute(netlink.DAEMON_STATE, netlink.U32.pack(2))
+    assert payload == netlink.attribute(netlink.ATTR_DAEMON | netlink.NLA_F_NESTED, inner)

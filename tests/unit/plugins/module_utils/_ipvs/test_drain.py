@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import arguments, drain, plan, rules, uapi, wire
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import arguments, converge, drain, netlink, plan, rules
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.kernel import Ipvs
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.model import (
     RealServer,
@@ -134,14 +134,14 @@ class Director(Ipvs):
 
     def real_servers(
         self, service: ServiceKey
-    ) -> Iterator[tuple[RealServerKey, RealServer, wire.Connections, bytes, uapi.Message]]:
+    ) -> Iterator[tuple[RealServerKey, RealServer, netlink.Connections, bytes, netlink.Message]]:
         assert service == PATCH.key
         sight = self._sights.pop(0) if len(self._sights) > 1 else self._sights[0]
-        data = uapi.request(28, 1, uapi.NEW_DEST, 0, uapi.attribute(uapi.ATTR_DEST, b""))
-        (message,) = uapi.messages(data)
-        yield OTHER, RealServer(weight=1), wire.Connections(99, 99, 99), data, message
+        data = netlink.request(28, 1, netlink.NEW_DEST, 0, netlink.attribute(netlink.ATTR_DEST, b""))
+        (message,) = netlink.messages(data)
+        yield OTHER, RealServer(weight=1), netlink.Connections(99, 99, 99), data, message
         if sight is not None:
-            yield SERVER, RealServer(weight=sight.weight), wire.Connections(*sight[:3]), data, message
+            yield SERVER, RealServer(weight=sight.weight), netlink.Connections(*sight[:3]), data, message
 
 
 class Clock:
@@ -239,12 +239,12 @@ def test_whatever_happens_the_waiting_ends(sights: list[Sight | None], timeout: 
 
 @pytest.fixture(name="lock")
 def lock_of_the_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(drain, "LOCK", str(tmp_path / "lock"))
+    monkeypatch.setattr(converge, "LOCK", str(tmp_path / "lock"))
     return tmp_path / "lock"
 
 
 def test_tasks_take_turns(lock: Path) -> None:
-    with drain.turn(True), lock.open() as other, pytest.raises(BlockingIOError):
+    with converge.turn(True), lock.open() as other, pytest.raises(BlockingIOError):
         fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
     with lock.open() as other:
         fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -252,19 +252,19 @@ def test_tasks_take_turns(lock: Path) -> None:
 
 
 def test_a_turn_ends_with_an_error_as_well(lock: Path) -> None:
-    with pytest.raises(ValueError, match="anything"), drain.turn(True):
+    with pytest.raises(ValueError, match="anything"), converge.turn(True):
         raise ValueError("anything")
     with lock.open() as other:
         fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def test_without_a_floor_there_is_no_lock(lock: Path) -> None:
-    with drain.turn(False):
+    with converge.turn(False):
         assert not lock.exists()
 
 
 def test_a_link_in_the_locks_place_is_not_followed(lock: Path) -> None:
     lock.symlink_to(lock.parent / "elsewhere")
-    with pytest.raises(OSError, match="symbolic links"), drain.turn(True):
+    with pytest.raises(OSError, match="symbolic links"), converge.turn(True):
         pass
     assert not (lock.parent / "elsewhere").exists()

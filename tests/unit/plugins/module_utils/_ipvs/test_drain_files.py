@@ -10,7 +10,7 @@ from socket import AF_INET6, inet_aton, inet_pton
 
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import drain_files
+from ansible_collections.lvs.cluster.plugins.module_utils._host import drain_files
 
 IPV4, IPV6 = inet_aton("192.0.2.11"), inet_pton(AF_INET6, "2001:db8::11")
 

@@ -14,16 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import (
-    argspec,
     arguments,
     daemon,
     model,
+    netlink,
     plan,
-    proc,
+    readings,
     rules,
     timeouts,
-    uapi,
-    wire,
 )
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.model import (
     InvalidValue,
@@ -84,7 +82,7 @@ _RIGHT: dict[str, list[Any]] = {
 }
 
 
-def _right_value(name: str, spec: argspec.Spec) -> st.SearchStrategy[Any]:
+def _right_value(name: str, spec: arguments.Spec) -> st.SearchStrategy[Any]:
     if "options" in spec:
         return options_of(spec["options"])
     if name == "real_servers":
@@ -95,7 +93,7 @@ def _right_value(name: str, spec: argspec.Spec) -> st.SearchStrategy[Any]:
     return st.sampled_from(_RIGHT.get(name, [None, 0, 1]))
 
 
-def _value(spec: argspec.Spec) -> st.SearchStrategy[Any]:
+def _value(spec: arguments.Spec) -> st.SearchStrategy[Any]:
     """Whatever AnsibleModule lets through for an option."""
     if "options" in spec:
         return options_of(spec["options"])
@@ -115,7 +113,7 @@ def _value(spec: argspec.Spec) -> st.SearchStrategy[Any]:
 
 
 @st.composite
-def options_of(draw: st.DrawFn, specs: argspec.Spec, as_written: bool = False) -> dict[str, Any]:
+def options_of(draw: st.DrawFn, specs: arguments.Spec, as_written: bool = False) -> dict[str, Any]:
     """The parameters of a module that has these options; up to three are anything that passes its argument spec.
 
     ``as_written``: nothing has looked at them yet, so those are anything that YAML can hold.
@@ -130,8 +128,10 @@ def options_of(draw: st.DrawFn, specs: argspec.Spec, as_written: bool = False) -
 
 
 # AnsibleModule only sees to it that they are dicts.
-_real_servers = options_of(argspec.real_server(), as_written=True) | st.dictionaries(_texts, _anything, max_size=2)
-_services = options_of({"name": {"type": "str"}, **argspec.service(), **argspec.state()})
+_real_servers = options_of(arguments.real_server_spec(), as_written=True) | st.dictionaries(
+    _texts, _anything, max_size=2
+)
+_services = options_of({"name": {"type": "str"}, **arguments.service_spec(), **arguments.state_spec()})
 _netmasks = st.integers(0, 130).map(str) | st.ip_addresses().map(str) | _texts
 
 
@@ -157,7 +157,7 @@ def reaches_the_kernel(patches: Sequence[ServicePatch], current: Table | None = 
     if planned is None:
         return
     if planned.operations:
-        wire.pack(planned.operations, 28, 1)
+        netlink.pack(planned.operations, 28, 1)
     text = rules.render(planned.predicted)
     assert plan.plan({}, rules.parse(text)).predicted == planned.predicted
 
@@ -171,7 +171,13 @@ def test_services(entries: list[dict[str, Any]]) -> None:
 
 
 @given(
-    options_of({"service": argspec.service_identity(required=True), **argspec.real_server(), **argspec.draining()}),
+    options_of(
+        {
+            "service": arguments.service_option(required=True),
+            **arguments.real_server_spec(),
+            **arguments.draining_spec(),
+        }
+    ),
     support.tables(),
     st.data(),
 )
@@ -191,7 +197,7 @@ def test_real_servers_as_they_were_written(entries: list[dict[str, Any]], curren
         reaches_the_kernel([ServicePatch(key, None, servers)], current)
 
 
-@given(options_of(argspec.sync_daemon()))
+@given(options_of(daemon.spec()))
 def test_sync_daemons(params: dict[str, Any]) -> None:
     patch = taken(lambda: daemon.from_arguments(params))
     if patch is None:
@@ -199,11 +205,11 @@ def test_sync_daemons(params: dict[str, Any]) -> None:
     planned = taken(lambda: daemon.plan({}, params["role"], patch))
     for role, started in planned[1].items() if planned else ():
         _command, payload = daemon.encode(daemon.Step(role, started))
-        data = uapi.request(28, 1, uapi.NEW_DAEMON, 0, payload)
-        assert daemon.decode(data, next(uapi.messages(data))) == (role, started)
+        data = netlink.request(28, 1, netlink.NEW_DAEMON, 0, payload)
+        assert daemon.decode(data, next(netlink.messages(data))) == (role, started)
 
 
-@given(options_of(argspec.timeouts()) | st.dictionaries(st.sampled_from(["tcp", "udp"]), _anything))
+@given(options_of(timeouts.spec()) | st.dictionaries(st.sampled_from(["tcp", "udp"]), _anything))
 def test_timeouts(params: dict[str, Any]) -> None:
     given_timeouts = taken(lambda: timeouts.from_arguments(params))
     if given_timeouts is not None:
@@ -296,11 +302,11 @@ _proc_texts = st.lists(_proc_words | _texts, max_size=40).map(" ".join) | st.tex
 
 @given(_proc_texts)
 def test_texts_of_proc(text: str) -> None:
-    counters, rates = proc.parse_totals(text)
-    assert set(counters) == set(rates) == set(wire.COUNTERS)
-    schedulers, engines = proc.parse_modules([text])
+    counters, rates = readings.parse_totals(text)
+    assert set(counters) == set(rates) == set(netlink.COUNTERS)
+    schedulers, engines = readings.parse_modules([text])
     assert not {*schedulers, *engines} & {"", "ftp"}
-    for entry in proc.parse_connections(text.splitlines()):
+    for entry in readings.parse_connections(text.splitlines()):
         model.pack_address(entry["real_server_address"])
 
 
@@ -310,8 +316,8 @@ def test_a_damaged_line_does_not_hide_its_neighbours(places: list[int], junk: st
     for place in places:
         words[place % len(words)] = junk
     lines = [test_proc.CONNECTION, " ".join(words), test_proc.CONNECTION6]
-    found = list(proc.parse_connections(lines))
-    whole = list(proc.parse_connections([test_proc.CONNECTION, test_proc.CONNECTION6]))
+    found = list(readings.parse_connections(lines))
+    whole = list(readings.parse_connections([test_proc.CONNECTION, test_proc.CONNECTION6]))
     assert [found[0], found[-1]] == whole
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.lvs.cluster.plugins.module_utils._host.errors import HostError
-from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import handover, rules
-from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.handover import Handover, shield
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import continuity, rules
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.continuity import Handover, shield
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.model import ServiceKey
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.plan import plan
 from ansible_collections.lvs.cluster.tests.unit.plugins.module_utils._ipvs.support import FakeKernel
@@ -52,7 +52,7 @@ def expire(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def scripts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    monkeypatch.setattr(handover, "has_command", lambda _name: True)
+    monkeypatch.setattr(continuity, "has_command", lambda _name: True)
     return []
 
 
@@ -108,14 +108,14 @@ def test_one_that_goes_after_the_reload_has_returned(kernel: Kernel, expire: Pat
 def test_those_that_never_go_are_waited_for_in_vain(
     kernel: Kernel, expire: Path, scripts: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(handover, "PATIENCE", 0.1)
+    monkeypatch.setattr(continuity, "PATIENCE", 0.1)
     assert moved(kernel, expire, scripts, lambda: None, at_once=False) == set()
     assert kernel.sent == []
 
 
 def test_the_gap_is_hidden_and_the_hiding_ends(kernel: Kernel, expire: Path, scripts: list[str]) -> None:
     moved(kernel, expire, scripts, kernel.table.clear)
-    begin = f"table inet {handover.TABLE}\ndelete table inet {handover.TABLE}\n"
+    begin = f"table inet {continuity.TABLE}\ndelete table inet {continuity.TABLE}\n"
     assert [script.startswith(begin) for script in scripts] == [True, True]
     assert scripts[0] == begin + shield(Kernel().table)
     assert scripts[1] == begin

@@ -15,14 +15,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import (
-    drain_files,
-    health,
-    health_program,
-    persist,
-    plan,
-    rules,
-)
+from ansible_collections.lvs.cluster.plugins.module_utils._host import drain_files
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import health_state, persist, plan, programs, rules
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.model import InvalidValue
 
 SORRY = {"address": "192.0.2.99", "port": 8080, "forward_method": "nat", "weight": 1}
@@ -53,7 +47,7 @@ def entry(**values: Any) -> dict[str, Any]:
 def weights(described: dict[str, Any], drained: str = "", failed: str = "") -> dict[str, int]:
     """The weights by the last part of an address: the table that comes out of an empty one."""
     addresses = [inet_aton(address) for address in drained.split()]
-    table = plan.plan({}, health.wanted([described], addresses, failed.split())).predicted
+    table = plan.plan({}, health_state.wanted([described], addresses, failed.split())).predicted
     (service,) = table.values()
     return {key.address[3:].hex(): server.weight for key, server in service.real_servers.items()}
 
@@ -93,9 +87,9 @@ def test_weights(values: dict[str, Any], drained: str, failed: str, expected: di
 def test_nothing_depends_on_what_was_before() -> None:
     """The sorry server goes, and whoever was out comes back as described."""
     described = entry(sorry_server=SORRY)
-    before = plan.plan({}, health.wanted([described], (), ["web_1", "web_2", "web_3"])).predicted
+    before = plan.plan({}, health_state.wanted([described], (), ["web_1", "web_2", "web_3"])).predicted
     scope = plan.Scope(plan.PURGE_REAL_SERVERS)
-    after = plan.plan(before, health.wanted([described], (), ["web_1"]), scope).predicted
+    after = plan.plan(before, health_state.wanted([described], (), ["web_1"]), scope).predicted
     assert rules.render(after).splitlines() == [
         "-A -t 192.0.2.10:80 -s rr",
         "-a -t 192.0.2.10:80 -r 192.0.2.12:80 -m -w 2",
@@ -107,15 +101,15 @@ def test_bad_values_are_told() -> None:
     described = entry()
     described["real_servers"][1]["weight"] = -1
     with pytest.raises(InvalidValue, match=r"web .*192\.0\.2\.12:80.*weight"):
-        health.wanted([described], (), ())
+        health_state.wanted([described], (), ())
     with pytest.raises(InvalidValue, match="described twice"):
-        health.wanted([entry(), entry()], (), ())
+        health_state.wanted([entry(), entry()], (), ())
 
 
 @pytest.mark.parametrize("spoilt", [{}, {"service": None}, entry(real_servers=[{}]), entry(sorry_server=1)])
 def test_what_the_role_has_not_written_is_told(spoilt: dict[str, Any]) -> None:
     with pytest.raises(InvalidValue, match=r"health\.json.* is not what the role director writes"):
-        health.wanted([spoilt], (), ["web_1", "web_2", "web_3"])
+        health_state.wanted([spoilt], (), ["web_1", "web_2", "web_3"])
 
 
 def test_a_file_that_is_damaged_is_told(
@@ -123,16 +117,16 @@ def test_a_file_that_is_damaged_is_told(
 ) -> None:
     damaged = tmp_path / "health.json"
     damaged.write_text("[{")
-    monkeypatch.setattr(health, "CONFIGURATION", str(damaged))
-    monkeypatch.setattr(health_program, "LOCK", str(tmp_path / "run" / "lock"))
-    monkeypatch.setattr(health_program, "Ipvs", contextlib.nullcontext)
-    assert health_program.main(["apply"]) == 1
+    monkeypatch.setattr(health_state, "CONFIGURATION", str(damaged))
+    monkeypatch.setattr(programs, "LOCK", str(tmp_path / "run" / "lock"))
+    monkeypatch.setattr(programs, "Ipvs", contextlib.nullcontext)
+    assert programs.health(["apply"]) == 1
     assert f"apply: {damaged}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [[], ["apply", "now"], ["failed", "web_1"], [""], ["x"], ["follow"]])
 def test_words_that_say_nothing(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert health_program.main(words) == 2
+    assert programs.health(words) == 2
     assert capsys.readouterr().err == "usage: health apply\n"
 
 
@@ -146,26 +140,26 @@ class Applied(NamedTuple):
 def directories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The files of the program in a directory of the test's own, with one service in them, and no kernel."""
     for module, name in (
-        (health, "CONFIGURATION"),
-        (health, "FAILED"),
-        (health, "CHANGED"),
-        (health_program, "LOCK"),
-        (health_program, "APPLIED"),
+        (health_state, "CONFIGURATION"),
+        (health_state, "FAILED"),
+        (health_state, "CHANGED"),
+        (programs, "LOCK"),
+        (programs, "APPLIED"),
         (drain_files, "DIRECTORY"),
         (persist, "RULES_FILE"),
     ):
         monkeypatch.setattr(module, name, f"{tmp_path}{getattr(module, name)}")
-    for path in (health.CHANGED, health.CONFIGURATION, health_program.LOCK):
+    for path in (health_state.CHANGED, health_state.CONFIGURATION, programs.LOCK):
         Path(path).parent.mkdir(parents=True)
-    Path(health.CONFIGURATION).write_text(json.dumps([entry()]))
-    monkeypatch.setattr(health_program, "Ipvs", contextlib.nullcontext)
-    monkeypatch.setattr(health_program, "converge", lambda *_words: Applied([]))
+    Path(health_state.CONFIGURATION).write_text(json.dumps([entry()]))
+    monkeypatch.setattr(programs, "Ipvs", contextlib.nullcontext)
+    monkeypatch.setattr(programs, "converge", lambda *_words: Applied([]))
     return tmp_path
 
 
 def test_a_change_that_comes_while_it_runs_is_seen_next_time(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The mark goes before anything is read: what comes after that leaves another one."""
-    changed = Path(health.CHANGED)
+    changed = Path(health_state.CHANGED)
     there: list[bool] = []
 
     def failed() -> list[str]:
@@ -173,9 +167,9 @@ def test_a_change_that_comes_while_it_runs_is_seen_next_time(run: Path, monkeypa
         changed.touch()  # an alert, after the mark was removed
         return []
 
-    monkeypatch.setattr(health_program, "_failed", failed)
+    monkeypatch.setattr(programs, "_failed", failed)
     changed.touch()
-    assert health_program.main(["apply"]) == 0
+    assert programs.health(["apply"]) == 0
     assert there == [False]
     assert changed.exists()
 
@@ -183,50 +177,50 @@ def test_a_change_that_comes_while_it_runs_is_seen_next_time(run: Path, monkeypa
 def test_a_mark_that_cannot_be_removed_is_told_and_the_rest_is_done(
     run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Path(health.CHANGED).mkdir()
-    assert health_program.main(["apply"]) == 1
+    Path(health_state.CHANGED).mkdir()
+    assert programs.health(["apply"]) == 1
     said = capsys.readouterr().err
     assert "apply: 0 changes made\n" in said
-    assert health.CHANGED in said
+    assert health_state.CHANGED in said
 
 
 def test_a_lock_that_is_held_is_waited_for_and_not_for_ever(
     run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(health_program, "_PATIENCE", 0.2)
-    with open(health_program.LOCK, "w", encoding="utf-8") as other:
+    monkeypatch.setattr(programs, "_PATIENCE", 0.2)
+    with open(programs.LOCK, "w", encoding="utf-8") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
-        assert health_program.main(["apply"]) == 1
+        assert programs.health(["apply"]) == 1
     assert "another process has held this lock for 0.2 seconds" in capsys.readouterr().err
-    assert health_program.main(["apply"]) == 0
+    assert programs.health(["apply"]) == 0
 
 
 def test_what_others_may_read_is_not_what_is_locked(run: Path) -> None:
-    with open(health.CONFIGURATION, encoding="utf-8") as other:
+    with open(health_state.CONFIGURATION, encoding="utf-8") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
-        assert health_program.main(["apply"]) == 0
-    lock = Path(health_program.LOCK)
+        assert programs.health(["apply"]) == 0
+    lock = Path(programs.LOCK)
     assert lock.stat().st_mode & 0o777 == 0o600
 
 
 def test_the_directory_of_the_lock_is_root_s_alone(run: Path) -> None:
-    Path(health_program.LOCK).parent.rmdir()
-    assert health_program.main(["apply"]) == 0
-    assert Path(health_program.LOCK).parent.stat().st_mode & 0o777 == 0o700
+    Path(programs.LOCK).parent.rmdir()
+    assert programs.health(["apply"]) == 0
+    assert Path(programs.LOCK).parent.stat().st_mode & 0o777 == 0o700
 
 
 def test_a_configuration_that_is_replaced_is_read_after_the_lock(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ansible replaces the file: who waited for the lock must not go on with the one of before."""
     services: list[object] = []
-    monkeypatch.setattr(health_program, "converge", lambda _ipvs, patches, _scope: services.append(patches))
+    monkeypatch.setattr(programs, "converge", lambda _ipvs, patches, _scope: services.append(patches))
     real = fcntl.flock
 
     def replaced(descriptor: int, operation: int) -> None:
         real(descriptor, operation)
-        new = Path(f"{health.CONFIGURATION}.new")
+        new = Path(f"{health_state.CONFIGURATION}.new")
         new.write_text("[]")
-        new.replace(health.CONFIGURATION)
+        new.replace(health_state.CONFIGURATION)
 
     monkeypatch.setattr(fcntl, "flock", replaced)
-    health_program.follow(None)  # type: ignore[arg-type]
+    programs.follow(None)  # type: ignore[arg-type]
     assert services == [[]]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import kernel, plan, rules, uapi
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import kernel, netlink, plan, rules
 from ansible_collections.lvs.cluster.tests.unit.plugins.module_utils._ipvs import support
 
 SERVICE = plan.plan({}, rules.parse("-A -f 1 -s xyz -p 1 --pe sip")).operations[0]
@@ -62,13 +62,13 @@ class FakeSocket:
         self.fails = fails
 
     def sendto(self, data: bytes, _address: tuple[int, int]) -> None:
-        messages = list(uapi.messages(data))
+        messages = list(netlink.messages(data))
         self.chunks.append(len(messages))
         for message in messages:
             code = self.fails(message.sequence)
             if code or message is messages[-1]:
-                header = uapi.NLMSG_HEADER.pack(20, uapi.NLMSG_ERROR, 0, message.sequence, 0)
-                self.answers.append(header + uapi.S32.pack(-code))
+                header = netlink.NLMSG_HEADER.pack(20, netlink.NLMSG_ERROR, 0, message.sequence, 0)
+                self.answers.append(header + netlink.S32.pack(-code))
 
     def recv(self, _size: int) -> bytes:
         data, self.answers = b"".join(self.answers[:3]), self.answers[3:]
@@ -134,7 +134,7 @@ def test_nothing_is_changed_where_ip_vs_is_not_loaded(monkeypatch: pytest.Monkey
     sent: list[plan.Operation] = []
     with kernel.Ipvs(load=False) as ipvs:
         said = refused(lambda: ipvs.apply([SERVICE], sent))
-        assert refused(lambda: ipvs.command(uapi.GET_INFO)) == said
+        assert refused(lambda: ipvs.command(netlink.GET_INFO)) == said
     assert (sent, said) == ([], "the kernel module ip_vs is not loaded, so the IPVS table cannot be changed")
 
 
@@ -151,12 +151,12 @@ def test_support_is_as_strict_as_the_kernel() -> None:
 
 IMPORTS = """
 import sys
-from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import library
-found = library.load()
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.kernel import load_library
+found = load_library()
 assert not [name for name in sys.modules if name.startswith("pyroute2")]
 import pyroute2
 assert pyroute2.IPRoute and pyroute2.netlink.generic
-again = library.load()
+again = load_library()
 assert again.socket is pyroute2.netlink.generic.GenericNetlinkSocket
 """
 

@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from ansible_collections.lvs.cluster.plugins.module_utils._host import addresses
+from ansible_collections.lvs.cluster.plugins.module_utils._host import network
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import (
     arguments,
-    drain,
-    info,
+    converge,
     leaving,
     model,
     persist,
     plan,
+    readings,
     rules,
 )
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.leaving import Described
@@ -160,12 +160,12 @@ class Director:
         self.folder = folder
         monkeypatch.setattr(leaving, "RECORD", str(folder / "leaving.json"))
         monkeypatch.setattr(persist, "recorded", dict)
-        monkeypatch.setattr(drain, "LOCK", str(folder / "lock"))
+        monkeypatch.setattr(converge, "LOCK", str(folder / "lock"))
         monkeypatch.setattr(leaving, "Ipvs", lambda load: self)
         monkeypatch.setattr(time, "monotonic", lambda: self.seconds)
         monkeypatch.setattr(time, "sleep", self.sleep)
-        monkeypatch.setattr(info, "real_servers", self.real_servers)
-        monkeypatch.setattr(addresses, "held_addresses", lambda: self.held)
+        monkeypatch.setattr(readings, "real_servers", self.real_servers)
+        monkeypatch.setattr(network, "held_addresses", lambda: self.held)
 
     def __enter__(self) -> support.FakeKernel:
         return self.kernel

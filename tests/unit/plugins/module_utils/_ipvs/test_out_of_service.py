@@ -13,18 +13,17 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.lvs.cluster.plugins.module_utils._host import drain_files
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import (
+    boot,
     converge,
-    drain,
-    drain_files,
-    health_program,
     model,
+    netlink,
     out_of_service,
     persist,
     plan,
+    programs,
     rules,
-    uapi,
-    wire,
 )
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.kernel import KernelError
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.model import (
@@ -47,7 +46,7 @@ class Director(support.FakeKernel):
     def __init__(self, text: str = TABLE, forgets: bool = True) -> None:
         super().__init__(plan.plan({}, rules.parse(text)).predicted)
         self.time = 0.0
-        self.connections: dict[str, wire.Connections] = {}
+        self.connections: dict[str, netlink.Connections] = {}
         self.packets_until: dict[str, float] = {}
         self.forgets = forgets
         self.meanwhile: Callable[[], None] = lambda: None
@@ -67,21 +66,21 @@ class Director(support.FakeKernel):
 
     def real_servers(
         self, service: ServiceKey
-    ) -> Iterator[tuple[RealServerKey, RealServer, wire.Connections, bytes, uapi.Message]]:
+    ) -> Iterator[tuple[RealServerKey, RealServer, netlink.Connections, bytes, netlink.Message]]:
         servers = self.table[service].real_servers if service in self.table else {}
         for key, server in servers.items():
             name = f"{service} {key}"
             # as the kernel, which adds them up every 2 seconds
             packets = int(min(self.time, self.packets_until.get(name, 0.0)) / 2) * 20
-            stats = uapi.attribute(uapi.DEST_STATS64, uapi.attribute(2, packets.to_bytes(8, "little")))
-            data = uapi.request(28, 1, uapi.NEW_DEST, 0, uapi.attribute(uapi.ATTR_DEST, stats))
-            (message,) = uapi.messages(data)
-            yield key, server, self.connections.get(name, wire.Connections(0, 0, 0)), data, message
+            stats = netlink.attribute(netlink.DEST_STATS64, netlink.attribute(2, packets.to_bytes(8, "little")))
+            data = netlink.request(28, 1, netlink.NEW_DEST, 0, netlink.attribute(netlink.ATTR_DEST, stats))
+            (message,) = netlink.messages(data)
+            yield key, server, self.connections.get(name, netlink.Connections(0, 0, 0)), data, message
 
     def flow(self, service: str, server: str, until: float) -> None:
         """Have a flow of UDP come to a real server until this second."""
         name = f"{service} {server}"
-        self.connections[name] = wire.Connections(0, 1, 0)
+        self.connections[name] = netlink.Connections(0, 1, 0)
         self.packets_until[name] = until
 
 
@@ -128,10 +127,10 @@ def servers(port: int) -> dict[str, Any]:
 
 @pytest.fixture(name="place")
 def place_of_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("RULES_FILE", "TIMEOUTS_FILE", "ARCHIVE", "UNIT_FILE", "_ENABLED"):
+    for name in ("RULES_FILE", "TIMEOUTS_FILE", "ARCHIVE", "UNIT_FILE", "ENABLED"):
         monkeypatch.setattr(persist, name, f"{tmp_path}{getattr(persist, name)}")
-    monkeypatch.setattr(drain, "LOCK", str(tmp_path / "lock"))
-    monkeypatch.setattr(health_program, "present", lambda: False)
+    monkeypatch.setattr(converge, "LOCK", str(tmp_path / "lock"))
+    monkeypatch.setattr(programs, "present", lambda: False)
     (tmp_path / "expire").write_text("1\n")
     monkeypatch.setattr(out_of_service, "_EXPIRE", str(tmp_path / "expire"))
     return tmp_path / "drain"
@@ -190,7 +189,7 @@ def failing(*_arguments: object, **_options: object) -> None:
 
 def test_a_record_that_cannot_be_written_undoes_the_drain(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     director = Director()
-    kept = persist.to_keep(director.table, director.table, "python3")
+    kept = boot.to_keep(director.table, director.table, "python3")
     persist.carry_out(kept._replace(enable=None), lambda words: None)
     monkeypatch.setattr(persist, "carry_out", failing)
     with pytest.raises(converge.ConvergeError) as caught:
@@ -327,7 +326,7 @@ def test_flows_that_do_not_count(
     place: Path, monkeypatch: pytest.MonkeyPatch, text: str, options: dict[str, Any]
 ) -> None:
     director = Director(text)
-    director.connections[f"{UDP} {FIRST}:53"] = wire.Connections(0, 1, 0)
+    director.connections[f"{UDP} {FIRST}:53"] = netlink.Connections(0, 1, 0)
     result = run(monkeypatch, director, Task(place, services=[dns()], **options))
     assert (result["moved"], len(director.connections)) == ([], 1)
 

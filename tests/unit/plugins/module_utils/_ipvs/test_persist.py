@@ -19,12 +19,13 @@ from typing import ClassVar
 import pytest
 
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import (
+    boot,
+    netlink,
     persist,
     plan,
-    restore,
+    programs,
     rules,
     timeouts,
-    uapi,
 )
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.model import InvalidValue
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.timeouts import Kept
@@ -37,7 +38,7 @@ TABLE = plan.plan({}, rules.parse(TEXT)).predicted
 
 @pytest.fixture(name="place")
 def place_of_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("RULES_FILE", "TIMEOUTS_FILE", "ARCHIVE", "UNIT_FILE", "_ENABLED"):
+    for name in ("RULES_FILE", "TIMEOUTS_FILE", "ARCHIVE", "UNIT_FILE", "ENABLED"):
         monkeypatch.setattr(persist, name, f"{tmp_path}{getattr(persist, name)}")
     return tmp_path
 
@@ -50,7 +51,7 @@ class Systemctl:
 
     def __call__(self, arguments: Sequence[str]) -> None:
         self.calls.append(list(arguments))
-        link = Path(persist._ENABLED)
+        link = Path(persist.ENABLED)
         if arguments[0] == "enable":
             link.parent.mkdir(parents=True, exist_ok=True)
             link.symlink_to(persist.UNIT_FILE)
@@ -59,25 +60,25 @@ class Systemctl:
 
 
 def keep() -> persist.Kept:
-    kept = persist.to_keep(TABLE, TABLE, PYTHON)
+    kept = boot.to_keep(TABLE, TABLE, PYTHON)
     persist.carry_out(kept, Systemctl())
     return kept
 
 
 def test_nothing_is_recorded_at_first(place: Path) -> None:
     assert persist.recorded() == {}
-    assert not persist.to_forget().changed
+    assert not boot.to_forget().changed
 
 
 def test_looking_writes_nothing(place: Path) -> None:
-    assert persist.to_keep(TABLE, TABLE, PYTHON).changed
+    assert boot.to_keep(TABLE, TABLE, PYTHON).changed
     assert list(place.iterdir()) == []
 
 
 def test_what_is_kept_is_recorded_and_keeping_it_again_changes_nothing(place: Path) -> None:
     assert keep().changed
     assert persist.recorded() == TABLE
-    again = persist.to_keep(TABLE, TABLE, PYTHON)
+    again = boot.to_keep(TABLE, TABLE, PYTHON)
     assert (again.changed, again.diff()) == (False, [])
 
 
@@ -104,39 +105,39 @@ def test_modes_do_not_depend_on_the_umask(place: Path) -> None:
 
 def test_a_changed_rule_is_one_change(place: Path) -> None:
     keep()
-    (change,) = persist.to_keep(plan.plan(TABLE, rules.parse("-A -f 21 -s wlc")).predicted, TABLE, PYTHON).diff()
+    (change,) = boot.to_keep(plan.plan(TABLE, rules.parse("-A -f 21 -s wlc")).predicted, TABLE, PYTHON).diff()
     assert change["before_header"] == persist.RULES_FILE
     assert "-A -f 21 -s rr\n" in change["before"]
     assert "-A -f 21 -s wlc\n" in change["after"]
 
 
 def test_recording_leaves_the_unit_alone(place: Path) -> None:
-    assert persist.installed_python() is None
+    assert boot.installed_python() is None
     keep()
     unit = Path(persist.UNIT_FILE)
     unit.write_text(unit.read_text().replace("/usr/bin/python3 -I", "/usr/bin/python3.11"))
-    assert persist.installed_python() == "/usr/bin/python3.11"
+    assert boot.installed_python() == "/usr/bin/python3.11"
     kept = persist.to_record(TABLE, list(TABLE)[:1])
     assert ([change.path for change in kept.changes], kept.enable) == ([persist.RULES_FILE], None)
-    (change,) = persist.to_keep(TABLE, TABLE, PYTHON).changes
+    (change,) = boot.to_keep(TABLE, TABLE, PYTHON).changes
     assert change.path == persist.UNIT_FILE
 
 
 def test_forgetting_leaves_nothing(place: Path) -> None:
     keep()
     systemctl = Systemctl()
-    persist.carry_out(persist.to_forget(), systemctl)
+    persist.carry_out(boot.to_forget(), systemctl)
     assert (systemctl.calls[0][0], systemctl.calls[0][-1]) == ("disable", persist.UNIT)
     assert [path for path in place.rglob("*") if not path.is_dir()] == []
     assert not list(place.rglob("lvs-cluster"))
-    assert not persist.to_forget().changed
+    assert not boot.to_forget().changed
 
 
 def test_directories_with_something_else_in_them_stay(place: Path) -> None:
     keep()
     other = Path(persist.RULES_FILE).with_name("other")
     other.touch()
-    persist.carry_out(persist.to_forget(), Systemctl())
+    persist.carry_out(boot.to_forget(), Systemctl())
     assert other.exists()
 
 
@@ -159,7 +160,7 @@ def test_a_write_that_fails_leaves_the_old_file(place: Path, monkeypatch: pytest
 
     monkeypatch.setattr(os, "replace", no_space)
     with pytest.raises(OSError, match="No space left"):
-        persist.carry_out(persist.to_keep({}, [], PYTHON), Systemctl())
+        persist.carry_out(boot.to_keep({}, [], PYTHON), Systemctl())
     assert persist.recorded() == TABLE
     assert [path.name for path in Path(persist.RULES_FILE).parent.iterdir()] == ["ipvs.rules"]
 
@@ -198,7 +199,7 @@ def test_whichever_step_fails_everything_is_as_before(
         Path(persist.ARCHIVE).write_bytes(b"an older one")
         Path(persist.UNIT_FILE).write_text("an older one")
     before = everything(place)
-    planned = persist.to_forget() if forget else persist.to_keep({}, [], PYTHON)
+    planned = boot.to_forget() if forget else boot.to_keep({}, [], PYTHON)
     left = [step]
     original = persist._change
 
@@ -221,7 +222,7 @@ def test_a_unit_that_is_refused_leaves_everything_as_before(place: Path, there: 
     if there:
         keep()
     before = everything(place)
-    planned = persist.to_forget() if there else persist.to_keep(TABLE, TABLE, PYTHON)
+    planned = boot.to_forget() if there else boot.to_keep(TABLE, TABLE, PYTHON)
     with pytest.raises(OSError, match=r"^systemctl (enable|disable): refused$"):
         persist.carry_out(planned, Refusing(1))
     assert everything(place) == before
@@ -242,19 +243,19 @@ def test_what_cannot_be_put_back_is_named(place: Path, monkeypatch: pytest.Monke
     def write_and_refuse(arguments: Sequence[str]) -> None:
         raise AssertionError(arguments)
 
-    planned = persist.to_keep({}, [], PYTHON)
-    monkeypatch.setattr(persist, "_read", lambda path: b"neither")
+    planned = boot.to_keep({}, [], PYTHON)
+    monkeypatch.setattr(persist, "read", lambda path: b"neither")
     with pytest.raises(OSError, match=f"this could not be put back: {persist.ARCHIVE} "):
         persist.carry_out(planned, write_and_refuse)
 
 
 def test_the_archive_is_the_same_every_time() -> None:
-    assert persist.build_archive() == persist.build_archive()
+    assert boot.build_archive() == boot.build_archive()
 
 
 def test_the_archive_needs_neither_ansible_nor_this_tree(tmp_path: Path) -> None:
     archive = tmp_path / "ipvs-restore.pyz"
-    archive.write_bytes(persist.build_archive())
+    archive.write_bytes(boot.build_archive())
     environment = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-I", str(archive), str(tmp_path / "missing")]
     result = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
@@ -265,7 +266,7 @@ def test_the_archive_needs_neither_ansible_nor_this_tree(tmp_path: Path) -> None
 
 
 def test_the_restorer_says_how_to_use_it(capsys: pytest.CaptureFixture[str]) -> None:
-    assert restore.main([]) == 2
+    assert programs.restore([]) == 2
     assert capsys.readouterr().err == "usage: ipvs-restore.pyz RULES-FILE\n"
 
 
@@ -274,11 +275,11 @@ class Restored:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.fake = support.FakeKernel({})
-        monkeypatch.setattr(restore, "Ipvs", lambda: contextlib.nullcontext(self.fake))
+        monkeypatch.setattr(programs, "Ipvs", lambda: contextlib.nullcontext(self.fake))
 
     def run(self, path: Path, data: bytes) -> int:
         path.write_bytes(data)
-        return restore.main([str(path)])
+        return programs.restore([str(path)])
 
     def text(self) -> str:
         return rules.render(self.fake.table, self.fake.table)
@@ -344,29 +345,29 @@ TIMEOUTS = {"tcp": Kept(3600, 900), "udp": Kept(30, 300)}
 
 def test_timeouts_are_kept_with_what_was_there_before(place: Path) -> None:
     systemctl = Systemctl()
-    assert persist.recorded_timeouts() == {}
-    assert not persist.to_keep_timeouts({}, PYTHON).changed
-    kept = persist.to_keep_timeouts(TIMEOUTS, PYTHON)
+    assert boot.recorded_timeouts() == {}
+    assert not boot.to_keep_timeouts({}, PYTHON).changed
+    kept = boot.to_keep_timeouts(TIMEOUTS, PYTHON)
     persist.carry_out(kept, systemctl)
     assert systemctl.calls[-1] == ["enable", persist.UNIT]
-    assert persist.recorded_timeouts() == TIMEOUTS
+    assert boot.recorded_timeouts() == TIMEOUTS
     lines = Path(persist.TIMEOUTS_FILE).read_text().splitlines()
     assert [line for line in lines if not line.startswith("#")] == ["tcp 3600 before 900", "udp 30 before 300"]
     unit = Path(persist.UNIT_FILE).read_text()
     assert f"ConditionPathExists=|{persist.TIMEOUTS_FILE}\n" in unit
-    assert not persist.to_keep_timeouts(TIMEOUTS, PYTHON).changed
-    persist.carry_out(persist.to_keep_timeouts({}, PYTHON), Systemctl())
+    assert not boot.to_keep_timeouts(TIMEOUTS, PYTHON).changed
+    persist.carry_out(boot.to_keep_timeouts({}, PYTHON), Systemctl())
     assert [path for path in place.rglob("*") if not path.is_dir()] == []
 
 
 @pytest.mark.parametrize("table_first", [True, False])
 def test_the_table_and_the_timeouts_share_what_restores_them(place: Path, table_first: bool) -> None:
     keep()
-    kept = persist.to_keep_timeouts(TIMEOUTS, PYTHON)
+    kept = boot.to_keep_timeouts(TIMEOUTS, PYTHON)
     assert [change.path for change in kept.changes] == [persist.TIMEOUTS_FILE]
     persist.carry_out(kept, Systemctl())
-    assert not persist.to_keep(TABLE, TABLE, PYTHON).changed
-    steps: list[Callable[[], persist.Kept]] = [persist.to_forget, partial(persist.to_keep_timeouts, {}, PYTHON)]
+    assert not boot.to_keep(TABLE, TABLE, PYTHON).changed
+    steps: list[Callable[[], persist.Kept]] = [boot.to_forget, partial(boot.to_keep_timeouts, {}, PYTHON)]
     if not table_first:
         steps.reverse()
     only = steps[0]()
@@ -378,12 +379,12 @@ def test_the_table_and_the_timeouts_share_what_restores_them(place: Path, table_
 
 
 def test_damaged_timeouts_are_an_error_that_names_the_file(place: Path) -> None:
-    persist.carry_out(persist.to_keep_timeouts(TIMEOUTS, PYTHON), Systemctl())
+    persist.carry_out(boot.to_keep_timeouts(TIMEOUTS, PYTHON), Systemctl())
     Path(persist.TIMEOUTS_FILE).write_text("tcp 5\n")
     with pytest.raises(
         InvalidValue, match=r"ipvs\.timeouts: line \d, '.*', must be a timeout such as 'tcp 3600 before 900'; correct"
     ):
-        persist.recorded_timeouts()
+        boot.recorded_timeouts()
 
 
 class Booting:
@@ -407,24 +408,24 @@ class Booting:
 def test_the_restorer_sets_timeouts_without_a_table(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], code: int, says: str
 ) -> None:
-    monkeypatch.setattr(restore, "Ipvs", Booting)
+    monkeypatch.setattr(programs, "Ipvs", Booting)
     monkeypatch.setattr(Booting, "code", code)
     monkeypatch.setattr(Booting, "sent", [])
-    persist.carry_out(persist.to_keep_timeouts(TIMEOUTS, PYTHON), Systemctl())
-    assert restore.main([persist.RULES_FILE]) == (1 if code else 0)
-    assert Booting.sent == [(uapi.SET_CONFIG, timeouts.encode({"tcp": 3600, "udp": 30}))]
+    persist.carry_out(boot.to_keep_timeouts(TIMEOUTS, PYTHON), Systemctl())
+    assert programs.restore([persist.RULES_FILE]) == (1 if code else 0)
+    assert Booting.sent == [(netlink.SET_CONFIG, timeouts.encode({"tcp": 3600, "udp": 30}))]
     assert says in capsys.readouterr().err.lower()
 
 
 def test_the_restorer_sets_the_timeouts_that_it_can_read(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(restore, "Ipvs", Booting)
+    monkeypatch.setattr(programs, "Ipvs", Booting)
     monkeypatch.setattr(Booting, "sent", [])
     Path(persist.TIMEOUTS_FILE).parent.mkdir(parents=True)
     Path(persist.TIMEOUTS_FILE).write_bytes(b"# \xff\nsctp 5 before 6\ntcp 3600 before 900\n")
-    assert restore.main([persist.RULES_FILE]) == 1
-    assert Booting.sent == [(uapi.SET_CONFIG, timeouts.encode({"tcp": 3600}))]
+    assert programs.restore([persist.RULES_FILE]) == 1
+    assert Booting.sent == [(netlink.SET_CONFIG, timeouts.encode({"tcp": 3600}))]
     said = capsys.readouterr().err.splitlines()
     assert said[0].startswith(f"{persist.TIMEOUTS_FILE}: line 2, 'sctp 5 before 6', must be a timeout such as")
     assert said[1] == f"{persist.TIMEOUTS_FILE}: 1 timeouts set"

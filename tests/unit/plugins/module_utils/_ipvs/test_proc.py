@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import proc, wire
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import netlink, readings
 
 STATS = """\
    Total Incoming Outgoing         Incoming         Outgoing
@@ -28,11 +28,11 @@ CONNECTION6 = (
     "TCP 2001:0db8:0000:0000:0000:0000:0000:0002 9C40 2001:0db8:0000:0000:0000:0000:0000:000a 0050"
     " 2001:0db8:0000:0000:0000:0000:0000:0011 0050 ESTABLISHED     899\n"
 )
-NOTHING = dict.fromkeys(wire.COUNTERS, 0)
+NOTHING = dict.fromkeys(netlink.COUNTERS, 0)
 
 
 def test_totals() -> None:
-    assert proc.parse_totals(STATS) == (
+    assert readings.parse_totals(STATS) == (
         {"connections": 1, "packets_in": 7, "packets_out": 0, "bytes_in": 210, "bytes_out": 0},
         {"connections": 0, "packets_in": 10, "packets_out": 0, "bytes_in": 255, "bytes_out": 0},
     )
@@ -46,17 +46,17 @@ def test_any_totals(counters: list[int], rates: list[int]) -> None:
     numbers = [(f"{a:8X} {b:8X} {c:8X} {d:16X} {e:16X}") for a, b, c, d, e in (counters, rates)]
     lines = STATS.splitlines()
     lines[2], lines[5] = numbers
-    found = proc.parse_totals("\n".join(lines))
+    found = readings.parse_totals("\n".join(lines))
     assert [list(values.values()) for values in found] == [counters, rates]
 
 
 @pytest.mark.parametrize("text", ["", HEADINGS, STATS[: STATS.index("Conns/s")], STATS + STATS, "1 2 3 4 5 6\n" * 2])
 def test_totals_of_another_form_are_zeros(text: str) -> None:
-    assert proc.parse_totals(text) == (NOTHING, NOTHING)
+    assert readings.parse_totals(text) == (NOTHING, NOTHING)
 
 
 def test_connections() -> None:
-    assert list(proc.parse_connections([HEADINGS, CONNECTION, CONNECTION6])) == [
+    assert list(readings.parse_connections([HEADINGS, CONNECTION, CONNECTION6])) == [
         {
             "protocol": "tcp",
             "client_address": "192.0.2.100",
@@ -84,15 +84,15 @@ def test_connections() -> None:
 
 def test_a_real_server_of_another_family() -> None:
     server = "2001:0db8:0000:0000:0000:0000:0000:0011"
-    (entry,) = proc.parse_connections([CONNECTION.replace("C633640B", server)])
+    (entry,) = readings.parse_connections([CONNECTION.replace("C633640B", server)])
     assert (entry["client_address"], entry["real_server_address"]) == ("192.0.2.100", "2001:db8::11")
-    (entry,) = proc.parse_connections([CONNECTION6.replace(server, "C633640B")])
+    (entry,) = readings.parse_connections([CONNECTION6.replace(server, "C633640B")])
     assert (entry["client_address"], entry["real_server_address"]) == ("2001:db8::2", "198.51.100.11")
 
 
 def test_a_template_of_a_persistence_engine() -> None:
     line = "UDP C0000264 0000 C000020A 13C4 C633640B 13C4 NONE            353 sip 1234@client.example\n"
-    (entry,) = proc.parse_connections([line])
+    (entry,) = readings.parse_connections([line])
     assert (entry["persistence_engine"], entry["persistence_data"]) == ("sip", "1234@client.example")
     assert (entry["client_port"], entry["port"], entry["state"], entry["expires"]) == (0, 5060, "NONE", 353)
 
@@ -111,7 +111,7 @@ def test_a_template_of_a_persistence_engine() -> None:
     ],
 )
 def test_lines_of_another_form_are_skipped(line: str) -> None:
-    assert len(list(proc.parse_connections([line, CONNECTION]))) == 1
+    assert len(list(readings.parse_connections([line, CONNECTION]))) == 1
 
 
 def test_modules_of_every_list() -> None:
@@ -120,13 +120,13 @@ def test_modules_of_every_list() -> None:
         f"kernel/net/netfilter/ipvs/ip_vs{name}\n"
         for name in (".ko", "_rr.ko", "_mh.ko.xz", "_pe_sip.ko", "_ftp.ko", "_lblcr.ko.zst")
     )
-    assert proc.parse_modules([loaded, order, ""]) == (["lblcr", "mh", "rr", "wrr"], ["sip"])
+    assert readings.parse_modules([loaded, order, ""]) == (["lblcr", "mh", "rr", "wrr"], ["sip"])
 
 
 def test_files_that_are_not_there_say_nothing(tmp_path: Path) -> None:
     nowhere = str(tmp_path / "nowhere")
-    assert proc.totals(nowhere) == (NOTHING, NOTHING)
-    assert proc.connections(nowhere) == []
+    assert readings.totals(nowhere) == (NOTHING, NOTHING)
+    assert readings.connections(nowhere) == []
 
 
 def test_files_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,8 +135,8 @@ def test_files_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     (directory / "modules.builtin").write_text("kernel/net/netfilter/ipvs/ip_vs_sh.ko\n")
     (tmp_path / "stats").write_text(STATS)
     (tmp_path / "connections").write_bytes((HEADINGS + CONNECTION).encode()[:-1] + b" sip \xe9\xff\n")
-    monkeypatch.setattr(proc, "MODULES", "/nowhere")
-    assert proc.available(str(tmp_path)) == (["sh"], [])
-    assert proc.totals(str(tmp_path / "stats"))[0]["packets_in"] == 7
-    (entry,) = proc.connections(str(tmp_path / "connections"))
+    monkeypatch.setattr(readings, "MODULES", "/nowhere")
+    assert readings.available(str(tmp_path)) == (["sh"], [])
+    assert readings.totals(str(tmp_path / "stats"))[0]["packets_in"] == 7
+    (entry,) = readings.connections(str(tmp_path / "connections"))
     assert entry["persistence_engine"] == "sip"

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import plan, real_server, rules, uapi, wire
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import drain, netlink, plan, rules
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.converge import ConvergeError
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.kernel import KernelError
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.model import RealServer, RealServerKey, ServiceKey
@@ -27,16 +27,16 @@ class Director(support.FakeKernel):
 
     def __init__(self, text: str, active: int = 0, broken: bool = False) -> None:
         super().__init__(plan.plan({}, rules.parse(text)).predicted)
-        self._connections = wire.Connections(active, 0, 0)
+        self._connections = netlink.Connections(active, 0, 0)
         self._broken = broken
 
     def real_servers(
         self, service: ServiceKey
-    ) -> Iterator[tuple[RealServerKey, RealServer, wire.Connections, bytes, uapi.Message]]:
+    ) -> Iterator[tuple[RealServerKey, RealServer, netlink.Connections, bytes, netlink.Message]]:
         if self._broken:
             raise KernelError("broken")
-        data = uapi.request(28, 1, uapi.NEW_DEST, 0, uapi.attribute(uapi.ATTR_DEST, b""))
-        (message,) = uapi.messages(data)
+        data = netlink.request(28, 1, netlink.NEW_DEST, 0, netlink.attribute(netlink.ATTR_DEST, b""))
+        (message,) = netlink.messages(data)
         for key, server in self.table[service].real_servers.items() if service in self.table else ():
             yield key, server, self._connections, data, message
 
@@ -62,8 +62,8 @@ class Task:
 
 
 def manage(monkeypatch: pytest.MonkeyPatch, director: Director, task: Task) -> dict[str, Any]:
-    monkeypatch.setattr(real_server, "Ipvs", lambda **_options: director)
-    return real_server.manage(task)
+    monkeypatch.setattr(drain, "Ipvs", lambda **_options: director)
+    return drain.manage_real_server(task)
 
 
 def diff_of(result: dict[str, Any]) -> tuple[str, str]:

@@ -12,12 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.module_utils._host.address import parse_address
+from ansible_collections.lvs.cluster.plugins.module_utils._host.director_state import without_services
 from ansible_collections.lvs.cluster.plugins.module_utils._host.errors import HostError
-from ansible_collections.lvs.cluster.plugins.module_utils._host.keepalived_conf import without_services
 from ansible_collections.lvs.cluster.plugins.module_utils._host.service_plan import Applied, parse_applied
+from ansible_collections.lvs.cluster.plugins.module_utils._host.validate import parse_address
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import rules
-from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.service import keepalived_identity, key_of, parse_task
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.unit_config import (
+    keepalived_identity,
+    key_of,
+    parse_task,
+)
 from ansible_collections.lvs.cluster.tests.unit.plugins.module_utils._ipvs.simulated_service import (
     CONFIGURATION,
     DRAIN,

@@ -13,15 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import (
+    converge,
     daemon,
+    info,
     model,
+    netlink,
     plan,
-    proc,
+    readings,
     rules,
     settings,
     timeouts,
-    uapi,
-    wire,
 )
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.converge import ConvergeError
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.daemon import BACKUP, MASTER, DaemonPatch, SyncDaemon
@@ -44,9 +45,9 @@ WEB, MARK = sorted(TABLE)
 Counted = dict[object, int]  # connections by ServiceKey, or by ServiceKey and RealServerKey
 
 
-def _answer(payload: bytes) -> tuple[bytes, uapi.Message]:
-    data = uapi.request(28, 1, 1, 0, payload)
-    return data, next(uapi.messages(data))
+def _answer(payload: bytes) -> tuple[bytes, netlink.Message]:
+    data = netlink.request(28, 1, 1, 0, payload)
+    return data, next(netlink.messages(data))
 
 
 class Kernel(Ipvs):
@@ -68,31 +69,31 @@ class Kernel(Ipvs):
         return self.loaded
 
     def numbers(self, command: int) -> dict[int, int]:
-        assert command == uapi.GET_CONFIG
-        return {uapi.TIMEOUTS[name]: seconds for name, seconds in self.timeouts.items()}
+        assert command == netlink.GET_CONFIG
+        return {netlink.TIMEOUTS[name]: seconds for name, seconds in self.timeouts.items()}
 
     def ask(
-        self, command: int, payload: bytes = b"", flags: int = uapi.NLM_F_DUMP
-    ) -> Iterator[tuple[bytes, uapi.Message]]:
-        assert command == uapi.GET_DAEMON
+        self, command: int, payload: bytes = b"", flags: int = netlink.NLM_F_DUMP
+    ) -> Iterator[tuple[bytes, netlink.Message]]:
+        assert command == netlink.GET_DAEMON
         for role, running in self.daemons.items():
             yield _answer(daemon.encode(daemon.Step(role, running))[1])
 
-    def services(self) -> Iterator[tuple[ServiceKey, Settings, bytes, uapi.Message]]:
+    def services(self) -> Iterator[tuple[ServiceKey, Settings, bytes, netlink.Message]]:
         for key, service in self.table.items():
-            statistics = self._statistics(uapi.SVC_STATS64, key)
-            yield key, service.settings, *_answer(uapi.attribute(uapi.ATTR_SERVICE, statistics))
+            statistics = self._statistics(netlink.SVC_STATS64, key)
+            yield key, service.settings, *_answer(netlink.attribute(netlink.ATTR_SERVICE, statistics))
 
     def real_servers(
         self, service: ServiceKey
-    ) -> Iterator[tuple[RealServerKey, RealServer, wire.Connections, bytes, uapi.Message]]:
+    ) -> Iterator[tuple[RealServerKey, RealServer, netlink.Connections, bytes, netlink.Message]]:
         for key, server in self.table[service].real_servers.items():
-            statistics = self._statistics(uapi.DEST_STATS64, (service, key))
-            answer = _answer(uapi.attribute(uapi.ATTR_DEST, statistics))
-            yield key, server, wire.Connections(0, 0, 0), *answer
+            statistics = self._statistics(netlink.DEST_STATS64, (service, key))
+            answer = _answer(netlink.attribute(netlink.ATTR_DEST, statistics))
+            yield key, server, netlink.Connections(0, 0, 0), *answer
 
     def _statistics(self, kind: int, entry: object) -> bytes:
-        return uapi.attribute(kind, uapi.attribute(1, uapi.U64.pack(self.counted.get(entry, 0))))
+        return netlink.attribute(kind, netlink.attribute(1, netlink.U64.pack(self.counted.get(entry, 0))))
 
     def command(self, command: int, payload: bytes = b"") -> int:
         self.sent.append(command)
@@ -101,20 +102,20 @@ class Kernel(Ipvs):
     def execute(self, command: int, payload: bytes) -> int:
         """Do what a command says; its errno."""
         data, message = _answer(payload)
-        if command == uapi.SET_CONFIG:
-            numbers = wire.decode_numbers(data, message)
-            self.timeouts.update({name: numbers[kind] for name, kind in uapi.TIMEOUTS.items() if kind in numbers})
-        elif command == uapi.NEW_DAEMON:
+        if command == netlink.SET_CONFIG:
+            numbers = netlink.decode_numbers(data, message)
+            self.timeouts.update({name: numbers[kind] for name, kind in netlink.TIMEOUTS.items() if kind in numbers})
+        elif command == netlink.NEW_DAEMON:
             role, started = daemon.decode(data, message)
             if role in self.daemons:
                 return errno.EEXIST
             self.daemons[role] = started._replace(sync_maxlen=started.sync_maxlen or DERIVED)
-        elif command == uapi.DEL_DAEMON:
-            number = uapi.U32.unpack_from(payload, 8)[0]
+        elif command == netlink.DEL_DAEMON:
+            number = netlink.U32.unpack_from(payload, 8)[0]
             return 0 if self.daemons.pop(daemon.ROLE_NAMES[number], None) else errno.ESRCH
         else:
-            assert command == uapi.ZERO
-            service = wire.decode_service(data, message)[0] if payload else None
+            assert command == netlink.ZERO
+            service = netlink.decode_service(data, message)[0] if payload else None
             self.counted = {
                 entry: number
                 for entry, number in self.counted.items()
@@ -133,7 +134,7 @@ class Forgetful(Kernel):
 def test_timeouts_are_set_and_read_back() -> None:
     kernel = Kernel()
     change, now = settings.set_timeouts(kernel, {"tcp": 3600, "udp": 30}, check_mode=False)
-    assert change == settings.Change("--set 900 120 300\n", "--set 3600 120 30\n")
+    assert change == converge.Change("--set 900 120 300\n", "--set 3600 120 30\n")
     assert (change.changed, now, kernel.timeouts) == (True, timeouts.Timeouts(3600, 120, 30), now._asdict())
 
 
@@ -144,7 +145,7 @@ def test_check_mode_predicts_timeouts_and_sets_none(given_timeouts: dict[str, in
     assert (kernel.timeouts, kernel.sent) == (Kernel().timeouts, [])
     assert settings.set_timeouts(kernel, given_timeouts, check_mode=False) == predicted
     again, _now = settings.set_timeouts(kernel, given_timeouts, check_mode=False)
-    assert again == settings.NO_CHANGE
+    assert again == converge.NO_CHANGE
     assert len(kernel.sent) == predicted[0].changed
 
 
@@ -185,7 +186,7 @@ def test_check_mode_predicts_daemons_and_touches_none(
     real, running = settings.set_daemons(kernel, roles, patch, check_mode=False)
     assert (real, running) == (predicted, kernel.daemons)
     assert real.changed == bool(kernel.sent)
-    assert settings.set_daemons(kernel, roles, patch, check_mode=False) == (settings.NO_CHANGE, running)
+    assert settings.set_daemons(kernel, roles, patch, check_mode=False) == (converge.NO_CHANGE, running)
 
 
 @given(test_daemon.states, test_daemon.some_roles, st.none() | test_daemon.patches, st.data())
@@ -240,7 +241,7 @@ def test_a_daemon_that_somebody_else_has_stopped_is_stopped() -> None:
 
 def test_a_daemon_that_cannot_be_put_back_either() -> None:
     kernel = Kernel({MASTER: SyncDaemon("eth1")})
-    kernel.refuse = lambda command: errno.ENODEV if command == uapi.NEW_DAEMON else 0
+    kernel.refuse = lambda command: errno.ENODEV if command == netlink.NEW_DAEMON else 0
     with pytest.raises(ConvergeError) as caught:
         settings.set_daemons(kernel, [MASTER], DaemonPatch("eth2"), check_mode=False)
     assert str(caught.value) == (
@@ -259,30 +260,30 @@ def test_a_daemon_that_is_not_as_asked_for() -> None:
 
 @pytest.fixture(autouse=True)
 def _totals(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(proc, "totals", lambda: (dict.fromkeys(wire.COUNTERS, 0), {}))
+    monkeypatch.setattr(readings, "totals", lambda: (dict.fromkeys(netlink.COUNTERS, 0), {}))
 
 
 def test_counters_of_one_service() -> None:
     (server,) = TABLE[WEB].real_servers
     kernel = Kernel(counted={WEB: 3, (WEB, server): 2, MARK: 1})
-    predicted = settings.zero_counters(kernel, WEB, check_mode=True)
+    predicted = info.zero_counters(kernel, WEB, check_mode=True)
     assert kernel.sent == []
-    change, before = settings.zero_counters(kernel, WEB, check_mode=False)
+    change, before = info.zero_counters(kernel, WEB, check_mode=False)
     assert (change, before) == predicted
     rest = ", packets_in 0, packets_out 0, bytes_in 0, bytes_out 0\n"
     lines = "tcp 192.0.2.10:80: connections {}" + rest + "tcp 192.0.2.10:80 real server 192.0.2.1:80: connections {}"
-    assert change == settings.Change(lines.format(3, 2) + rest, lines.format(0, 0) + rest)
+    assert change == converge.Change(lines.format(3, 2) + rest, lines.format(0, 0) + rest)
     assert [entry["statistics"]["connections"] for entry in before["services"]] == [3]
     assert kernel.counted == {MARK: 1}
-    again, _before = settings.zero_counters(kernel, WEB, check_mode=False)
-    assert (again, len(kernel.sent)) == (settings.NO_CHANGE, 1)
+    again, _before = info.zero_counters(kernel, WEB, check_mode=False)
+    assert (again, len(kernel.sent)) == (converge.NO_CHANGE, 1)
 
 
 def test_all_counters(monkeypatch: pytest.MonkeyPatch) -> None:
-    totals = {**dict.fromkeys(wire.COUNTERS, 0), "bytes_in": 9}
-    monkeypatch.setattr(proc, "totals", lambda: (totals, {}))
+    totals = {**dict.fromkeys(netlink.COUNTERS, 0), "bytes_in": 9}
+    monkeypatch.setattr(readings, "totals", lambda: (totals, {}))
     kernel = Kernel(counted={WEB: 3, MARK: 1})
-    change, before = settings.zero_counters(kernel, None, check_mode=False)
+    change, before = info.zero_counters(kernel, None, check_mode=False)
     labels = [line.partition(": ")[0] for line in change.before.splitlines()]
     assert labels == ["total", "tcp 192.0.2.10:80", "fwmark 1 ipv4"]
     assert (before["statistics"], kernel.counted) == (totals, {})
@@ -291,20 +292,20 @@ def test_all_counters(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_real_server_that_has_counted_more_than_its_service() -> None:
     (server,) = TABLE[MARK].real_servers
     kernel = Kernel(counted={(MARK, server): 5})
-    change, _before = settings.zero_counters(kernel, MARK, check_mode=False)
+    change, _before = info.zero_counters(kernel, MARK, check_mode=False)
     assert (change.changed, kernel.counted) == (True, {})
     assert change.before.startswith("fwmark 1 ipv4 real server 192.0.2.1:0: connections 5,")
 
 
 def test_counters_that_are_zero_are_left_alone() -> None:
     kernel = Kernel()
-    change, before = settings.zero_counters(kernel, None, check_mode=False)
-    assert (change, kernel.sent, len(before["services"])) == (settings.NO_CHANGE, [], 2)
+    change, before = info.zero_counters(kernel, None, check_mode=False)
+    assert (change, kernel.sent, len(before["services"])) == (converge.NO_CHANGE, [], 2)
 
 
 def test_counters_of_a_service_that_is_not_there() -> None:
     key = ServiceKey(2, model.AF_INET, 0, b"", 0)
-    message = support.refused(lambda: settings.zero_counters(Kernel(), key, check_mode=False))
+    message = support.refused(lambda: info.zero_counters(Kernel(), key, check_mode=False))
     assert message == "fwmark 2 ipv4: there is no such virtual service, so it has no counters"
 
 
@@ -312,16 +313,16 @@ def test_counters_that_the_kernel_does_not_zero() -> None:
     kernel = Kernel(counted={WEB: 1})
     kernel.refuse = lambda _command: errno.ESRCH
     with pytest.raises(ConvergeError, match=r"^cannot zero counters: there is no such virtual service \(ESRCH\)$"):
-        settings.zero_counters(kernel, WEB, check_mode=False)
+        info.zero_counters(kernel, WEB, check_mode=False)
 
 
 def test_without_ipvs_there_is_nothing_to_zero() -> None:
     kernel = Kernel(counted={WEB: 1})
     kernel.loaded = False
-    zeros = dict.fromkeys(wire.COUNTERS, 0)
-    assert settings.zero_counters(kernel, WEB, check_mode=True) == (settings.NO_CHANGE, {"services": []})
-    assert settings.zero_counters(kernel, None, check_mode=True) == (
-        settings.NO_CHANGE,
+    zeros = dict.fromkeys(netlink.COUNTERS, 0)
+    assert info.zero_counters(kernel, WEB, check_mode=True) == (converge.NO_CHANGE, {"services": []})
+    assert info.zero_counters(kernel, None, check_mode=True) == (
+        converge.NO_CHANGE,
         {"services": [], "statistics": zeros},
     )
 
@@ -343,5 +344,5 @@ def test_timeouts_that_are_kept_come_and_go() -> None:
     change, _now, kept = settings.keep_timeouts(kernel, {}, kept, False)
     assert (change.after, kept) == ("--set 900 120 300\n", {})
     sent = len(kernel.sent)
-    assert settings.keep_timeouts(kernel, {}, {}, False)[0] == settings.NO_CHANGE
+    assert settings.keep_timeouts(kernel, {}, {}, False)[0] == converge.NO_CHANGE
     assert len(kernel.sent) == sent

@@ -13,12 +13,12 @@ import pytest
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import (
     kernel,
     module,
+    netlink,
     persist,
     rules,
     settings,
-    table,
     timeouts,
-    uapi,
+    whole_table,
 )
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.converge import ConvergeError
 from ansible_collections.lvs.cluster.tests.unit.plugins.module_utils._ipvs import support
@@ -42,14 +42,14 @@ def test_a_table_that_cannot_be_kept_is_put_back(
     director: support.FakeKernel, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     bad = getattr(persist, path)
-    write = persist.write
+    write = persist.write_bytes
 
     def full(name: str, data: bytes) -> None:
         if name == bad:
             raise OSError(28, "No space left on device", name)
         write(name, data)
 
-    monkeypatch.setattr(persist, "write", full)
+    monkeypatch.setattr(persist, "write_bytes", full)
     with pytest.raises(ConvergeError) as caught:
         manage(Task(services=[service(1)]))
     assert str(caught.value) == (
@@ -91,7 +91,7 @@ class Unready(kernel.Ipvs):
 def test_a_host_that_was_never_set_up_has_nothing_to_remove(
     director: support.FakeKernel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(table, "Ipvs", Unready)
+    monkeypatch.setattr(whole_table, "Ipvs", Unready)
     assert manage(Task(state="absent"))["changed"] is False
     with pytest.raises(kernel.LibraryMissing):
         manage(Task(state="absent", services=[service(1)]))
@@ -107,7 +107,7 @@ def test_only_what_is_to_be_there_loads_ip_vs(
         asked.append(options)
         return director
 
-    monkeypatch.setattr(table, "Ipvs", opened)
+    monkeypatch.setattr(whole_table, "Ipvs", opened)
     monkeypatch.setattr(module, "Ipvs", opened)
     for keep in (True, False):
         manage(Task(services=[service(1)], state=state, persist=keep))
@@ -130,7 +130,9 @@ class Clock(support.FakeKernel):
 
     def __init__(self, missing: bool = False) -> None:
         super().__init__({})
-        self.values = {uapi.TIMEOUTS[name]: value for name, value in {"tcp": 900, "tcp_fin": 120, "udp": 300}.items()}
+        self.values = {
+            netlink.TIMEOUTS[name]: value for name, value in {"tcp": 900, "tcp_fin": 120, "udp": 300}.items()
+        }
         self.missing = missing
 
     def opened(self) -> bool:
@@ -142,7 +144,7 @@ class Clock(support.FakeKernel):
         return self.values
 
     def command(self, command: int, payload: bytes = b"") -> int:
-        for name, kind in uapi.TIMEOUTS.items():
+        for name, kind in netlink.TIMEOUTS.items():
             for value in range(1, 4000):
                 if timeouts.encode({name: value}) in payload:
                     self.values = {**self.values, kind: value}

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import timeouts, uapi, wire
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import netlink, timeouts
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.timeouts import MAX_TIMEOUT, Timeouts
 from ansible_collections.lvs.cluster.tests.unit.plugins.module_utils._ipvs import support
 
@@ -35,8 +35,8 @@ def test_the_text_is_that_of_ipvsadm() -> None:
 
 @given(some_timeouts)
 def test_what_is_sent_can_be_read(given_timeouts: dict[str, int]) -> None:
-    data = uapi.request(28, 1, uapi.SET_CONFIG, 0, timeouts.encode(given_timeouts))
-    numbers = wire.decode_numbers(data, next(uapi.messages(data)))
+    data = netlink.request(28, 1, netlink.SET_CONFIG, 0, timeouts.encode(given_timeouts))
+    numbers = netlink.decode_numbers(data, next(netlink.messages(data)))
     assert timeouts.decode(numbers) == timeouts.merged(Timeouts(), given_timeouts)
     assert len(numbers) == len(given_timeouts)
 
@@ -44,7 +44,7 @@ def test_what_is_sent_can_be_read(given_timeouts: dict[str, int]) -> None:
 def test_the_attributes_have_the_kernels_numbers() -> None:
     """IPVS_CMD_ATTR_TIMEOUT_* in linux/ip_vs.h."""
     assert timeouts.encode({"udp": 3, "tcp": 1, "tcp_fin": 2}) == b"".join(
-        uapi.attribute(kind, uapi.U32.pack(value)) for kind, value in ((4, 1), (5, 2), (6, 3))
+        netlink.attribute(kind, netlink.U32.pack(value)) for kind, value in ((4, 1), (5, 2), (6, 3))
     )
 
 
