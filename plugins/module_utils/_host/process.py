@@ -20,17 +20,22 @@ _CAP_NET_ADMIN = 12  # include/uapi/linux/capability.h
 SEARCH_PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/local/sbin:/usr/sbin:/sbin"
 
 #: Runs a command without a shell, in English, and returns exit status, standard output and standard error. The status
-#: of a command that cannot be started is 127. `runner.runner` makes one.
+#: of a command that cannot be started is 127. `runner` makes one.
 RunCommand = Callable[[list[str]], tuple[int, str, str]]
 
 
+def has_net_admin(proc: str = "/proc") -> bool:
+    """Return whether this process has CAP_NET_ADMIN, as far as /proc says. Raises OSError and ValueError."""
+    with open(os.path.join(proc, "self/status"), encoding="ascii", errors="replace") as stream:
+        effective = next((line.split()[1] for line in stream if line.startswith("CapEff:")), None)
+    return effective is None or bool(int(effective, 16) >> _CAP_NET_ADMIN & 1)
+
+
 def require_root(proc: str = "/proc") -> None:
-    """Raises HostError unless this is root with CAP_NET_ADMIN: addresses, sysctls and IPVS all ask for it."""
+    """Raise HostError unless this is root with CAP_NET_ADMIN, which addresses, sysctls and IPVS need."""
     if os.geteuid() != 0:
         raise HostError("this module has to run as root on the managed host: set become to true")
-    with open(os.path.join(proc, "self/status"), encoding="ascii", errors="replace") as stream:
-        effective = [line.split()[1] for line in stream if line.startswith("CapEff:")]
-    if not int(effective[0], 16) >> _CAP_NET_ADMIN & 1:
+    if not has_net_admin(proc):
         raise HostError("root lacks CAP_NET_ADMIN here (a container?): start the container with --cap-add NET_ADMIN")
 
 
@@ -44,8 +49,16 @@ def booted(root: str = "/") -> bool:
     return os.path.isdir(os.path.join(root, "run/systemd/system"))
 
 
+def systemctl(run: RunCommand, *words: str) -> None:
+    """Run systemctl. Raises HostError with the last line that it wrote."""
+    status, output, errors = run(["systemctl", *words])
+    if status != 0:
+        lines = (errors.strip() or output.strip() or f"exit status {status}").splitlines()
+        raise HostError(f"systemctl {' '.join(words)} failed: {lines[-1]}")
+
+
 def runner(module: AnsibleModule) -> RunCommand:
-    """Return what runs commands for a module, as `systemd.RunCommand` says."""
+    """Return what runs commands for a module, as `RunCommand` says."""
 
     def run_command(command: list[str]) -> tuple[int, str, str]:
         try:

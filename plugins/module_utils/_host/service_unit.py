@@ -17,7 +17,7 @@ from dataclasses import replace
 
 from .errors import FileError, HostError
 from .files import make_directories, read_bytes, read_text, remove_file, stage, swap_in, write_text
-from .process import RunCommand, has_command
+from .process import RunCommand, has_command, systemctl
 from .service_plan import (
     Applied,
     ConfigFile,
@@ -183,10 +183,10 @@ class ServiceUnit:
 
     def systemctl(self, verb: str) -> None:
         """Run systemctl about the unit, or daemon-reload. Raises HostError with what it said."""
-        command = ["systemctl", verb] if verb == "daemon-reload" else ["systemctl", verb, "--", self.unit]
-        status, output, errors = self._run(command)
-        if status:
-            raise HostError(f"{' '.join(command)} failed: {_last(errors or output)}; see journalctl -u {self.unit}")
+        try:
+            systemctl(self._run, verb, *(() if verb == "daemon-reload" else ("--", self.unit)))
+        except HostError as error:
+            raise HostError(f"{error}; see journalctl -u {self.unit}") from error
 
 
 def _data(file: ConfigFile) -> bytes:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from .engine import Operation, Outcome, Plan
 from .errors import HostError, MissingLibrary
 from .files import make_directories, read_text, remove_empty_directories, remove_file, write_text
-from .process import RunCommand, booted, has_command, require_root, runner
+from .process import RunCommand, booted, has_command, require_root, runner, systemctl
 from .running_kernel import (
     KernelModules,
     read_interfaces,
@@ -85,13 +85,13 @@ class Systemd:
             write_text(path, after.text)
         try:
             if after.enabled and (before is None or not before.enabled):
-                self._systemctl("enable", *(["--now"] if after.running else []), name)
+                systemctl(self._run, "enable", *(["--now"] if after.running else []), name)
             elif before is not None and before.enabled and not after.enabled:
-                self._systemctl("disable", name)
+                systemctl(self._run, "disable", name)
             elif new_text:
-                self._systemctl("daemon-reload")
+                systemctl(self._run, "daemon-reload")
             if after.running and before is not None and before.enabled:
-                self._systemctl("restart", name)
+                systemctl(self._run, "restart", name)
         except HostError:
             if new_text and before is None:
                 remove_file(self._link(name))
@@ -105,20 +105,14 @@ class Systemd:
             return
         path = os.path.join(self._directory, name)
         if "/" not in name:
-            self._systemctl("disable", "--now", name)
+            systemctl(self._run, "disable", "--now", name)
         remove_file(path)
         if "/" in name:
             remove_empty_directories([os.path.dirname(path)])
-        self._systemctl("daemon-reload")
+        systemctl(self._run, "daemon-reload")
 
     def _link(self, name: str) -> str:
         return os.path.join(self._directory, TARGET + ".wants", name)
-
-    def _systemctl(self, *arguments: str) -> None:
-        status, output, errors = self._run(["systemctl", *arguments])
-        if status != 0:
-            lines = (errors.strip() or output.strip() or f"exit status {status}").splitlines()
-            raise HostError(f"systemctl {' '.join(arguments)} failed: {lines[-1]}")
 
 
 class Target:

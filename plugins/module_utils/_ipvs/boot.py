@@ -53,7 +53,7 @@ WantedBy=multi-user.target
 
 # What the programs import, by package; none of it needs Ansible.
 ARCHIVED = {
-    "_host": ("__init__", "drain_files", "errors", "files", "validate"),
+    "_host": ("__init__", "drain_files", "errors", "files", "process", "validate"),
     "_ipvs": (
         "__init__",
         "arguments",

@@ -227,6 +227,15 @@ class _Worker(threading.Thread):
             self.error = error
 
 
+def await_change(done: Callable[[], bool], seconds: float, sleep: Callable[[float], None]) -> bool:
+    """Look ten times a second until it is done or the time is over; return whether it is done."""
+    for _look in range(int(seconds / _LOOK)):
+        if done():
+            return True
+        sleep(_LOOK)
+    return False
+
+
 def dropped(before: str, after: str) -> tuple[frozenset[IPAddress], float]:
     """Return the addresses that keepalived drops for a moment when it reads ``after``, and seconds it may take. Pure.
 
@@ -289,14 +298,9 @@ class InterimVips:
 
     def _wait(self, addresses: Collection[IPAddress], seconds: float) -> None:
         """Wait until keepalived has removed these addresses and taken them again, or has not in time."""
-        for _look in range(int(_BEGINS / _LOOK)):
-            if not self._on_interfaces() >= set(addresses):
-                break
-            self._sleep(_LOOK)
-        for _look in range(int(seconds / _LOOK)):
-            if self._on_interfaces() >= set(addresses):
-                return
-            self._sleep(_LOOK)
+        wanted = set(addresses)
+        await_change(lambda: not self._on_interfaces() >= wanted, _BEGINS, self._sleep)
+        await_change(lambda: self._on_interfaces() >= wanted, seconds, self._sleep)
 
     def _on_interfaces(self) -> set[IPAddress]:
         return {one.address for one in self._held() if one.interface != "lo"}

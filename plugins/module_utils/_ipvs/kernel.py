@@ -24,15 +24,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
+from .._host.process import has_net_admin
 from . import netlink
 from .model import RealServer, RealServerKey, ServiceKey, Settings, Table, VirtualService
 from .plan import REMOVE, Operation
 
 # Every failing message is answered, and about 550 answers fit a socket's receive buffer: more would be lost.
 CHUNK = 400
-_CAP_NET_ADMIN = 1 << 12
 _PROC_TABLE = "/proc/net/ip_vs"
-_PROC_STATUS = "/proc/self/status"
+_PROC = "/proc"
 _ALIAS = "net-pf-16-proto-16-family-IPVS"
 _LIBRARY = "pyroute2"
 
@@ -343,13 +343,10 @@ _NO_IPVS = (
 
 def _need_net_admin() -> None:
     try:
-        with open(_PROC_STATUS, encoding="ascii", errors="replace") as status:
-            effective = next(
-                (int(line.split()[1], 16) for line in status if line.startswith("CapEff:")), _CAP_NET_ADMIN
-            )
+        allowed = has_net_admin(_PROC)
     except (OSError, ValueError):
         return  # the kernel will tell
-    if not effective & _CAP_NET_ADMIN:
+    if not allowed:
         raise KernelError(
             "reading and changing the IPVS table needs root (CAP_NET_ADMIN): run the task with become: true"
         )

@@ -25,13 +25,10 @@ Wanted = Optional[Callable[[ServiceKey], bool]]
 STATS = "/proc/net/ip_vs_stats"
 CONNECTIONS = "/proc/net/ip_vs_conn"
 MODULES = "/proc/modules"
-SERVICES = "/proc/net/ip_vs"
 
 _MODULE = re.compile(r"(?:^|/)ip_vs_([a-z0-9_]+)(?:\.ko|\s|$)", re.MULTILINE)
 _NO_SCHEDULERS = frozenset(["ftp"])  # the one application helper
 _ENGINE = "pe_"
-_SERVICE = re.compile(r"(TCP|UDP|SCTP)\s+(\[[0-9a-fA-F:]+\]|[0-9A-F]{8}):([0-9A-F]{4})\s")
-_MARK = re.compile(r"FWM\s+([0-9A-F]{8})\s")
 
 
 def services(ipvs: Ipvs, wanted: Wanted = None) -> tuple[list[Facts], Table]:
@@ -154,31 +151,6 @@ def _connection(words: list[str]) -> dict[str, Any]:
         entry["persistence_engine"] = words[9]
         entry["persistence_data"] = " ".join(words[10:])
     return entry
-
-
-def parse_services(lines: Iterable[str]) -> Iterator[ServiceKey]:
-    """The virtual services of /proc/net/ip_vs (ip_vs_ctl.c: ip_vs_info_seq_show).
-
-    It does not say the family of one with a firewall mark, so such a one is there in both.
-    """
-    for line in lines:
-        service, mark = _SERVICE.match(line), _MARK.match(line)
-        if service:
-            packed = model.pack_address(_address(service[2]))
-            protocol = model.PROTOCOLS[service[1].lower()]
-            yield ServiceKey(0, model.family_of(packed), protocol, packed, int(service[3], 16))
-        elif mark:
-            for family in model.FAMILY_NAMES:
-                yield ServiceKey(int(mark[1], 16), family, 0, b"", 0)
-
-
-def proc_services(path: str = SERVICES) -> set[ServiceKey]:
-    """Every virtual service; none if IPVS is not loaded."""
-    try:
-        with open(path, encoding="ascii", errors="replace") as lines:
-            return set(parse_services(lines))
-    except OSError:
-        return set()
 
 
 def parse_modules(texts: Iterable[str]) -> tuple[list[str], list[str]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -37,20 +38,23 @@ from .._host.service_plan import (
 from .._host.service_unit import ServiceUnit
 from .._host.task import fail_without_library, respawn_with_library
 from .._host.validate import IPAddress, parse_address, unicast_address
-from . import arguments, model, readings
-from .continuity import Handover, InterimVips, dropped, held_alone
+from . import arguments, model
+from .continuity import Handover, InterimVips, await_change, dropped, held_alone
 from .converge import ConvergeError
 from .kernel import KernelError, LibraryMissing
 from .model import InvalidValue, ServiceKey
 
 Step = Callable[[], None]
 
+#: The table as the kernel shows it without netlink.
+TABLE = "/proc/net/ip_vs"
+_SERVICE = re.compile(r"(TCP|UDP|SCTP)\s+(\[[0-9a-fA-F:]+\]|[0-9A-F]{8}):([0-9A-F]{4})\s")
+_MARK = re.compile(r"FWM\s+([0-9A-F]{8})\s")
 KEEPALIVED, NONE = "keepalived", "none"
 #: How long keepalived gets between two reloads, try by try.
 _PAUSES = (1.0, 3.0, 10.0)  # seconds
 #: How long a service may take to get into the table.
 _APPEARS = 20.0  # seconds
-_LOOK = 0.1  # seconds
 #: How long a director may take to give up its VIPs: keepalived reads the file at once, others take over within some
 #: three intervals.
 _RELEASED = 30.0  # seconds
@@ -135,6 +139,31 @@ def keys_of(names: Iterable[str]) -> frozenset[ServiceKey]:
     return frozenset(key for key in map(key_of, names) if key is not None)
 
 
+def parse_services(lines: Iterable[str]) -> Iterator[ServiceKey]:
+    """The virtual services of /proc/net/ip_vs (ip_vs_ctl.c: ip_vs_info_seq_show).
+
+    It does not say the family of one with a firewall mark, so such a one is there in both.
+    """
+    for line in lines:
+        service, mark = _SERVICE.match(line), _MARK.match(line)
+        if service:
+            packed = model.pack_address(service[2].strip("[]")) if ":" in service[2] else bytes.fromhex(service[2])
+            protocol = model.PROTOCOLS[service[1].lower()]
+            yield ServiceKey(0, model.family_of(packed), protocol, packed, int(service[3], 16))
+        elif mark:
+            for family in model.FAMILY_NAMES:
+                yield ServiceKey(int(mark[1], 16), family, 0, b"", 0)
+
+
+def services_in_table(path: str = TABLE) -> set[ServiceKey]:
+    """Every virtual service; none if IPVS is not loaded."""
+    try:
+        with open(path, encoding="ascii", errors="replace") as lines:
+            return set(parse_services(lines))
+    except OSError:
+        return set()
+
+
 class Service:
     """The unit and the table of this host."""
 
@@ -143,7 +172,7 @@ class Service:
         task: Task,
         run: RunCommand,
         root: str = "/",
-        table: Callable[[], Iterable[ServiceKey]] = readings.proc_services,
+        table: Callable[[], Iterable[ServiceKey]] = services_in_table,
         handover: Handover | None = None,
         sleep: Callable[[float], None] = time.sleep,
         held: Callable[[], Collection[Held]] | None = None,
@@ -354,16 +383,17 @@ class Service:
             return False
         before = self._handover_text()
         self._hand_over(NO_VIP)
-        for _look in range(int(_RELEASED / _LOOK)):
-            if self.task.vips.isdisjoint(one.address for one in self._held()):
-                return True
-            self._sleep(_LOOK)
+        if await_change(self._holds_no_vip, _RELEASED, self._sleep):
+            return True
         self._hand_over(before or HANDED_BACK)
         raise HostError(
             f"{self._wanted.unit} takes a restart, and has not given the VIPs up within {_RELEASED:g} seconds: hand"
             " them over (lvs.cluster.failover) if there is another director, then restart it here (systemctl restart"
             f" {self._wanted.unit})"
         )
+
+    def _holds_no_vip(self) -> bool:
+        return self.task.vips.isdisjoint(one.address for one in self._held())
 
     def _reloads(self) -> bool:
         """Reload the unit; whether that succeeds. systemd waits for a process that hangs, and gives up."""
@@ -403,13 +433,9 @@ class Service:
     def _absent(self, names: Iterable[str]) -> list[str]:
         return sorted(set(names) - self._present())
 
-    def _appear(self, names: Iterable[str], seconds: float) -> bool:
+    def _appear(self, names: Collection[str], seconds: float) -> bool:
         """Whether all of these services are in the table within this time."""
-        for _look in range(int(seconds / _LOOK)):
-            if not self._absent(names):
-                return True
-            self._sleep(_LOOK)
-        return not self._absent(names)
+        return await_change(lambda: not self._absent(names), seconds, self._sleep) or not self._absent(names)
 
     def _applied(self, recorded: Applied | None) -> None:
         record = applied(self._wanted, self._unit.show().invocation)

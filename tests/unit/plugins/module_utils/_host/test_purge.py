@@ -19,9 +19,9 @@ from ansible_collections.lvs.cluster.plugins.module_utils._host.nft_table import
 from ansible_collections.lvs.cluster.plugins.module_utils._host.routing import parse_return_route, plan_return_route
 from ansible_collections.lvs.cluster.plugins.module_utils._host.state import HostState, Rule
 from ansible_collections.lvs.cluster.tests.unit.plugins.module_utils._host import (
-    test_arp_plan,
-    test_route_plan,
-    test_tunnel_plan,
+    test_arp,
+    test_decapsulation,
+    test_routing,
 )
 from ansible_collections.lvs.cluster.tests.unit.plugins.module_utils._host.simulated import SimulatedHost
 
@@ -38,7 +38,7 @@ def run(host: SimulatedHost, plan: Planner, purge: bool, check_mode: bool = Fals
 
 
 def silence(*vips: str, **options: Any) -> Planner:
-    wanted = test_arp_plan.present(*vips, **options)
+    wanted = test_arp.present(*vips, **options)
     return lambda state, purge: plan_silence(state, replace(wanted, purge=purge))
 
 
@@ -60,24 +60,24 @@ def routes(*services: dict[str, object], gateway: str = "192.0.2.1", vips: bool 
     return lambda state, purge: plan_return_route(state, replace(wanted, purge=purge), vips)
 
 
-WEB, DNS = test_route_plan.SERVICES
-IPIP: dict[str, Any] = {"address": test_tunnel_plan.IPV4}
+WEB, DNS = test_routing.SERVICES
+IPIP: dict[str, Any] = {"address": test_decapsulation.IPV4}
 IPIP6 = {**IPIP, "families": ["ipv6"]}
 GRE = {**IPIP, "type": "gre"}
 GRE_SUM = {**GRE, "checksum": "csum"}
 GUE = {**IPIP, "type": "gue", "port": 6080}
-GUE6 = {"address": test_tunnel_plan.IPV6, "type": "gue", "port": 6081}
+GUE6 = {"address": test_decapsulation.IPV6, "type": "gue", "port": 6081}
 PLANNERS: dict[str, tuple[HostState, list[Planner]]] = {
     "silence": (
-        replace(test_arp_plan.host(), records={}, units={}),
+        replace(test_arp.host(), records={}, units={}),
         [silence(), silence("192.0.2.10"), silence("192.0.2.10", "2001:db8::10"), silence(ingress=["eth0"])],
     ),
     "tunnels": (
-        test_tunnel_plan.FRESH,
+        test_decapsulation.FRESH,
         [tunnels(), tunnels(IPIP), tunnels(IPIP6), tunnels(GRE), tunnels(GRE_SUM, GUE), tunnels(GUE6, IPIP)],
     ),
     "routes": (
-        test_route_plan.FRESH,
+        test_routing.FRESH,
         [routes(), routes(WEB), routes(WEB, DNS), routes(WEB, everything=True), routes(DNS, vips=True)],
     ),
 }
@@ -139,7 +139,7 @@ def test_a_vip_stays_and_is_named() -> None:
 
 
 def test_a_gre_device_keeps_its_checksum_until_the_directors_have_changed() -> None:
-    host = SimulatedHost(test_tunnel_plan.FRESH)
+    host = SimulatedHost(test_decapsulation.FRESH)
     run(host, tunnels(GRE), purge=True)
     assert run(host, tunnels(GRE_SUM), purge=False).leftovers
     assert [device.checksum for device in host.state.tunnels] == [False]
@@ -148,7 +148,7 @@ def test_a_gre_device_keeps_its_checksum_until_the_directors_have_changed() -> N
 
 
 def test_replies_keep_their_gateway_while_there_are_rules_for_it() -> None:
-    host = SimulatedHost(test_route_plan.FRESH)
+    host = SimulatedHost(test_routing.FRESH)
     run(host, routes(WEB), purge=True)
     run(host, routes(WEB, gateway="192.0.2.9"), purge=False)
     assert [route.gateway for route in host.state.routes] == ["192.0.2.1"]
@@ -158,7 +158,7 @@ def test_replies_keep_their_gateway_while_there_are_rules_for_it() -> None:
 
 def test_health_checks_are_answered_while_no_director_has_the_gateway() -> None:
     """The rules of a host that changes from dr to nat hold for replies to health checks as well."""
-    host = SimulatedHost(test_route_plan.FRESH)
+    host = SimulatedHost(test_routing.FRESH)
     run(host, routes(WEB, vips=True), purge=False)
     first = sorted(host.state.rules, key=lambda rule: rule.priority)[:2]
     assert {rule.destination for rule in first} == {"192.0.2.2", "192.0.2.3"}
@@ -171,7 +171,7 @@ def test_health_checks_are_answered_while_no_director_has_the_gateway() -> None:
 
 def test_a_host_that_answers_itself_does_not_send_everything_to_the_directors_yet() -> None:
     everything = routes(WEB, vips=True, everything=True)
-    host = SimulatedHost(test_route_plan.FRESH)
+    host = SimulatedHost(test_routing.FRESH)
     assert run(host, everything, purge=False).leftovers
     assert all(rule.address or rule.destination for rule in host.state.rules)
     run(host, everything, purge=True)

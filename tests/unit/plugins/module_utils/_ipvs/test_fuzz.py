@@ -30,7 +30,7 @@ from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.model import (
     Table,
     VirtualService,
 )
-from ansible_collections.lvs.cluster.tests.unit.plugins.module_utils._ipvs import support, test_proc
+from ansible_collections.lvs.cluster.tests.unit.plugins.module_utils._ipvs import support, test_readings
 
 Value = TypeVar("Value")
 
@@ -295,7 +295,15 @@ def test_lines_that_are_like_earlier_ones_are_read_like_any_other(text: str) -> 
 
 
 _proc_words = st.sampled_from(
-    [*test_proc.STATS.split(), *test_proc.CONNECTION.split(), *test_proc.CONNECTION6.split(), "\n", "\n", "-1", "sip"]
+    [
+        *test_readings.STATS.split(),
+        *test_readings.CONNECTION.split(),
+        *test_readings.CONNECTION6.split(),
+        "\n",
+        "\n",
+        "-1",
+        "sip",
+    ]
 )
 _proc_texts = st.lists(_proc_words | _texts, max_size=40).map(" ".join) | st.text(st.characters())
 
@@ -312,12 +320,12 @@ def test_texts_of_proc(text: str) -> None:
 
 @given(st.lists(st.integers(0, 9), max_size=3), _texts)
 def test_a_damaged_line_does_not_hide_its_neighbours(places: list[int], junk: str) -> None:
-    words = test_proc.CONNECTION.split()
+    words = test_readings.CONNECTION.split()
     for place in places:
         words[place % len(words)] = junk
-    lines = [test_proc.CONNECTION, " ".join(words), test_proc.CONNECTION6]
+    lines = [test_readings.CONNECTION, " ".join(words), test_readings.CONNECTION6]
     found = list(readings.parse_connections(lines))
-    whole = list(readings.parse_connections([test_proc.CONNECTION, test_proc.CONNECTION6]))
+    whole = list(readings.parse_connections([test_readings.CONNECTION, test_readings.CONNECTION6]))
     assert [found[0], found[-1]] == whole
 
 

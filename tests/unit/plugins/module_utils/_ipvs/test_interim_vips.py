@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.lvs.cluster.plugins.module_utils._host.errors import HostError
 from ansible_collections.lvs.cluster.plugins.module_utils._host.validate import parse_address
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.continuity import InterimVips, dropped
-from ansible_collections.lvs.cluster.tests.unit.plugins.module_utils._ipvs.simulated_service import (
+from ansible_collections.lvs.cluster.tests.unit.plugins.module_utils._ipvs.simulated_unit import (
     Host,
     Killed,
     apply,

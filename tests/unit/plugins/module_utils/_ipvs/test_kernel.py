@@ -108,9 +108,10 @@ def test_nothing_is_removed_after_a_failure() -> None:
 
 
 def test_without_the_right_nothing_is_tried(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    status = tmp_path / "status"
+    status = tmp_path / "self/status"
+    status.parent.mkdir()
     status.write_text("Name:\tpython3\nCapEff:\t0000000000000400\n")
-    monkeypatch.setattr(kernel, "_PROC_STATUS", str(status))
+    monkeypatch.setattr(kernel, "_PROC", str(tmp_path))
     assert "needs root (CAP_NET_ADMIN)" in refused(lambda: kernel.Ipvs().read())
 
 

@@ -22,7 +22,7 @@ from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.unit_config impo
     key_of,
     parse_task,
 )
-from ansible_collections.lvs.cluster.tests.unit.plugins.module_utils._ipvs.simulated_service import (
+from ansible_collections.lvs.cluster.tests.unit.plugins.module_utils._ipvs.simulated_unit import (
     CONFIGURATION,
     DRAIN,
     HANDOVER,
