@@ -292,7 +292,7 @@ def vips_unit(header: str, interface: str, vips: Sequence[str]) -> Unit:
 
 
 def batch_words(vip: str, interface: str) -> str:
-    """An address in the words of C(ip address), as addresses.py adds it."""
+    """An address in the words of C(ip address), as network.py adds it."""
     if ":" in vip:
         return f"{vip}/128 dev {interface} nodad preferred_lft 0"
     return f"{vip}/32 dev {interface} scope host"

@@ -286,4 +286,5 @@ def _with_present(target: Host, table: NftTable, wanted: str | None) -> str | No
     present = target.nftables.listing(table.name)
     if present is None or wanted is None or present == wanted:
         return present if wanted is None else wanted
-    return target.nftables.would_list(table.name, union(present, wanted))
+    both: str = target.nftables.would_list(table.name, union(present, wanted))
+    return both

@@ -9,10 +9,10 @@ modules), the files for the next boot. Taking out runs the other way, and never 
 
 from __future__ import annotations
 
-import mmap
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from mmap import PAGESIZE
 
 from .engine import Host, Operation, Outcome, Plan, change_files, plan_bookkeeping, predict, settle
 from .errors import HostError
@@ -40,7 +40,7 @@ FILES = (MODULES_FILE, OPTIONS_FILE, SYSCTL_FILE)
 HEADER = "Written by the Ansible module lvs.cluster.ipvs_kernel, which overwrites changes."
 
 THRESHOLD = "net/ipv4/vs/amemthresh"
-_PAGE = mmap.PAGESIZE
+_PAGE = PAGESIZE
 
 # net/netfilter/ipvs/ip_vs_conn.c, ip_vs_conn_init: 8 to 20, in newer kernels up to 27 as far as the memory goes.
 CONN_TAB_BITS = range(8, 28)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.lvs.cluster.plugins.module_utils._host import files
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import (
     kernel,
     module,
@@ -42,7 +43,7 @@ def test_a_table_that_cannot_be_kept_is_put_back(
     director: support.FakeKernel, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     bad = getattr(persist, path)
-    write = persist.write_bytes
+    write = files.write_bytes
 
     def full(name: str, data: bytes) -> None:
         if name == bad:
