@@ -174,7 +174,7 @@ def _service_section(checked: Sequence[Checked]) -> str:
 
 
 def services(checked: Sequence[Checked]) -> list[dict[str, object]]:
-    """What health_state.py reads: the services as they are when all is well, and by which watch each real server is known."""
+    """What programs.py reads: the services when all is well, and by which watch each real server is known."""
     entries: list[dict[str, object]] = []
     for item, check in checked:
         for identity, port in zip(item.service.identities(), item.service.ports):
