@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Options and notes that the ipvs_* modules share; their specification is in module_utils/ipvs/argspec.py.
+"""Options and notes that the ipvs_* modules share; their specification is in module_utils/_ipvs/arguments.py.
 
 PRIVATE to the collection lvs.cluster: may change without notice.
 """

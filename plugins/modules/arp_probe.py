@@ -90,18 +90,18 @@ interface:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils.address import parse_address
-from ansible_collections.lvs.cluster.plugins.module_utils.host import nd_ask
-from ansible_collections.lvs.cluster.plugins.module_utils.host.arp_ask import (
-    ask,
+from ansible_collections.lvs.cluster.plugins.module_utils._host.errors import HostError
+from ansible_collections.lvs.cluster.plugins.module_utils._host.probe import (
+    ask_arp,
+    ask_neighbours,
     find_link,
     hardware_addresses,
     holders,
+    mac,
 )
-from ansible_collections.lvs.cluster.plugins.module_utils.host.arp_frame import mac
-from ansible_collections.lvs.cluster.plugins.module_utils.host.capability import require_root
-from ansible_collections.lvs.cluster.plugins.module_utils.host.errors import HostError
-from ansible_collections.lvs.cluster.plugins.module_utils.host.procsys import read_sysctls
+from ansible_collections.lvs.cluster.plugins.module_utils._host.process import require_root
+from ansible_collections.lvs.cluster.plugins.module_utils._host.running_kernel import read_sysctls
+from ansible_collections.lvs.cluster.plugins.module_utils._host.validate import parse_address
 
 
 def by_version(option: str, texts: list[str]) -> dict[int, list[str]]:
@@ -140,9 +140,9 @@ def main() -> None:
         link = find_link(own[0]) if own else None
         answers = {}
         if link and source[4] and addresses[4]:
-            answers.update(ask(link, source[4][0], addresses[4], seconds))
+            answers.update(ask_arp(link, source[4][0], addresses[4], seconds))
         if link and source[6] and addresses[6]:
-            answers.update(nd_ask.ask(link.interface, link.hardware, source[6][0], addresses[6], seconds))
+            answers.update(ask_neighbours(link.interface, link.hardware, source[6][0], addresses[6], seconds))
     except HostError as error:
         module.fail_json(msg=str(error))
     module.exit_json(

@@ -133,9 +133,8 @@ diff:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils.host.arp_plan import TRACES, parse_silence
-from ansible_collections.lvs.cluster.plugins.module_utils.host.module import run
-from ansible_collections.lvs.cluster.plugins.module_utils.host.silence import converge_silence
+from ansible_collections.lvs.cluster.plugins.module_utils._host.arp import TRACES, converge_silence, parse_silence
+from ansible_collections.lvs.cluster.plugins.module_utils._host.target import run
 
 
 def main() -> None:

@@ -194,22 +194,20 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import UnsupportedError
 
-from ansible_collections.lvs.cluster.plugins.module_utils.host.kernel_plan import parse_settings
-from ansible_collections.lvs.cluster.plugins.module_utils.host.kernel_settings import converge_kernel
-from ansible_collections.lvs.cluster.plugins.module_utils.host.module import host_part
-from ansible_collections.lvs.cluster.plugins.module_utils.host.nft_plan import parse_table
-from ansible_collections.lvs.cluster.plugins.module_utils.host.nft_table import converge_table
-from ansible_collections.lvs.cluster.plugins.module_utils.host.parts import Part, run_parts
-from ansible_collections.lvs.cluster.plugins.module_utils.host.runner import runner
-from ansible_collections.lvs.cluster.plugins.module_utils.host.target import Target
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import (
-    argspec,
-    drain_files,
+from ansible_collections.lvs.cluster.plugins.module_utils._host import drain_files
+from ansible_collections.lvs.cluster.plugins.module_utils._host.nft_table import converge_table, parse_table
+from ansible_collections.lvs.cluster.plugins.module_utils._host.process import runner
+from ansible_collections.lvs.cluster.plugins.module_utils._host.target import Target, host_part
+from ansible_collections.lvs.cluster.plugins.module_utils._host.task import Part, run_parts
+from ansible_collections.lvs.cluster.plugins.module_utils._host.tuning import converge_kernel, parse_settings
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import (
+    arguments,
     leaving,
-    table,
-    timeout_module,
+    settings,
+    timeouts,
+    whole_table,
 )
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import module as ipvs_module
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import module as ipvs_module
 
 _NFTABLES = "lvs_cluster"
 #: In their order, which the role needs too. Rules let replies of described real servers through alone, so those that
@@ -219,7 +217,7 @@ _PARTS = ["kernel", "leaving", "nftables", "table", "timeouts"]
 
 def main() -> None:
     gc.disable()  # a table can be ten thousand dicts, and the process is a short one
-    spec = argspec.timeouts()
+    spec = timeouts.spec()
     module = AnsibleModule(
         argument_spec={
             "parts": {"type": "list", "elements": "str", "choices": _PARTS, "default": _PARTS},
@@ -262,7 +260,7 @@ def _parts(module: AnsibleModule, target: Target) -> list[Part]:
         "health_checked": checked,
         "timeout": given["leaving_timeout"],
     }
-    identity = argspec.identity()
+    identity = arguments.identity_spec()
     keep = {
         "services": services if present else [],
         "rules": None,
@@ -307,8 +305,8 @@ def _parts(module: AnsibleModule, target: Target) -> list[Part]:
             converge_table,
             needs_pyroute2=False,
         ),
-        ipvs_module.part(module, "table", lambda: table.prepare(module, keep)),
-        ipvs_module.part(module, "timeouts", lambda: timeout_module.prepare(module, timeouts)),
+        ipvs_module.part(module, "table", lambda: whole_table.prepare(module, keep)),
+        ipvs_module.part(module, "timeouts", lambda: settings.prepare_timeouts(module, timeouts)),
     )
     asked = [part for part in parts if part.name in given["parts"]]
     return asked if present else asked[::-1]
@@ -316,7 +314,7 @@ def _parts(module: AnsibleModule, target: Target) -> list[Part]:
 
 def _services(module: AnsibleModule, option: str) -> list[dict[str, Any]]:
     """Services as the modules for one part get them; ends the process where they are not such."""
-    spec = {"type": "list", "elements": "dict", "options": {"name": {"type": "str"}, **argspec.service()}}
+    spec = {"type": "list", "elements": "dict", "options": {"name": {"type": "str"}, **arguments.service_spec()}}
     result = ArgumentSpecValidator({option: spec}).validate({option: module.params[option]})
     for error in result.errors:
         # As AnsibleModule says it.

@@ -57,16 +57,12 @@ RETURN = r"""
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils.host.capability import require_root
-from ansible_collections.lvs.cluster.plugins.module_utils.host.director_state import (
-    HANDOVER_FILE,
-    JOINING,
-    is_joining,
-)
-from ansible_collections.lvs.cluster.plugins.module_utils.host.errors import HostError
-from ansible_collections.lvs.cluster.plugins.module_utils.host.files import read_text, write_text
-from ansible_collections.lvs.cluster.plugins.module_utils.host.given import unicast_address
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import drain_files, model
+from ansible_collections.lvs.cluster.plugins.module_utils._host import drain_files
+from ansible_collections.lvs.cluster.plugins.module_utils._host.director_state import HANDOVER_FILE, JOINING, is_joining
+from ansible_collections.lvs.cluster.plugins.module_utils._host.errors import HostError
+from ansible_collections.lvs.cluster.plugins.module_utils._host.files import read_text, write_text
+from ansible_collections.lvs.cluster.plugins.module_utils._host.process import require_root
+from ansible_collections.lvs.cluster.plugins.module_utils._host.validate import packed_text, unicast_address
 
 
 def main() -> None:
@@ -98,7 +94,7 @@ def main() -> None:
         module.fail_json(msg=str(error))
     except OSError as error:
         module.fail_json(msg=f"cannot write {error.filename or drain_files.DIRECTORY}: {error.strerror}")
-    new = "".join(f"drained: {model.address_text(address)}\n" for address in sorted(missing))
+    new = "".join(f"drained: {packed_text(address)}\n" for address in sorted(missing))
     module.exit_json(
         changed=bool(missing) or after != before,
         diff={

@@ -352,28 +352,30 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils.host import director_state
-from ansible_collections.lvs.cluster.plugins.module_utils.host.addresses import held_addresses
-from ansible_collections.lvs.cluster.plugins.module_utils.host.capability import require_root
-from ansible_collections.lvs.cluster.plugins.module_utils.host.errors import HostError, MissingLibrary
-from ansible_collections.lvs.cluster.plugins.module_utils.host.files import read_text
-from ansible_collections.lvs.cluster.plugins.module_utils.host.forwarding import routers_before
-from ansible_collections.lvs.cluster.plugins.module_utils.host.given import module_name, unicast_address, unit_name
-from ansible_collections.lvs.cluster.plugins.module_utils.host.keepalived import require_vrrp
-from ansible_collections.lvs.cluster.plugins.module_utils.host.kmod import KernelModules
-from ansible_collections.lvs.cluster.plugins.module_utils.host.packages import missing_packages
-from ansible_collections.lvs.cluster.plugins.module_utils.host.respawn import LIBRARY, respawn_with_library
-from ansible_collections.lvs.cluster.plugins.module_utils.host.runner import runner
-from ansible_collections.lvs.cluster.plugins.module_utils.host.source import (
+from ansible_collections.lvs.cluster.plugins.module_utils._host import director_state, drain_files
+from ansible_collections.lvs.cluster.plugins.module_utils._host.errors import HostError, MissingLibrary
+from ansible_collections.lvs.cluster.plugins.module_utils._host.files import read_text
+from ansible_collections.lvs.cluster.plugins.module_utils._host.local_addresses import (
     all_addresses,
     multicast_source,
     route_source,
 )
-from ansible_collections.lvs.cluster.plugins.module_utils.host.sysctl import display
-from ansible_collections.lvs.cluster.plugins.module_utils.host.systemd import UNIT_DIRECTORY, RunCommand, booted
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import argspec, arguments, drain_files
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.kernel import Ipvs, KernelError
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import InvalidValue, address_text
+from ansible_collections.lvs.cluster.plugins.module_utils._host.network import held_addresses
+from ansible_collections.lvs.cluster.plugins.module_utils._host.prerequisites import missing_packages, routers_before
+from ansible_collections.lvs.cluster.plugins.module_utils._host.process import RunCommand, booted, require_root, runner
+from ansible_collections.lvs.cluster.plugins.module_utils._host.running_keepalived import require_vrrp
+from ansible_collections.lvs.cluster.plugins.module_utils._host.running_kernel import KernelModules
+from ansible_collections.lvs.cluster.plugins.module_utils._host.target import UNIT_DIRECTORY
+from ansible_collections.lvs.cluster.plugins.module_utils._host.task import LIBRARY, respawn_with_library
+from ansible_collections.lvs.cluster.plugins.module_utils._host.validate import (
+    display,
+    module_name,
+    unicast_address,
+    unit_name,
+)
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import arguments
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.kernel import Ipvs, KernelError
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.model import InvalidValue, address_text
 
 # The options that pyroute2 answers.
 _NEED_LIBRARY = ("addresses", "no_addresses", "vips", "virtual_services")
@@ -599,7 +601,12 @@ def main() -> None:
             "vrrp": {"type": "bool", "default": False},
             "vrrp_scripts": {"type": "list", "elements": "str", "default": []},
             "vrrp_joining": {"type": "bool", "default": False},
-            "virtual_services": {"type": "list", "elements": "dict", "options": argspec.identity(), "default": []},
+            "virtual_services": {
+                "type": "list",
+                "elements": "dict",
+                "options": arguments.identity_spec(),
+                "default": [],
+            },
         },
         supports_check_mode=True,
     )

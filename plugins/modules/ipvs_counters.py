@@ -83,18 +83,18 @@ diff:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import argspec, arguments, module, settings
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.kernel import Ipvs
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import arguments, info, module
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.kernel import Ipvs
 
 
 def main() -> None:
-    ansible = AnsibleModule({"service": argspec.service_identity()}, supports_check_mode=True)
+    ansible = AnsibleModule({"service": arguments.service_option()}, supports_check_mode=True)
 
     def work() -> module.Result:
         service = ansible.params["service"]
         key = None if service is None else arguments.service_key(service, "service.")
         with Ipvs(load=False) as ipvs:
-            change, before = settings.zero_counters(ipvs, key, ansible.check_mode)
+            change, before = info.zero_counters(ipvs, key, ansible.check_mode)
         return module.change("IPVS counters", change, **before)
 
     module.run(ansible, work)

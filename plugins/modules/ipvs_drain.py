@@ -225,10 +225,11 @@ import ipaddress
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils.host.addresses import Addresses
-from ansible_collections.lvs.cluster.plugins.module_utils.host.errors import HostError
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import argspec, drain_files, module, out_of_service
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.kernel import KernelError
+from ansible_collections.lvs.cluster.plugins.module_utils._host import drain_files
+from ansible_collections.lvs.cluster.plugins.module_utils._host.errors import HostError
+from ansible_collections.lvs.cluster.plugins.module_utils._host.network import Addresses
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import arguments, module, out_of_service
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.kernel import KernelError
 
 
 def _has_one_of(vips: list[str], addresses: Addresses) -> bool:
@@ -248,7 +249,7 @@ def main() -> None:
         "default": [],
         "options": {
             "name": {"type": "str"},
-            **argspec.identity(),
+            **arguments.identity_spec(),
             "real_servers": {"type": "list", "elements": "dict"},
             "quorum": {"type": "int"},
         },
@@ -265,7 +266,7 @@ def main() -> None:
             "wait": {"type": "bool", "default": True},
             "timeout": {"type": "float"},
             "expired": {"type": "str", "choices": ["fail", "force"], "default": "fail"},
-            "wait_for": argspec.waiting(),
+            "wait_for": arguments.waiting_spec(),
             "udp_pause": {"type": "float", "default": 10},
             "vips": {"type": "list", "elements": "str", "default": []},
             "drain_directory": {"type": "path", "default": drain_files.DIRECTORY},

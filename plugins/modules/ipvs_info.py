@@ -366,12 +366,12 @@ services:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import argspec, arguments, info, module
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import arguments, info, module
 
 
 def main() -> None:
     ansible = AnsibleModule(
-        {"service": argspec.service_identity(), "connections": {"type": "bool", "default": False}},
+        {"service": arguments.service_option(), "connections": {"type": "bool", "default": False}},
         supports_check_mode=True,
     )
 

@@ -122,9 +122,8 @@ diff:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils.host.kernel_plan import parse_settings
-from ansible_collections.lvs.cluster.plugins.module_utils.host.kernel_settings import converge_kernel
-from ansible_collections.lvs.cluster.plugins.module_utils.host.module import run
+from ansible_collections.lvs.cluster.plugins.module_utils._host.target import run
+from ansible_collections.lvs.cluster.plugins.module_utils._host.tuning import converge_kernel, parse_settings
 
 
 def main() -> None:

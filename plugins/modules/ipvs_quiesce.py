@@ -178,7 +178,8 @@ diff:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import argspec, drain_files, leaving, module
+from ansible_collections.lvs.cluster.plugins.module_utils._host import drain_files
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import arguments, leaving, module
 
 
 def main() -> None:
@@ -186,7 +187,7 @@ def main() -> None:
         "type": "list",
         "elements": "dict",
         "default": [],
-        "options": {"name": {"type": "str"}, **argspec.service()},
+        "options": {"name": {"type": "str"}, **arguments.service_spec()},
     }
     ansible = AnsibleModule(
         {

@@ -225,15 +225,19 @@ diff:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import argspec, module, real_server
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import arguments, drain, module
 
 
 def main() -> None:
     ansible = AnsibleModule(
-        {"service": argspec.service_identity(required=True), **argspec.real_server(), **argspec.draining()},
+        {
+            "service": arguments.service_option(required=True),
+            **arguments.real_server_spec(),
+            **arguments.draining_spec(),
+        },
         supports_check_mode=True,
     )
-    module.run(ansible, lambda: real_server.manage(ansible))
+    module.run(ansible, lambda: drain.manage_real_server(ansible))
 
 
 if __name__ == "__main__":

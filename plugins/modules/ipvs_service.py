@@ -133,12 +133,13 @@ diff:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import argspec, arguments, module, plan
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import arguments, module, plan
 
 
 def main() -> None:
     ansible = AnsibleModule(
-        {**argspec.service(), "purge": {"type": "bool", "default": False}, **argspec.state()}, supports_check_mode=True
+        {**arguments.service_spec(), "purge": {"type": "bool", "default": False}, **arguments.state_spec()},
+        supports_check_mode=True,
     )
     scope = plan.Scope(plan.PURGE_REAL_SERVERS if ansible.params["purge"] else plan.PURGE_NONE)
     module.run(ansible, lambda: module.apply(ansible, [arguments.service(ansible.params)], scope))

@@ -137,12 +137,12 @@ diff:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import argspec, daemon, module, settings
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.kernel import Ipvs
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import daemon, module, settings
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.kernel import Ipvs
 
 
 def main() -> None:
-    ansible = AnsibleModule(argspec.sync_daemon(), supports_check_mode=True)
+    ansible = AnsibleModule(daemon.spec(), supports_check_mode=True)
 
     def work() -> module.Result:
         roles = daemon.roles(ansible.params["role"])

@@ -259,27 +259,31 @@ import gc
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import argspec, module, table
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import arguments, module, whole_table
 
 
 def main() -> None:
     gc.disable()  # a table can be ten thousand dicts, and the process is a short one
     ansible = AnsibleModule(
         {
-            "services": {"type": "list", "elements": "dict", "options": {"name": {"type": "str"}, **argspec.service()}},
+            "services": {
+                "type": "list",
+                "elements": "dict",
+                "options": {"name": {"type": "str"}, **arguments.service_spec()},
+            },
             "rules": {"type": "str"},
             "purge": {"type": "str", "choices": ["none", "real_servers", "all"], "default": "none"},
-            "exclude": {"type": "list", "elements": "dict", "options": argspec.identity(), "default": []},
+            "exclude": {"type": "list", "elements": "dict", "options": arguments.identity_spec(), "default": []},
             "persist": {"type": "bool", "default": False},
             "drain_directory": {"type": "path"},
-            **argspec.state(),
+            **arguments.state_spec(),
         },
         mutually_exclusive=[("services", "rules")],
         required_one_of=[("services", "rules")],
         supports_check_mode=True,
     )
     try:
-        module.run_prepared(ansible, table.prepare)
+        module.run_prepared(ansible, whole_table.prepare)
     finally:
         gc.freeze()  # or the end of the process would still walk through all of them
 

@@ -100,12 +100,12 @@ diff:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import argspec, module, timeout_module
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import module, settings, timeouts
 
 
 def main() -> None:
-    ansible = AnsibleModule(argspec.timeouts(), supports_check_mode=True)
-    module.run_prepared(ansible, timeout_module.prepare)
+    ansible = AnsibleModule(timeouts.spec(), supports_check_mode=True)
+    module.run_prepared(ansible, settings.prepare_timeouts)
 
 
 if __name__ == "__main__":

@@ -146,16 +146,19 @@ diff:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils.host import options
-from ansible_collections.lvs.cluster.plugins.module_utils.host.module import run
-from ansible_collections.lvs.cluster.plugins.module_utils.host.tunnel import converge_tunnels
-from ansible_collections.lvs.cluster.plugins.module_utils.host.tunnel_plan import TRACES, parse_tunnels
+from ansible_collections.lvs.cluster.plugins.module_utils._host.decapsulation import (
+    TRACES,
+    converge_tunnels,
+    parse_tunnels,
+    tunnels_option,
+)
+from ansible_collections.lvs.cluster.plugins.module_utils._host.target import run
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "tunnels": options.tunnels(),
+            "tunnels": tunnels_option(),
             "persist": {"type": "bool", "default": True},
             "purge": {"type": "bool", "default": True},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},

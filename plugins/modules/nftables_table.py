@@ -111,9 +111,8 @@ diff:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils.host.module import run
-from ansible_collections.lvs.cluster.plugins.module_utils.host.nft_plan import parse_table
-from ansible_collections.lvs.cluster.plugins.module_utils.host.nft_table import converge_table
+from ansible_collections.lvs.cluster.plugins.module_utils._host.nft_table import converge_table, parse_table
+from ansible_collections.lvs.cluster.plugins.module_utils._host.target import run
 
 
 def main() -> None:

@@ -191,16 +191,11 @@ from contextlib import closing
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils.host import arp_plan, options, route_plan, tunnel_plan
-from ansible_collections.lvs.cluster.plugins.module_utils.host.module import host_part
-from ansible_collections.lvs.cluster.plugins.module_utils.host.nft_plan import parse_table
-from ansible_collections.lvs.cluster.plugins.module_utils.host.nft_table import converge_table
-from ansible_collections.lvs.cluster.plugins.module_utils.host.parts import run_parts
-from ansible_collections.lvs.cluster.plugins.module_utils.host.return_route import converge_return_route
-from ansible_collections.lvs.cluster.plugins.module_utils.host.runner import runner
-from ansible_collections.lvs.cluster.plugins.module_utils.host.silence import converge_silence
-from ansible_collections.lvs.cluster.plugins.module_utils.host.target import Target
-from ansible_collections.lvs.cluster.plugins.module_utils.host.tunnel import converge_tunnels
+from ansible_collections.lvs.cluster.plugins.module_utils._host import arp, decapsulation, routing
+from ansible_collections.lvs.cluster.plugins.module_utils._host.nft_table import converge_table, parse_table
+from ansible_collections.lvs.cluster.plugins.module_utils._host.process import runner
+from ansible_collections.lvs.cluster.plugins.module_utils._host.target import Target, host_part
+from ansible_collections.lvs.cluster.plugins.module_utils._host.task import run_parts
 
 _TABLE = "lvs_real_server"
 
@@ -211,14 +206,14 @@ def main() -> None:
             "vips": {"type": "list", "elements": "str", "default": []},
             "interface": {"type": "str", "default": "lo"},
             "ingress": {"type": "list", "elements": "str", "default": []},
-            "tunnels": {**options.tunnels(), "default": []},
+            "tunnels": {**decapsulation.tunnels_option(), "default": []},
             "rules": {"type": "str", "default": ""},
             "return_route": {
                 "type": "dict",
                 "default": {},
                 "options": {
                     "gateways": {"type": "list", "elements": "str", "default": []},
-                    "services": {**options.replies(), "default": []},
+                    "services": {**routing.replies_option(), "default": []},
                     "direct": {"type": "list", "elements": "str", "default": []},
                     "traffic": {"type": "str", "choices": ["services", "all"], "default": "services"},
                 },
@@ -230,26 +225,26 @@ def main() -> None:
     )
     wanted, routes = module.params, module.params["return_route"]
     present, purge = wanted["state"] == "present", wanted["purge"]
-    number = route_plan.USUAL_NUMBER
+    number = routing.USUAL_NUMBER
     with closing(Target(runner(module))) as target:
         parts = (
             host_part(
                 module,
                 target,
                 "vips",
-                lambda: arp_plan.parse_silence(
+                lambda: arp.parse_silence(
                     present, wanted["vips"] if present else [], wanted["interface"], wanted["ingress"], True, purge
                 ),
-                converge_silence,
-                arp_plan.TRACES,
+                arp.converge_silence,
+                arp.TRACES,
             ),
             host_part(
                 module,
                 target,
                 "tunnels",
-                lambda: tunnel_plan.parse_tunnels(present, wanted["tunnels"] if present else [], True, purge),
-                converge_tunnels,
-                tunnel_plan.TRACES,
+                lambda: decapsulation.parse_tunnels(present, wanted["tunnels"] if present else [], True, purge),
+                decapsulation.converge_tunnels,
+                decapsulation.TRACES,
             ),
             host_part(
                 module,
@@ -262,7 +257,7 @@ def main() -> None:
                 module,
                 target,
                 "return_route",
-                lambda: route_plan.parse_return_route(
+                lambda: routing.parse_return_route(
                     present,
                     routes.get("gateways", []),
                     routes.get("services", []),
@@ -273,8 +268,8 @@ def main() -> None:
                     purge,
                     routes.get("direct", []),
                 ),
-                converge_return_route,
-                route_plan.TRACES,
+                routing.converge_return_route,
+                routing.TRACES,
             ),
         )
         run_parts(module, parts)

@@ -165,21 +165,21 @@ diff:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils.host import options
-from ansible_collections.lvs.cluster.plugins.module_utils.host.module import run
-from ansible_collections.lvs.cluster.plugins.module_utils.host.return_route import converge_return_route
-from ansible_collections.lvs.cluster.plugins.module_utils.host.route_plan import (
+from ansible_collections.lvs.cluster.plugins.module_utils._host.routing import (
     TRACES,
     USUAL_NUMBER,
+    converge_return_route,
     parse_return_route,
+    replies_option,
 )
+from ansible_collections.lvs.cluster.plugins.module_utils._host.target import run
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "gateways": {"type": "list", "elements": "str"},
-            "services": options.replies(),
+            "services": replies_option(),
             "traffic": {"type": "str", "choices": ["services", "all"], "default": "services"},
             "direct": {"type": "list", "elements": "str", "default": []},
             "table": {"type": "int", "default": USUAL_NUMBER},

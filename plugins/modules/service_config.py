@@ -239,12 +239,12 @@ differences:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import argspec
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.service_module import run
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import arguments
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.unit_config import run
 
 
 def main() -> None:
-    identities = {"type": "list", "elements": "dict", "options": argspec.identity(), "default": []}
+    identities = {"type": "list", "elements": "dict", "options": arguments.identity_spec(), "default": []}
     run(
         AnsibleModule(
             argument_spec={

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from ansible_collections.lvs.cluster.plugins.module_utils.host.tunnel_plan import parse_tunnels
+from ansible_collections.lvs.cluster.plugins.module_utils._host.decapsulation import parse_tunnels
 from ansible_collections.lvs.cluster.plugins.plugin_utils.agreement import DESCRIPTION, check_agreement
 from ansible_collections.lvs.cluster.plugins.plugin_utils.description import read_services
 from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import IPAddress, family_of, to_address

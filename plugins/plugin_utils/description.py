@@ -13,7 +13,7 @@ import ipaddress
 import re
 from collections.abc import Mapping
 
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import (
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.model import (
     DEFAULT_PERSISTENCE_TIMEOUT,
     DEFAULT_SCHEDULER,
     MAX_PERSISTENCE_TIMEOUT,

@@ -14,7 +14,7 @@ import ipaddress
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from ansible_collections.lvs.cluster.plugins.module_utils import address as _address
+from ansible_collections.lvs.cluster.plugins.module_utils._host import validate as _address
 from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import Problems, known_ones, plain, show, suggestion
 
 IPAddress = _address.IPAddress

@@ -121,7 +121,7 @@ def _instance(instance: Instance, watch: list[str]) -> list[str]:
         # keepalived/vrrp/vrrp.c)
         lines.append(f"unicast_ttl {TTL}")
         accepted = f"min_ttl {settings.min_ttl} max_ttl {TTL}"
-        # the names are for whoever compares the file with an inventory (module_utils/host/keepalived_conf.py)
+        # the names are for whoever compares the file with an inventory (module_utils/_host/director_state.py)
         lines += block("unicast_peer", [f"{peer} {accepted} # {name}" for name, peer in instance.peers.items()])
     lines += watch
     lines += block("virtual_ipaddress", [instance.advertised])

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ansible_collections.lvs.cluster.plugins.module_utils.host.errors import HostError
-from ansible_collections.lvs.cluster.plugins.module_utils.host.sysctl import display, parse_key
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.timeouts import MAX_TIMEOUT, Timeouts
+from ansible_collections.lvs.cluster.plugins.module_utils._host.errors import HostError
+from ansible_collections.lvs.cluster.plugins.module_utils._host.validate import display, parse_key
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.timeouts import MAX_TIMEOUT, Timeouts
 from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import Fields, to_boolean, to_integer
 from ansible_collections.lvs.cluster.plugins.plugin_utils.inventory import DIRECTORS, Inventory, InventoryError
 from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import Problems, plain, show

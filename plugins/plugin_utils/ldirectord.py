@@ -18,8 +18,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ansible_collections.lvs.cluster.plugins.module_utils.host import sandbox
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import endpoint
+from ansible_collections.lvs.cluster.plugins.module_utils._host import sandbox
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.model import endpoint
 from ansible_collections.lvs.cluster.plugins.plugin_utils.blocks import HEADER
 from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import family_of
 from ansible_collections.lvs.cluster.plugins.plugin_utils.health_checkers import (

@@ -4,7 +4,7 @@
 """mon's configuration: the real servers that it watches, and what its alerts do. Private to the collection.
 
 mon(8) in the versions 1.3.6 and 1.4.1 asks, and knows nothing of IPVS. Its alert writes down what it has found, for a
-program of ours (module_utils/ipvs/health_program.py), which owns the services: any protocol, method and scheduler is
+program of ours (module_utils/_ipvs/programs.py), which owns the services: any protocol, method and scheduler is
 possible, and what mon's own monitors cannot ask is refused. mon and its children are an unprivileged user's. The
 program is root's, in a unit of its own, which systemd starts when something was written down.
 
@@ -21,8 +21,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 
-from ansible_collections.lvs.cluster.plugins.module_utils.host import sandbox
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import health
+from ansible_collections.lvs.cluster.plugins.module_utils._host import sandbox
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import health_state as health
 from ansible_collections.lvs.cluster.plugins.plugin_utils.blocks import HEADER
 from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import IPAddress, family_of
 from ansible_collections.lvs.cluster.plugins.plugin_utils.health_checkers import (
@@ -174,7 +174,7 @@ def _service_section(checked: Sequence[Checked]) -> str:
 
 
 def services(checked: Sequence[Checked]) -> list[dict[str, object]]:
-    """What health.py reads: the services as they are when all is well, and by which watch each real server is known."""
+    """What programs.py reads: the services when all is well, and by which watch each real server is known."""
     entries: list[dict[str, object]] = []
     for item, check in checked:
         for identity, port in zip(item.service.identities(), item.service.ports):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import MAX_THRESHOLD, MAX_WEIGHT
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.model import MAX_THRESHOLD, MAX_WEIGHT
 from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import Fields
 from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import show
 from ansible_collections.lvs.cluster.plugins.plugin_utils.services import ServerEntry

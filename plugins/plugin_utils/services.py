@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import model
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import model
 from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import IPAddress, family_of
 
 #: In the kernel's tree, net/netfilter/ipvs/ip_vs_<name>.c each. Strict, so that a typo is told here and not by a

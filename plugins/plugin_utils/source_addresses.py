@@ -14,7 +14,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from ansible_collections.lvs.cluster.plugins.module_utils.host import sandbox
+from ansible_collections.lvs.cluster.plugins.module_utils._host import sandbox
 from ansible_collections.lvs.cluster.plugins.plugin_utils.blocks import HEADER
 from ansible_collections.lvs.cluster.plugins.plugin_utils.sync_daemon import SyncDaemon
 from ansible_collections.lvs.cluster.plugins.plugin_utils.vrrp import Instance

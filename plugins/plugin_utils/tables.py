@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import arguments, model
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import ServiceKey
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import arguments, model
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.model import ServiceKey
 from ansible_collections.lvs.cluster.plugins.plugin_utils.reports import (
     ReportError,
     clip,

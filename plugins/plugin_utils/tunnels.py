@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from ansible_collections.lvs.cluster.plugins.module_utils.host.tunnels import DEVICES
+from ansible_collections.lvs.cluster.plugins.module_utils._host.state import TUNNEL_DEVICES as DEVICES
 from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import (
     IPAddress,
     address_fault,

@@ -23,11 +23,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import arguments, dump, rules
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import plan as planning
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.converge import converge
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.kernel import Ipvs
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import ServiceKey
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import arguments, netlink, rules
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import plan as planning
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.converge import converge
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.kernel import Ipvs
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.model import ServiceKey
 
 CLONE_NEWNET = 0x40000000
 PER_SERVICE = 100
@@ -143,7 +143,7 @@ def dump_real_servers(ipvs: Ipvs, services: Iterable[ServiceKey]) -> None:
     """Have the kernel list them, and decode nothing."""
     for service in services:
         sequence = ipvs._request_real_servers(service)
-        while dump.end_of(ipvs._receive(), sequence) is None:
+        while netlink.end_of(ipvs._receive(), sequence) is None:
             pass
 
 

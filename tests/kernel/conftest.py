@@ -32,7 +32,7 @@ from typing import Any
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import drain_files
+from ansible_collections.lvs.cluster.plugins.module_utils._host import drain_files
 
 CLONE_NEWNET = 0x40000000
 SIOCSIFFLAGS, IFF_UP = 0x8914, 0x1  # netdevice(7)

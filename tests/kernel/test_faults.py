@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import kernel, persist, wire
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import kernel, netlink, persist
 from ansible_collections.lvs.cluster.tests.kernel.conftest import PERSISTED
 
 if TYPE_CHECKING:
-    from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.plan import Operation
+    from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.plan import Operation
     from ansible_collections.lvs.cluster.tests.kernel.conftest import Host
 
 BATCH = 50
@@ -73,13 +73,13 @@ def table(host: Host) -> tuple[str, list[str]]:
 def batch_sizes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many messages each chunk had."""
     sizes: list[int] = []
-    original = wire.pack
+    original = netlink.pack
 
     def measured(operations: Sequence[Operation], family: int, first: int) -> bytes:
         sizes.append(len(operations))
         return original(operations, family, first)
 
-    monkeypatch.setattr(wire, "pack", measured)
+    monkeypatch.setattr(netlink, "pack", measured)
     return sizes
 
 
@@ -201,7 +201,7 @@ def test_a_file_that_cannot_be_written_leaves_table_and_files(
     before = table(host)
     path = Path(getattr(persist, bad))
     path.mkdir(parents=True)
-    monkeypatch.setattr(persist, "_read", lambda name, read=persist._read: None if Path(name).is_dir() else read(name))
+    monkeypatch.setattr(persist, "read", lambda name, read=persist.read: None if Path(name).is_dir() else read(name))
     try:
         message = host.failure("ipvs_table", services=[{"fwmark": 5, "scheduler": "rr"}], persist=True)
         assert message == (

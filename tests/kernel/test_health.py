@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import pyroute2
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import drain_files, health, health_program, persist
+from ansible_collections.lvs.cluster.plugins.module_utils._host import drain_files
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import boot, health_state, persist, programs
 
 if TYPE_CHECKING:
     from ansible_collections.lvs.cluster.tests.kernel.conftest import Host
@@ -51,20 +52,20 @@ def entry(**values: Any) -> dict[str, Any]:
 def archive_with_files(host: Host, tmp_path: Path) -> Iterator[Path]:
     """The program, and the files that mon's unit and the role make; somebody else's service is in the table."""
     archive = tmp_path / "health.pyz"
-    archive.write_bytes(persist.build_archive())
-    Path(health.CONFIGURATION).parent.mkdir(exist_ok=True)
+    archive.write_bytes(boot.build_archive())
+    Path(health_state.CONFIGURATION).parent.mkdir(exist_ok=True)
     Path(drain_files.DIRECTORY).mkdir(parents=True)  # _nothing_kept removes it
-    Path(health.FAILED).mkdir()
+    Path(health_state.FAILED).mkdir()
     host.restore(THEIRS)
     yield archive
-    for path in (health.CONFIGURATION, health_program.APPLIED):
+    for path in (health_state.CONFIGURATION, programs.APPLIED):
         Path(path).unlink(missing_ok=True)
-    shutil.rmtree(health.FAILED)
-    shutil.rmtree(Path(health_program.LOCK).parent)
+    shutil.rmtree(health_state.FAILED)
+    shutil.rmtree(Path(programs.LOCK).parent)
 
 
 def describe(*entries: dict[str, Any]) -> None:
-    Path(health.CONFIGURATION).write_text(json.dumps(entries))
+    Path(health_state.CONFIGURATION).write_text(json.dumps(entries))
 
 
 def call(host: Host, archive: Path, *words: str) -> str:
@@ -76,10 +77,10 @@ def call(host: Host, archive: Path, *words: str) -> str:
 def say(host: Host, archive: Path, what: str, watch: str) -> str:
     """As mon's alert does: write it down, and that something has changed, which systemd then starts the program for."""
     if what == "failed":
-        (Path(health.FAILED) / watch).touch()
+        (Path(health_state.FAILED) / watch).touch()
     else:
-        (Path(health.FAILED) / watch).unlink(missing_ok=True)
-    changed = Path(health.CHANGED)
+        (Path(health_state.FAILED) / watch).unlink(missing_ok=True)
+    changed = Path(health_state.CHANGED)
     changed.touch()
     said = call(host, archive, "apply")
     assert not changed.exists()
@@ -152,14 +153,14 @@ def test_what_is_no_longer_written_down_goes_unless_the_role_has_it(host: Host, 
 
 
 def test_who_drains_does_not_wait_for_ever(host: Host, archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health_program, "_PATIENCE", 3.0)
+    monkeypatch.setattr(programs, "_PATIENCE", 3.0)
     describe(entry())
     call(host, archive, "apply")
     checked = [{"address": "192.0.2.10", "port": 80, "protocol": "tcp", "real_servers": [{"address": "198.51.100.11"}]}]
-    with open(health_program.LOCK, "w", encoding="utf-8") as other:
+    with open(programs.LOCK, "w", encoding="utf-8") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         refused = host.failure("ipvs_drain", real_servers=["198.51.100.11"], health_checked=checked, wait=False)
-    held = f"{health_program.LOCK}: another process has held this lock for 3 seconds"
+    held = f"{programs.LOCK}: another process has held this lock for 3 seconds"
     assert refused == f"{held}; nothing was changed; mon's services could not be put back: {held}"
     assert "100000" in table(host)
     assert FIRST + "2\n" in table(host)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import ansible.module_utils
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import persist
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import persist
 
 if TYPE_CHECKING:
     from ansible_collections.lvs.cluster.tests.kernel.conftest import Host
@@ -93,9 +93,9 @@ def _place() -> Iterator[Path]:
 def test_an_interpreter_that_others_may_change_never_runs_at_boot(
     host: Host, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ansible_collections.lvs.cluster.plugins.module_utils.host import boot_python
+    from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import boot
 
-    monkeypatch.setattr(boot_python, "SYSTEM_PYTHON", "/nonexistent/python3")
+    monkeypatch.setattr(boot, "SYSTEM_PYTHON", "/nonexistent/python3")
     monkeypatch.setattr(sys, "executable", f"{place}/python3")
     (place / "python3").symlink_to("/usr/bin/python3")
     for check in (True, False):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import persist
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import persist
 from ansible_collections.lvs.cluster.tests.kernel import traffic
 
 if TYPE_CHECKING:

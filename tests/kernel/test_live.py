@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import kernel
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import kernel
 from ansible_collections.lvs.cluster.tests.kernel import traffic
 
 if TYPE_CHECKING:
-    from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.plan import Operation
+    from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.plan import Operation
     from ansible_collections.lvs.cluster.tests.kernel.conftest import Host
 
 KEPT, SECOND, THIRD, FOURTH = traffic.SERVERS

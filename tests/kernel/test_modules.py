@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import kernel
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import kernel
 
 if TYPE_CHECKING:
-    from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.plan import Operation
+    from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.plan import Operation
     from ansible_collections.lvs.cluster.tests.kernel.conftest import Host
 
 VIP, PORT = "192.0.2.10", 80

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import proc, rules
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.handover import EXPIRE, TABLE, Handover, shield
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import ServiceKey
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import rules, unit_config
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.continuity import EXPIRE, TABLE, Handover, shield
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.model import ServiceKey
 
 if TYPE_CHECKING:
     from ansible_collections.lvs.cluster.tests.kernel.conftest import Host
@@ -77,11 +77,11 @@ def refused(port: int = 80) -> bool:
 
 
 def test_proc_has_the_services(host: Host, keys: list[ServiceKey]) -> None:
-    marks = {key for key in proc.services() if key.fwmark}
-    assert proc.services() - marks == {key for key in keys if not key.fwmark}
+    marks = {key for key in unit_config.services_in_table() if key.fwmark}
+    assert unit_config.services_in_table() - marks == {key for key in keys if not key.fwmark}
     assert {key.fwmark for key in marks} == {7}
     host.clear()
-    assert proc.services() == set()
+    assert unit_config.services_in_table() == set()
 
 
 def test_what_is_removed_stays(

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import drain_files, persist
+from ansible_collections.lvs.cluster.plugins.module_utils._host import drain_files
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import persist
 
 if TYPE_CHECKING:
     from ansible_collections.lvs.cluster.tests.kernel.conftest import Host

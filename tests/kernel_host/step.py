@@ -12,10 +12,9 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from ansible_collections.lvs.cluster.plugins.module_utils.host.arp_plan import parse_silence
-from ansible_collections.lvs.cluster.plugins.module_utils.host.errors import HostError
-from ansible_collections.lvs.cluster.plugins.module_utils.host.silence import converge_silence
-from ansible_collections.lvs.cluster.plugins.module_utils.host.target import Target
+from ansible_collections.lvs.cluster.plugins.module_utils._host.arp import converge_silence, parse_silence
+from ansible_collections.lvs.cluster.plugins.module_utils._host.errors import HostError
+from ansible_collections.lvs.cluster.plugins.module_utils._host.target import Target
 
 
 def say(what):

@@ -10,9 +10,9 @@ import subprocess
 
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.module_utils.address import parse_address
-from ansible_collections.lvs.cluster.plugins.module_utils.host.interim_vips import InterimVips
-from ansible_collections.lvs.cluster.plugins.module_utils.host.source import all_addresses
+from ansible_collections.lvs.cluster.plugins.module_utils._host.local_addresses import all_addresses
+from ansible_collections.lvs.cluster.plugins.module_utils._host.validate import parse_address
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.continuity import InterimVips
 
 VIPS = ("192.0.2.10", "2001:db8::10")
 PORT = 7000

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.lvs.cluster.plugins.module_utils.host.service_plan import ConfigFile, Wanted, check
+from ansible_collections.lvs.cluster.plugins.module_utils._host.service_plan import ConfigFile, Wanted, check
 from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import build_cluster
 
 VARIABLES = Path(__file__).parents[3] / "roles" / "director" / "vars" / "main.yml"

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.lvs.cluster.plugins.module_utils.host import kernel_plan
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import arguments, plan
+from ansible_collections.lvs.cluster.plugins.module_utils._host import tuning
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import arguments, plan
 from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import Cluster, build_cluster
 
 CASES = Path(__file__).parent / "cases"
@@ -44,6 +44,6 @@ def takes() -> Callable[[dict[str, Any]], None]:
         entries = sum(1 + len(service["real_servers"]) for service in carried["services"])
         assert len(planned.operations) == entries
         arguments.services(carried["owned_elsewhere"])
-        kernel_plan.parse_settings(True, carried["kernel_modules"], None, carried["sysctls"])
+        tuning.parse_settings(True, carried["kernel_modules"], None, carried["sysctls"])
 
     return check

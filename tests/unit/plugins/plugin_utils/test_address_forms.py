@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from ansible_collections.lvs.cluster.plugins.module_utils.host import keepalived_conf
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import drain_files, model
+from ansible_collections.lvs.cluster.plugins.module_utils._host import director_state, drain_files
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import model
 from ansible_collections.lvs.cluster.plugins.plugin_utils import virtual_servers
 from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import Cluster
 
@@ -32,5 +32,5 @@ def test_keepalived_watches_the_files_that_a_drain_writes(build: Callable[[objec
 
 
 def test_a_configuration_is_read_in_the_same_form() -> None:
-    (found,) = keepalived_conf.written_services("virtual_server ::102:304 80 {\n}\n")
+    (found,) = director_state.written_services("virtual_server ::102:304 80 {\n}\n")
     assert found["address"] == "::1.2.3.4"

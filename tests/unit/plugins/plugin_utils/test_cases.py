@@ -18,15 +18,19 @@ import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.lvs.cluster.plugins.module_utils.host import arp_plan, route_plan, tunnel_plan
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import argspec
+from ansible_collections.lvs.cluster.plugins.module_utils._host import arp, decapsulation, routing
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import arguments
 from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import build_cluster
 from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import ModelError
 
 TABLE_OPTIONS = ArgumentSpecValidator(
     {
-        "services": {"type": "list", "elements": "dict", "options": {"name": {"type": "str"}, **argspec.service()}},
-        "exclude": {"type": "list", "elements": "dict", "options": argspec.identity()},
+        "services": {
+            "type": "list",
+            "elements": "dict",
+            "options": {"name": {"type": "str"}, **arguments.service_spec()},
+        },
+        "exclude": {"type": "list", "elements": "dict", "options": arguments.identity_spec()},
     }
 )
 CASES = Path(__file__).parent / "cases"
@@ -91,8 +95,8 @@ def test_case(folder: Path, takes: Callable[[dict[str, Any]], None], request: py
         for option, value in (("services", director["services"]), ("exclude", director["owned_elsewhere"])):
             assert not TABLE_OPTIONS.validate({option: value}).error_messages
     for real_server in expanded["real_servers"].values():
-        arp_plan.parse_silence(True, real_server["vips"], "lo", [], True)
-        route_plan.parse_return_route(
+        arp.parse_silence(True, real_server["vips"], "lo", [], True)
+        routing.parse_return_route(
             True, **real_server["return_route"], everything=False, table=5151, priority=5151, persist=True
         )
-        tunnel_plan.parse_tunnels(True, real_server["tunnels"], persist=True)
+        decapsulation.parse_tunnels(True, real_server["tunnels"], persist=True)

@@ -15,7 +15,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.lvs.cluster.plugins.module_utils.host import route_plan
+from ansible_collections.lvs.cluster.plugins.module_utils._host import routing
 from ansible_collections.lvs.cluster.plugins.plugin_utils import health, services
 from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import build_cluster
 from ansible_collections.lvs.cluster.plugins.plugin_utils.description import KEYS
@@ -208,7 +208,7 @@ def test_sound(description: object, inventory: dict[str, Any], takes: Takes) -> 
     takes(cluster.director("lb1", "eth1", nat_gateway=GATEWAYS))
     for host in ("rs1", "rs2", "rs9"):
         route: Any = cluster.real_server(host, GATEWAYS)["return_route"]
-        route_plan.parse_return_route(True, route["gateways"], route["services"], False, 5151, 5151, True)
+        routing.parse_return_route(True, route["gateways"], route["services"], False, 5151, 5151, True)
 
 
 @FEW

@@ -12,7 +12,7 @@ from typing import Any
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.lvs.cluster.plugins.module_utils.host import director_state
+from ansible_collections.lvs.cluster.plugins.module_utils._host import director_state
 from ansible_collections.lvs.cluster.plugins.plugin_utils.agreement import DIRECTORS
 from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import Cluster, build_cluster
 from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import ModelError

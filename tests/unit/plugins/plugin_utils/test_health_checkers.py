@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.lvs.cluster.plugins.module_utils.host import director_state
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import arguments, health, persist, plan, rules
+from ansible_collections.lvs.cluster.plugins.module_utils._host import director_state
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import arguments, health_state, persist, plan, rules
 from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import Cluster, build_cluster
 from ansible_collections.lvs.cluster.plugins.plugin_utils.health_checkers import program
 from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import ModelError
@@ -42,7 +42,7 @@ def files_of_mon() -> dict[str, str]:
 
 
 def test_mon_has_the_table_that_the_role_would_make() -> None:
-    patches = health.wanted(json.loads(files_of_mon()["/etc/lvs-cluster/health.json"]), (), ())
+    patches = health_state.wanted(json.loads(files_of_mon()["/etc/lvs-cluster/health.json"]), (), ())
     unchecked = [
         replace(item, service=replace(item.service, health_check=None, sorry_server=None))
         for item in cluster().resolved
@@ -150,9 +150,9 @@ def test_mon_has_no_capability_where_nothing_is_pinged() -> None:
 
 def test_systemd_looks_for_what_mons_alert_makes_last() -> None:
     files = files_of_mon()
-    assert f"\nPathExists={health.CHANGED}\n" in files["/etc/systemd/system/lvs-cluster-health.path"]
-    assert files["/usr/local/lib/lvs-cluster/checks/lvs.alert"].endswith(f'\n: >"{health.CHANGED}"\n')
-    assert f"\nExecReload=/bin/touch {health.CHANGED}\n" in files["/etc/systemd/system/mon.service"]
+    assert f"\nPathExists={health_state.CHANGED}\n" in files["/etc/systemd/system/lvs-cluster-health.path"]
+    assert files["/usr/local/lib/lvs-cluster/checks/lvs.alert"].endswith(f'\n: >"{health_state.CHANGED}"\n')
+    assert f"\nExecReload=/bin/touch {health_state.CHANGED}\n" in files["/etc/systemd/system/mon.service"]
     # However many alerts there are, systemd neither stops to look nor refuses to start it.
     for name in ("path", "service"):
         assert "\nStartLimitIntervalSec=0\n" in files[f"/etc/systemd/system/lvs-cluster-health.{name}"]
@@ -162,7 +162,9 @@ def test_mons_alert_writes_down_what_it_is_told(tmp_path: Path) -> None:
     alert = tmp_path / "lvs.alert"
     failed = tmp_path / "failed"
     failed.mkdir()
-    alert.write_text(files_of_mon()["/usr/local/lib/lvs-cluster/checks/lvs.alert"].replace(health.FAILED, str(failed)))
+    alert.write_text(
+        files_of_mon()["/usr/local/lib/lvs-cluster/checks/lvs.alert"].replace(health_state.FAILED, str(failed))
+    )
     watch = "web_80_192.0.2.11_80"
     for says, there in (("failed", [watch]), ("failed", [watch]), ("well", []), ("well", [])):
         (failed / "changed").unlink(missing_ok=True)

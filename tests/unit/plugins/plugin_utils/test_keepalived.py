@@ -15,7 +15,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.lvs.cluster.plugins.module_utils.host.keepalived_conf import written_services
+from ansible_collections.lvs.cluster.plugins.module_utils._host.director_state import written_services
 from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import build_cluster
 
 CASES = Path(__file__).parent / "cases"

@@ -1,0 +1,257 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a director is now, by its keepalived.conf and its addresses, compared with what it is to be. Pure.
+
+The file is the one that plugin_utils/keepalived.py writes, of this version or an earlier one. Of any other file the
+addresses and the virtual services are read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .validate import IPAddress, parse_address
+
+CONFIGURATION = "/etc/keepalived/keepalived.conf"
+#: How a file of the role begins (plugin_utils/blocks.py).
+HEADER = "# Written by the role lvs.cluster.director"
+#: Units that the role writes if the description needs them, and the line by which they are recognized.
+UNITS = ("ldirectord", "mon", "lvs-cluster-addresses")
+_DESCRIPTION = re.compile(r"^Description=(?:Health checks|Addresses) of lvs\.cluster", re.MULTILINE)
+HANDOVER_FILE = "/var/lib/lvs-cluster/drain/director"
+#: In that file: the number that is a fault, with the word that tells a director that joins from one that hands over.
+#: keepalived reads the number alone (keepalived/trackers/track_file.c: process_track_file, strtol).
+JOINING = "3 joining\n"
+
+# How a configuration of other hands may spell it too. What follows, up to the next of them, belongs to one service.
+# The file is a host's, so the patterns take linear time: blanks end at the end of a line, and numbers have an end.
+_FLAGS = re.MULTILINE | re.ASCII
+_WRITTEN = re.compile(
+    r"^[ \t]*virtual_server[ \t]+(?:fwmark[ \t]+([0-9]{1,10})|([0-9A-Fa-f.:]{2,45})(?:[ \t]+([0-9]{1,5}))?)\s{0,99}\{",
+    _FLAGS,
+)
+_FAMILY = re.compile(r"^[ \t]*ip_family[ \t]+(inet6?)", _FLAGS)
+_PROTOCOL = re.compile(r"^[ \t]*protocol[ \t]+(\w{1,9})", _FLAGS)
+#: The longest configuration that is read, in characters.
+MAX_WRITTEN = 2**20
+
+#: What identifies a service: ``{"address": "192.0.2.10", "port": 80, "protocol": "tcp"}``, or fwmark and family.
+Identity = Mapping[str, object]
+_ADDRESSES = ("virtual_ipaddress", "virtual_ipaddress_excluded")
+
+
+@dataclass
+class Instance:
+    """A ``vrrp_instance``. ``peers``: addresses of other directors, and their names where the file has them.
+
+    ``advert_interval`` is in seconds; keepalived.conf(5), advert_int, has the default.
+    """
+
+    name: str
+    virtual_router_id: str = ""
+    advert_interval: float = 1.0
+    advertised: set[IPAddress] = field(default_factory=set)
+    addresses: set[IPAddress] = field(default_factory=set)
+    peers: dict[IPAddress, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Held:
+    """An address of the host: as the kernel has it, with its prefix length and interface."""
+
+    address: IPAddress
+    prefix: int
+    interface: str
+
+    def __str__(self) -> str:
+        return f"{self.address}/{self.prefix}"
+
+
+def is_ours(text: str) -> bool:
+    """Return whether the role wrote this keepalived.conf."""
+    return text.startswith(HEADER)
+
+
+def is_our_unit(text: str) -> bool:
+    """Return whether the role wrote this unit of systemd, one of UNITS."""
+    return _DESCRIPTION.search(text) is not None
+
+
+def instances(text: str) -> dict[str, Instance]:
+    """Return the VRRP instances of a keepalived.conf by their names."""
+    found: dict[str, Instance] = {}
+    for name, block, words, comment in _lines(text):
+        instance = found.setdefault(name, Instance(name))
+        if block == "" and words[0] == "virtual_router_id":
+            instance.virtual_router_id = words[-1]
+        if block == "" and words[0] == "advert_int":
+            instance.advert_interval = _seconds(words[-1])
+        address = _address(words[0]) if block else None
+        if address is None:
+            continue
+        if block == "unicast_peer":
+            instance.peers[address] = comment
+        elif block in _ADDRESSES:
+            instance.addresses.add(address)
+            if block == "virtual_ipaddress":
+                instance.advertised.add(address)
+    return found
+
+
+def _lines(text: str) -> Iterator[tuple[str, str, list[str], str]]:
+    """Yield the lines in instances: the instance's name, the block inside it, the words, and the comment."""
+    path: list[str] = []
+    for line in text.splitlines():
+        code, _mark, comment = line.partition("#")
+        words = code.split()
+        if not words:
+            continue
+        if words[-1] == "{":
+            path.append(" ".join(words[:-1]))
+        elif words[0] == "}":
+            path = path[:-1]
+        elif path and path[0].startswith("vrrp_instance "):
+            yield path[0].split()[1], " ".join(path[1:]), words, comment.strip()
+
+
+def _seconds(word: str) -> float:
+    """Return an advert interval; that of a damaged line is the longest that VRRP has (RFC 5798, section 5.2.7)."""
+    return float(word) if re.fullmatch(r"[0-9]{1,2}(?:\.[0-9]{1,3})?", word) else 40.95
+
+
+def _address(word: str) -> IPAddress | None:
+    try:
+        return parse_address(word.partition("/")[0])
+    except ValueError:
+        return None
+
+
+def lost_peers(present: Mapping[str, Instance], wanted: Iterable[Mapping[str, Any]], leaving: Collection[str]) -> str:
+    """Return the directors that the host has as peers, and is to have no more without being told so; else ``""``."""
+    lost: dict[str, None] = {}
+    for one in wanted:
+        peers = {parse_address(text) for text in one["peers"]}
+        now = present[one["name"]].peers if one["name"] in present else {}
+        for address, name in now.items():
+            if address not in peers and name not in leaving and str(address) not in leaving:
+                lost[f"{name} ({address})" if name else str(address)] = None
+    return " and ".join(lost)
+
+
+def joins(present: Mapping[str, Instance], wanted: Iterable[Mapping[str, Any]]) -> bool:
+    """Return whether the others do not know this director yet, so that it would not hear them.
+
+    It is new to a cluster that has other directors, was the only one, or its adverts had other addresses, as those of
+    earlier versions of this collection have. Another virtual router id is not among these. The VIPs move then, and
+    none is without an owner if both directors have them for a moment.
+    """
+    wanted = list(wanted)
+    if not any(one["peers"] for one in wanted):
+        return False
+    if not any(instance.peers for instance in present.values()):
+        return True
+    return any(
+        present[one["name"]].virtual_router_id == str(one["virtual_router_id"])
+        and present[one["name"]].advertised != {_advertised(one)}
+        for one in wanted
+        if one["name"] in present
+    )
+
+
+def _advertised(wanted: Mapping[str, Any]) -> IPAddress | None:
+    return _address(wanted["advertised"].split()[0])
+
+
+def static_vip(
+    held: Iterable[Held], vips: Collection[IPAddress], present: Mapping[str, Instance], ours: bool, runs: bool
+) -> Held | None:
+    """Return a VIP that the host holds and that keepalived has not added; None if there is none.
+
+    keepalived adds what its configuration lists. That of the role lists VIPs with the prefix length of one address. If
+    the file was changed by hand and no longer is the role's, a keepalived that ``runs`` may have read the former one.
+    """
+    listed = {address for instance in present.values() for address in instance.addresses}
+    for one in held:
+        alone = one.prefix == one.address.max_prefixlen
+        by_keepalived = one.address in listed and (alone or not ours)
+        if one.address in vips and not by_keepalived and not (runs and alone and not ours):
+            return one
+    return None
+
+
+def own_address_fault(held: Iterable[Held], address: IPAddress, interface: str) -> str:
+    """Return why an address is not the host's own, or not on its interface if one is given; else ``""``."""
+    held = list(held)
+    where = [one.interface for one in held if one.address == address]
+    if not where:
+        return f"this host has no address {address}{_remedy(held, address, interface)}"
+    if interface and interface not in where:
+        return (
+            f"{address} is on {where[0]}, and this director speaks VRRP on {interface}"
+            f"{_remedy(held, address, interface)}"
+        )
+    return ""
+
+
+def _remedy(held: Iterable[Held], address: IPAddress, interface: str) -> str:
+    """Return what to set, with the addresses of the same family that would do."""
+    fit = [
+        str(one.address)
+        for one in held
+        if one.address.version == address.version
+        and one.prefix != one.address.max_prefixlen
+        and not (one.address.is_loopback or one.address.is_link_local)
+        and interface in ("", one.interface)
+    ]
+    known = f" ({' or '.join(fit[:3])})" if fit else ""
+    place = f"an address of {interface}" if interface else "an address of this host"
+    return f": set lvs_address, which ansible_host stands for if it is not set, to {place}{known}"
+
+
+def is_joining(text: str | None) -> bool:
+    """Return whether the file of handovers says that the director joins."""
+    return text is not None and re.match(r"3\s+joining\b", text) is not None
+
+
+def written_services(text: str) -> list[dict[str, object]]:
+    """Return the identities of the services that a configuration has, in its order.
+
+    Without a word about it, a service is for TCP, and one for a mark for IPv4 (check/check_data.c: alloc_vs).
+    """
+    return [identity for _begin, _end, identity in _blocks(text)]
+
+
+def without_services(text: str, unwanted: Sequence[Identity]) -> str:
+    """Return a configuration of the role without the ``virtual_server`` blocks of these services.
+
+    Such a block ends with the first line that begins with a closing brace.
+    """
+    kept, position = "", 0
+    for begin, end, identity in _blocks(text):
+        close = text.find("\n}\n", begin, end)
+        if identity in unwanted and close >= 0:
+            kept += text[position:begin]
+            position = close + len("\n}\n")
+    return kept + text[position:]
+
+
+def _blocks(text: str) -> Iterator[tuple[int, int, dict[str, object]]]:
+    """Yield for each service where its block begins, where the next one begins, and its identity."""
+    heads = list(_WRITTEN.finditer(text))
+    ends = [head.start() for head in heads[1:]] + [len(text)]
+    for head, end in zip(heads, ends):
+        fwmark, address, port = head.groups()
+        if fwmark is not None:
+            family = _FAMILY.search(text, head.end(), end)
+            named = "ipv6" if family and family[1] == "inet6" else "ipv4"
+            yield head.start(), end, {"fwmark": int(fwmark), "family": named}
+            continue
+        protocol = _PROTOCOL.search(text, head.end(), end)
+        words = {"port": int(port or 0), "protocol": protocol[1].lower() if protocol else "tcp"}
+        with contextlib.suppress(ValueError):  # the head of something else
+            yield head.start(), end, {"address": str(parse_address(address)), **words}

@@ -1,0 +1,500 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a host looks like, as values, and what has to be put back some day, as a record in JSON. Pure.
+
+Addresses, routes, routing rules, tunnels and units are in the words of ip(8) and systemd.unit(5).
+
+There is one record a module, in /var/lib/lvs-cluster. Every record holds: "format", 1; "sysctls", the keys that the
+task lists, with the values found before the first change (null while the kernel module that brings the key is not
+loaded); "side_effects", the same for keys that the kernel changed along with them; "directories", those that had to be
+made. The record of arp_silence also holds "vips": address to {"interface": name, "added": whether the module added it};
+that of ipvs_tunnel holds "gue", the ports that it added.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, Union
+
+from .errors import HostError
+from .validate import display
+
+#: Where the records are.
+OWN_DIRECTORY = "/var/lib/lvs-cluster"
+KERNEL_RECORD = f"{OWN_DIRECTORY}/kernel.json"
+VIPS_RECORD = f"{OWN_DIRECTORY}/arp_silence.json"
+
+RECORD_FORMAT = 1
+Entry = TypeVar("Entry")
+
+#: Of the protocols that IPVS balances (RFC 9293, RFC 768, RFC 9260).
+PROTOCOL_NUMBERS = {"tcp": 6, "udp": 17, "sctp": 132}
+MAIN_TABLE = 254  # include/uapi/linux/rtnetlink.h: RT_TABLE_MAIN
+#: Who set a rule that leads to a table of others (FRA_PROTOCOL), so that it is known again: a number that nobody has in
+#: include/uapi/linux/rtnetlink.h (RTPROT_*) or etc/iproute2/rt_protos.
+ROUTE_PROTOCOL = 151
+#: Behind every other route of a table: what Documentation/networking/vrf.rst takes for the same end.
+FALLBACK_METRIC = 4278198272
+
+#: Kinds of devices: the kernel module, and what ip calls the packets that it takes out of its tunnel.
+TUNNEL_KINDS = {
+    "ipip": ("ipip", "mode ipip"),
+    "sit": ("sit", "mode ip6ip"),
+    "ip6tnl": ("ip6_tunnel", "mode any"),
+    "gre": ("ip_gre", ""),
+    "ip6gre": ("ip6_gre", ""),
+}
+#: Kernel modules that take GUE's UDP header off, by the outer family.
+GUE_MODULES = {"ipv4": "fou", "ipv6": "fou6"}
+#: The names of our devices, as nftables matches them.
+TUNNEL_DEVICES = "lvs-*"
+_OUR_TUNNEL = re.compile(rf"lvs-({'|'.join(TUNNEL_KINDS)})\d{{1,3}}")
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A unit file's text, whether C(multi-user.target) wants the unit, and whether it runs (None: does not matter).
+
+    A name with a slash is that of a drop-in: C(nftables.service.d/x.conf). It is never enabled.
+    """
+
+    text: str
+    enabled: bool = True
+    running: bool | None = None
+
+
+def device_unit(interface: str) -> str:
+    """The unit by which systemd knows an interface."""
+    return f"sys-subsystem-net-devices-{escape(interface)}.device"
+
+
+def escape(name: str) -> str:
+    """A name as systemd writes it in a unit's name (systemd-escape(1))."""
+    escaped = re.sub(r"[^A-Za-z0-9:_.]", lambda match: "".join(f"\\x{byte:02x}" for byte in match[0].encode()), name)
+    return f"\\x2e{escaped[1:]}" if escaped.startswith(".") else escaped
+
+
+@dataclass(frozen=True, order=True)
+class Address:
+    """An address on an interface: normal text ("2001:db8::1"), prefix length and interface name."""
+
+    place = "addresses"
+    noun = "address"
+    address: str
+    prefix: int
+    interface: str
+
+    def __str__(self) -> str:
+        return f"{self.address}/{self.prefix} dev {self.interface}"
+
+
+@dataclass(frozen=True, order=True)
+class Route:
+    """A default route in a table of its own. The gateway need not be on the interface's networks (onlink)."""
+
+    table: int
+    family: str
+    gateway: str
+    interface: str
+
+    def __str__(self) -> str:
+        return f"default ({self.family}) via {self.gateway} dev {self.interface} onlink table {self.table}"
+
+
+@dataclass(frozen=True, order=True)
+class Fallback:
+    """What replies meet while a table lacks its default route: refused, rather than sent out by the main table.
+
+    No interface is in it, so it stays when one goes down. A director then sees its health checks fail.
+    """
+
+    place = "fallbacks"
+    noun = "route"
+    table: int
+    family: str
+
+    def __str__(self) -> str:
+        return f"{self.batch_words()} ({self.family})"
+
+    def batch_words(self) -> str:
+        """The same for ip."""
+        return f"unreachable default table {self.table} metric {FALLBACK_METRIC}"
+
+
+def fallbacks(routes: Iterable[Route]) -> list[Fallback]:
+    """The fallbacks of these routes."""
+    return sorted({Fallback(route.table, route.family) for route in routes})
+
+
+@dataclass(frozen=True, order=True)
+class Rule:
+    """A routing rule: packets from an address ("" is every), of one protocol ("" is every), from one port (0 is every).
+
+    more_than_default: a default route that is found in the table does not count (suppress_prefixlength 0).
+    destination: an address that the packets go to ("" is every).
+    """
+
+    place = "rules"
+    noun = "routing rule"
+    table: int
+    priority: int
+    family: str
+    address: str = ""
+    protocol: str = ""
+    port: int = 0
+    more_than_default: bool = False
+    destination: str = ""
+
+    @property
+    def marked(self) -> bool:
+        """Return whether the rule is marked with our protocol, because it leads to a table of others."""
+        return self.more_than_default or bool(self.destination)
+
+    def __str__(self) -> str:
+        words = self._words(self.protocol)
+        return words if self.address or self.destination else f"{words} ({self.family})"
+
+    def batch_words(self) -> str:
+        """The same for ip itself, which knows a protocol by name only where /etc/protocols has it (package netbase)."""
+        return self._words(str(PROTOCOL_NUMBERS.get(self.protocol, self.protocol)))
+
+    def _words(self, protocol: str) -> str:
+        which = f" ipproto {protocol}" if protocol else ""
+        port = f" sport {self.port}" if self.port else ""
+        to = f" to {self.destination}" if self.destination else ""
+        suppress = " suppress_prefixlength 0" if self.more_than_default else ""
+        mark = f" protocol {ROUTE_PROTOCOL}" if self.marked else ""
+        packets = f"from {self.address or 'all'}{to}{which}{port}"
+        return f"{packets} lookup {self.table}{suppress}{mark} priority {self.priority}"
+
+
+def is_our_tunnel(name: str) -> bool:
+    """Whether a device has a name of those that this collection gives."""
+    return _OUR_TUNNEL.fullmatch(name) is not None
+
+
+@dataclass(frozen=True, order=True)
+class TunnelDevice:
+    """A device that unwraps what comes to the address C(local), from whomever.
+
+    checksum: whether it takes packets with GRE's checksum, and then no others (net/ipv4/ip_tunnel.c: ip_tunnel_rcv).
+    up: whether it works at all.
+    """
+
+    place = "tunnels"
+    noun = "tunnel"
+    kind: str
+    local: str
+    checksum: bool
+    name: str
+    up: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.name} type {self.words()}{'' if self.up else ' down'}"
+
+    def words(self) -> str:
+        """How C(ip link add) takes it, from the type on."""
+        mode = TUNNEL_KINDS[self.kind][1]
+        options = [mode] if mode else []
+        return " ".join([self.kind, *options, f"local {self.local}", *(["icsum"] if self.checksum else [])])
+
+
+@dataclass(frozen=True, order=True)
+class GuePort:
+    """A UDP port on which the kernel takes the headers of GUE off; family is that of the outer packet."""
+
+    place = "gue_ports"
+    noun = "port"
+    family: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.family} udp port {self.port} gue"
+
+
+#: What hosts have any number of. ``place`` is the field of HostState that has them, ``noun`` is for messages.
+Item = Union[Address, Rule, Fallback, TunnelDevice, GuePort]
+
+
+@dataclass(frozen=True)
+class KnownVip:
+    """A VIP that a task listed: its interface, and whether the module added it (else it was there before)."""
+
+    interface: str
+    added: bool
+
+
+@dataclass(frozen=True)
+class Record:
+    """The content of a record, as the module's docstring says. Keys of sysctls are paths below /proc/sys."""
+
+    sysctls: Mapping[str, str | None] = field(default_factory=dict)
+    side_effects: Mapping[str, str] = field(default_factory=dict)
+    directories: tuple[str, ...] = ()
+    vips: Mapping[str, KnownVip] = field(default_factory=dict)
+    gue: tuple[str, ...] = ()
+    #: What is in the file and cannot be read, a clause each. It is not written again.
+    unreadable: tuple[str, ...] = field(default=(), compare=False)
+
+    def originals(self) -> dict[str, str]:
+        """Every remembered value, of listed keys and of side effects."""
+        known = {key: value for key, value in self.sysctls.items() if value is not None}
+        return {**self.side_effects, **known}
+
+    def __bool__(self) -> bool:
+        return bool(self.sysctls or self.side_effects or self.directories or self.vips or self.gue)
+
+
+def parse_record(path: str, text: str | None) -> Record:
+    """The record in this text; an empty one where there is none. Entries that cannot be read are left out, and named.
+
+    Raises HostError naming the file where nothing of it can be read.
+    """
+    if text is None:
+        return Record()
+    unreadable: list[str] = []
+    try:
+        raw = _loaded(text, unreadable)
+        if raw["format"] != RECORD_FORMAT:
+            raise ValueError(f"format {raw['format']}")
+    except (ValueError, KeyError, TypeError) as error:
+        raise HostError(
+            f"{path} is no record that this version can read ({error});"
+            " move it away, and put back by hand what it remembered"
+        ) from error
+    read = _Entries(raw, unreadable)
+    return Record(
+        sysctls=read.mapping("sysctls", lambda value: None if value is None else _text(value)),
+        side_effects=read.mapping("side_effects", _text),
+        directories=read.texts("directories"),
+        vips=read.mapping("vips", _vip),
+        gue=read.texts("gue"),
+        unreadable=tuple(unreadable),
+    )
+
+
+def _loaded(text: str, unreadable: list[str]) -> dict[str, Any]:
+    """The object in this text, and of one that was cut off what is in front of that. Raises ValueError."""
+    try:
+        raw = json.loads(text)
+    except ValueError as error:
+        raw = _cut_off(text)
+        if raw is None:
+            raise
+        unreadable.append(f"it was cut off ({error})")
+    if not isinstance(raw, dict):
+        raise ValueError(f"a {type(raw).__name__}")
+    return raw
+
+
+def _cut_off(text: str) -> Any:
+    """What is in the whole lines of a text, as `render_record` writes them, or None."""
+    lines = text.splitlines()
+    while lines:
+        closing = ""
+        for line in lines:
+            if line.endswith(("{", "[")):
+                closing = "}]"["{[".index(line[-1])] + closing
+            elif line.strip().rstrip(",") in ("}", "]"):
+                closing = closing[1:]
+        with contextlib.suppress(ValueError):
+            return json.loads("\n".join(lines).rstrip(",") + closing)
+        lines.pop()
+    return None
+
+
+class _Entries:
+    """The entries of a record, without those that cannot be read, which are named."""
+
+    def __init__(self, raw: Mapping[str, Any], unreadable: list[str]) -> None:
+        self._raw = raw
+        self._unreadable = unreadable
+        unreadable += [f"{name} is missing" for name in ("sysctls", "side_effects", "directories") if name not in raw]
+
+    def mapping(self, name: str, read: Callable[[Any], Entry]) -> dict[str, Entry]:
+        found: dict[str, Entry] = {}
+        raw = self._raw.get(name, {})
+        for key, value in raw.items() if isinstance(raw, dict) else self._not("an object", name, raw):
+            try:
+                found[key] = read(value)
+            except (KeyError, TypeError) as error:
+                self._unreadable.append(f"{name}: {key}: {error}")
+        return found
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        raw = self._raw.get(name, [])
+        found = []
+        for item in raw if isinstance(raw, list) else self._not("a list", name, raw):
+            if isinstance(item, str):
+                found.append(item)
+            else:
+                self._unreadable.append(f"{name}: {item!r} is no text")
+        return tuple(found)
+
+    def _not(self, what: str, name: str, raw: object) -> tuple[()]:
+        self._unreadable.append(f"{name}: {raw!r} is not {what}")
+        return ()
+
+
+def record_warnings(records: Mapping[str, str | None]) -> list[str]:
+    """A sentence for each record, by path and text, of which something cannot be read."""
+    return [
+        f"{path} is damaged, and these entries cannot be restored: {'; '.join(found)}. Restore them by hand"
+        " after teardown; the next change writes the other entries again"
+        for path, text in sorted(records.items())
+        for found in [parse_record(path, text).unreadable]
+        if found
+    ]
+
+
+def render_record(record: Record) -> str | None:
+    """The text of a record, or None where there is nothing to remember."""
+    if not record:
+        return None
+    raw: dict[str, Any] = {
+        "format": RECORD_FORMAT,
+        "sysctls": dict(record.sysctls),
+        "side_effects": dict(record.side_effects),
+        "directories": list(record.directories),
+    }
+    if record.vips:
+        raw["vips"] = {
+            address: {"interface": vip.interface, "added": vip.added} for address, vip in record.vips.items()
+        }
+    if record.gue:
+        raw["gue"] = list(record.gue)
+    return json.dumps(raw, indent=2, sort_keys=True) + "\n"
+
+
+def remembered_lines(path: str, text: str | None) -> list[str]:
+    """What a record remembers, a line each, for a diff."""
+    record = parse_record(path, text)
+    lines = [f"the value of {display(key)}" for key in sorted({*record.sysctls, *record.side_effects})]
+    lines += [
+        f"the address {address} dev {vip.interface}{'' if vip.added else ', which was there before'}"
+        for address, vip in sorted(record.vips.items())
+    ]
+    lines += [f"adding {port}" for port in record.gue]
+    return lines + [f"making {directory}" for directory in record.directories]
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
+def _vip(value: Any) -> KnownVip:
+    if not isinstance(value["added"], bool):
+        raise TypeError(f"{value['added']!r} is no boolean")
+    return KnownVip(_text(value["interface"]), value["added"])
+
+
+@dataclass(frozen=True)
+class HostState:
+    """The part of a host that a planner asked for.
+
+    sysctls: path below /proc/sys ("net/ipv4/ip_forward") to its value, None where the kernel has no such key.
+    addresses: every address of every interface, or those that matter.
+    modules: kernel module to whether the kernel has it, loaded or built in.
+    files: path to text, None where there is no file. records: as files, for those that hold what has to be put back.
+    units: name of a unit to the unit, None where we have installed none. directories: those that exist.
+    tables: name of an nftables table of the family inet to how nft lists it, None where there is none.
+    routes, rules, fallbacks: those of the routing table that a planner asked for.
+    tunnels, gue_ports: the tunnel devices of this collection, and every port on which the kernel takes GUE.
+    """
+
+    sysctls: Mapping[str, str | None] = field(default_factory=dict)
+    addresses: frozenset[Address] = frozenset()
+    modules: Mapping[str, bool] = field(default_factory=dict)
+    files: Mapping[str, str | None] = field(default_factory=dict)
+    records: Mapping[str, str | None] = field(default_factory=dict)
+    units: Mapping[str, Unit | None] = field(default_factory=dict)
+    directories: frozenset[str] = frozenset()
+    tables: Mapping[str, str | None] = field(default_factory=dict)
+    routes: frozenset[Route] = frozenset()
+    rules: frozenset[Rule] = frozenset()
+    fallbacks: frozenset[Fallback] = frozenset()
+    tunnels: frozenset[TunnelDevice] = frozenset()
+    gue_ports: frozenset[GuePort] = frozenset()
+
+
+@dataclass(frozen=True)
+class Query:
+    """What a planner needs to know. Paths are the host's, below the target's root.
+
+    table is a table of nftables, routes the number of a routing table. Whoever asks for tunnels asks for the modules
+    that GUE needs as well.
+    """
+
+    sysctls: Iterable[str] = ()
+    modules: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    record: str | None = None
+    unit: str | None = None
+    addresses: bool = False
+    table: str | None = None
+    routes: int | None = None
+    more_units: tuple[str, ...] = ()
+    tunnels: bool = False
+
+
+def directories_for(paths: Iterable[str], existing: frozenset[str]) -> tuple[str, ...]:
+    """The directories that are missing for these files, outermost first."""
+    missing: list[str] = []
+    for path in paths:
+        parents = path.split("/")[1:-1]
+        for depth in range(1, len(parents) + 1):
+            directory = "/" + "/".join(parents[:depth])
+            if directory not in existing and directory not in missing:
+                missing.append(directory)
+    return tuple(missing)
+
+
+def parents_of(paths: Iterable[str]) -> tuple[str, ...]:
+    """Every directory that these files lie in, outermost first."""
+    return directories_for(paths, frozenset())
+
+
+def render_state(state: HostState, shown_sysctls: frozenset[str], shown_addresses: frozenset[Address]) -> str:
+    """A state as lines for a diff: of sysctls and addresses what is to be shown, and everything else.
+
+    A record appears by what it remembers, not by the values, which cannot be known before a kernel module is loaded.
+    """
+    lines = [f"kernel module {name}" for name, loaded in sorted(state.modules.items()) if loaded]
+    lines += [
+        f"{display(key)} = {value}"
+        for key, value in sorted(state.sysctls.items())
+        if key in shown_sysctls and value is not None
+    ]
+    lines += [f"address {address}" for address in sorted(shown_addresses & state.addresses)]
+    lines += [f"route {route}" for route in sorted(state.routes)]
+    lines += [f"route {fallback}" for fallback in sorted(state.fallbacks)]
+    lines += [f"rule {rule}" for rule in sorted(state.rules)]
+    lines += [f"tunnel {device}" for device in sorted(state.tunnels)]
+    lines += [f"{port}" for port in sorted(state.gue_ports)]
+    for name, text in sorted(state.tables.items()):
+        lines += _file_lines(f"nftables {name}", text)
+    for path, text in sorted(state.files.items()):
+        lines += _file_lines(path, text)
+    for path, text in sorted(state.records.items()):
+        lines += [f"{path}: remembers {what}" for what in remembered_lines(path, text)]
+    for name, unit in sorted(state.units.items()):
+        if unit is not None:
+            lines += _file_lines(name, unit.text)
+            if "/" not in name:
+                lines.append(f"{name}: {'enabled' if unit.enabled else 'disabled'}")
+            if unit.running is not None:
+                lines.append(f"{name}: {'running' if unit.running else 'not running'}")
+    return "".join(line + "\n" for line in lines)
+
+
+def _file_lines(path: str, text: str | None) -> list[str]:
+    if text is None:
+        return []
+    return [f"{path}: {line}".rstrip() for line in text.splitlines()] or [f"{path}:"]

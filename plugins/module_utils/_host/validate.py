@@ -1,0 +1,109 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a task gives, checked: IP addresses, names, keys of sysctls. Pure.
+
+Addresses are read from text and written in one form. Python's ipaddress differs from inet_ntop(3) in ::/96, and its own
+form of IPv4-mapped addresses has changed with Python 3.13. The kernel's tools, keepalived and pyroute2 write what
+inet_ntop writes. Names of files and comparisons with what they report depend on the form, so every address that becomes
+text is one of these.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from ipaddress import IPv4Address
+from socket import AF_INET6, inet_ntop
+from typing import Union
+
+from .errors import HostError
+
+MODULE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,54}")  # include/linux/module.h: MODULE_NAME_LEN
+_UNIT_NAME = re.compile(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]{0,254}")  # systemd.unit(5); no option of systemctl
+# What the kernel takes (include/uapi/linux/if.h: IFNAMSIZ; net/core/dev.c: dev_valid_name), less what systemd's units,
+# the files of sysctl.d or the batches of ip would read as something else.
+_INTERFACE_NAME = re.compile(r"(?!-|\.\.?$)[^\s/:!#$%;=*\"'\\{}\x00-\x1f\x7f]{1,15}")
+_COMPONENT = re.compile(r"[A-Za-z0-9_.:@+-]+")  # of the key of a sysctl
+
+
+class IPv6Address(ipaddress.IPv6Address):
+    """An IPv6 address whose text is that of inet_ntop(3), with its zone behind it."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        text = inet_ntop(AF_INET6, self.packed)
+        return f"{text}%{self.scope_id}" if self.scope_id else text
+
+
+IPAddress = Union[IPv4Address, IPv6Address]
+
+
+def parse_address(text: str) -> IPAddress:
+    """Return the address that a text without prefix length spells. Raises ValueError."""
+    return IPv6Address(text) if ":" in text else IPv4Address(text)
+
+
+def packed_text(address: bytes) -> str:
+    """Return the text of an address of 4 or 16 bytes."""
+    return str(IPv4Address(address) if len(address) == 4 else IPv6Address(address))
+
+
+def unicast_address(where: str, text: str, use: str) -> IPAddress:
+    """The address of one host on a network. Raises HostError, which names the option and what the address is for."""
+    try:
+        address = parse_address(text)
+    except ValueError:
+        raise HostError(f"{where}: {text!r} is no IP address") from None
+    mapped = address.version == 6 and address.ipv4_mapped is not None
+    if mapped or address.is_unspecified or address.is_multicast or address.is_loopback or "%" in text:
+        raise HostError(f"{where}: {text} cannot be {use}")
+    return address
+
+
+def module_name(where: str, text: str) -> str:
+    """The name of a kernel module. Raises HostError, which names the option."""
+    if not MODULE_NAME.fullmatch(text):
+        raise HostError(f"{where}: {text!r} is not a valid name of a kernel module")
+    return text
+
+
+def unit_name(where: str, text: str) -> str:
+    """The name of a unit of systemd. Raises HostError, which names the option."""
+    if not _UNIT_NAME.fullmatch(text):
+        raise HostError(f"{where}: {text!r} is not a valid name of a service")
+    return text
+
+
+def interface_name(where: str, text: str) -> str:
+    """The name of one network interface. Raises HostError, which names the option."""
+    if not _INTERFACE_NAME.fullmatch(text) or text in ("all", "default"):
+        raise HostError(f"{where}: {text!r} is not a valid interface name")
+    return text
+
+
+def parse_key(text: str) -> str:
+    """The path of a key written with dots or with slashes.
+
+    As in sysctl.d(5) the first separator decides, and the other character is then part of names:
+    "net.ipv4.conf.eth0/100.arp_ignore" is about the interface eth0.100. Raises HostError naming the key.
+    """
+    path = text
+    separators = [character for character in text if character in "./"]
+    if separators and separators[0] == ".":
+        path = text.translate(str.maketrans("./", "/."))
+    parts = path.split("/")
+    if len(parts) < 2 or not all(_COMPONENT.fullmatch(part) and part not in (".", "..") for part in parts):
+        raise HostError(f"sysctls: {text!r} is no name of a sysctl; write it like net.ipv4.ip_forward")
+    return path
+
+
+def display(key: str) -> str:
+    """A key as users write it: with dots, or with slashes where a name in it holds a dot."""
+    return key if "." in key else key.replace("/", ".")
+
+
+def normal_value(text: str) -> str:
+    """A value with its parts separated by one blank: the kernel separates them by tabs."""
+    return " ".join(text.split())

@@ -1,0 +1,163 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Between the ipvs_* modules and the code that does the work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from .._host.task import Part, PartFailedError, fail_without_library, respawn_with_library
+from .converge import Change, ConvergeError, Outcome, converge
+from .kernel import Ipvs, KernelError, LibraryMissing
+from .model import InvalidValue, ServicePatch, Settings, VirtualService
+from .plan import NOTHING_MORE, PURGE_ALL, MissingService, Scope, plan
+
+Result = dict[str, Any]
+
+# Entries up to which a result may repeat what the task was given. More of them take longer to send than to apply.
+MANY = 1000
+
+
+def run(module: AnsibleModule, work: Callable[[], Result]) -> None:
+    """Call ``work`` and end the module with its result, or with one sentence where it cannot be done."""
+    respawn_with_library(module)
+    try:
+        with _as_sentences(module):
+            result = work()
+    except PartFailedError as error:
+        module.fail_json(msg=str(error), **error.result)
+    module.exit_json(**result, **invocation(module.params))
+
+
+def run_prepared(module: AnsibleModule, prepare: Callable[[AnsibleModule, Result], Callable[[], Result]]) -> None:
+    """Do what ``prepare`` returns for the module's arguments; ends the module as `run` does."""
+
+    def work() -> Result:
+        return prepare(module, module.params)()
+
+    run(module, work)
+
+
+@contextmanager
+def _as_sentences(module: AnsibleModule) -> Iterator[None]:
+    """What can go wrong, as PartFailedError."""
+    try:
+        yield
+    except InvalidValue as error:
+        raise PartFailedError(str(error), {"service": error.service, "key": error.key}) from error
+    except LibraryMissing as error:
+        fail_without_library(module, error, "to talk to IPVS")
+    except ConvergeError as error:
+        raise PartFailedError(str(error), error.result) from error
+    except KernelError as error:
+        raise PartFailedError(str(error)) from error
+
+
+def part(module: AnsibleModule, name: str, prepare: Callable[[], Callable[[], Result]]) -> Part:
+    """A part of a module that does more than this; ``prepare`` and the work that it returns raise what `run` knows."""
+
+    def begin() -> Callable[[], Result]:
+        with _as_sentences(module):
+            work = prepare()
+
+        def carried_out() -> Result:
+            with _as_sentences(module):
+                return work()
+
+        return carried_out
+
+    return Part(name, begin)
+
+
+def invocation(params: Result) -> Result:
+    """What to return instead of a copy of thousands of entries, which AnsibleModule would walk through for seconds."""
+    short, entries = {}, 0
+    for name in ("services", "health_checked"):
+        services = params.get(name) or []
+        servers = sum(len(service.get("real_servers") or ()) for service in services)
+        entries += len(services) + servers
+        if services:
+            short[name] = f"{len(services)} virtual services, {servers} real servers"
+    return {"invocation": {"module_args": {**params, **short}}} if entries > MANY else {}
+
+
+def apply(module: AnsibleModule, desired: Iterable[ServicePatch], scope: Scope = NOTHING_MORE) -> Result:
+    """Bring the table to what is described; the result of the module."""
+    patches = list(desired)
+    to_hold = any(not patch.absent for patch in patches) or scope.purge == PURGE_ALL
+    with Ipvs(load=to_hold and not module.check_mode, needed=to_hold) as ipvs:
+        try:
+            outcome = converge(ipvs, patches, scope, module.check_mode)
+        except MissingService as error:
+            if not module.check_mode:
+                raise
+            return would_be_added(module, patches, error)
+    return table_result(module, outcome)
+
+
+def table_result(module: AnsibleModule, outcome: Outcome) -> Result:
+    """An outcome as a module's result. A diff of thousands of lines is left out where Ansible does not show it."""
+    if len(outcome.operations) > MANY and not module._diff:
+        return {"changed": True}
+    return {"changed": outcome.changed, "diff": table_diff(outcome)}
+
+
+def table_diff(outcome: Outcome) -> Result:
+    """An outcome in the form that Ansible shows as a diff."""
+    return {
+        "before": outcome.before,
+        "after": outcome.after,
+        "before_header": "IPVS table",
+        "after_header": "IPVS table",
+    }
+
+
+def would_be_added(module: AnsibleModule, patches: list[ServicePatch], error: MissingService) -> Result:
+    """Check mode: the task before may be the one that makes the service, and it has not done so."""
+    from . import rules
+
+    warn_of_missing(module, error)
+    as_if = {patch.key: VirtualService(Settings(), {}) for patch in patches}
+    lines = rules.render(plan(as_if, patches).predicted).splitlines(keepends=True)
+    return {"changed": True, "diff": {"before": "", "after": "".join(line for line in lines if line.startswith("-a "))}}
+
+
+def warn_of_missing(module: AnsibleModule, error: MissingService) -> None:
+    """Check mode: what a real run fails with, unless the task before makes the service."""
+    module.warn(f"{error}. A real run fails here unless an earlier task adds the service.")
+
+
+def systemctl(module: AnsibleModule, arguments: Sequence[str]) -> None:
+    """Run it; OSError with what it said where it fails."""
+    code, _out, error = module.run_command([module.get_bin_path("systemctl", required=True), *arguments])
+    if code:
+        raise OSError(f"systemctl {' '.join(arguments)}: {error.strip()}")
+
+
+def boot_command(module: AnsibleModule) -> str:
+    """The first words of the command line that restores at boot (boot.py). Raises KernelError."""
+    from .._host.errors import HostError
+    from .._host.process import runner
+    from . import boot
+
+    try:
+        return boot.boot_command(runner(module), boot.installed_python())
+    except HostError as error:
+        raise KernelError(str(error)) from error
+
+
+def change(header: str, changed: Change, **result: Any) -> Result:
+    """The result of a module that changes something besides the table."""
+    diff = {"before": changed.before, "after": changed.after, "before_header": header, "after_header": header}
+    return {"changed": changed.changed, "diff": diff, **result}
+
+
+def read(gather: Callable[[Ipvs], Result]) -> Result:
+    """What ``gather`` reads; the result of a module that changes nothing, and so does not load ip_vs either."""
+    with Ipvs(load=False) as ipvs:
+        return {"changed": False, **gather(ipvs)}
