@@ -124,7 +124,7 @@ _value:
 
 from typing import Any
 
-from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import Cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import Cluster
 from ansible_collections.lvs.cluster.plugins.plugin_utils.filtering import expand
 
 

@@ -47,9 +47,9 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.lvs.cluster.plugins.plugin_utils.deviations import deviations as explained
+from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.deviations import deviations as explained
+from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.reports import limited
 from ansible_collections.lvs.cluster.plugins.plugin_utils.filtering import untrusted
-from ansible_collections.lvs.cluster.plugins.plugin_utils.reports import limited
 
 
 def deviations(results: Any, host: Any) -> list[str]:

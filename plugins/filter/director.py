@@ -434,10 +434,10 @@ _value:
 
 from typing import Any
 
-from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import Cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import Cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils._render.keepalived import DEFAULT_SCRIPT_USER
+from ansible_collections.lvs.cluster.plugins.plugin_utils._render.unit_files import KEEPALIVED
 from ansible_collections.lvs.cluster.plugins.plugin_utils.filtering import expand
-from ansible_collections.lvs.cluster.plugins.plugin_utils.health_checkers import KEEPALIVED
-from ansible_collections.lvs.cluster.plugins.plugin_utils.keepalived import DEFAULT_SCRIPT_USER
 
 
 def director(

@@ -57,8 +57,8 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.lvs.cluster.plugins.plugin_utils.reports import ReportError, texts
-from ansible_collections.lvs.cluster.plugins.plugin_utils.reports import held_vips as checked
+from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.reports import ReportError, texts
+from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.reports import held_vips as checked
 
 
 def held_vips(result: Any, vips: Any, host: Any) -> list[str]:

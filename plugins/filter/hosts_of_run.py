@@ -57,9 +57,10 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.inventory import REAL_SERVERS
+
 # It imports the whole cluster model, which is wanted: see above.
 from ansible_collections.lvs.cluster.plugins.plugin_utils.filtering import hosts_of_group
-from ansible_collections.lvs.cluster.plugins.plugin_utils.inventory import REAL_SERVERS
 
 
 def hosts_of_run(wanted: Any, groups: Any, left_out: Any = ()) -> str:

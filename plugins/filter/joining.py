@@ -74,8 +74,8 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.lvs.cluster.plugins.plugin_utils.joining import order, read
-from ansible_collections.lvs.cluster.plugins.plugin_utils.reports import ReportError, texts
+from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.reports import ReportError, texts
+from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.run_order import order, read
 
 
 def joining(results: Any, host: Any, vips: Any, real_servers: Any) -> dict[str, Any]:

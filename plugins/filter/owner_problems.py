@@ -63,9 +63,9 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.reports import ReportError, held_vips, limited, texts
+from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.vip_owners import owner_problems as problems
 from ansible_collections.lvs.cluster.plugins.plugin_utils.filtering import untrusted
-from ansible_collections.lvs.cluster.plugins.plugin_utils.outside import owner_problems as problems
-from ansible_collections.lvs.cluster.plugins.plugin_utils.reports import ReportError, held_vips, limited, texts
 
 
 def owner_problems(vips: Any, now: Any, before: Any, last: Any, changed: Any) -> list[str]:

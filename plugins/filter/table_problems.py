@@ -57,9 +57,9 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.balance import table_problems as problems
+from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.reports import limited
 from ansible_collections.lvs.cluster.plugins.plugin_utils.filtering import untrusted
-from ansible_collections.lvs.cluster.plugins.plugin_utils.reports import limited
-from ansible_collections.lvs.cluster.plugins.plugin_utils.tables import table_problems as problems
 
 
 def table_problems(cluster: Any, tables: Any, drained: Any = None) -> list[str]:

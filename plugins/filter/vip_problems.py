@@ -59,10 +59,10 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.reports import ReportError, clip, limited
+from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.vip_owners import Probe
+from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.vip_owners import vip_problems as problems
 from ansible_collections.lvs.cluster.plugins.plugin_utils.filtering import untrusted
-from ansible_collections.lvs.cluster.plugins.plugin_utils.outside import Probe
-from ansible_collections.lvs.cluster.plugins.plugin_utils.outside import vip_problems as problems
-from ansible_collections.lvs.cluster.plugins.plugin_utils.reports import ReportError, clip, limited
 
 
 def vip_problems(vips: Any, directors: Any, probes: Any, on_link: Any = ()) -> list[str]:

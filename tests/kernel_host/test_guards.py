@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import build_cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import build_cluster
 from tests.kernel_host import wire
 from tests.kernel_host.conftest import ETH_P_ALL, HOST, MAC, NEIGHBOUR, bits, socket_in
 

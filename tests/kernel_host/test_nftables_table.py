@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import build_cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import build_cluster
 
 RULES = """\
 chain marks {

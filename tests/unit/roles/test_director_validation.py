@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from ansible_collections.lvs.cluster.plugins.module_utils.host.service_plan import ConfigFile, Wanted, check
-from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import build_cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import build_cluster
 
 VARIABLES = Path(__file__).parents[3] / "roles" / "director" / "vars" / "main.yml"
 

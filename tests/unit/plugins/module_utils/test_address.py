@@ -17,7 +17,7 @@ from ansible_collections.lvs.cluster.plugins.module_utils.host.arp_plan import p
 from ansible_collections.lvs.cluster.plugins.module_utils.host.errors import HostError
 from ansible_collections.lvs.cluster.plugins.module_utils.host.given import unicast_address
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import model
-from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import address_fault, to_address
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import address_fault, to_address
 
 #: As the kernel's tools write them: the last four bytes of ::/96 and of ::ffff:0:0/96 in decimal.
 TEXTS = [

@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.lvs.cluster.plugins.plugin_utils import agreement, variables
-from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import build_cluster
-from ansible_collections.lvs.cluster.plugins.plugin_utils.facts import PREFIXES
-from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import ModelError
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster import agreement
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import build_cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description import variables
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.facts import PREFIXES
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import ModelError
 
 ROOT = Path(__file__).resolve().parents[4]
 WEB = [{"name": "web", "address": "192.0.2.10", "port": 80, "real_servers": [{"group": "real_servers"}]}]

@@ -20,8 +20,8 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.lvs.cluster.plugins.module_utils.host import arp_plan, route_plan, tunnel_plan
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import argspec
-from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import build_cluster
-from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import ModelError
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import build_cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import ModelError
 
 TABLE_OPTIONS = ArgumentSpecValidator(
     {

@@ -16,10 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.lvs.cluster.plugins.module_utils.host import route_plan
-from ansible_collections.lvs.cluster.plugins.plugin_utils import health, services
-from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import build_cluster
-from ansible_collections.lvs.cluster.plugins.plugin_utils.description import KEYS
-from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import ModelError
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import build_cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description import health, services
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import ModelError
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.service_reader import KEYS
 
 GATEWAYS = ["192.0.2.1", "2001:db8::1"]
 Takes = Callable[[dict[str, Any]], None]

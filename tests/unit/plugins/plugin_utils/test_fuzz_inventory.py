@@ -13,10 +13,10 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.lvs.cluster.plugins.module_utils.host import director_state
-from ansible_collections.lvs.cluster.plugins.plugin_utils.agreement import DIRECTORS
-from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import Cluster, build_cluster
-from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import ModelError
-from ansible_collections.lvs.cluster.plugins.plugin_utils.variables import SETTINGS
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.agreement import DIRECTORS
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import Cluster, build_cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import ModelError
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.variables import SETTINGS
 
 FEW = settings(max_examples=200, deadline=None)
 NAMES = ["lb1", "lb2", "lb3", "rs1", "rs2", "other", "a b", "2001:db8::7"]

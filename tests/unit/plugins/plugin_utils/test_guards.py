@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import Cluster, build_cluster
-from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import ModelError
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import Cluster, build_cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import ModelError
 
 HOSTVARS: dict[str, Any] = {
     "lb1": {"lvs_address": ["192.0.2.2", "2001:db8::2"]},

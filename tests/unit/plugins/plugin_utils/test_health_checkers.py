@@ -17,10 +17,10 @@ import yaml
 
 from ansible_collections.lvs.cluster.plugins.module_utils.host import director_state
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import arguments, health, persist, plan, rules
-from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import Cluster, build_cluster
-from ansible_collections.lvs.cluster.plugins.plugin_utils.health_checkers import program
-from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import ModelError
-from ansible_collections.lvs.cluster.plugins.plugin_utils.table import table_entries
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import Cluster, build_cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.ipvs_entries import table_entries
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import ModelError
+from ansible_collections.lvs.cluster.plugins.plugin_utils._render.unit_files import program
 
 ROLE = Path(__file__).resolve().parents[4] / "roles" / "director"
 CASE = Path(__file__).parent / "cases" / "mon"

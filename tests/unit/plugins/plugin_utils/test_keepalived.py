@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.lvs.cluster.plugins.module_utils.host.keepalived_conf import written_services
-from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import build_cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import build_cluster
 
 CASES = Path(__file__).parent / "cases"
 LINE = re.compile(r"(    )*(\S.*)?")

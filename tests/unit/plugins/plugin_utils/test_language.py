@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import Cluster, build_cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import Cluster, build_cluster
 
 Build = Callable[[object], Cluster]
 Takes = Callable[[dict[str, Any]], None]

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.plugin_utils.health_checkers import CHECKERS
-from ansible_collections.lvs.cluster.plugins.plugin_utils.packages import director_packages, real_server_packages
-from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import ModelError, Problems
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.host_packages import (
+    director_packages,
+    real_server_packages,
+)
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import ModelError, Problems
+from ansible_collections.lvs.cluster.plugins.plugin_utils._render.unit_files import CHECKERS
 
 
 @pytest.mark.parametrize("checker", CHECKERS)

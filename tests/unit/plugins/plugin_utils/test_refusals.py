@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import Cluster, build_cluster
-from ansible_collections.lvs.cluster.plugins.plugin_utils.description import KEYS
-from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import ModelError
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import Cluster, build_cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import ModelError
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.service_reader import KEYS
 
 Build = Callable[[object], Cluster]
 

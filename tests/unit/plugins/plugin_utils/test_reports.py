@@ -17,7 +17,7 @@ from ansible_collections.lvs.cluster.plugins.filter.owner_problems import owner_
 from ansible_collections.lvs.cluster.plugins.filter.table_problems import table_problems
 from ansible_collections.lvs.cluster.plugins.filter.vip_problems import vip_problems
 from ansible_collections.lvs.cluster.plugins.module_utils.host.keepalived_conf import written_services
-from ansible_collections.lvs.cluster.plugins.plugin_utils import reports
+from ansible_collections.lvs.cluster.plugins.plugin_utils._verify import reports
 
 VIPS = ["192.0.2.10", "192.0.2.9"]
 PROBE: dict[str, Any] = {

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import build_cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import build_cluster
 
 GROUPS = {"directors": ["lb1", "lb2"], "real_servers": ["rs1"]}
 HOSTVARS = {

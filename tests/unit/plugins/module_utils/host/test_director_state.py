@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from ansible_collections.lvs.cluster.plugins.module_utils.address import parse_address
 from ansible_collections.lvs.cluster.plugins.module_utils.host import director_state
 from ansible_collections.lvs.cluster.plugins.module_utils.host.director_state import Held
-from ansible_collections.lvs.cluster.plugins.plugin_utils import blocks, keepalived
-from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import build_cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import build_cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils._render import blocks, keepalived
 
 OWN = {"lb1": ["192.0.2.2", "2001:db8::2"], "lb2": ["192.0.2.3", "2001:db8::3"], "lb3": ["192.0.2.4", "2001:db8::4"]}
 VIPS = ("192.0.2.10", "2001:db8::10")
