@@ -435,8 +435,7 @@ _value:
 from typing import Any
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import Cluster
-from ansible_collections.lvs.cluster.plugins.plugin_utils._render.keepalived import DEFAULT_SCRIPT_USER
-from ansible_collections.lvs.cluster.plugins.plugin_utils._render.unit_files import KEEPALIVED
+from ansible_collections.lvs.cluster.plugins.plugin_utils._render import host_models
 from ansible_collections.lvs.cluster.plugins.plugin_utils.filtering import expand
 
 
@@ -456,8 +455,8 @@ def director(
     garp_refresh: Any = 60,
     sync_daemon: Any = True,
     sync_interface: Any = None,
-    script_user: Any = DEFAULT_SCRIPT_USER,
-    health_checker: Any = KEEPALIVED,
+    script_user: Any = "keepalived_script",
+    health_checker: Any = "keepalived",
     track_interfaces: Any = None,
     track_scripts: Any = None,
     vrrp_hops: Any = 0,
@@ -471,33 +470,34 @@ def director(
 ) -> dict[str, object]:
     """`Cluster.director` as a filter."""
 
+    variables = {
+        "director_interface": interface,
+        "director_virtual_router_id": virtual_router_id,
+        "director_advert_interval": advert_interval,
+        "director_sysctls": sysctls,
+        "lvs_nat_gateway": nat_gateway,
+        "director_gateway_interface": gateway_interface,
+        "director_preempt": preempt,
+        "director_preempt_delay": preempt_delay,
+        "director_garp_refresh": garp_refresh,
+        "director_sync_daemon": sync_daemon,
+        "director_sync_interface": sync_interface,
+        "director_script_user": script_user,
+        "director_health_checker": health_checker,
+        "director_track_interfaces": track_interfaces,
+        "director_track_scripts": track_scripts,
+        "director_vrrp_hops": vrrp_hops,
+        "director_transit": transit,
+        "director_sync_senders": sync_senders,
+        "director_timeouts": timeouts,
+        "director_flood_defence": flood_defence,
+        "director_leaving_timeout": leaving_timeout,
+        "lvs_directors_that_leave": directors_that_leave,
+        "director_packages": packages,
+    }
+
     def wanted(cluster: Cluster) -> dict[str, object]:
-        return cluster.director(
-            host,
-            interface,
-            virtual_router_id,
-            advert_interval,
-            sysctls,
-            nat_gateway,
-            gateway_interface,
-            preempt,
-            preempt_delay,
-            garp_refresh,
-            sync_daemon,
-            sync_interface,
-            script_user,
-            health_checker,
-            track_interfaces,
-            track_scripts,
-            vrrp_hops,
-            transit,
-            sync_senders,
-            timeouts,
-            flood_defence,
-            leaving_timeout,
-            directors_that_leave,
-            packages,
-        )
+        return host_models.director(cluster.director(host, variables))
 
     return expand(description, groups, hostvars, wanted)
 

@@ -143,6 +143,7 @@ _value:
 
 from typing import Any
 
+from ansible_collections.lvs.cluster.plugins.plugin_utils._render import host_models
 from ansible_collections.lvs.cluster.plugins.plugin_utils.filtering import expand
 
 
@@ -158,11 +159,18 @@ def real_server(
     packages: Any = None,
 ) -> dict[str, object]:
     """`Cluster.real_server` as a filter."""
+    variables = {
+        "lvs_nat_gateway": nat_gateway,
+        "real_server_tunnel_mtu": tunnel_mtu,
+        "real_server_return_traffic": return_traffic,
+        "real_server_tunnel_guard": tunnel_guard,
+        "real_server_packages": packages,
+    }
     return expand(
         description,
         groups,
         hostvars,
-        lambda cluster: cluster.real_server(host, nat_gateway, tunnel_mtu, return_traffic, tunnel_guard, packages),
+        lambda cluster: host_models.real_server(cluster.real_server(host, variables)),
     )
 
 

@@ -14,8 +14,8 @@ from jinja2 import Undefined, UndefinedError
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import Cluster, build_cluster
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.inventory import DIRECTORS, REAL_SERVERS
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.facts import overriding_facts
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import ModelError, Problems
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.variables import overriding_facts
 
 try:
     from ansible.template import is_trusted_as_template

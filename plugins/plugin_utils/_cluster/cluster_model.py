@@ -16,18 +16,35 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from ansible_collections.lvs.cluster.plugins.module_utils.host.tunnel_plan import parse_tunnels
-from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.agreement import DESCRIPTION, check_agreement
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.agreement import (
+    DESCRIPTION,
+    check_agreement,
+    check_timeouts,
+    check_variables,
+    found_elsewhere,
+)
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.checkers import (
+    CHANGE_USER,
+    check_checker,
+    check_pools,
+    drain_files,
+    runs_commands,
+    seen_within,
+)
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.forward_methods import (
+    all_tunnel_sources,
     check_marks,
     check_return_traffic,
+    check_transit,
+    check_tunnels,
     direct,
     floating,
-    read_gateways,
+    gateways_of,
     replies,
-)
-from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.host_packages import (
-    director_packages,
-    real_server_packages,
+    route_sources,
+    routed_families,
+    sending_all,
+    tunnel_ends,
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.inventory import (
     DIRECTORS,
@@ -40,79 +57,47 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.ipvs_entries 
     pools,
     table_entries,
 )
-from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.overlaps import check_overlaps
-from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.own_state import (
-    addresses_of_director,
-    addresses_of_real_server,
-    read_leaving,
-    state_of_director,
-)
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.pair import (
+    HANDOVER_FILE,
+    Instance,
+    check_families,
     director_addresses,
+    hands_over,
     instances,
-    read_link,
-    read_settings,
+    known_senders,
+    leaving_directors,
+    used_ports,
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.requirements import (
+    addresses_of_director,
+    addresses_of_real_server,
+    director_packages,
     forwards,
     kernel_modules,
-    read_flood_defence,
-    read_leaving_timeout,
-    read_sysctls,
-    read_timeouts,
+    real_server_packages,
+    state_of_director,
     sysctls,
 )
-from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.resolve import ResolvedService, resolve
-from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.tunnelling import (
-    check_tunnels,
-    read_guard,
-    read_mtu,
-    real_server_rules,
-    route_sources,
-    tunnel_ends,
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.resolve import (
+    ResolvedService,
+    check_overlaps,
+    resolve,
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import IPAddress, family_of, to_address
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.health import check_pools, seen_within
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import (
+    INTERFACE,
+    KEEPALIVED,
+    DirectorSettings,
+    RealServerSettings,
+    SyncDaemon,
+    Tracked,
+    read_director_settings,
+    read_real_server_settings,
+    read_user,
+)
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import ModelError, Problems, show
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.service_reader import read_services
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import UNREWRITTEN
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.sync_daemon import (
-    check_families,
-    known_senders,
-    read_senders,
-    read_sync_daemon,
-    used_ports,
-)
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.tracking import Tracked, read_tracked
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.variables import check_variables, found_elsewhere
-from ansible_collections.lvs.cluster.plugins.plugin_utils._render.guards import (
-    read_transit,
-    routed_families,
-    sync_guard,
-    transit_guard,
-    vrrp_guard,
-)
-from ansible_collections.lvs.cluster.plugins.plugin_utils._render.keepalived import (
-    DEFAULT_SCRIPT_USER,
-    HANDOVER_FILE,
-    VALIDATING_USER,
-    configuration,
-    hands_over,
-    read_user,
-)
-from ansible_collections.lvs.cluster.plugins.plugin_utils._render.ldirectord import LDIRECTORD
-from ansible_collections.lvs.cluster.plugins.plugin_utils._render.mon import MON
-from ansible_collections.lvs.cluster.plugins.plugin_utils._render.nftables import director_rules
-from ansible_collections.lvs.cluster.plugins.plugin_utils._render.openings import forward_rules, input_rules
-from ansible_collections.lvs.cluster.plugins.plugin_utils._render.source_addresses import addresses_unit
-from ansible_collections.lvs.cluster.plugins.plugin_utils._render.unit_files import KEEPALIVED, read_checker, refuse
-from ansible_collections.lvs.cluster.plugins.plugin_utils._render.virtual_servers import (
-    checked,
-    drain_files,
-    runs_commands,
-)
-
-_OTHER_CHECKERS = {checker.unit: checker for checker in (LDIRECTORD, MON)}
 
 
 def build_cluster(
@@ -143,238 +128,232 @@ def build_cluster(
 
 
 @dataclass(frozen=True)
+class DirectorModel:
+    """What one director needs, as values; `_render.host_models` makes texts for other programs of them.
+
+    - ``resolved``: all services
+    - ``vips``: IPv4 first, then by number
+    - ``instances``: the VRRP instances, one for each family that has VIPs
+    - ``health_checker``: its name
+    - ``tracked``: what it watches; nothing if no other director could take over
+    - ``sync_daemon``: None without connection synchronisation. ``sync_senders`` are the addresses that it accepts that
+      from, empty if they are not known. ``sync_source``: ``{"interface": "eth1", "from": ["192.0.2.2"]}``, which
+      addresses the other directors take synchronisation from; empty if they take it from all on that link
+    - ``script_user``: the user that commands of health checks and tracked scripts run as, empty if there are none.
+      ``keepalived_user`` is the same if keepalived runs some of them
+    - ``transit``: whether it forwards what belongs to no service. ``sending_all``: addresses of real servers that send
+      all of their traffic through the directors
+    - ``moving``: VIPs that it would forward packets for while another director has them
+    - ``services``: what the module ``ipvs_table`` takes, one entry a port (`ipvs_entries.table_entries`)
+    - ``owned_elsewhere``: identities (`Service.identities`) of services that belong to the health checker, which
+      is the module's ``exclude``
+    - ``health_checked``: the same services with their real and sorry servers (`ipvs_entries.health_checked`)
+    - ``identities``: those of all services
+    - ``packages``: a list of names
+    - ``kernel_modules``: a list of names (`requirements.kernel_modules`)
+    - ``sysctls``: key -> value (`requirements.sysctls`), with those of the inventory over them
+    - ``drain_files``: address -> path, the files that drain real servers of services that belong to the health
+      checker; their directory has to exist before keepalived is started
+    - ``drainable``: the addresses of all real servers
+    - ``handover_file``: a path; a 1 in that file makes others come first. Empty if there is no other director
+    - ``interface_variables``: the network interfaces that have to exist -> the variable that names each
+    - ``own_addresses``, ``present``: what the director has to be like now (`requirements.addresses_of_director`,
+      `requirements.state_of_director`)
+    - ``route_sources``: ``[{"to": "198.51.100.11", "from": ["192.0.2.2"]}]``, from which addresses of this director
+      real servers take packets of tunnels
+    - ``undecided_forwarding``: families that the role forwards and for which ``director_transit`` is not set; other
+      hosts may rely on a director that forwarded them before
+    """
+
+    host: str
+    settings: DirectorSettings
+    resolved: tuple[ResolvedService, ...]
+    vips: tuple[IPAddress, ...]
+    instances: tuple[Instance, ...]
+    health_checker: str
+    tracked: Tracked
+    sync_daemon: SyncDaemon | None
+    sync_senders: tuple[str, ...]
+    sync_source: dict[str, object]
+    script_user: str
+    keepalived_user: str
+    transit: bool
+    sending_all: frozenset[IPAddress]
+    moving: tuple[IPAddress, ...]
+    services: list[dict[str, object]]
+    owned_elsewhere: list[dict[str, object]]
+    health_checked: list[dict[str, object]]
+    identities: list[dict[str, object]]
+    packages: list[str]
+    kernel_modules: list[str]
+    sysctls: dict[str, int | str]
+    drain_files: dict[str, str]
+    drainable: list[str]
+    handover_file: str
+    interface_variables: dict[str, str]
+    own_addresses: list[dict[str, str]]
+    present: dict[str, object]
+    route_sources: list[dict[str, object]]
+    undecided_forwarding: list[str]
+
+
+@dataclass(frozen=True)
+class RealServerModel:
+    """What one real server needs, as values.
+
+    - ``vips``: those that it must hold silently: of its services that forward by dr or tun, IPv4 first, then by number.
+      Empty for a host that no such service names.
+    - ``return_route``: ``{"gateways": ["192.0.2.1"], "services": [...], "direct": ["192.0.2.2"]}``, what the
+      module of that name takes, for its services that forward by nat. All are empty for a host that has none.
+    - ``tunnels``: what the module ``ipvs_tunnel`` takes (`forward_methods.tunnel_ends`)
+    - ``tunnel_sources``: from which addresses it takes packets of tunnels, by family; None if from all
+    - ``own_addresses``: the addresses that it has to have now (`requirements.addresses_of_real_server`)
+    - ``packages``: a list of names
+    - ``kernel_modules``: the kernel modules that the tunnels need
+    """
+
+    host: str
+    settings: RealServerSettings
+    resolved: tuple[ResolvedService, ...]
+    vips: tuple[IPAddress, ...]
+    return_route: dict[str, object]
+    tunnels: list[dict[str, object]]
+    tunnel_sources: dict[str, list[IPAddress]] | None
+    own_addresses: list[dict[str, str]]
+    packages: list[str]
+    kernel_modules: list[str]
+
+
+@dataclass(frozen=True)
 class Cluster:
     """A valid description together with the inventory it was checked against."""
 
     resolved: tuple[ResolvedService, ...]
     inventory: Inventory
 
-    def director(
-        self,
-        host: str,
-        interface: object,
-        virtual_router_id: object = 51,
-        advert_interval: object = 1,
-        extra_sysctls: object = None,
-        nat_gateway: object = None,
-        gateway_interface: object = None,
-        preempt: object = True,
-        preempt_delay: object = 30,
-        garp_refresh: object = 60,
-        sync_daemon: object = True,
-        sync_interface: object = None,
-        script_user: object = DEFAULT_SCRIPT_USER,
-        health_checker: object = KEEPALIVED,
-        track_interfaces: object = None,
-        track_scripts: object = None,
-        vrrp_hops: object = 0,
-        transit: object = None,
-        sync_senders: object = None,
-        timeouts: object = None,
-        flood_defence: object = True,
-        leaving_timeout: object = 60,
-        directors_that_leave: object = None,
-        packages: object = None,
-    ) -> dict[str, object]:
+    def director(self, host: str, variables: Mapping[str, object]) -> DirectorModel:
         """What one director needs; raises `ModelError` when the host is none or a setting is bad.
 
-        - ``vips``: ``[{"address": "192.0.2.10", "family": "ipv4", "prefix": 32}]``, IPv4 first, then by number
-        - ``services``: what the module ``ipvs_table`` takes, one entry a port (`table.table_entries`)
-        - ``owned_elsewhere``: identities (`Service.identities`) of services that belong to the health checker, which
-          is the module's ``exclude``
-        - ``health_checked``: the same services with their real and sorry servers (`table.health_checked`)
-        - ``leaving_timeout``: for how many seconds the director waits for connections of real servers that leave
-        - ``identities``: those of all services
-        - ``packages``: a list of names (`packages.director_packages`)
-        - ``kernel_modules``: a list of names (`kernel_settings.kernel_modules`)
-        - ``sysctls``: key -> value (`kernel_settings.sysctls`), with ``extra_sysctls`` over them
-        - ``defence_threshold``: whether the host works out the threshold of its flood defence
-        - ``timeouts``: ``{"tcp": 900}``, those that are given, as the module ``ipvs_timeout`` takes them
-        - ``nftables``: the rules of the table lvs_cluster (`nftables.director_rules`, `guards`), empty for no table
-        - ``vrrp``: ``{"instances": [...]}`` (`vrrp.Instance.as_dict`)
-        - ``keepalived``: its whole configuration (`keepalived.configuration`)
-        - ``keepalived_validated``: the text that is validated instead, only if it names a user for commands
-        - ``addresses_unit``: the unit that has keepalived wait for the addresses it needs, empty where there is
-          nobody to speak to (`source_addresses`)
-        - ``health_checker``: its ``name``, and the ``files`` that it takes beside that (`health_checkers.File`)
-        - ``drain_files``: address -> path, the files that drain real servers of services that belong to the health
-          checker (`virtual_servers`); their directory has to be there before keepalived is
-        - ``drainable``: the addresses of all real servers
-        - ``handover_file``: a path; a 1 in that file makes others come first. Empty where there is no other director
-        - ``script_user``: the user that commands of health checks and tracked ones run as, empty where there is nobody
-          to make for that
-        - ``interfaces``: names of network interfaces that have to be there
-        - ``interface_variables``: these names -> the variable that names each
-        - ``own_addresses``, ``present``: what the director has to be like now (`own_state.addresses_of_director`,
-          `own_state.state_of_director`)
-        - ``route_sources``: ``[{"to": "198.51.100.11", "from": ["192.0.2.2"]}]``, from which addresses of this director
-          real servers take packets of tunnels
-        - ``undecided_forwarding``: families that the role forwards and for which ``transit`` is not given; somebody may
-          rely on a host that forwarded them before
-        - ``sync_source``: ``{"interface": "eth1", "from": ["192.0.2.2"]}``, which addresses the other directors take
-          synchronisation from; empty where they take it from all on that link
-        - ``openings``: rules for the host's own firewall, by hook: ``{"input": [...], "forward": [...]}`` (`openings`)
+        ``variables``: those of the host that are in `host_settings.DIRECTOR`, as far as they are set.
         """
         problems = Problems()
         _require_member(DIRECTORS, host, self.inventory, problems)
-        settings = read_settings(
-            interface,
-            virtual_router_id,
-            advert_interval,
-            gateway_interface,
-            problems,
-            preempt,
-            preempt_delay,
-            garp_refresh,
-            vrrp_hops,
-            found_elsewhere("director_interface", self.inventory) if interface is None else "",
-        )
-        link = read_link(sync_interface, "director_sync_interface", settings.interface, problems)
-        daemon = read_sync_daemon(sync_daemon, link, problems)
-        senders = read_senders(sync_senders, daemon, problems) if daemon is not None else ()
-        checker = read_checker(health_checker, problems)
-        other = _OTHER_CHECKERS.get(checker)
-        tracked = read_tracked(track_interfaces, track_scripts, problems)
-        if len(self.inventory.directors) < 2 or not self.vips():  # nobody could take over, or nothing
-            tracked = Tracked()
-        checks_as_user = runs_commands(self.resolved) and (other is None or other.changes_user)
-        user = read_user(script_user, problems) if checks_as_user or tracked.scripts else ""
-        if other is not None:
-            refuse(other, checked(self.resolved), problems)
-        gateways = read_gateways(nat_gateway, self.resolved, self.inventory, problems)
-        extra = read_sysctls(extra_sysctls, "director_sysctls", problems)
-        seconds = read_timeouts(timeouts, self.inventory, problems)
-        defends = read_flood_defence(flood_defence, problems)
-        leaving = read_leaving_timeout(leaving_timeout, problems)
-        gone = read_leaving(directors_that_leave, self.inventory, problems)
-        installed = director_packages(packages, checker, problems)
-        routed = routed_families(self.resolved)
-        passes = read_transit(transit, routed, extra, problems)
-        problems.raise_any()
+        missing = variables.get(INTERFACE) is None
+        elsewhere = found_elsewhere(INTERFACE, self.inventory) if missing else ""
+        settings = read_director_settings(variables, problems, elsewhere)
         vips = self.vips()
+        # nobody could take over, or nothing
+        tracked = settings.tracked if len(self.inventory.directors) > 1 and vips else Tracked()
+        checker = settings.health_checker
+        commands = runs_commands(self.resolved) and checker in CHANGE_USER
+        user = read_user(settings.script_user, problems) if commands or tracked.scripts else ""
+        check_checker(checker, self.resolved, problems)
+        gateways = gateways_of(settings.nat_gateway, self.resolved, self.inventory, problems)
+        check_timeouts(self.inventory, problems)
+        leaving = leaving_directors(settings.directors_that_leave, self.inventory, problems)
+        routed = routed_families(self.resolved)
+        check_transit(settings.transit, routed, settings.sysctls, problems)
+        problems.raise_any()
         inside = floating(gateways.values(), vips, self.inventory)
         vrrp = instances(host, vips, inside, self.inventory, settings, problems)
-        if not any(instance.peers for instance in vrrp):
-            daemon = None
+        pair = any(instance.peers for instance in vrrp)
+        daemon = settings.sync_daemon if pair else None
         if daemon is not None:
             check_families(self.resolved, problems)
         problems.raise_any()
-        runs_as = user if tracked.scripts or other is None else ""
-
-        def configured(as_user: str) -> str:
-            return configuration(host, vrrp, () if other else self.resolved, daemon, as_user, tracked)
-
         services = [item.service for item in self.resolved]
-        kernel = {**sysctls(services, len(self.inventory.directors), settings.interfaces, defends), **extra}
-        moving = [vip for vip in vips if forwards(kernel, vip.version)] if any(one.peers for one in vrrp) else []
-        guards = [vrrp_guard(vrrp)]
+        kernel = {
+            **sysctls(services, len(self.inventory.directors), settings.interfaces, settings.flood_defence),
+            **settings.sysctls,
+        }
         try:
-            guards.append("" if passes else transit_guard(self.resolved, settings.interfaces, self.inventory))
+            through = set[IPAddress]() if settings.transit else sending_all(self.resolved, self.inventory)
             outer_sources = route_sources(host, self.resolved, self.inventory)
         except InventoryError as error:
             raise ModelError([str(error)]) from error
-        sync_source: dict[str, object] = {}
-        if daemon is not None:
-            daemon = replace(daemon, ports=used_ports(kernel))
-            known = {} if senders else known_senders(daemon, settings.interface, self.inventory)
-            guards.append(sync_guard(daemon, senders or [one for name, one in known.items() if name != host]))
-            # with IPv6 the address that the kernel takes cannot be told
-            if (senders or known) and daemon.family == "ipv4":
-                sync_source = {"interface": daemon.interface, "from": [*senders] or [known[host]]}
-        links = {settings.interface: "director_interface"}
-        links.setdefault(settings.gateway_interface or settings.interface, "director_gateway_interface")
-        if daemon:
-            links.setdefault(link, "director_sync_interface")
-        for name in tracked.interface_names:
-            links.setdefault(name, "director_track_interfaces")
-        return {
-            "vips": [{"address": str(vip), "family": family_of(vip), "prefix": vip.max_prefixlen} for vip in vips],
-            "services": table_entries(self.resolved),
-            "owned_elsewhere": self.owned_elsewhere(),
-            "health_checked": health_checked(self.resolved),
-            "leaving_timeout": leaving,
-            "identities": self.identities(),
-            "packages": installed,
-            "kernel_modules": kernel_modules(services),
-            "sysctls": kernel,
-            "defence_threshold": defends,
-            "timeouts": seconds,
-            "nftables": director_rules(services, settings.interfaces, moving, guards),
-            "vrrp": {"instances": [instance.as_dict() for instance in vrrp]},
-            "keepalived": configured(runs_as),
-            **({"keepalived_validated": configured(VALIDATING_USER)} if runs_as else {}),
-            "addresses_unit": addresses_unit(vrrp, daemon),
-            "health_checker": other.as_dict(checked(self.resolved), user)
-            if other
-            else {"name": checker, "files": list[object]()},
-            "drain_files": drain_files(self.resolved),
-            "drainable": [
+        senders, source = self._synchronisation(host, daemon, settings)
+        return DirectorModel(
+            host=host,
+            settings=settings,
+            resolved=self.resolved,
+            vips=tuple(vips),
+            instances=tuple(vrrp),
+            health_checker=checker,
+            tracked=tracked,
+            sync_daemon=None if daemon is None else replace(daemon, ports=used_ports(kernel)),
+            sync_senders=senders,
+            sync_source=source,
+            script_user=user,
+            keepalived_user=user if tracked.scripts or checker == KEEPALIVED else "",
+            transit=bool(settings.transit),
+            sending_all=frozenset(through),
+            moving=tuple(vip for vip in vips if pair and forwards(kernel, vip.version)),
+            services=table_entries(self.resolved),
+            owned_elsewhere=self.owned_elsewhere(),
+            health_checked=health_checked(self.resolved),
+            identities=self.identities(),
+            packages=director_packages(checker) if settings.packages is None else list(settings.packages),
+            kernel_modules=kernel_modules(services),
+            sysctls=kernel,
+            drain_files=drain_files(self.resolved),
+            drainable=[
                 str(one) for one in _sorted({server.address for item in self.resolved for server in item.servers})
             ],
-            "handover_file": HANDOVER_FILE if hands_over(vrrp) else "",
-            "script_user": user,
-            "interfaces": list(links),
-            "interface_variables": links,
-            "own_addresses": addresses_of_director(host, vrrp, self.inventory),
-            "present": state_of_director(vrrp, gone, self.resolved, bool(vips)),
-            "sync_source": sync_source,
-            "route_sources": outer_sources,
-            "undecided_forwarding": routed if passes is None else list[str](),
-            "openings": {
-                "input": input_rules(
-                    self.resolved, [peer for instance in vrrp for peer in instance.peers.values()], daemon
-                ),
-                "forward": forward_rules(self.resolved),
-            },
-        }
+            handover_file=HANDOVER_FILE if hands_over(vrrp) else "",
+            interface_variables=_links(settings, daemon, tracked),
+            own_addresses=addresses_of_director(host, vrrp, self.inventory),
+            present=state_of_director(vrrp, leaving, self.resolved, bool(vips)),
+            route_sources=outer_sources,
+            undecided_forwarding=routed if settings.transit is None else [],
+        )
 
-    def real_server(
-        self,
-        host: str,
-        nat_gateway: object = None,
-        tunnel_mtu: object = 1500,
-        return_traffic: object = "services",
-        tunnel_guard: object = True,
-        packages: object = None,
-    ) -> dict[str, object]:
+    def _synchronisation(
+        self, host: str, daemon: SyncDaemon | None, settings: DirectorSettings
+    ) -> tuple[tuple[str, ...], dict[str, object]]:
+        """From which addresses a director takes connections, and the others take them from it."""
+        if daemon is None:
+            return (), {}
+        given = settings.sync_senders
+        known = {} if given else known_senders(daemon, settings.interface, self.inventory)
+        senders = given or tuple(one for name, one in known.items() if name != host)
+        # with IPv6 the address that the kernel takes cannot be told
+        if senders and daemon.family == "ipv4":
+            return senders, {"interface": daemon.interface, "from": [*given] or [known[host]]}
+        return senders, {}
+
+    def real_server(self, host: str, variables: Mapping[str, object]) -> RealServerModel:
         """What one real server needs; raises `ModelError` for a host of another group, or when a setting is bad.
 
-        - ``vips``: ``["192.0.2.10", "2001:db8::10"]``, those that it must hold silently: of its services that forward
-          by dr or tun, IPv4 first, then by number. Empty for a host that no such service names.
-        - ``return_route``: ``{"gateways": ["192.0.2.1"], "services": [...], "direct": ["192.0.2.2"]}``, what the
-          module of that name takes, for its services that forward by nat. All are empty for a host that has none.
-          ``return_traffic`` is only checked.
-        - ``tunnels``: what the module ``ipvs_tunnel`` takes (`tunnels.tunnel_ends`)
-        - ``own_addresses``: the addresses that it has to have now (`own_state.addresses_of_real_server`)
-        - ``packages``: a list of names (`packages.real_server_packages`)
-        - ``kernel_modules``: the kernel modules that those need
-        - ``nftables``: the rules of the table lvs_real_server (`tunnels.real_server_rules`), empty for no table
+        ``variables``: those of the host that are in `host_settings.REAL_SERVER`, as far as they are set.
         """
         problems = Problems()
         _require_member(REAL_SERVERS, host, self.inventory, problems)
-        mtu = read_mtu(tunnel_mtu, problems)
-        guard = read_guard(tunnel_guard, problems)
-        gateways = read_gateways(nat_gateway, self.resolved, self.inventory, problems)
-        check_return_traffic(host, return_traffic, self.resolved, problems)
-        rules = real_server_rules(host, self.resolved, mtu, guard, self.inventory, problems)
-        ends = tunnel_ends(host, self.resolved)
-        installed = real_server_packages(packages, bool(ends), problems)
+        settings = read_real_server_settings(variables, problems)
+        gateways = gateways_of(settings.nat_gateway, self.resolved, self.inventory, problems)
+        check_return_traffic(host, settings.return_traffic, self.resolved, problems)
+        sources = None
+        if settings.tunnel_guard:
+            sources = all_tunnel_sources(host, self.resolved, self.inventory, problems)
         problems.raise_any()
+        ends = tunnel_ends(host, self.resolved)
         services = replies(host, self.resolved)
         used = {family_of(address) for address in (to_address(one["address"]) for one in services) if address}
-        return {
-            "vips": [str(vip) for vip in self.vips(host)],
-            "return_route": {
+        return RealServerModel(
+            host=host,
+            settings=settings,
+            resolved=self.resolved,
+            vips=tuple(self.vips(host)),
+            return_route={
                 "gateways": [str(address) for family, address in sorted(gateways.items()) if family in used],
                 "services": services,
                 "direct": direct(self.inventory, used),
             },
-            "tunnels": ends,
-            "own_addresses": addresses_of_real_server(host, self.resolved, self.inventory),
-            "packages": installed,
-            "kernel_modules": list(parse_tunnels(True, ends, True).modules),
-            "nftables": rules,
-        }
+            tunnels=ends,
+            tunnel_sources=sources,
+            own_addresses=addresses_of_real_server(host, self.resolved, self.inventory),
+            packages=real_server_packages(bool(ends)) if settings.packages is None else list(settings.packages),
+            kernel_modules=list(parse_tunnels(True, ends, True).modules),
+        )
 
     def draining(self, hosts: object) -> dict[str, object]:
         """What takes real servers out of all their services; raises `ModelError` for a host that is in none.
@@ -513,6 +492,17 @@ class Cluster:
             if item.service.health_check is not None
             for identity in item.service.identities()
         ]
+
+
+def _links(settings: DirectorSettings, daemon: SyncDaemon | None, tracked: Tracked) -> dict[str, str]:
+    """The network interfaces that have to exist, and the variable that names each."""
+    links = {settings.interface: INTERFACE}
+    links.setdefault(settings.gateway_interface or settings.interface, "director_gateway_interface")
+    if daemon is not None:
+        links.setdefault(daemon.interface, "director_sync_interface")
+    for name in tracked.interface_names:
+        links.setdefault(name, "director_track_interfaces")
+    return links
 
 
 def _holds_vip(host: str, item: ResolvedService) -> bool:

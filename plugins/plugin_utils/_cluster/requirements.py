@@ -1,27 +1,39 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which kernel modules and sysctls a director needs for its services.
+"""What a host has to have and to be like: kernel modules, sysctls, packages, addresses and a director's peers.
 
-Sources: Documentation/networking/ipvs-sysctl.rst and ip-sysctl.rst in the kernel's tree, and the code that is named.
+Sources of the sysctls: Documentation/networking/ipvs-sysctl.rst and ip-sysctl.rst in the kernel's tree, and the code
+that is named. The names of packages are the same in the Debian and the Red Hat family, but for those of ldirectord and
+mon, which are Debian's. The module ``host_check`` compares addresses and peers with the host before it is set up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from ansible_collections.lvs.cluster.plugins.module_utils.host.errors import HostError
-from ansible_collections.lvs.cluster.plugins.module_utils.host.sysctl import display, parse_key
-from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.timeouts import MAX_TIMEOUT, Timeouts
-from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.inventory import DIRECTORS, Inventory, InventoryError
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import Fields, to_boolean, to_integer
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Problems, plain, show
+from ansible_collections.lvs.cluster.plugins.module_utils.host.sysctl import display
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.inventory import (
+    ADDRESS_VARIABLE,
+    Inventory,
+    InventoryError,
+)
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.pair import Instance
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.resolve import ResolvedService
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import IPAddress, to_address
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import KEEPALIVED
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import UNREWRITTEN, Service
 
-TIMEOUTS_VARIABLE = "director_timeouts"
-LEAVING_VARIABLE = "director_leaving_timeout"
 #: Methods whose replies the director forwards as a router.
 ROUTED = ("nat", "fullnat")
+#: Schedulers that know from a packet alone where it goes.
+_STATELESS = ("mh", "sh")
+_LIBRARY = "python3-pyroute2"
+_OF_CHECKER: dict[str, tuple[str, ...]] = {
+    KEEPALIVED: (),
+    "ldirectord": ("ldirectord", "libnet-inet6glue-perl"),
+    "mon": ("mon", "fping", "libnet-dns-perl"),
+}
 
 
 def kernel_modules(services: Sequence[Service]) -> list[str]:
@@ -42,10 +54,6 @@ def kernel_modules(services: Sequence[Service]) -> list[str]:
     if any(service.synproxy for service in services):
         needed.add("nf_conntrack")
     return ["ip_vs", *sorted(needed)]
-
-
-#: Schedulers that know from a packet alone where it goes.
-_STATELESS = ("mh", "sh")
 
 
 def sysctls(
@@ -146,67 +154,6 @@ def sysctls(
     return found
 
 
-def read_flood_defence(value: object, problems: Problems) -> bool:
-    """Return whether IPVS drops something when memory runs out."""
-    wanted = to_boolean(value)
-    if wanted is None:
-        problems.add("director_flood_defence", "", f"{show(value)} is neither true nor false")
-    return bool(wanted)
-
-
-def read_leaving_timeout(value: object, problems: Problems) -> int:
-    """Return for how many seconds a director waits for the connections of real servers that leave."""
-    seconds = to_integer(value)
-    if seconds is None or not 0 <= seconds <= MAX_TIMEOUT:
-        problems.add(LEAVING_VARIABLE, "", f"{show(value)} is not a number of seconds from 0 to {MAX_TIMEOUT}")
-        return 0
-    return seconds
-
-
-def read_timeouts(value: object, inventory: Inventory, problems: Problems) -> dict[str, int]:
-    """Return the timeouts of connections that are given, by the names that the module ipvs_timeout has for them.
-
-    A director that takes over would forget connections that another one kept, so directors for which the inventory has
-    different ones are refused.
-    """
-    found = _timeouts(value, problems)
-    known = []
-    for director in inventory.directors:
-        try:
-            given = inventory.variable(director, TIMEOUTS_VARIABLE)
-        except InventoryError as error:
-            problems.add(f"group {DIRECTORS}", "", str(error))
-            continue
-        known.append((director, _timeouts(given, Problems())))
-    for director, others in known[1:]:
-        first, expected = known[0]
-        if others != expected:
-            text = f"is {_say(expected)} on {first} and {_say(others)} on {director}"
-            problems.add(TIMEOUTS_VARIABLE, "", f"{text}, but has to be the same on all directors")
-            break
-    return found
-
-
-def _timeouts(value: object, problems: Problems) -> dict[str, int]:
-    if value is None:
-        return {}
-    if not isinstance(value, Mapping):
-        problems.add(
-            TIMEOUTS_VARIABLE, "", f"{show(value)} is not a mapping such as {{tcp: 900, tcp_fin: 120, udp: 300}}"
-        )
-        return {}
-    fields = Fields(value, TIMEOUTS_VARIABLE, "", problems)
-    fields.refuse_unknown(Timeouts._fields, "the timeouts")
-    given = {name: fields.integer(name, 1, MAX_TIMEOUT) for name in Timeouts._fields}
-    return {name: seconds for name, seconds in given.items() if seconds is not None}
-
-
-def _say(timeouts: Mapping[str, int]) -> str:
-    return (
-        "not given" if not timeouts else f"{{{', '.join(f'{name}: {seconds}' for name, seconds in timeouts.items())}}}"
-    )
-
-
 def forwards(values: Mapping[str, int | str], version: int) -> bool:
     """Whether these sysctls make a router of the host, for IP of this version."""
     return str(values.get(forwarding_key(f"ipv{version}"), 0)) != "0"
@@ -217,26 +164,80 @@ def forwarding_key(family: str) -> str:
     return "net.ipv4.ip_forward" if family == "ipv4" else "net.ipv6.conf.all.forwarding"
 
 
-def read_sysctls(value: object, variable: str, problems: Problems) -> dict[str, int | str]:
-    """The user's own sysctls, checked: key -> integer or string, with the keys written as `sysctls` writes them."""
-    if value is None:
+def director_packages(health_checker: str) -> list[str]:
+    """Return the names for a director."""
+    return ["ipvsadm", "keepalived", "nftables", _LIBRARY, *_OF_CHECKER.get(health_checker, ())]
+
+
+def real_server_packages(tunnels: bool) -> list[str]:
+    """Return the names for a real server."""
+    return [_LIBRARY, *(["nftables"] if tunnels else [])]
+
+
+def state_of_director(
+    vrrp: Iterable[Instance], leaving: Sequence[str], resolved: Iterable[ResolvedService], moving: bool
+) -> dict[str, object]:
+    """Return what the option ``director`` of ``host_check`` takes.
+
+    ``real_servers`` are those whose address no director may have, with their services.
+    """
+    servers: dict[str, str] = {}
+    for item in resolved:
+        if item.service.forward_method != "fullnat":
+            for server in item.servers:
+                if server.host is None:
+                    servers.setdefault(str(server.address), item.service.name)
+    return {
+        "instances": [
+            {
+                "name": instance.name,
+                "virtual_router_id": instance.settings.virtual_router_id,
+                "advertised": instance.advertised,
+                "peers": list(instance.peers.values()),
+            }
+            for instance in vrrp
+        ],
+        "leaving": list(leaving),
+        "real_servers": [{"address": address, "service": name} for address, name in servers.items()] if moving else [],
+    }
+
+
+def addresses_of_director(host: str, vrrp: Iterable[Instance], inventory: Inventory) -> list[dict[str, str]]:
+    """Return the addresses that a director has to have: from which it speaks VRRP, and those that it is given.
+
+    ``[{"address": "192.0.2.2", "interface": "eth1"}]``; an empty interface is any.
+    """
+    found = {
+        instance.source_address: instance.settings.interface for instance in vrrp if instance.source_address is not None
+    }
+    return _listed({**_given(host, inventory), **found})
+
+
+def addresses_of_real_server(
+    host: str, resolved: Iterable[ResolvedService], inventory: Inventory
+) -> list[dict[str, str]]:
+    """Return the addresses that a real server has to have. With fullnat another host may translate them."""
+    used: dict[IPAddress, None] = {}
+    reached: set[IPAddress] = set()
+    for item in resolved:
+        for server in item.servers:
+            if server.host == host and item.service.forward_method != "fullnat":
+                used[server.address] = None
+            elif server.host == host:
+                reached.add(server.address)
+    given = {text: "" for text in _given(host, inventory) if to_address(text) not in reached - used.keys()}
+    return _listed({**given, **{str(address): "" for address in used}})
+
+
+def _given(host: str, inventory: Inventory) -> dict[str, str]:
+    """The addresses in the host's own variable; those of ``ansible_host`` may be translated on the way to it."""
+    try:
+        if inventory.variable(host, ADDRESS_VARIABLE) is None:
+            return {}
+        return {str(address): "" for address in inventory.addresses(host).values()}
+    except InventoryError:
         return {}
-    if not isinstance(value, Mapping):
-        problems.add(variable, "", f"{show(value)} is not a mapping of sysctl keys and values")
-        return {}
-    found: dict[str, int | str] = {}
-    for given, setting in value.items():
-        try:
-            key = display(parse_key(given if isinstance(given, str) else ""))
-        except HostError:
-            problems.add(variable, "", f"{show(given)} is not the name of a sysctl")
-            continue
-        if key in found:
-            problems.add(variable, key, f"is there twice, the second time as {show(given)}")
-        elif isinstance(setting, int):
-            found[key] = int(setting)  # true and false are 1 and 0
-        elif isinstance(setting, str) and setting.strip() and setting.isprintable():
-            found[key] = plain(setting)
-        else:
-            problems.add(variable, key, f"{show(setting)} is neither an integer nor a line of text")
-    return found
+
+
+def _listed(addresses: dict[str, str]) -> list[dict[str, str]]:
+    return [{"address": address, "interface": interface} for address, interface in addresses.items()]

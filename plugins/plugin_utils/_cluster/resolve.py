@@ -5,6 +5,9 @@
 
 Here is what needs more than one service or more than the description: groups and hosts become addresses, a host's own
 values go over its group's, and services are held against each other and against the hosts' addresses.
+
+Traffic that two services claim, only one would get. IPVS looks for the mark of a packet first
+(net/netfilter/ipvs/ip_vs_ctl.c: ip_vs_service_find), and a packet has one.
 """
 
 from __future__ import annotations
@@ -15,7 +18,12 @@ from dataclasses import dataclass, replace
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.inventory import Inventory, InventoryError
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import IPAddress
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Problems
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import UNREWRITTEN, ServerEntry, Service
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import (
+    UNREWRITTEN,
+    ServerEntry,
+    Service,
+    Traffic,
+)
 
 #: Why a director cannot be a real server: by forwarding method.
 _NOT_ON_DIRECTORS = {
@@ -245,3 +253,34 @@ def _check_vips(resolved: Sequence[ResolvedService], directors: Mapping[IPAddres
             if vip in holders:
                 text = f"{vip} cannot be a VIP: it is the own address of {holders[vip]}"
                 problems.add(item.service.where, "address" if item.service.address else "marks", text)
+
+
+def check_overlaps(services: Iterable[Service], problems: Problems) -> None:
+    """Note the services whose clients' packets are marked for another service."""
+    services = list(services)
+    marked = [(service, traffic) for service in services for traffic in service.marks]
+    for number, (service, traffic) in enumerate(marked):
+        for other, others in marked[:number]:
+            if other is not service and _overlap(traffic, others):
+                problems.add(service.where, "marks", f"{_words(traffic, others)} has the mark of service {other.name}")
+    for service in services:
+        for traffic in service.traffic if service.fwmark is None else ():
+            for other, others in marked:
+                if _overlap(traffic, others):
+                    text = f"{_words(traffic, others)} has the mark of service {other.name}, which would get it all"
+                    problems.add(service.where, "address", text)
+
+
+def _overlap(one: Traffic, other: Traffic) -> bool:
+    return (
+        one.address == other.address
+        and (one.protocol == other.protocol or not one.protocol or not other.protocol)
+        and (not one.ports or not other.ports or bool(set(one.ports) & set(other.ports)))
+    )
+
+
+def _words(one: Traffic, other: Traffic) -> str:
+    """What is claimed twice, such as "192.0.2.10 tcp 80"."""
+    protocol = one.protocol or other.protocol
+    ports = sorted(set(one.ports) & set(other.ports)) if one.ports and other.ports else sorted(one.ports or other.ports)
+    return " ".join([str(one.address), *([protocol] if protocol else []), *map(str, ports)])

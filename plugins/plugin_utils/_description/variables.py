@@ -1,20 +1,36 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The variables of this collection, so that a misspelt one is found.
+"""The variables of this collection: which there are, and facts that override them.
 
-A unit test compares the names with the roles' argument specifications, with the playbooks and with the documentation.
+**Names.** A variable of a host that begins as ours do and is none of them is misspelt. A unit test compares the names
+with the roles' argument specifications, with the playbooks and with the documentation.
+
+**Facts.** Every module may return ``ansible_facts``, so a host chooses their names. With ``inject_facts_as_vars``,
+which is ansible-core's default, facts precede the variables of groups and hosts (ansible/vars/manager.py: get_vars). A
+host could set its own address or weight that way, and what the directors are told of it.
+
+``ansible_facts`` has the names without the prefix ``ansible_`` (ansible/vars/manager.py: namespace_facts), among the
+variables they have it: ``lvs_gue`` is what ``setup`` finds of an interface of this name, and overrides nothing.
 """
 
 from __future__ import annotations
 
-from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.inventory import Inventory, InventoryError
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.facts import PREFIXES
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Problems, show, suggestion
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+
+from jinja2 import Environment, TemplateSyntaxError, nodes
+
+#: The beginnings of the names of this collection's variables.
+PREFIXES = ("lvs_", "director_", "real_server_")
+#: Variables that Ansible gives each host and that facts precede (ansible/inventory/host.py: get_magic_vars). By them a
+#: host would have the name and the groups of another one.
+IDENTITY = frozenset(("inventory_hostname", "inventory_hostname_short", "group_names"))
+_ENVIRONMENT = Environment(extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols"])  # noqa: S701 - it parses only
+
 
 #: Lists variables of the user's own that begin as ours do.
 OTHER_VARIABLES = "lvs_other_variables"
-
 #: What users set, for hosts and groups or with -e.
 SETTINGS = frozenset(
     (
@@ -145,52 +161,65 @@ INTERNAL = frozenset(
         "real_server_state",
     )
 )
-_KNOWN = SETTINGS | INTERNAL
+KNOWN = SETTINGS | INTERNAL
 
 
-def check_variables(inventory: Inventory, problems: Problems) -> None:
-    """Note every variable of a director or real server that begins as ours do and is none of them."""
-    unknown: dict[str, list[str]] = {}
-    for host in dict.fromkeys((*inventory.directors, *inventory.real_servers)):
-        names = [name for name in inventory.names(host) if name.startswith(PREFIXES) and name not in _KNOWN]
-        if not names:
-            continue
-        others = _others(host, inventory, problems)
-        for name in names:
-            if name not in others:
-                unknown.setdefault(name, []).append(host)
-    for name, hosts in sorted(unknown.items()):
-        problems.add(
-            f"variable {name}",
-            "",
-            f"is set for {some(hosts)} and is not a variable of this collection{suggestion(name, SETTINGS)}: "
-            f"correct it, or list it in {OTHER_VARIABLES} if it is one of your own",
-        )
+def overriding_facts(variables: object, trusted: Callable[[str], bool]) -> list[str]:
+    """Return the names of facts that override a variable of ours, or one that templates of ours use.
+
+    ``variables``: those of one host, with their templates as written. ``trusted``: tells whether a text was written by
+    the author of the inventory or the playbook.
+    """
+    facts = variables.get("ansible_facts") if isinstance(variables, Mapping) else None
+    if not isinstance(variables, Mapping) or not isinstance(facts, Mapping) or not facts:
+        return []
+    ours = [name for name in variables if isinstance(name, str) and _is_ours(name)]
+    return [name for name in ours if name in facts] or [
+        name for name in _used_by(ours, variables, trusted) if name in facts and not _written(variables[name], trusted)
+    ]
 
 
-def _others(host: str, inventory: Inventory, problems: Problems) -> frozenset[object]:
+def _used_by(names: list[str], variables: Mapping[str, object], trusted: Callable[[str], bool]) -> list[str]:
+    """Return the names that the templates of these variables use, and the templates of those, and so on."""
+    found = dict.fromkeys(names)
+    queue = list(names)
+    while queue:
+        for text in _texts(variables[queue.pop()]):
+            for name in _names(text) if trusted(text) else ():
+                if name in variables and name not in found and name != "ansible_facts":
+                    found[name] = None
+                    queue.append(name)
+    return [name for name in found if not _is_ours(name)]
+
+
+def _is_ours(name: str) -> bool:
+    return name.startswith(PREFIXES) or name in IDENTITY
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, one in value.items():
+            yield from _texts(key)
+            yield from _texts(one)
+    elif isinstance(value, (list, tuple)):
+        for one in value:
+            yield from _texts(one)
+
+
+def _written(value: object, trusted: Callable[[str], bool]) -> bool:
+    texts = list(_texts(value))
+    return bool(texts) and all(trusted(text) for text in texts)
+
+
+def _names(text: str) -> frozenset[str]:
+    return _parsed(str.__str__(text)) if "{{" in text or "{%" in text else frozenset()
+
+
+@lru_cache(maxsize=1024)
+def _parsed(text: str) -> frozenset[str]:
     try:
-        value = inventory.variable(host, OTHER_VARIABLES)
-    except InventoryError as error:
-        problems.add(f"host {host}", "", str(error))
-        return frozenset()
-    if value is None:
-        return frozenset()
-    if not isinstance(value, (list, tuple)) or not all(isinstance(name, str) for name in value):
-        problems.add(f"host {host}", OTHER_VARIABLES, f"{show(value)} is not a list of names of variables")
-        return frozenset()
-    return frozenset(value)
-
-
-def found_elsewhere(name: str, inventory: Inventory) -> str:
-    """Return ``; rs1 and rs2 have it``, the hosts of the inventory that have a variable, or an empty string."""
-    members = dict.fromkeys(host for hosts in inventory.groups.values() for host in hosts)
-    having = [host for host in members if name in inventory.names(host)]
-    return f"; {some(having)} {'has' if len(having) == 1 else 'have'} it" if having else ""
-
-
-def some(hosts: list[str]) -> str:
-    """Return the names of hosts for a message: ``lb1, lb2 and 5 more``."""
-    if len(hosts) > 4:
-        return f"{', '.join(hosts[:3])} and {len(hosts) - 3} more"
-    return " and ".join([", ".join(hosts[:-1]), hosts[-1]] if len(hosts) > 1 else hosts)
+        return frozenset(node.name for node in _ENVIRONMENT.parse(text).find_all(nodes.Name))
+    except TemplateSyntaxError:
+        return frozenset()  # Ansible refuses it where it is used

@@ -20,29 +20,21 @@ from collections.abc import Iterator, Sequence
 
 from ansible_collections.lvs.cluster.plugins.module_utils.host import sandbox
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import endpoint
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.checkers import DRAIN_DIRECTORY, Checked
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.resolve import RealServer, ResolvedService
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import family_of
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import show
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import HealthCheck, Service
-from ansible_collections.lvs.cluster.plugins.plugin_utils._render.blocks import HEADER
+from ansible_collections.lvs.cluster.plugins.plugin_utils._render.keepalived import dotted_mask
 from ansible_collections.lvs.cluster.plugins.plugin_utils._render.unit_files import (
-    Checked,
-    Checker,
-    Fault,
+    HEADER,
     File,
-    common_faults,
     megabytes,
     programs,
     unit,
 )
-from ansible_collections.lvs.cluster.plugins.plugin_utils._render.virtual_servers import DRAIN_DIRECTORY, dotted_mask
 
 CONFIGURATION = "/etc/lvs-cluster/ldirectord.cf"
 UNIT = "ldirectord"
-_TYPES = ("http", "https", "tcp", "dns", "smtp", "ping", "misc")
 _METHODS = {"dr": "gate", "tun": "ipip", "nat": "masq", "fullnat": "masq"}
-_MAX_WEIGHT = 65535  # ipvsadm.c, parse_options
-
 # In the place of the package's unit, which is for a daemon that goes into the background, and for a system with
 # /var/lock/subsys. It is told once to end: a second time it would end without taking its services out (ldirectord,
 # ld_handler_term). Every look at maintenancedir asks for the name of an address too, and must not wait long for it.
@@ -64,49 +56,8 @@ OOMPolicy=continue
 TasksMax={tasks}
 {sandbox}"""
 _CAPABILITIES = ("CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_SETUID", "CAP_SETGID", "CAP_KILL")
-
 # It has no test of a configuration, but reads it before it says that no daemon runs with it.
 _VALIDATE, _VALID = ("ldirectord", "%s", "status"), 3
-
-
-def faults(item: ResolvedService, check: HealthCheck) -> Iterator[Fault]:
-    """What ldirectord cannot do for a service."""
-    yield from common_faults(check, _TYPES)
-    yield from _faults_of_check(item.service, check)
-    service = item.service
-    if service.protocol == "sctp":
-        yield "protocol", "sctp is not possible, but tcp and udp are"
-    if service.forward_method == "tun" and service.tunnel.type != "ipip":
-        yield "tunnel.type", f"{service.tunnel.type!r} is not possible, only ipip"
-    if service.persistence is not None and service.persistence.engine:
-        yield "persistence.engine", f"{service.persistence.engine!r} is not possible, leave it out"
-    if service.one_packet and service.fwmark is not None:
-        yield "one_packet", "is not possible for a fwmark service"
-    sorry = None if service.sorry_server is None else service.sorry_server.address
-    if sorry is not None and family_of(sorry) != service.family:
-        yield "sorry_server.address", f"{sorry} is not {service.family} as the service is"
-    for server in item.servers:
-        if server.address == sorry:
-            # It would delete the real server where it means the sorry server, on another port (_remove_service).
-            yield "sorry_server.address", f"{server.address} is a real server of this service too"
-        if family_of(server.address) != service.family:
-            yield f"{server.path}.address", f"{server.address} is not {service.family} as the service is"
-        if server.weight is not None and server.weight > _MAX_WEIGHT:
-            yield f"{server.path}.weight", f"{server.weight} is more than {_MAX_WEIGHT}"
-
-
-def _faults_of_check(service: Service, check: HealthCheck) -> Iterator[Fault]:
-    if check.type == "tcp" and service.protocol == "udp":
-        yield "health_check.type", "'tcp' would be a ping for a udp service: ask for ping, dns or misc"
-    if check.type == "ping" and service.family == "ipv6":
-        others = ", ".join(kind for kind in _TYPES if kind != "ping")
-        yield "health_check.type", f"'ping' is not possible for ipv6, but {others} are"
-    if check.type == "dns" and check.record != "A":
-        yield "health_check.record", f"{check.record!r} is not possible, only A"
-    if check.path is not None and "#" in check.path:
-        yield "health_check.path", f"{show(check.path)} is not possible: '#' begins a comment"
-    if check.quorum > 1:
-        yield "health_check.quorum", f"{check.quorum} is not possible, only 1"
 
 
 def files(checked: Sequence[Checked], user: str) -> list[File]:
@@ -210,6 +161,3 @@ def _real(server: RealServer, port: int, method: str) -> str:
     if server.upper_threshold:
         words.append(f"u:{server.upper_threshold}")
     return " ".join(words)
-
-
-LDIRECTORD = Checker(UNIT, True, faults, files)

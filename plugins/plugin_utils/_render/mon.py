@@ -23,19 +23,15 @@ from collections.abc import Iterator, Sequence
 
 from ansible_collections.lvs.cluster.plugins.module_utils.host import sandbox
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import health
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.checkers import Checked
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.ipvs_entries import server_entry, service_entry
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.resolve import RealServer, ResolvedService
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import IPAddress, family_of
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import show
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import IPAddress
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import HealthCheck
-from ansible_collections.lvs.cluster.plugins.plugin_utils._render.blocks import HEADER
 from ansible_collections.lvs.cluster.plugins.plugin_utils._render.unit_files import (
+    HEADER,
     PROGRAMS,
-    Checked,
-    Checker,
-    Fault,
     File,
-    common_faults,
     megabytes,
     programs,
     unit,
@@ -44,15 +40,11 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._render.unit_files imp
 
 CONFIGURATION = "/etc/lvs-cluster/mon.cf"
 UNIT = "mon"
-_TYPES = ("http", "tcp", "dns", "smtp", "ping", "misc")
 _ALERT = "lvs.alert"
-_DNS_PORT = 53  # dns.monitor asks no other
 _HEALTH = "/usr/local/lib/lvs-cluster/ipvs-restore.pyz health"
 _USER = "mon"  # and its group, as Debian's package makes them
-_IPV4_ONLY = ("http", "tcp", "smtp")  # inet_aton() in these monitors
 _MAX_PROCESSES = 500
 _RUNTIME = health.FAILED.removeprefix("/run/")
-
 _NEEDS = """\
 Requires=lvs-cluster-health.path
 Wants=lvs-cluster-health.service
@@ -74,7 +66,6 @@ RestartSec=2
 MemoryMax={megabytes}M
 OOMPolicy=continue
 {sandbox}"""
-
 # PathExists is looked at again whenever the service has ended, where PathChanged would miss what changes while it runs
 # (systemd 252 and 257, core/path.c: path_spec_check_good).
 _PATH = f"""\
@@ -112,7 +103,6 @@ TimeoutStartSec=90
 Restart=on-failure
 RestartSec=2
 {sandbox.program("CAP_NET_ADMIN")}"""
-
 # mon gives it -s, -g, -h, -t and -u of its own before ours, and waits for it (call_alert: close).
 _ALERT_TEXT = f"""\
 #!/bin/sh
@@ -126,21 +116,6 @@ esac
 # Last: whoever sees this one sees the other change too.
 : >"{health.CHANGED}"
 """
-
-
-def faults(item: ResolvedService, check: HealthCheck) -> Iterator[Fault]:
-    """What mon cannot do for a service."""
-    yield from common_faults(check, _TYPES)
-    if check.type in _IPV4_ONLY and (asked := [s.address for s in item.servers if family_of(s.address) == "ipv6"]):
-        others = ", ".join(kind for kind in _TYPES if kind not in _IPV4_ONLY)
-        text = f"{check.type!r} is not possible for the real server {asked[0]}, but {others} are"
-        yield "health_check.type", text
-    if check.host is not None:
-        yield "health_check.host", f"{show(check.host)} is not possible, leave it out"
-    if check.type == "dns":
-        ports = {check.port or server.port or port for server in item.servers for port in item.service.ports}
-        for port in sorted(ports - {_DNS_PORT}):
-            yield "health_check.port", f"{port} is not possible for dns, only {_DNS_PORT}"
 
 
 def files(checked: Sequence[Checked], user: str) -> list[File]:
@@ -254,6 +229,3 @@ def _monitor(check: HealthCheck, port: int, program: str) -> str:
     if check.type == "http":
         words += ["-u", f'"{check.path or "/"}"']
     return " ".join(words)
-
-
-MON = Checker(UNIT, False, faults, files)

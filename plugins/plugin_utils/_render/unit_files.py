@@ -1,32 +1,52 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who makes the health checks: keepalived, ldirectord or mon.
+"""Units of systemd and programs, as files of a director.
 
-Each takes its services from the same description. What one of them cannot do is refused here, rather than done in
-another way; what they do in another way than keepalived stands in the documentation.
+**Addresses.** keepalived waits for the addresses that it needs. A link comes up late at boot, and an address of IPv6
+cannot be used before the link has been asked who else has it (RFC 4862, section 5.4). A keepalived 2.2.7 that starts
+before that cannot bind its socket, and stays in the state FAULT until it is reloaded, whatever comes later
+(open_sockpool_socket in keepalived/vrrp/vrrp.c); 2.3.3 does not stay so. Neither version starts the synchronisation on
+a link that is not there before its next change of state or reload.
 """
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.resolve import ResolvedService
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Problems, plain, show
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import HealthCheck
-from ansible_collections.lvs.cluster.plugins.plugin_utils._render.blocks import HEADER
+from ansible_collections.lvs.cluster.plugins.module_utils.host import sandbox
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.checkers import Checked
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.pair import Instance
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import SyncDaemon
 
-KEEPALIVED = "keepalived"
-CHECKERS = (KEEPALIVED, "ldirectord", "mon")
-VARIABLE = "director_health_checker"
+#: What a configuration of ours begins with.
+HEADER = "# Written by the role lvs.cluster.director: changes made here are lost."
 #: Where programs are that a health checker runs; the role removes all of it.
 PROGRAMS = "/usr/local/lib/lvs-cluster/checks"
+_PATIENCE = 30  # seconds, and less than what systemd has for the start of this unit
+# The drop-in of keepalived's unit wants this one (roles/director/files).
+# PartOf: whoever stops keepalived stops the waiting too. A reload of a keepalived that is about to start would be none.
+_TEXT = """\
+{header}
+[Unit]
+Description=Addresses of lvs.cluster, for keepalived to speak from
+PartOf=keepalived.service
+After=network.target network-online.target
+Before=keepalived.service
 
-#: A fault: the key and the text.
-Fault = tuple[str, str]
-Checked = tuple[ResolvedService, HealthCheck]
+[Service]
+TimeoutStartSec=90
+RuntimeDirectory=lvs-cluster-addresses
+Environment="USABLE={usable}"
+# keepalived starts without them in the end, since its health checks do not need them, and is told when they are there.
+ExecStartPre=-timeout {patience} sh -c "until ${{USABLE}}; do sleep 0.2; done; touch %t/lvs-cluster-addresses/in-time"
+ExecStart=sh -c "test -e %t/lvs-cluster-addresses/in-time && exit; \\
+    echo 'keepalived starts although not all can be used: {names}'; \\
+    until ${{USABLE}} && systemctl -q is-active keepalived; do sleep 1; done; \\
+    exec systemctl reload keepalived"
+{sandbox}"""
 
 
 @dataclass(frozen=True)
@@ -51,23 +71,6 @@ class File:
         return {**asdict(self), "validate": list(self.validate)}
 
 
-@dataclass(frozen=True)
-class Checker:
-    """A health checker beside keepalived: its unit, what it cannot do, and the files that it takes.
-
-    ``changes_user`` is whether it runs commands as a user that it is told.
-    """
-
-    unit: str
-    changes_user: bool
-    faults: Callable[[ResolvedService, HealthCheck], Iterator[Fault]]
-    files: Callable[[Sequence[Checked], str], list[File]]
-
-    def as_dict(self, checked: Sequence[Checked], user: str) -> dict[str, object]:
-        """``{"name": "mon", "files": [{"path": "/etc/lvs-cluster/mon.cf", "content": ...}]}``, as the role takes it."""
-        return {"name": self.unit, "files": [file.as_dict() for file in self.files(checked, user)]}
-
-
 def unit(name: str, service: str, needs: str = "") -> File:
     """The unit of systemd in the place of the package's: its section ``service``, and lines on the units it needs."""
     text = f"""\
@@ -88,36 +91,6 @@ WantedBy=multi-user.target
 def unit_file(name: str, text: str, on_change: str) -> File:
     """A unit of systemd's own configuration, which anybody may read."""
     return File(f"/etc/systemd/system/{name}", text, on_change, "0644")
-
-
-def read_checker(value: object, problems: Problems) -> str:
-    """The role's variable."""
-    name = plain(value) if isinstance(value, str) else ""
-    if name not in CHECKERS:
-        problems.add(VARIABLE, "", f"{show(value)} is no health checker (one of {' '.join(CHECKERS)})")
-    return name
-
-
-def refuse(checker: Checker, checked: Iterable[Checked], problems: Problems) -> None:
-    """Note what a health checker cannot do for its services."""
-    for item, check in checked:
-        for key, text in checker.faults(item, check):
-            problems.add(item.service.where, key, f"{text} ({VARIABLE}: {checker.unit})")
-
-
-def common_faults(check: HealthCheck, types: Sequence[str]) -> Iterator[Fault]:
-    """What neither ldirectord nor mon can do."""
-    if check.type not in types:
-        yield "health_check.type", f"{check.type!r} is not possible, but {', '.join(types)} are"
-    for key, seconds in (("interval", check.interval), ("timeout", check.timeout)):
-        if seconds != int(seconds):
-            yield f"health_check.{key}", f"{show(seconds)} is not a whole number of seconds"
-    if check.type in ("http", "https") and check.status != 200:
-        yield "health_check.status", f"{check.status} is not possible, only 200 (leave it out), which is success to it"
-    if check.helo is not None:
-        yield "health_check.helo", f"{show(check.helo)} is not possible, leave it out"
-    if check.hysteresis:
-        yield "health_check.hysteresis", f"{check.hysteresis} is not possible, only 0"
 
 
 def program(command: str, user: str, seconds: float) -> str:
@@ -152,3 +125,26 @@ def programs(checked: Iterable[Checked], user: str, group: str = "root") -> Mapp
 def megabytes(processes: int) -> int:
     """How much memory so many checks at the same time may take, each a Perl with what real servers answer."""
     return 512 + 32 * processes
+
+
+def addresses_unit(instances: Sequence[Instance], sync_daemon: SyncDaemon | None) -> str:
+    """The whole unit, ending in a newline; empty for a director that speaks to nobody."""
+    addresses = [one.source_address for one in instances if one.source_address]
+    if not addresses:
+        return ""
+    names = list(addresses)
+    shown = [f"-o address show to {address}" for address in addresses]
+    # The kernel sends from the link's own address, whichever that is (ip_vs_sync.c, bind_mcastif_addr).
+    if sync_daemon is not None and all(sync_daemon.interface != one.settings.interface for one in instances):
+        link = shlex.quote(sync_daemon.interface).replace("%", "%%")
+        family = 6 if ":" in (sync_daemon.group or "") else 4
+        names.append("the one for the synchronisation")
+        shown.append(f"-{family} -o address show dev {link}")
+    usable = [f"ip {what} -tentative | grep -q ." for what in shown]
+    return _TEXT.format(
+        header=HEADER,
+        patience=_PATIENCE,
+        usable=" && \\\n    ".join(usable),
+        names=", ".join(names),
+        sandbox=sandbox.program(),  # systemd takes orders from root without a capability
+    )

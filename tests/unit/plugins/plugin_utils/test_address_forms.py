@@ -11,7 +11,7 @@ from pathlib import Path
 from ansible_collections.lvs.cluster.plugins.module_utils.host import keepalived_conf
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import drain_files, model
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import Cluster
-from ansible_collections.lvs.cluster.plugins.plugin_utils._render import virtual_servers
+from ansible_collections.lvs.cluster.plugins.plugin_utils._render import keepalived as virtual_servers
 
 #: Python writes the first as it stands, inet_ntop(3) as ::1.2.3.4.
 SERVERS = ["::102:304", "2001:db8::11"]

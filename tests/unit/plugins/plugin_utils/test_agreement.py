@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster import agreement
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import build_cluster
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description import variables
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.facts import PREFIXES
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import ModelError
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.variables import PREFIXES
+from ansible_collections.lvs.cluster.tests.unit.plugins.plugin_utils import support
 
 ROOT = Path(__file__).resolve().parents[4]
 WEB = [{"name": "web", "address": "192.0.2.10", "port": 80, "real_servers": [{"group": "real_servers"}]}]
@@ -219,7 +219,7 @@ def test_a_setting_of_directors_in_the_wrong_group() -> None:
     hosts = {name: {"lvs_address": own, "director_interface": "eth1"} for name, own in OWN.items()}
     del hosts["lb1"]["director_interface"]
     with pytest.raises(ModelError) as caught:
-        build_cluster(WEB, GROUPS, hosts).director("lb1", None)
+        support.director(build_cluster(WEB, GROUPS, hosts), "lb1", director_interface=None)
     assert str(caught.value) == (
         "director_interface: is missing (the link on which the VIPs live); lb2, rs1 and rs2 have it"
     )
@@ -241,13 +241,6 @@ def test_a_real_server_that_has_the_address_of_a_director() -> None:
 def test_with_fullnat_a_director_can_be_a_real_server() -> None:
     services = [{**WEB[0], "forward_method": "fullnat", "real_servers": [{"address": "192.0.2.3"}]}]
     assert refusal({}, services=services) == []
-
-
-def test_the_defaults_are_those_of_the_role() -> None:
-    written = yaml.safe_load((ROOT / "roles/director/defaults/main.yml").read_text())
-    assert {name: default for name, (_read, default) in agreement.DIRECTORS.items() if default is not None} == {
-        name: written[name] for name in agreement.DIRECTORS if name in written
-    }
 
 
 def documented() -> set[str]:
