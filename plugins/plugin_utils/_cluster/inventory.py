@@ -27,6 +27,12 @@ ADDRESS_VARIABLE = "lvs_address"
 _NAME = re.compile(r"[A-Za-z0-9_.:-]{1,253}")
 
 
+def hosts_of_group(groups: Mapping[object, object], group: str) -> list[str]:
+    """Return the inventory names of a group's hosts; none if there is no such group."""
+    hosts = groups.get(group)
+    return [host for host in hosts if isinstance(host, str)] if isinstance(hosts, (list, tuple)) else []
+
+
 class InventoryError(ValueError):
     """One sentence about a host or group that is not as the cluster needs it."""
 

@@ -92,7 +92,7 @@ class HealthCheck:
 
     ``interval``, ``timeout`` and ``delay_before_retry`` are in seconds. ``port`` None is the real server's own.
     ``path`` is a URL's with http and https, and a file's on the director with file. Which of the others mean something
-    depends on ``type`` (`health.TYPES_OF`); the rest are None.
+    depends on ``type`` (`service_reader.TYPES_OF`); the rest are None.
     """
 
     type: str

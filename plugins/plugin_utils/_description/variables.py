@@ -21,6 +21,8 @@ from functools import lru_cache
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
 
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import DIRECTOR, REAL_SERVER
+
 #: The beginnings of the names of this collection's variables.
 PREFIXES = ("lvs_", "director_", "real_server_")
 #: Variables that Ansible gives each host and that facts precede (ansible/inventory/host.py: get_magic_vars). By them a
@@ -31,41 +33,21 @@ _ENVIRONMENT = Environment(extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols
 
 #: Lists variables of the user's own that begin as ours do.
 OTHER_VARIABLES = "lvs_other_variables"
-#: What users set, for hosts and groups or with -e.
+#: What users set, for hosts and groups or with -e: what the cluster model reads, and what only tasks read.
 SETTINGS = frozenset(
     (
-        "director_advert_interval",
+        *DIRECTOR,
+        *REAL_SERVER,
         "director_conn_tab_bits",
         "director_firewall_openings",
-        "director_flood_defence",
-        "director_garp_refresh",
-        "director_gateway_interface",
-        "director_health_checker",
-        "director_interface",
         "director_kubernetes_schedulers",
-        "director_leaving_timeout",
         "director_may_restart",
         "director_missing_packages",
         "director_no_log",
-        "director_packages",
-        "director_preempt",
-        "director_preempt_delay",
-        "director_script_user",
         "director_seen",
-        "director_sync_daemon",
-        "director_sync_interface",
-        "director_sync_senders",
-        "director_sysctls",
         "director_table_purge",
-        "director_timeouts",
-        "director_track_interfaces",
-        "director_track_scripts",
-        "director_transit",
-        "director_virtual_router_id",
-        "director_vrrp_hops",
         "lvs_address",
         "lvs_clean_up",
-        "lvs_directors_that_leave",
         "lvs_drain_expired",
         "lvs_drain_timeout",
         "lvs_drain_udp_pause",
@@ -76,7 +58,6 @@ SETTINGS = frozenset(
         "lvs_install_packages",
         "lvs_left_out",
         "lvs_minimum_in_service",
-        "lvs_nat_gateway",
         "lvs_other_variables",
         "lvs_real_servers",
         "lvs_return_timeout",
@@ -89,11 +70,7 @@ SETTINGS = frozenset(
         "lvs_virtual_services",
         "real_server_ingress",
         "real_server_missing_packages",
-        "real_server_packages",
         "real_server_purge",
-        "real_server_return_traffic",
-        "real_server_tunnel_guard",
-        "real_server_tunnel_mtu",
         "real_server_vip_interface",
     )
 )

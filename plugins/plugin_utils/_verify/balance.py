@@ -15,10 +15,12 @@ from typing import Any
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs import arguments, model
 from ansible_collections.lvs.cluster.plugins.module_utils.ipvs.model import ServiceKey
 from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.reports import (
+    InputError,
     ReportError,
     clip,
     integer,
     kind,
+    limited,
     mapping,
     text,
     texts,
@@ -32,6 +34,19 @@ _COUNTERS = ("statistics", "rates", "connections", "position", "real_servers")
 _THRESHOLDS = ("upper_threshold", "lower_threshold")
 #: They choose by the place in the kernel's list (net/netfilter/ipvs: ip_vs_dh.c, ip_vs_mh.c, ip_vs_sh.c).
 _BY_ORDER = ("dh", "mh", "sh")
+
+
+def table_problems_of_results(cluster: Any, tables: Any, drained: Any = None) -> list[str]:
+    """Return what results of ipvs_info say: director -> the result (`table_problems`).
+
+    ``cluster`` is what the filter of this name returns. ``drained`` has results of ipvs_table by director.
+    """
+    try:
+        checked, own = cluster["health_checked"], cluster["services"]
+        given = dict(tables), dict(drained or {})
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"not what the filter cluster and ipvs_info return: {error!r}") from error
+    return limited(table_problems(checked, own, *given))
 
 
 def table_problems(

@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping
 
+from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.reports import InputError, limited
+
 _SYSCTL = re.compile(r"((?:net|kernel|fs|vm)[./]\S+) = (.*)")
 _VIP = re.compile(r"address (\S+)/\d+ dev (\S+)")
 #: A line of a file, of a unit of systemd or of an nftables table; what it is said of.
@@ -25,6 +27,16 @@ _WEIGHT = re.compile(r"(-a .*) -w (\d+)( .*)?")
 #: A host chooses what it reports; of each side of a diff at most so many characters are read.
 MAX_DIFF = 2**24
 MAX_DIFFERENCES = 10000
+
+
+def of_results(results: object, host: object) -> list[str]:
+    """Return what results of tasks say: what each is about -> the result (`deviations`).
+
+    Results that are undefined, skipped or unchanged say nothing.
+    """
+    if not isinstance(results, Mapping):
+        raise InputError("deviations: the input is not a dictionary of results")
+    return limited(deviations(str(host), {str(what): result for what, result in results.items()}))
 
 
 def deviations(host: str, results: Mapping[str, object]) -> list[str]:

@@ -20,6 +20,10 @@ class ReportError(ValueError):
     """An answer of a host that is not of the module that was run."""
 
 
+class InputError(ValueError):
+    """What a playbook gives to a function of this room is not what that takes."""
+
+
 def mapping(value: object, what: str) -> Mapping[str, object]:
     """Return a dictionary with texts for keys; raises `ReportError`."""
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):

@@ -9,7 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.reports import integer, mapping, text, texts
+from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.reports import (
+    InputError,
+    ReportError,
+    clip,
+    held_vips,
+    integer,
+    limited,
+    mapping,
+    text,
+    texts,
+)
 
 #: Values of arp_ignore with which a host answers for no address of another interface (net/ipv4/arp.c: arp_ignore).
 SILENT = (1, 2, 8)
@@ -42,6 +52,29 @@ class Probe:
             text(values.get("interface"), "interface"),
             {name: integer(ignored[name], "arp_ignore") for name in ignored},
         )
+
+
+def vip_problems_of_results(
+    vips: Iterable[object], directors: Iterable[object], probes: object, on_link: Iterable[object] = ()
+) -> list[str]:
+    """Return what results of arp_probe say: host -> the result (`vip_problems`).
+
+    A result that is none of the module's is a problem of that host.
+    """
+    failed = []
+    seen = {}
+    if not isinstance(probes, Mapping):
+        raise InputError("probes: not a dictionary of results of lvs.cluster.arp_probe")
+    for host, probe in probes.items():
+        try:
+            if isinstance(probe, Mapping) and probe.get("failed"):
+                failed.append(f"{host}: {clip(probe.get('msg'))}")
+            else:
+                seen[str(host)] = Probe.of(probe)
+        except ReportError as error:
+            failed.append(f"{host}: its answer is not one of lvs.cluster.arp_probe: {error}")
+    wanted, holders, heard = ([str(one) for one in some] for some in (vips, directors, on_link))
+    return limited([*failed, *vip_problems(wanted, holders, seen, heard)])
 
 
 def vip_problems(
@@ -78,6 +111,35 @@ def vip_problems(
                 f"{holding[0]} holds {vip}, but nobody answers {_asked(vip)} for it on the link of {', '.join(asked)}"
             )
     return problems
+
+
+def held_by(result: object, vips: object, host: object) -> list[str]:
+    """Return those of the VIPs that a result of host_check reports as held, and no text of the host.
+
+    Raises `ReportError` with the name of the host for an answer that is none of the module's.
+    """
+    try:
+        return held_vips(result, texts(vips, "vips"))
+    except ReportError as error:
+        raise ReportError(f"{host}: its answer is not one of lvs.cluster.host_check: {error}") from error
+
+
+def owner_problems_of_results(vips: object, now: object, before: object, last: object, changed: object) -> list[str]:
+    """Return what results of host_check, or lists of held VIPs, say: director -> the result (`owner_problems`)."""
+    seen = []
+    wanted = texts(vips, "the input")
+    for name, one in (("now", now), ("before", before)):
+        if not isinstance(one, Mapping):
+            raise InputError(f"{name}: not a dictionary of lists of VIPs by director")
+        seen.append({str(host): _held(host, held, wanted) for host, held in one.items()})
+    return limited(owner_problems(wanted, seen[0], seen[1], bool(last), bool(changed)))
+
+
+def _held(host: object, reported: object, vips: list[str]) -> list[str]:
+    try:
+        return held_vips(reported if isinstance(reported, Mapping) else {"held": reported}, vips)
+    except ReportError as error:
+        raise ReportError(f"the answer of {host} is not one of lvs.cluster.host_check: {error}") from error
 
 
 def owner_problems(

@@ -265,7 +265,9 @@ def test_the_variables_of_roles_and_playbooks_are_known() -> None:
     assert documented() <= variables.SETTINGS
     used = set(mentioned("roles/*/[tdhvm]*/*.yml", "playbooks/**/*.yml")) - NO_VARIABLES
     missing = used - variables.SETTINGS - variables.INTERNAL
-    assert not missing, "name them in plugin_utils/variables.py: users' in SETTINGS, those that tasks set in INTERNAL"
+    assert not missing, (
+        "name them in plugin_utils/_description/variables.py: users' in SETTINGS, those that tasks set in INTERNAL"
+    )
     assert used >= variables.INTERNAL, "these are set nowhere"
 
 
