@@ -21,40 +21,32 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services 
 
 #: Not below /run: a drain outlasts a reboot of the director.
 DRAIN_DIRECTORY = "/var/lib/lvs-cluster/drain"
-
-
 #: A fault: the key and the text.
 Fault = tuple[str, str]
 Checked = tuple[ResolvedService, HealthCheck]
-
-
 _SETTLE = 30.0  # seconds, for a busy director
-_NAMING = 1.0  # seconds, for an address that the DNS does not know (ldirectord.py)
-
-
+_NAMING = 1.0  # seconds, for an address that the DNS does not know (ldirectord)
 _LDIRECTORD_TYPES = ("http", "https", "tcp", "dns", "smtp", "ping", "misc")
 _MAX_WEIGHT = 65535  # ipvsadm.c, parse_options
-
-
 _MON_TYPES = ("http", "tcp", "dns", "smtp", "ping", "misc")
 _DNS_PORT = 53  # dns.monitor asks no other
 _IPV4_ONLY = ("http", "tcp", "smtp")  # inet_aton() in these monitors
 
 
-def checked(resolved: Iterable[ResolvedService]) -> list[tuple[ResolvedService, HealthCheck]]:
-    """The services that keepalived owns, with their checks."""
+def checked(resolved: Iterable[ResolvedService]) -> list[Checked]:
+    """The services that the health checker owns, with their checks."""
     return [(item, item.service.health_check) for item in resolved if item.service.health_check is not None]
 
 
 def drain_files(resolved: Iterable[ResolvedService]) -> dict[str, str]:
-    """The file that drains each real server, in all services that keepalived owns: address -> path."""
+    """The file that drains each real server, in all services that the health checker owns: address -> path."""
     addresses = {server.address for item, _check in checked(resolved) for server in item.servers}
     ordered = sorted(addresses, key=lambda address: (address.version, int(address)))
     return {str(address): f"{DRAIN_DIRECTORY}/{address}" for address in ordered}
 
 
 def runs_commands(resolved: Iterable[ResolvedService]) -> bool:
-    """Whether keepalived runs programs of the user's."""
+    """Return whether a health check is a command."""
     return any(check.type == "misc" for _item, check in checked(resolved))
 
 

@@ -57,6 +57,7 @@ DIRECTOR: dict[str, object] = {
     "director_health_checker": "keepalived",
     "director_track_interfaces": [],
     "director_track_scripts": [],
+    # the user that keepalived itself takes if none is named and that one exists (keepalived.conf(5), script_user)
     "director_script_user": "keepalived_script",
     "lvs_nat_gateway": None,
     "director_sysctls": {},

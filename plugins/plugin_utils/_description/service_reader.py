@@ -78,11 +78,9 @@ KEYS = (
 MAX_FWMARK = 2**32 - 1
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
-
 KINDS = ("group", "host", "address")
 SERVER_KEYS = (*KINDS, "port", "weight", "upper_threshold", "lower_threshold")
 _INVENTORY_NAME = re.compile(r"[^\s\x00-\x1f]{1,255}")
-
 
 #: Types that connect to a port.
 CONNECTING = ("http", "https", "tcp", "udp", "dns", "smtp")

@@ -30,7 +30,6 @@ PREFIXES = ("lvs_", "director_", "real_server_")
 IDENTITY = frozenset(("inventory_hostname", "inventory_hostname_short", "group_names"))
 _ENVIRONMENT = Environment(extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols"])  # noqa: S701 - it parses only
 
-
 #: Lists variables of the user's own that begin as ours do.
 OTHER_VARIABLES = "lvs_other_variables"
 #: What users set, for hosts and groups or with -e: what the cluster model reads, and what only tasks read.

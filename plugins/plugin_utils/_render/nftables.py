@@ -103,8 +103,6 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services 
 #: What a SYN proxy promises to clients before it knows the real server: Ethernet's MTU less the headers.
 _MSS = {"ipv4": 1460, "ipv6": 1440}
 _WINDOW_SCALE = 7
-
-
 _IP = {"ipv4": "ip", "ipv6": "ip6"}
 _ERRORS = {
     "ipv4": "icmp type { destination-unreachable, time-exceeded, parameter-problem }",
@@ -112,8 +110,6 @@ _ERRORS = {
 }
 _HOPS = {"ipv4": "ip ttl", "ipv6": "ip6 hoplimit"}
 _VRRP = 112  # RFC 5798, section 5.1.1.4
-
-
 _IP_HEADER = {"ipv4": 20, "ipv6": 40}  # octets of a header without options (RFC 791, RFC 8200)
 _TCP = 20
 _UDP = 8
