@@ -100,7 +100,9 @@ def seen_within(resolved: Iterable[ResolvedService]) -> float:
 def check_checker(health_checker: str, resolved: Iterable[ResolvedService], problems: Problems) -> None:
     """Note what a health checker cannot do for its services; keepalived can do all that can be described."""
     faults = _FAULTS.get(health_checker)
-    for item, check in checked(resolved) if faults else ():
+    if faults is None:
+        return
+    for item, check in checked(resolved):
         for key, text in faults(item, check):
             problems.add(item.service.where, key, f"{text} ({HEALTH_CHECKER}: {health_checker})")
 

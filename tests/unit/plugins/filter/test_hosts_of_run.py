@@ -47,6 +47,6 @@ def test_only_real_servers_are(left_out: Any, sentence: str) -> None:
 
 
 def test_without_the_group_none_can_be() -> None:
-    for variables in ({}, {"groups": {}}):
+    for variables in (dict[str, Any](), {"groups": dict[str, Any]()}):
         found = internal("hosts_of_run", ["directors", "real_servers"], variables=variables)
         assert found == "directors:real_servers"

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems 
 
 ROLES = Path(__file__).resolve().parents[4] / "roles"
 TABLES = {"director": host_settings.DIRECTOR, "real_server": host_settings.REAL_SERVER}
-READERS = {
+READERS: dict[str, Callable[[Mapping[str, object], Problems], object]] = {
     "director": host_settings.read_director_settings,
     "real_server": host_settings.read_real_server_settings,
 }

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from ansible_collections.lvs.cluster.plugins.module_utils.address import parse_address
 from ansible_collections.lvs.cluster.plugins.module_utils.host import director_state
 from ansible_collections.lvs.cluster.plugins.module_utils.host.director_state import Held
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster import pair
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import build_cluster
-from ansible_collections.lvs.cluster.plugins.plugin_utils._render import keepalived, unit_files
+from ansible_collections.lvs.cluster.plugins.plugin_utils._render import unit_files
 from ansible_collections.lvs.cluster.tests.unit.plugins.plugin_utils import support
 
 OWN = {"lb1": ["192.0.2.2", "2001:db8::2"], "lb2": ["192.0.2.3", "2001:db8::3"], "lb3": ["192.0.2.4", "2001:db8::4"]}
@@ -72,7 +73,7 @@ def test_an_earlier_file_is_read_too() -> None:
 
 def test_what_both_sides_name() -> None:
     assert unit_files.HEADER.startswith(director_state.HEADER)
-    assert keepalived.HANDOVER_FILE == director_state.HANDOVER_FILE
+    assert pair.HANDOVER_FILE == director_state.HANDOVER_FILE
 
 
 @given(st.text(alphabet=" \n{}#vrp_instacelu0123456789.:/", max_size=300))
