@@ -381,7 +381,7 @@ class _Given:
         for package in value:
             if not isinstance(package, str) or not package.strip():
                 self.fault(name, package, "not the name of a package")
-        return tuple(str(package) for package in value)
+        return tuple(plain(package) for package in value if isinstance(package, str))
 
     def addresses(self, name: str) -> dict[str, IPAddress]:
         """One address, or a list with one per family: family -> address."""
