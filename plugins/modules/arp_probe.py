@@ -38,8 +38,6 @@ options:
     default: 1
 seealso:
   - module: lvs.cluster.arp_silence
-  - plugin: lvs.cluster.vip_problems
-    plugin_type: filter
 """
 
 EXAMPLES = r"""

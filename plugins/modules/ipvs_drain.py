@@ -16,7 +16,7 @@ description:
     the role P(lvs.cluster.director#role) respect that, and so do the health checkers that this role sets up. So a real
     server stays drained through runs of the role, reloads of keepalived, failovers and reboots.
   - It works on one director. The playbooks C(lvs.cluster.drain), C(lvs.cluster.undrain) and
-    C(lvs.cluster.rolling_update) use it on all of them, with what the filter P(lvs.cluster.draining#filter) says.
+    C(lvs.cluster.rolling_update) use it on all of them.
 author:
   - The lvs.cluster authors (@lvs-cluster)
 extends_documentation_fragment:

@@ -13,7 +13,8 @@ import time
 
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import build_cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import build_cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils._render import host_models
 from tests.kernel_host import wire
 from tests.kernel_host.conftest import ETH_P_ALL, HOST, MAC, NEIGHBOUR, bits, socket_in
 
@@ -98,9 +99,15 @@ PAIR = {
 }
 
 
+def given(cluster, interface, settings):
+    """What lb1 is given with these settings, which are variables of the role without their prefix."""
+    variables = {f"director_{name}": value for name, value in settings.items()}
+    return host_models.director(cluster.director("lb1", {"director_interface": interface, **variables}))
+
+
 def director(hosts=("lb1", "lb2"), services=None, hostvars=None, **settings):
     cluster = build_cluster(services or SERVICES, {"directors": list(hosts)}, hostvars or PAIR)
-    return cluster.director("lb1", "link0", **settings)
+    return given(cluster, "link0", settings)
 
 
 VRRP = [
@@ -229,7 +236,7 @@ def routing_director(variables=None, services=None, hosts=None, **settings):
         hostvars[host] = {**hostvars[host], **values}
     services = services or [nat("web", "10.9.0.10"), nat("web6", "2001:db8:9::10")]
     groups = {"directors": ["lb1"], "real_servers": ["rs1", "rs2"]}
-    return build_cluster(services, groups, hostvars).director("lb1", "link0", **settings)
+    return given(build_cluster(services, groups, hostvars), "link0", settings)
 
 
 def ends(family):
@@ -369,7 +376,7 @@ def test_synchronisation_comes_from_the_other_directors(lab, router, send):
     assert heard(*datagrams) == ["10.9.0.99", "10.9.0.3", "10.9.0.4", "10.9.0.99"]
     load(lab, director()["nftables"])
     assert heard(*datagrams) == ["10.9.0.3", "10.9.0.4", "10.9.0.99"]
-    load(lab, director(extra_sysctls={"net.ipv4.vs.sync_ports": 2})["nftables"])
+    load(lab, director(sysctls={"net.ipv4.vs.sync_ports": 2})["nftables"])
     assert heard(*datagrams) == ["10.9.0.3", "10.9.0.99"]
     load(lab, director(sync_senders=["10.9.0.1", "10.9.0.4"], sync_daemon={"port": 8849})["nftables"])
     assert heard(*datagrams) == ["10.9.0.99", "10.9.0.3", "10.9.0.4", "10.9.0.99"]
@@ -390,7 +397,7 @@ def end_of_tunnels(services, sources=(), guard=True):
         "rs1": {"lvs_address": ["10.9.0.1", "2001:db8:9::1"]},
     }
     cluster = build_cluster(services, {"directors": ["lb1"], "real_servers": ["rs1"]}, hostvars)
-    return cluster.real_server("rs1", tunnel_guard=guard)["nftables"]
+    return host_models.real_server(cluster.real_server("rs1", {"real_server_tunnel_guard": guard}))["nftables"]
 
 
 OUTER = [

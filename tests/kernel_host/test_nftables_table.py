@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import build_cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import build_cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils._render import host_models
 
 RULES = """\
 chain marks {
@@ -114,7 +115,8 @@ def test_the_rules_of_the_cluster_model_are_good_ones(lab, rules):
     ]
     wanted = {"everything": services, "marks": services[:1], "synproxy": services[1:2]}[rules]
     hosts = {"lb1": {"lvs_address": ["192.0.2.2", "2001:db8::2"]}}
-    director = build_cluster(wanted, {"directors": ["lb1"]}, hosts).director("lb1", "eth0")
+    model = build_cluster(wanted, {"directors": ["lb1"]}, hosts).director("lb1", {"director_interface": "eth0"})
+    director = host_models.director(model)
     done = lab.module("nftables_table", rules=director["nftables"])
     assert done.changed, done.message
     assert not lab.module("nftables_table", rules=director["nftables"]).changed

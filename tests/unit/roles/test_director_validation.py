@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from ansible_collections.lvs.cluster.plugins.module_utils._host.service_plan import ConfigFile, Wanted, check
-from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import build_cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import build_cluster
+from ansible_collections.lvs.cluster.tests.unit.plugins.plugin_utils import support
 
 VARIABLES = Path(__file__).parents[3] / "roles" / "director" / "vars" / "main.yml"
 
@@ -25,7 +26,7 @@ def director(check_type: dict[str, object]) -> dict[str, object]:
         "health_check": check_type,
     }
     hostvars = {"lb1": {"lvs_address": "192.0.2.2"}}
-    return build_cluster([service], {"directors": ["lb1"], "real_servers": []}, hostvars).director("lb1", "eth1")
+    return support.director(build_cluster([service], {"directors": ["lb1"], "real_servers": []}, hostvars))
 
 
 def test_the_command_takes_a_candidate() -> None:

@@ -16,18 +16,28 @@ import pytest
 import yaml
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.lvs.cluster.plugins.filter import cluster, director, draining, real_server
+from ansible_collections.lvs.cluster.plugins.filter import filters
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description import host_settings
+from ansible_collections.lvs.cluster.tests.unit.plugins.filter.support import context, internal
 
+DOCUMENTED = Path(filters.__file__).parent
+PUBLIC = ("cluster", "director", "real_server")
 INVENTORY = {
     "all": {
         "children": {
-            "directors": {"hosts": {"lb1": {"ansible_host": "192.0.2.2"}}},
+            "directors": {
+                "hosts": {
+                    "lb1": {"ansible_host": "192.0.2.2", "director_virtual_router_id": "{{ 50 + 7 }}"},
+                    "lb2": {"ansible_host": "192.0.2.3", "director_preempt_delay": "{{ lb2_delay }}", "lb2_delay": 7},
+                },
+                "vars": {"director_interface": "{{ link }}", "link": "eth1"},
+            },
             "real_servers": {
                 "children": {
                     "web": {
                         "hosts": {
                             "rs1": {"lvs_address": "{{ prefix }}.21"},
-                            "rs2": {"ansible_host": "{{ prefix }}.22"},
+                            "rs2": {"ansible_host": "{{ prefix }}.22", "real_server_packages": ["{{ library }}"]},
                         }
                     },
                     "dark": {"hosts": {"rs3": {"lvs_address": "{{ ansible_facts.eth1.ipv4.address }}"}}},
@@ -36,6 +46,7 @@ INVENTORY = {
         },
         "vars": {
             "prefix": "192.0.2",
+            "library": "python3-pyroute2",
             "web": [
                 {
                     "name": "web",
@@ -49,14 +60,20 @@ INVENTORY = {
         },
     }
 }
-EXPRESSIONS = {
-    "director": "web | lvs.cluster.director('lb1', groups, hostvars, interface='eth1', sysctls={'kernel.panic': 9})",
-    "real_server": "web | lvs.cluster.real_server('rs2', groups, hostvars)",
-    "cluster": "web | lvs.cluster.cluster(groups, hostvars)",
-    "draining": "web | lvs.cluster.draining(['rs1'], groups, hostvars)",
-    "idle": "web | lvs.cluster.draining(['rs2', 'rs3'], groups, hostvars)",
-    "dark": "dark | lvs.cluster.cluster(groups, hostvars)",
-    "wrong": "wrong | lvs.cluster.real_server('rs1', groups, hostvars)",
+#: What each expression is evaluated with beside the inventory: variables of a task, as a role has them.
+EXPRESSIONS: dict[str, tuple[str, dict[str, Any]]] = {
+    "director": ("web | lvs.cluster.director('lb1')", {"director_sysctls": {"kernel.panic": "{{ 3 * 3 }}"}}),
+    "other_director": ("web | lvs.cluster.director('lb2')", {"director_sysctls": {"kernel.panic": 9}}),
+    "instead": ("web | lvs.cluster.director('lb1', settings={'director_interface': 'eth2'})", {}),
+    "unknown": ("web | lvs.cluster.director('lb1', settings={'director_intrface': 'eth2'})", {}),
+    "unreadable": ("web | lvs.cluster.director('lb1')", {"director_garp_refresh": "{{ not_there }}"}),
+    "real_server": ("web | lvs.cluster.real_server('rs2')", {"real_server_packages": ["of-the-task"]}),
+    "cluster": ("web | lvs.cluster.cluster", {}),
+    "draining": ("web | lvs.cluster._internal('draining', ['rs1'])", {}),
+    "idle": ("web | lvs.cluster._internal('draining', ['rs2', 'rs3'])", {}),
+    "dark": ("dark | lvs.cluster.cluster", {}),
+    "wrong": ("wrong | lvs.cluster.real_server('rs1')", {}),
+    "misspelt": ("web | lvs.cluster._internal('drainin')", {}),
 }
 
 
@@ -68,8 +85,8 @@ def playbook(report: Path) -> list[dict[str, Any]]:
         return {"ansible.builtin.set_fact": {"found": f"{{{{ found | default({{}}) | {more} }}}}"}}
 
     tasks: list[dict[str, Any]] = [
-        {"block": [keep(name, expression)], "rescue": [keep(name, "ansible_failed_result.msg")]}
-        for name, expression in EXPRESSIONS.items()
+        {"block": [{**keep(name, expression), "vars": given}], "rescue": [keep(name, "ansible_failed_result.msg")]}
+        for name, (expression, given) in EXPRESSIONS.items()
     ]
     copy = {"content": "{{ found | to_json }}", "dest": str(report), "mode": "0600"}
     tasks.append({"ansible.builtin.copy": copy, "delegate_to": "localhost"})
@@ -106,6 +123,28 @@ def test_director(found: dict[str, Any]) -> None:
     assert model["sysctls"]["kernel.panic"] == 9
     assert model["vrrp"]["instances"][0]["addresses"] == ["192.0.2.10/32"]
     assert model["vrrp"]["instances"][0]["interface"] == "eth1"
+    assert model["vrrp"]["instances"][0]["virtual_router_id"] == 57
+    assert "preempt_delay 30" in model["keepalived"]
+
+
+def test_settings_of_another_host_are_those_of_the_inventory(found: dict[str, Any]) -> None:
+    """The variables of the task are not its own."""
+    model = found["other_director"]
+    assert model["vrrp"]["instances"][0]["interface"] == "eth1"
+    assert model["vrrp"]["instances"][0]["virtual_router_id"] == 51
+    assert "preempt_delay 7" in model["keepalived"]
+    assert "kernel.panic" not in model["sysctls"]
+
+
+def test_settings_can_be_given_instead(found: dict[str, Any]) -> None:
+    assert found["instead"]["vrrp"]["instances"][0]["interface"] == "eth2"
+    assert found["instead"]["vrrp"]["instances"][0]["virtual_router_id"] == 57
+    assert "'director_intrface' is not a setting of lb1 (did you mean 'director_interface'?)" in found["unknown"]
+
+
+def test_a_setting_that_cannot_be_had_is_named(found: dict[str, Any]) -> None:
+    assert "director_garp_refresh: " in found["unreadable"]
+    assert "not_there" in found["unreadable"]
 
 
 def test_real_server(found: dict[str, Any]) -> None:
@@ -121,7 +160,7 @@ def test_real_server(found: dict[str, Any]) -> None:
 
 
 def test_cluster(found: dict[str, Any]) -> None:
-    assert found["cluster"]["directors"] == ["lb1"]
+    assert found["cluster"]["directors"] == ["lb1", "lb2"]
     assert found["cluster"]["services"] == found["director"]["services"]
     assert found["cluster"]["real_servers"] == {
         "rs1": {"vips": ["192.0.2.10"]},
@@ -161,24 +200,78 @@ def test_mistakes_come_word_for_word(found: dict[str, Any]) -> None:
     ) in found["wrong"]
 
 
-@pytest.mark.parametrize("plugin", [cluster, director, draining, real_server])
-def test_each_file_offers_its_filter(plugin: Any) -> None:
-    name = plugin.__name__.rpartition(".")[2]
-    filters = plugin.FilterModule().filters()
-    assert filters == {name: getattr(plugin, name)}
-    arguments = {"draining": {"hosts": ["rs1"]}, "cluster": {}}.get(name, {"host": "lb1"})
-    settings = {"interface": "eth1"} if name == "director" else {}
+def test_a_function_that_does_not_exist_is_named(found: dict[str, Any]) -> None:
+    assert "_internal: 'drainin' is not one of its functions" in found["misspelt"]
+
+
+def test_the_filters_are_three_and_a_private_one() -> None:
+    offered = filters.FilterModule().filters()
+    assert offered == {name: getattr(filters, name) for name in (*PUBLIC, "_internal")}
+    documented = {path.stem: yaml.safe_load(path.read_text())["DOCUMENTATION"] for path in DOCUMENTED.glob("*.yml")}
+    assert documented.keys() == offered.keys()
+    # By this key the changelog knows what is new.
+    assert {name for name, documentation in documented.items() if "version_added" in documentation} == set(PUBLIC)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_a_description_that_is_none(name: str) -> None:
+    arguments = {} if name == "cluster" else {"host": "lb1"}
     with pytest.raises(AnsibleFilterError) as caught:
-        filters[name](5, groups={}, hostvars={}, **arguments, **settings)
+        getattr(filters, name)(context(groups={}, hostvars={}), 5, **arguments)
     assert str(caught.value) == "lvs_virtual_services: 5 is not a list of services"
 
 
-@pytest.mark.parametrize("plugin", [cluster, director, draining, real_server])
-def test_documented_options_are_the_arguments(plugin: Any) -> None:
-    documentation = yaml.safe_load(plugin.DOCUMENTATION)
-    function = plugin.FilterModule().filters()[documentation["name"]]
-    names = function.__code__.co_varnames[: function.__code__.co_argcount]
+def test_without_an_inventory() -> None:
+    with pytest.raises(AnsibleFilterError, match="groups: null is not a mapping"):
+        filters.cluster(context(), [])
+    with pytest.raises(AnsibleFilterError, match="hostvars: null is not a mapping"):
+        filters.cluster(context(groups={}), [])
+
+
+@pytest.mark.parametrize("given", [5, "director_interface", ["director_interface"]])
+def test_settings_are_a_dictionary(given: object) -> None:
+    hosts = {"groups": {"directors": ["lb1"], "real_servers": []}, "hostvars": {"lb1": {}}}
+    with pytest.raises(AnsibleFilterError, match="settings: not a dictionary of variables"):
+        filters.director(context(**hosts), [], "lb1", given)
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_only_settings_are_looked_up(own: bool) -> None:
+    """A host may have thousands of variables, with templates that cannot be had."""
+
+    class Variables(dict[str, Any]):
+        def __missing__(self, key: str) -> Any:
+            raise KeyError(key)
+
+        def get(self, key: str, default: Any = None) -> Any:
+            assert key in {"lvs_address", "ansible_host", "ansible_facts", *host_settings.DIRECTOR}, key
+            return super().get(key, default)
+
+    variables = Variables(director_interface="eth1", other=1)
+    groups = {"directors": ["lb1"], "real_servers": list[str]()}
+    task = context(groups=groups, hostvars={"lb1": variables}, **({"inventory_hostname": "lb1"} if own else {}))
+    if own:
+        with pytest.raises(AnsibleFilterError, match="director_interface: is missing"):
+            filters.director(task, [], "lb1")
+    else:
+        assert filters.director(task, [], "lb1")["interfaces"] == ["eth1"]
+
+
+def test_answers_of_other_kinds_are_errors_of_the_filter() -> None:
+    with pytest.raises(AnsibleFilterError, match=r"^lb1: its answer is not one of lvs\.cluster\.host_check: "):
+        internal("held_vips", 5, ["192.0.2.10"], "lb1")
+    with pytest.raises(AnsibleFilterError, match="deviations: the input is not a dictionary of results"):
+        internal("deviations", 5, "lb1")
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_documented_options_are_the_arguments(name: str) -> None:
+    documentation = yaml.safe_load((DOCUMENTED / f"{name}.yml").read_text())["DOCUMENTATION"]
+    assert documentation["name"] == name
+    function = filters.FilterModule().filters()[name]
+    names = function.__code__.co_varnames[1 : function.__code__.co_argcount]
     assert ["_input", *names[1:]] == list(documentation["options"])
+    assert documentation["positional"] == ", ".join(name for name in documentation["options"] if name != "settings")
     optional = names[len(names) - len(function.__defaults__ or ()) :]
     required = {name for name, option in documentation["options"].items() if option.get("required")}
     assert required == {"_input", *names[1:]} - set(optional)

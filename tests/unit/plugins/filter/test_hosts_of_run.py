@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.lvs.cluster.plugins.filter.hosts_of_run import hosts_of_run
+from ansible_collections.lvs.cluster.tests.unit.plugins.filter.support import internal
 
 GROUPS = {"directors": ["lb1"], "real_servers": ["rs1", "rs2", "rs7"]}
 
@@ -26,7 +26,8 @@ GROUPS = {"directors": ["lb1"], "real_servers": ["rs1", "rs2", "rs7"]}
     ],
 )
 def test_real_servers_are_left_out(left_out: Any, pattern: str) -> None:
-    assert hosts_of_run(["directors", "real_servers"], GROUPS, left_out) == pattern
+    groups = ["directors", "real_servers"]
+    assert internal("hosts_of_run", groups, left_out, variables={"groups": GROUPS}) == pattern
 
 
 @pytest.mark.parametrize(
@@ -41,9 +42,11 @@ def test_real_servers_are_left_out(left_out: Any, pattern: str) -> None:
 )
 def test_only_real_servers_are(left_out: Any, sentence: str) -> None:
     with pytest.raises(AnsibleFilterError) as error:
-        hosts_of_run(["directors"], GROUPS, left_out)
+        internal("hosts_of_run", ["directors"], left_out, variables={"groups": GROUPS})
     assert sentence in str(error.value)
 
 
 def test_without_the_group_none_can_be() -> None:
-    assert hosts_of_run(["directors", "real_servers"], {}) == "directors:real_servers"
+    for variables in (dict[str, Any](), {"groups": dict[str, Any]()}):
+        found = internal("hosts_of_run", ["directors", "real_servers"], variables=variables)
+        assert found == "directors:real_servers"

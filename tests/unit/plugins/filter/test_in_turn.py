@@ -10,7 +10,11 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.lvs.cluster.plugins.filter.in_turn import in_turn
+from ansible_collections.lvs.cluster.tests.unit.plugins.filter.support import internal
+
+
+def in_turn(directors: Any, hostvars: Any, *steps: Any) -> Any:
+    return internal("in_turn", directors, *steps, variables={"hostvars": hostvars})
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from typing import Any
 
 from ansible.template import is_trusted_as_template, trust_as_template
 
-from ansible_collections.lvs.cluster.plugins.plugin_utils.filtering import untrusted
+from ansible_collections.lvs.cluster.plugins.filter.filters import untrusted
+from ansible_collections.lvs.cluster.tests.unit.plugins.filter.support import internal
 
 
 def texts(value: Any) -> list[str]:
@@ -25,3 +26,10 @@ def test_all_texts_are_marked() -> None:
     assert marked == {"{{ x }}": ["{{ x }}", ("{{ x }}",), {"a": "{{ x }}"}]}
     assert len(texts(marked)) == 5
     assert not any(is_trusted_as_template(one) for one in texts(marked))
+
+
+def test_no_result_for_a_playbook_is_a_template() -> None:
+    said = trust_as_template("{{ x }}")
+    found = internal("deviations", {"the kernel": {"changed": True, "diff": {"before": said, "after": ""}}}, said)
+    assert any("{{ x }}" in one for one in found)
+    assert not any(is_trusted_as_template(one) for one in found)

@@ -10,7 +10,12 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.lvs.cluster.plugins.filter.with_leftovers import RESULT, with_leftovers
+from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.run_order import RESULT
+from ansible_collections.lvs.cluster.tests.unit.plugins.filter.support import internal
+
+
+def with_leftovers(hosts: Any, hostvars: Any) -> Any:
+    return internal("with_leftovers", hosts, variables={"hostvars": hostvars})
 
 
 def test_the_result_of_the_role_counts() -> None:

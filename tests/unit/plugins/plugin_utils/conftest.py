@@ -15,7 +15,7 @@ import yaml
 
 from ansible_collections.lvs.cluster.plugins.module_utils._host import tuning
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import arguments, plan
-from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import Cluster, build_cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import Cluster, build_cluster
 
 CASES = Path(__file__).parent / "cases"
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from ansible_collections.lvs.cluster.plugins.module_utils._host import director_state, drain_files
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import model
-from ansible_collections.lvs.cluster.plugins.plugin_utils import virtual_servers
-from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import Cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster import checkers
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import Cluster
 
 #: Python writes the first as it stands, inet_ntop(3) as ::1.2.3.4.
 SERVERS = ["::102:304", "2001:db8::11"]
@@ -25,7 +25,7 @@ def test_keepalived_watches_the_files_that_a_drain_writes(build: Callable[[objec
         "real_servers": [{"address": address} for address in SERVERS],
         "health_check": {"type": "tcp"},
     }
-    paths = virtual_servers.drain_files(build([service]).resolved)
+    paths = checkers.drain_files(build([service]).resolved)
     drain_files.write(str(tmp_path), [model.pack_address(address) for address in SERVERS])
     assert {path.rpartition("/")[2] for path in paths.values()} <= {path.name for path in tmp_path.iterdir()}
     assert set(paths) == {"::1.2.3.4", "2001:db8::11"}

@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.lvs.cluster.plugins.plugin_utils import agreement, variables
-from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import build_cluster
-from ansible_collections.lvs.cluster.plugins.plugin_utils.facts import PREFIXES
-from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import ModelError
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import build_cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description import host_settings, variables
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import ModelError
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.variables import PREFIXES
+from ansible_collections.lvs.cluster.tests.unit.plugins.plugin_utils import support
 
 ROOT = Path(__file__).resolve().parents[4]
 WEB = [{"name": "web", "address": "192.0.2.10", "port": 80, "real_servers": [{"group": "real_servers"}]}]
@@ -218,7 +219,7 @@ def test_a_setting_of_directors_in_the_wrong_group() -> None:
     hosts = {name: {"lvs_address": own, "director_interface": "eth1"} for name, own in OWN.items()}
     del hosts["lb1"]["director_interface"]
     with pytest.raises(ModelError) as caught:
-        build_cluster(WEB, GROUPS, hosts).director("lb1", None)
+        support.director(build_cluster(WEB, GROUPS, hosts), "lb1", director_interface=None)
     assert str(caught.value) == (
         "director_interface: is missing (the link on which the VIPs live); lb2, rs1 and rs2 have it"
     )
@@ -240,13 +241,6 @@ def test_a_real_server_that_has_the_address_of_a_director() -> None:
 def test_with_fullnat_a_director_can_be_a_real_server() -> None:
     services = [{**WEB[0], "forward_method": "fullnat", "real_servers": [{"address": "192.0.2.3"}]}]
     assert refusal({}, services=services) == []
-
-
-def test_the_defaults_are_those_of_the_role() -> None:
-    written = yaml.safe_load((ROOT / "roles/director/defaults/main.yml").read_text())
-    assert {name: default for name, (_read, default) in agreement.DIRECTORS.items() if default is not None} == {
-        name: written[name] for name in agreement.DIRECTORS if name in written
-    }
 
 
 def documented() -> set[str]:
@@ -271,7 +265,9 @@ def test_the_variables_of_roles_and_playbooks_are_known() -> None:
     assert documented() <= variables.SETTINGS
     used = set(mentioned("roles/*/[tdhvm]*/*.yml", "playbooks/**/*.yml")) - NO_VARIABLES
     missing = used - variables.SETTINGS - variables.INTERNAL
-    assert not missing, "name them in plugin_utils/variables.py: users' in SETTINGS, those that tasks set in INTERNAL"
+    assert not missing, (
+        "name them in plugin_utils/_description/variables.py: users' in SETTINGS, those that tasks set in INTERNAL"
+    )
     assert used >= variables.INTERNAL, "these are set nowhere"
 
 
@@ -309,4 +305,4 @@ def test_the_reference_marks_what_has_to_be_the_same_for_all_directors() -> None
     text = (ROOT / "docs/docsite/rst/reference/variables.rst").read_text()
     marked = set(re.findall(r"(?m)^   \* - ``([a-z_]+)`` \*$", text))
     # Those for all hosts are said to be the same in a sentence, and timeouts are compared elsewhere.
-    assert marked == {name for name in agreement.DIRECTORS if name.startswith("director_")} | {"director_timeouts"}
+    assert marked == {name for name in host_settings.ALIKE if name.startswith("director_")} | {"director_timeouts"}

@@ -4,8 +4,9 @@
 """Golden cases: a folder each, with what goes in and what must come out.
 
 ``description.yml`` is ``lvs_virtual_services``. ``inventory.yml`` (else the one beside the folders) has ``groups``,
-``hostvars`` and, for directors, ``settings``. ``expected.yml`` has what every director and real server is given, or
-``error.txt`` the whole error message. `pytest tests/unit --update` writes what comes out into these files.
+``hostvars`` and, for directors, ``settings``, which are variables of the role. ``expected.yml`` has what every director
+and real server is given, or ``error.txt`` the whole error message. `pytest tests/unit --update` writes what comes out
+into these files.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.lvs.cluster.plugins.module_utils._host import arp, decapsulation, routing
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import arguments
-from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import build_cluster
-from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import ModelError
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import build_cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import ModelError
+from ansible_collections.lvs.cluster.tests.unit.plugins.plugin_utils import support
 
 TABLE_OPTIONS = ArgumentSpecValidator(
     {
@@ -41,12 +43,12 @@ def expand(folder: Path) -> dict[str, Any]:
     own = folder / "inventory.yml"
     inventory = yaml.safe_load((own if own.exists() else CASES / "inventory.yml").read_text())
     groups, hostvars = inventory["groups"], inventory["hostvars"]
-    settings = inventory.get("settings", {"interface": "eth1"})
-    shared = {"nat_gateway": settings.get("nat_gateway")}
+    settings = inventory.get("settings", {})
+    shared = {"lvs_nat_gateway": settings.get("lvs_nat_gateway")}
     cluster = build_cluster(yaml.safe_load((folder / "description.yml").read_text()), groups, hostvars)
     return {
-        "directors": {host: cluster.director(host, **settings) for host in groups["directors"]},
-        "real_servers": {host: cluster.real_server(host, **shared) for host in groups["real_servers"]},
+        "directors": {host: support.director(cluster, host, **settings) for host in groups["directors"]},
+        "real_servers": {host: support.real_server(cluster, host, **shared) for host in groups["real_servers"]},
     }
 
 

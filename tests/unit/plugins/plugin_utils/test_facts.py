@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.plugin_utils.facts import overriding_facts
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.variables import overriding_facts
 
 WRITTEN = {"lvs_address": "{{ network }}.{{ number }}", "network": "{{ site }}.2", "site": "192.0", "other": "x"}
 

@@ -16,10 +16,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.lvs.cluster.plugins.module_utils._host import routing
-from ansible_collections.lvs.cluster.plugins.plugin_utils import health, services
-from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import build_cluster
-from ansible_collections.lvs.cluster.plugins.plugin_utils.description import KEYS
-from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import ModelError
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import build_cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description import service_reader, services
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import DIRECTOR
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import ModelError
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.service_reader import KEYS
+from ansible_collections.lvs.cluster.tests.unit.plugins.plugin_utils import support
 
 GATEWAYS = ["192.0.2.1", "2001:db8::1"]
 Takes = Callable[[dict[str, Any]], None]
@@ -89,12 +91,12 @@ def sound_checks(draw: st.DrawFn) -> dict[str, Any]:
         "path": st.sampled_from(["/healthz", "/run/out"] if kind == "file" else ["/", "/a?b=c#d!{e}'"]),
         "status": written(st.integers(100, 599)),
         "host": st.sampled_from(["www.example.net", "[2001:db8::1]:80"]),
-        "record": st.sampled_from(health.RECORDS),
+        "record": st.sampled_from(service_reader.RECORDS),
         "helo": st.just("mx.example.net"),
         "name": st.sampled_from(["www.example.net", "."]),
         "command": st.sampled_from(["/bin/true", "/usr/local/bin/check --for {a} #1!"]),
     }
-    own = {key: value for key, value in known.items() if kind in health.TYPES_OF[key]}
+    own = {key: value for key, value in known.items() if kind in service_reader.TYPES_OF[key]}
     needed: dict[str, st.SearchStrategy[Any]] = {key: own.pop(key) for key in ("name", "command", "port") if key in own}
     if kind == "file":
         needed["path"] = own.pop("path")
@@ -180,8 +182,9 @@ def check(description: object, inventory: dict[str, Any], takes: Takes) -> None:
     except ModelError as error:
         refused(error, "service ", "lvs_virtual_services")
         return
-    takes(cluster.director("lb1", "eth1", nat_gateway=GATEWAYS))
-    servers = [cluster.real_server(host, GATEWAYS) for host in inventory["groups"]["real_servers"]]
+    takes(support.director(cluster, "lb1", lvs_nat_gateway=GATEWAYS))
+    names = inventory["groups"]["real_servers"]
+    servers = [support.real_server(cluster, host, lvs_nat_gateway=GATEWAYS) for host in names]
     json.dumps([cluster.as_dict(), servers])
 
 
@@ -205,9 +208,9 @@ def test_anything(description: object, inventory: dict[str, Any], takes: Takes) 
 @given(description=sound)
 def test_sound(description: object, inventory: dict[str, Any], takes: Takes) -> None:
     cluster = build_cluster(description, inventory["groups"], inventory["hostvars"])
-    takes(cluster.director("lb1", "eth1", nat_gateway=GATEWAYS))
+    takes(support.director(cluster, "lb1", lvs_nat_gateway=GATEWAYS))
     for host in ("rs1", "rs2", "rs9"):
-        route: Any = cluster.real_server(host, GATEWAYS)["return_route"]
+        route: Any = support.real_server(cluster, host, lvs_nat_gateway=GATEWAYS)["return_route"]
         routing.parse_return_route(True, route["gateways"], route["services"], False, 5151, 5151, True)
 
 
@@ -240,13 +243,13 @@ def test_inventory(address: object, other: object, hosts: object, inventory: dic
 
 
 @FEW
-@given(values=st.tuples(anything, anything, anything, anything))
-def test_settings(values: tuple[object, object, object, object], inventory: dict[str, Any]) -> None:
+@given(values=st.dictionaries(st.sampled_from(sorted(DIRECTOR)), anything, max_size=6))
+def test_settings(values: dict[str, object], inventory: dict[str, Any]) -> None:
     cluster = build_cluster([], inventory["groups"], inventory["hostvars"])
     try:
-        json.dumps(cluster.director("lb1", *values))
+        json.dumps(support.director(cluster, "lb1", **values))
     except ModelError as error:
-        refused(error, "director_")
+        refused(error, "director_", "lvs_")
 
 
 def test_a_list_that_holds_itself(inventory: dict[str, Any], takes: Takes) -> None:

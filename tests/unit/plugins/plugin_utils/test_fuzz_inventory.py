@@ -13,10 +13,11 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.lvs.cluster.plugins.module_utils._host import director_state
-from ansible_collections.lvs.cluster.plugins.plugin_utils.agreement import DIRECTORS
-from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import Cluster, build_cluster
-from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import ModelError
-from ansible_collections.lvs.cluster.plugins.plugin_utils.variables import SETTINGS
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import Cluster, build_cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import ALIKE, DIRECTOR, REAL_SERVER
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import ModelError
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.variables import SETTINGS
+from ansible_collections.lvs.cluster.tests.unit.plugins.plugin_utils import support
 
 FEW = settings(max_examples=200, deadline=None)
 NAMES = ["lb1", "lb2", "lb3", "rs1", "rs2", "other", "a b", "2001:db8::7"]
@@ -93,22 +94,16 @@ def sound(problems: Iterable[str]) -> bool:
     return all(line and line.isprintable() for line in problems)
 
 
+def of_role(given: Mapping[Any, object], defaults: Mapping[str, object]) -> dict[str, object]:
+    return {name: given[name] for name in defaults if name in given}
+
+
 def ask(cluster: Cluster, host: str, own: object) -> None:
     """Ask for all that is known of a host, by its own variables; each answer is one, or a `ModelError`."""
     given = own if isinstance(own, Mapping) else {}
-    settings_of = {
-        name: given.get(f"director_{name}", default)
-        for name, default in (("virtual_router_id", 51), ("advert_interval", 1), ("preempt", True), ("vrrp_hops", 0))
-    }
     for question in (
-        lambda: cluster.director(
-            host,
-            given.get("director_interface"),
-            nat_gateway=given.get("lvs_nat_gateway"),
-            directors_that_leave=given.get("lvs_directors_that_leave"),
-            **settings_of,
-        ),
-        lambda: cluster.real_server(host, nat_gateway=given.get("lvs_nat_gateway")),
+        lambda: support.director(cluster, host, **{"director_interface": None, **of_role(given, DIRECTOR)}),
+        lambda: support.real_server(cluster, host, **of_role(given, REAL_SERVER)),
     ):
         assert sound(refused(question))
 
@@ -130,7 +125,7 @@ def test_any_inventory(description: Any, groups: Any, hosts: Any) -> None:
 
 
 def present(directors: list[str], host: str, vips: list[str]) -> str:
-    text = built(directors, vips).director(host, "eth1")["keepalived"]
+    text = support.director(built(directors, vips), host)["keepalived"]
     assert isinstance(text, str)
     return text
 
@@ -159,7 +154,7 @@ def test_no_peer_is_lost_that_is_not_named(
         before = [*before, host]
     now = director_state.instances(present(before, host, ["192.0.2.100"]))
     try:
-        wanted: Any = built(after, vips).director(host, "eth1", directors_that_leave=leaving)["present"]
+        wanted: Any = support.director(built(after, vips), host, lvs_directors_that_leave=leaving)["present"]
     except ModelError:
         assert set(leaving) & set(after)
         return
@@ -173,4 +168,4 @@ def test_no_peer_is_lost_that_is_not_named(
 
 
 def test_the_settings_that_have_to_agree_are_settings() -> None:
-    assert set(DIRECTORS) <= SETTINGS
+    assert set(ALIKE) <= SETTINGS

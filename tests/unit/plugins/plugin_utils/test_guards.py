@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import Cluster, build_cluster
-from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import ModelError
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import Cluster, build_cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import ModelError
+from ansible_collections.lvs.cluster.tests.unit.plugins.plugin_utils import support
 
 HOSTVARS: dict[str, Any] = {
     "lb1": {"lvs_address": ["192.0.2.2", "2001:db8::2"]},
@@ -20,6 +21,8 @@ HOSTVARS: dict[str, Any] = {
     "rs1": {"lvs_address": ["198.51.100.11", "2001:db8:1::11"]},
     "rs2": {"lvs_address": ["198.51.100.12", "2001:db8:1::12"]},
 }
+
+ETH0: dict[str, object] = {"director_interface": "eth0"}
 
 
 def service(**changes: Any) -> dict[str, Any]:
@@ -43,7 +46,13 @@ def chain(rules: object, name: str) -> list[str]:
 
 
 def test_vrrp_is_from_peers_over_no_more_routers_than_given() -> None:
-    found = build(service(), directors=3).director("lb1", "eth0", vrrp_hops="2", virtual_router_id=7)
+    found = support.director(
+        build(service(), directors=3),
+        "lb1",
+        **ETH0,
+        director_vrrp_hops="2",
+        director_virtual_router_id=7,
+    )
     assert chain(found["nftables"], "vrrp_guard") == [
         "meta l4proto 112 @th,8,8 7 ip saddr != { 192.0.2.3, 192.0.2.4 } drop",
         "meta l4proto 112 @th,8,8 7 ip ttl < 253 drop",
@@ -56,14 +65,14 @@ def test_vrrp_is_from_peers_over_no_more_routers_than_given() -> None:
 
 
 def test_a_single_director_accepts_no_vrrp_of_its_router() -> None:
-    found = build(service(), directors=1).director("lb1", "eth0")
+    found = support.director(build(service(), directors=1), "lb1", **ETH0)
     assert chain(found["nftables"], "vrrp_guard") == ["meta l4proto 112 @th,8,8 51 meta nfproto ipv4 drop"]
     assert "unicast" not in str(found["keepalived"]).replace("vrrp_check_unicast_src", "")
 
 
 def test_without_vips_there_is_no_vrrp() -> None:
     marked = {"name": "marked", "fwmark": 5, "family": "ipv4", "real_servers": [{"host": "rs1"}]}
-    assert build(marked).director("lb1", "eth0")["nftables"] == ""
+    assert support.director(build(marked), "lb1", **ETH0)["nftables"] == ""
 
 
 def nat(**changes: Any) -> dict[str, Any]:
@@ -76,7 +85,7 @@ ERRORS6 = "icmpv6 type { destination-unreachable, packet-too-big, time-exceeded,
 
 def transit(*services: dict[str, Any], variables: dict[str, Any] | None = None, **settings: Any) -> list[str]:
     cluster = build(*services, directors=1, **(variables or {}))
-    return chain(cluster.director("lb1", "eth0", **settings)["nftables"], "no_transit")
+    return chain(support.director(cluster, "lb1", **ETH0, **settings)["nftables"], "no_transit")
 
 
 def test_what_belongs_to_no_service_is_not_forwarded() -> None:
@@ -88,27 +97,27 @@ def test_what_belongs_to_no_service_is_not_forwarded() -> None:
         "meta nfproto ipv6 drop",
     ]
     assert transit(service()) == transit(service(forward_method="tun")) == [], "nothing is forwarded for it"
-    assert transit(nat(), transit=True) == []
-    assert transit(nat(), transit="no") == transit(nat())
+    assert transit(nat(), director_transit=True) == []
+    assert transit(nat(), director_transit="no") == transit(nat())
 
 
 def test_real_servers_are_on_the_link_of_the_gateway() -> None:
     fullnat = nat(name="full", port=81, real_servers=[{"host": "rs2"}]) | {"forward_method": "fullnat"}
     behind = nat(real_servers=[{"host": "rs1"}])
-    assert transit(behind, fullnat, gateway_interface="eth1") == [
+    assert transit(behind, fullnat, director_gateway_interface="eth1") == [
         'iifname "eth0" ip saddr 198.51.100.11 drop',
         "ip saddr { 198.51.100.11, 198.51.100.12 } accept",
         ERRORS,
         "meta nfproto ipv4 drop",
     ]
-    assert transit(fullnat, gateway_interface="eth1")[0] == "ip saddr 198.51.100.12 accept"
+    assert transit(fullnat, director_gateway_interface="eth1")[0] == "ip saddr 198.51.100.12 accept"
 
 
 def test_replies_of_a_sorry_server_are_forwarded_too() -> None:
     sorry = {"address": "198.51.100.99", "port": 8081}
     wanted = nat(real_servers=[{"host": "rs1"}], health_check={"type": "tcp"}, sorry_server=sorry)
     assert transit(wanted)[0] == "ip saddr { 198.51.100.11, 198.51.100.99 } accept"
-    found = build(wanted, directors=1).director("lb1", "eth0")["openings"]
+    found = support.director(build(wanted, directors=1), "lb1", **ETH0)["openings"]
     assert found == {
         "input": ["ip daddr 192.0.2.10 tcp dport 80 accept"],
         "forward": ["ip saddr 198.51.100.11 tcp sport 80 accept", "ip saddr 198.51.100.99 tcp sport 8081 accept"],
@@ -128,21 +137,22 @@ def test_connections_are_tracked_for_who_sends_everything_through_the_directors(
 def test_a_host_that_forwards_anyway_has_to_say_what() -> None:
     forwards = {"net.ipv4.ip_forward": 1}
     with pytest.raises(ModelError) as caught:
-        transit(nat(), extra_sysctls=forwards)
+        transit(nat(), director_sysctls=forwards)
     assert str(caught.value) == (
         "director_transit: is missing: director_sysctls switches net.ipv4.ip_forward on, so say whether this director "
         "forwards packets that belong to no service (true) or drops them (false)"
     )
-    assert transit(nat(), extra_sysctls=forwards, transit=False) == transit(nat())
-    assert transit(nat(), extra_sysctls={"net.ipv4.ip_forward": 0, "net.ipv6.conf.all.forwarding": 1}) == transit(nat())
-    assert transit(service(), extra_sysctls=forwards) == []
+    assert transit(nat(), director_sysctls=forwards, director_transit=False) == transit(nat())
+    others = {"net.ipv4.ip_forward": 0, "net.ipv6.conf.all.forwarding": 1}
+    assert transit(nat(), director_sysctls=others) == transit(nat())
+    assert transit(service(), director_sysctls=forwards) == []
     cluster = build(nat(), directors=1)
-    assert cluster.director("lb1", "eth0")["undecided_forwarding"] == ["ipv4"]
-    assert cluster.director("lb1", "eth0", transit=False)["undecided_forwarding"] == []
+    assert support.director(cluster, "lb1", **ETH0)["undecided_forwarding"] == ["ipv4"]
+    assert support.director(cluster, "lb1", **ETH0, director_transit=False)["undecided_forwarding"] == []
 
 
 def sync(directors: int = 3, **settings: Any) -> tuple[list[str], object]:
-    found = build(service(), directors=directors).director("lb1", "eth0", **settings)
+    found = support.director(build(service(), directors=directors), "lb1", **ETH0, **settings)
     return chain(found["nftables"], "sync_guard"), found["sync_source"]
 
 
@@ -154,20 +164,21 @@ def test_synchronisation_is_from_the_other_directors() -> None:
         {"interface": "eth0", "from": ["192.0.2.2"]},
     )
     given = ["198.51.100.2", "198.51.100.3"]
-    assert sync(sync_senders=given) == (
+    assert sync(director_sync_senders=given) == (
         [elsewhere, f"{ours} ip saddr != {{ 198.51.100.2, 198.51.100.3 }} drop"],
         {"interface": "eth0", "from": given},
     )
     # on another link the inventory does not know who has which address
-    assert sync(sync_interface="eth1") == ([f'{ours} iifname != "eth1" drop'], {})
-    assert sync(sync_interface="eth1", sync_senders=given)[1] == {"interface": "eth1", "from": given}
-    assert sync(sync_daemon=False) == sync(directors=1) == ([], {})
+    assert sync(director_sync_interface="eth1") == ([f'{ours} iifname != "eth1" drop'], {})
+    assert sync(director_sync_interface="eth1", director_sync_senders=given)[1] == {"interface": "eth1", "from": given}
+    assert sync(director_sync_daemon=False) == sync(directors=1) == ([], {})
 
 
 def test_synchronisation_over_ipv6_and_more_ports() -> None:
     group = {"group": "ff02::81", "port": 9000}
-    assert sync(sync_daemon=group) == (['ip6 daddr ff02::81 udp dport 9000 iifname != "eth0" drop'], {})
-    assert sync(sync_daemon=group, sync_senders="fe80::2", extra_sysctls={"net.ipv4.vs.sync_ports": 4}) == (
+    ports = {"net.ipv4.vs.sync_ports": 4}
+    assert sync(director_sync_daemon=group) == (['ip6 daddr ff02::81 udp dport 9000 iifname != "eth0" drop'], {})
+    assert sync(director_sync_daemon=group, director_sync_senders="fe80::2", director_sysctls=ports) == (
         [
             'ip6 daddr ff02::81 udp dport 9000-9003 iifname != "eth0" drop',
             "ip6 daddr ff02::81 udp dport 9000-9003 ip6 saddr != fe80::2 drop",
@@ -179,7 +190,7 @@ def test_synchronisation_over_ipv6_and_more_ports() -> None:
 def test_an_address_that_the_inventory_lacks_is_not_guessed() -> None:
     six = {"lvs_address": "2001:db8::3"}
     web = service(address="2001:db8::10")
-    found = build(web, lb2=six).director("lb1", "eth0")
+    found = support.director(build(web, lb2=six), "lb1", **ETH0)
     assert chain(found["nftables"], "sync_guard") == ['ip daddr 224.0.0.81 udp dport 8848 iifname != "eth0" drop']
     assert found["sync_source"] == {}
 
@@ -192,7 +203,7 @@ def tunnels(
     *services: dict[str, Any], variables: dict[str, Any] | None = None, **settings: Any
 ) -> tuple[list[str], list[str]]:
     """The rules for the packets that come to rs1, and those for what comes out of them, with the sets written out."""
-    rules = str(build(*services, **(variables or {})).real_server("rs1", **settings)["nftables"])
+    rules = str(support.real_server(build(*services, **(variables or {})), "rs1", **settings)["nftables"])
     for name, elements in re.findall(r"set (\w+) \{\n +type \w+\n(?: +elements = (\{.*\})\n)?\}", rules):
         rules = rules.replace(f"@{name}", elements or "{ }")
     return chain(rules, "tunnel_senders"), chain(rules, "tunnel_content")
@@ -209,7 +220,7 @@ def test_tunnels_are_from_directors_and_for_vips() -> None:
         ['iifname "lvs-*" ip daddr != { 192.0.2.9, 192.0.2.10 } drop', inner[1]],
     )
     assert tunnels(tun(real_servers=[{"host": "rs2"}])) == tunnels(service()) == ([], [])
-    assert tunnels(tun(), tunnel_guard="no") == ([], [])
+    assert tunnels(tun(), real_server_tunnel_guard="no") == ([], [])
 
 
 def test_a_tunnel_of_the_other_family() -> None:
@@ -233,14 +244,14 @@ def test_marks_of_others_leave_the_destination_open() -> None:
 def test_directors_say_where_tunnels_come_from() -> None:
     wanted = tun(real_servers=[{"group": "real_servers"}, {"address": "198.51.100.99"}])
     cluster = build(wanted, tun(name="b", port=81), lb1={"lvs_tunnel_sources": "203.0.113.2"})
-    assert cluster.director("lb1", "eth0")["route_sources"] == [
+    assert support.director(cluster, "lb1", **ETH0)["route_sources"] == [
         {"to": "198.51.100.11", "from": ["192.0.2.2", "203.0.113.2"]},
         {"to": "198.51.100.12", "from": ["192.0.2.2", "203.0.113.2"]},
     ]
-    assert build(wanted, rs1={"real_server_tunnel_guard": False}).director("lb2", "eth0")["route_sources"] == [
+    assert support.director(build(wanted, rs1={"real_server_tunnel_guard": False}), "lb2", **ETH0)["route_sources"] == [
         {"to": "198.51.100.12", "from": ["192.0.2.3"]}
     ]
-    assert build(service(forward_method="nat"), directors=1).director("lb1", "eth0")["route_sources"] == []
+    assert support.director(build(service(forward_method="nat"), directors=1), "lb1", **ETH0)["route_sources"] == []
 
 
 @pytest.mark.parametrize(
@@ -271,47 +282,50 @@ def test_directors_say_where_tunnels_come_from() -> None:
 def test_directors_whose_tunnels_nobody_would_know(director: dict[str, Any], message: str) -> None:
     cluster = build(tun(), directors=1, lb1=director)
     with pytest.raises(ModelError) as caught:
-        cluster.real_server("rs1")
+        support.real_server(cluster, "rs1")
     assert str(caught.value) == message
-    assert cluster.real_server("rs1", tunnel_guard=False)["tunnels"]
+    assert support.real_server(cluster, "rs1", real_server_tunnel_guard=False)["tunnels"]
 
 
 def test_the_guard_of_tunnels_is_yes_or_no() -> None:
     with pytest.raises(ModelError) as caught:
-        build(tun()).real_server("rs1", tunnel_guard="maybe")
+        support.real_server(build(tun()), "rs1", real_server_tunnel_guard="maybe")
     assert str(caught.value) == "real_server_tunnel_guard: 'maybe' is neither true nor false"
 
 
 def test_the_flood_defence_is_on_and_can_be_off() -> None:
-    found: Any = build(service()).director("lb1", "eth0")
+    found: Any = support.director(build(service()), "lb1", **ETH0)
     assert {key: value for key, value in found["sysctls"].items() if "drop" in key} == {
         "net.ipv4.vs.drop_entry": 1,
         "net.ipv4.vs.drop_packet": 1,
     }
     assert found["defence_threshold"] is True
-    found = build(service()).director("lb1", "eth0", flood_defence=False)
+    found = support.director(build(service()), "lb1", **ETH0, director_flood_defence=False)
     assert not [key for key in found["sysctls"] if "drop" in key]
     assert found["defence_threshold"] is False
     own = {"net.ipv4.vs.drop_packet": 0}
-    assert build(service()).director("lb1", "eth0", extra_sysctls=own)["sysctls"] == {**found["sysctls"], **own} | {
-        "net.ipv4.vs.drop_entry": 1
-    }
+    assert support.director(build(service()), "lb1", **ETH0, director_sysctls=own)["sysctls"] == {
+        **found["sysctls"],
+        **own,
+    } | {"net.ipv4.vs.drop_entry": 1}
 
 
 SHORT = {"director_timeouts": {"tcp": 60}}
 
 
 def test_timeouts_are_the_same_on_all_directors() -> None:
-    assert build(service()).director("lb1", "eth0")["timeouts"] == {}
-    assert build(service()).director("lb1", "eth0", timeouts={"udp": "30", "tcp": 900})["timeouts"] == {
+    assert support.director(build(service()), "lb1", **ETH0)["timeouts"] == {}
+    assert support.director(build(service()), "lb1", **ETH0, director_timeouts={"udp": "30", "tcp": 900})[
+        "timeouts"
+    ] == {
         "tcp": 900,
         "udp": 30,
     }
     same = build(service(), lb1=SHORT, lb2={"director_timeouts": {"tcp": "60"}})
-    assert same.director("lb1", "eth0", timeouts={"tcp": 60})["timeouts"] == {"tcp": 60}
+    assert support.director(same, "lb1", **ETH0, director_timeouts={"tcp": 60})["timeouts"] == {"tcp": 60}
     for others, shown in (({}, "not given"), ({"director_timeouts": {"tcp": 60, "udp": 5}}, "{tcp: 60, udp: 5}")):
         with pytest.raises(ModelError) as caught:
-            build(service(), lb1=SHORT, lb2=others).director("lb1", "eth0", timeouts={"tcp": 60})
+            support.director(build(service(), lb1=SHORT, lb2=others), "lb1", **ETH0, director_timeouts={"tcp": 60})
         assert str(caught.value) == (
             f"director_timeouts: is {{tcp: 60}} on lb1 and {shown} on lb2, but has to be the same on all directors"
         )
@@ -319,8 +333,9 @@ def test_timeouts_are_the_same_on_all_directors() -> None:
 
 @pytest.mark.parametrize(("method", "value"), [("dr", 3), ("tun", 3), ("fullnat", None)])
 def test_ports_that_clients_use_again_are_scheduled_anew(method: str, value: int | None) -> None:
-    director = build(service(forward_method=method)).director("lb1", "eth0", transit=False)
+    director = support.director(build(service(forward_method=method)), "lb1", **ETH0, director_transit=False)
     sysctls: Any = director["sysctls"]
     assert sysctls.get("net.ipv4.vs.conn_reuse_mode") == value
-    extra = build(service()).director("lb1", "eth0", extra_sysctls={"net.ipv4.vs.conn_reuse_mode": 0})["sysctls"]
-    assert extra["net.ipv4.vs.conn_reuse_mode"] == 0  # type: ignore[index]
+    own = {"net.ipv4.vs.conn_reuse_mode": 0}
+    extra = support.director(build(service()), "lb1", **ETH0, director_sysctls=own)["sysctls"]
+    assert extra["net.ipv4.vs.conn_reuse_mode"] == 0

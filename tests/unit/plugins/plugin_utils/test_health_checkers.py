@@ -17,10 +17,11 @@ import yaml
 
 from ansible_collections.lvs.cluster.plugins.module_utils._host import director_state
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import arguments, health_state, persist, plan, rules
-from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import Cluster, build_cluster
-from ansible_collections.lvs.cluster.plugins.plugin_utils.health_checkers import program
-from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import ModelError
-from ansible_collections.lvs.cluster.plugins.plugin_utils.table import table_entries
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import Cluster, build_cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.ipvs_entries import table_entries
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import ModelError
+from ansible_collections.lvs.cluster.plugins.plugin_utils._render.unit_files import program
+from ansible_collections.lvs.cluster.tests.unit.plugins.plugin_utils import support
 
 ROLE = Path(__file__).resolve().parents[4] / "roles" / "director"
 CASE = Path(__file__).parent / "cases" / "mon"
@@ -34,11 +35,16 @@ def cluster() -> Cluster:
 
 
 def director(**settings: Any) -> dict[str, Any]:
-    return cluster().director("lb1", "eth1", nat_gateway="192.0.2.1", **settings)
+    return support.director(cluster(), "lb1", lvs_nat_gateway="192.0.2.1", **settings)
+
+
+def files_of(checker: str) -> dict[str, str]:
+    given = director(director_health_checker=checker)["health_checker"]
+    return {file["path"]: file["content"] for file in given["files"]}
 
 
 def files_of_mon() -> dict[str, str]:
-    return {file["path"]: file["content"] for file in director(health_checker="mon")["health_checker"]["files"]}
+    return files_of("mon")
 
 
 def test_mon_has_the_table_that_the_role_would_make() -> None:
@@ -49,7 +55,7 @@ def test_mon_has_the_table_that_the_role_would_make() -> None:
     ]
     expected = plan.plan({}, arguments.services(table_entries(unchecked))).predicted
     assert rules.render(plan.plan({}, patches).predicted) == rules.render(expected)
-    given = director(health_checker="mon")
+    given = director(director_health_checker="mon")
     assert given["services"] == []
     assert len(given["owned_elsewhere"]) == len(patches)
 
@@ -67,20 +73,20 @@ def test_mon_watches_each_real_server_by_another_name() -> None:
 @pytest.mark.parametrize("checker", ["ldirectord", "mon"])
 def test_keepalived_is_left_the_vips(checker: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(f"{__name__}.CASE", CASE.with_name(checker))
-    given = director(health_checker=checker)
+    given = director(director_health_checker=checker)
     assert "virtual_server" not in given["keepalived"]
     assert "virtual_ipaddress" in given["keepalived"]
     assert given["drain_files"]  # their directory is for all of them
 
 
 def test_only_who_changes_the_user_needs_one() -> None:
-    assert director(health_checker="mon")["script_user"] == ""
+    assert director(director_health_checker="mon")["script_user"] == ""
 
 
 @pytest.mark.parametrize("name", ["monit", "", None, 1, ["mon"]])
 def test_nobody_else(name: object) -> None:
     with pytest.raises(ModelError, match=r"^director_health_checker: .* is no health checker"):
-        director(health_checker=name)
+        director(director_health_checker=name)
 
 
 def test_a_command_is_not_a_shell_s() -> None:
@@ -97,7 +103,7 @@ def test_the_role_removes_all_that_it_has_given(checker: str, monkeypatch: pytes
     monkeypatch.setattr(f"{__name__}.CASE", CASE.with_name(checker))
     variables = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())
     removed = variables["director_checkers"][checker]["files"]
-    given = [file["path"] for file in director(health_checker=checker)["health_checker"]["files"]]
+    given = [file["path"] for file in director(director_health_checker=checker)["health_checker"]["files"]]
     assert not [path for path in given if path not in removed and str(Path(path).parent) not in removed]
 
 
@@ -107,8 +113,7 @@ def test_the_units_of_the_role_are_known_again(monkeypatch: pytest.MonkeyPatch) 
     units = {"lvs-cluster-addresses": pair_without_checker(monkeypatch)["addresses_unit"]}
     for name in ("ldirectord", "mon"):
         monkeypatch.setattr(f"{__name__}.CASE", CASE.with_name(name))
-        files = {file["path"]: file["content"] for file in director(health_checker=name)["health_checker"]["files"]}
-        units[name] = files[f"/etc/systemd/system/{name}.service"]
+        units[name] = files_of(name)[f"/etc/systemd/system/{name}.service"]
     for name in director_state.UNITS:
         assert director_state.is_our_unit(units[name]), name
     # Debian's own, in usr/lib/systemd/system/ldirectord.service.
@@ -119,7 +124,7 @@ def test_the_units_of_the_role_are_known_again(monkeypatch: pytest.MonkeyPatch) 
 def pair_without_checker(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setattr(f"{__name__}.CASE", CASE.with_name("dr_two_directors"))
     (name, *_others) = yaml.safe_load((CASE / "inventory.yml").read_text())["groups"]["directors"]
-    return cluster().director(name, "eth1", nat_gateway="192.0.2.1")
+    return support.director(cluster(), name, lvs_nat_gateway="192.0.2.1")
 
 
 def test_what_applies_mons_results_is_the_program_that_is_there() -> None:
@@ -142,7 +147,7 @@ def test_mon_has_no_capability_where_nothing_is_pinged() -> None:
     services = yaml.safe_load((CASE / "description.yml").read_text())
     asked = [service for service in services if service.get("health_check", {}).get("type") != "ping"]
     model = build_cluster(asked, inventory["groups"], inventory["hostvars"])
-    given: dict[str, Any] = model.director("lb1", "eth1", nat_gateway="192.0.2.1", health_checker="mon")
+    given: dict[str, Any] = support.director(model, "lb1", lvs_nat_gateway="192.0.2.1", director_health_checker="mon")
     (text,) = [file["content"] for file in given["health_checker"]["files"] if file["path"].endswith("/mon.service")]
     assert "\nCapabilityBoundingSet=\n" in text
     assert "AmbientCapabilities" not in text
@@ -178,7 +183,7 @@ def test_only_who_has_to_reads_commands_and_paths(checker: str, group: str, monk
     monkeypatch.setattr(f"{__name__}.CASE", CASE.with_name(checker))
     modes = {
         file["path"]: (file["mode"], file["group"])
-        for file in director(health_checker=checker)["health_checker"]["files"]
+        for file in director(director_health_checker=checker)["health_checker"]["files"]
     }
     units = {path: mode for path, mode in modes.items() if path.startswith("/etc/systemd/system/")}
     assert set(units.values()) == {("0644", "root")}

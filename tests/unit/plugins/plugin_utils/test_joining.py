@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.plugin_utils.joining import Order, order, read
-from ansible_collections.lvs.cluster.plugins.plugin_utils.reports import ReportError
+from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.reports import ReportError
+from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.run_order import Order, order, read
 
 VIPS = ["192.0.2.10"]
 SERVERS = ["192.0.2.11", "192.0.2.12"]

@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.lvs.cluster.plugins.module_utils._host.director_state import written_services
-from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import build_cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import build_cluster
+from ansible_collections.lvs.cluster.tests.unit.plugins.plugin_utils import support
 
 CASES = Path(__file__).parent / "cases"
 LINE = re.compile(r"(    )*(\S.*)?")
@@ -33,8 +34,8 @@ def shuffled(draw: st.DrawFn, value: Any, ordered: bool = True) -> Any:
 
 def texts(description: Any, inventory: dict[str, Any]) -> dict[str, Any]:
     cluster = build_cluster(description, inventory["groups"], inventory["hostvars"])
-    own = inventory.get("settings", {"interface": "eth1"})
-    return {host: cluster.director(host, **own)["keepalived"] for host in inventory["groups"]["directors"]}
+    own = inventory.get("settings", {})
+    return {host: support.director(cluster, host, **own)["keepalived"] for host in inventory["groups"]["directors"]}
 
 
 def load(case: str) -> tuple[Any, dict[str, Any]]:
@@ -99,21 +100,23 @@ def test_a_weight_that_is_drained_becomes_nothing() -> None:
 def test_one_director_has_nobody_to_synchronise_with() -> None:
     description, inventory = load("dr_minimal")
     cluster = build_cluster(description, inventory["groups"], inventory["hostvars"])
-    plain = cluster.director("lb1", "eth1")
-    wanted = cluster.director("lb1", "eth1", preempt=False, sync_daemon={"id": 5}, sync_interface="eth2")
+    plain = support.director(cluster, "lb1")
+    wanted = support.director(
+        cluster, "lb1", director_preempt=False, director_sync_daemon={"id": 5}, director_sync_interface="eth2"
+    )
     assert wanted == plain
 
 
 WATCH: dict[str, Any] = {
-    "track_interfaces": ["eth2"],
-    "track_scripts": [{"name": "uplink", "command": "/bin/true", "weight": -20}],
+    "director_track_interfaces": ["eth2"],
+    "director_track_scripts": [{"name": "uplink", "command": "/bin/true", "weight": -20}],
 }
 
 
 def test_one_director_has_nobody_to_hand_over_to() -> None:
     description, inventory = load("dr_minimal")
     cluster = build_cluster(description, inventory["groups"], inventory["hostvars"])
-    assert cluster.director("lb1", "eth1", **WATCH) == cluster.director("lb1", "eth1")
+    assert support.director(cluster, "lb1", **WATCH) == support.director(cluster, "lb1")
 
 
 def test_directors_without_vips_have_nothing_to_hand_over() -> None:
@@ -121,13 +124,13 @@ def test_directors_without_vips_have_nothing_to_hand_over() -> None:
     marked = {key: value for key, value in description[0].items() if key not in ("address", "port")}
     cluster = build_cluster([{**marked, "fwmark": 5, "family": "ipv4"}], inventory["groups"], inventory["hostvars"])
     assert cluster.vips() == []
-    assert cluster.director("lb1", "eth1", **WATCH) == cluster.director("lb1", "eth1")
+    assert support.director(cluster, "lb1", **WATCH) == support.director(cluster, "lb1")
 
 
 def test_an_instance_watches_where_there_is_no_group() -> None:
     description, inventory = load("pair_without_preemption")
     cluster = build_cluster(description, inventory["groups"], inventory["hostvars"])
-    found = cluster.director("lb1", "eth1", sync_daemon=False, script_user="watcher", **WATCH)
+    found = support.director(cluster, "lb1", director_sync_daemon=False, director_script_user="watcher", **WATCH)
     assert found["interfaces"] == ["eth1", "eth2"]
     assert found["script_user"] == "watcher"
     text = str(found["keepalived"])
@@ -147,7 +150,7 @@ def test_an_instance_watches_where_there_is_no_group() -> None:
 def test_another_health_checker_leaves_the_watching_to_keepalived() -> None:
     description, inventory = load("pair_without_preemption")
     cluster = build_cluster(description, inventory["groups"], inventory["hostvars"])
-    found = cluster.director("lb1", "eth1", sync_daemon=False, health_checker="mon", **WATCH)
+    found = support.director(cluster, "lb1", director_sync_daemon=False, director_health_checker="mon", **WATCH)
     assert found["script_user"] == "keepalived_script"
     assert "    script_user keepalived_script\n" in str(found["keepalived"])
 

@@ -9,14 +9,15 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import Cluster, build_cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import Cluster, build_cluster
+from ansible_collections.lvs.cluster.tests.unit.plugins.plugin_utils import support
 
 Build = Callable[[object], Cluster]
 Takes = Callable[[dict[str, Any]], None]
 
 
 def director(cluster: Cluster) -> dict[str, Any]:
-    return cluster.director("lb1", "eth1")
+    return support.director(cluster, "lb1")
 
 
 class TestForwarding:
@@ -33,7 +34,7 @@ class TestForwarding:
         assert model["sysctls"]["net.ipv4.conf.all.send_redirects"] == 0
         assert "net.ipv4.vs.conntrack" not in model["sysctls"]
         assert model["sysctls"]["net.ipv4.conf.eth1.send_redirects"] == 0, "the greater of all and the interface counts"
-        assert cluster.real_server("rs9") == {
+        assert support.real_server(cluster, "rs9") == {
             "vips": [],  # with nat the VIP is the director's alone
             "return_route": {
                 "gateways": ["192.0.2.2"],
@@ -53,7 +54,7 @@ class TestForwarding:
         model = director(cluster)
         takes(model)
         assert "ip_vs_ftp" in model["kernel_modules"]
-        routes: Any = cluster.real_server("rs9")["return_route"]
+        routes: Any = support.real_server(cluster, "rs9")["return_route"]
         assert routes["services"] == [{"address": "192.0.2.9", "protocol": "tcp", "port": 0}]
 
     def test_fullnat_is_nat_to_the_kernel(self, build: Build, takes: Takes) -> None:
@@ -79,7 +80,7 @@ class TestForwarding:
         assert model["services"][0]["real_servers"][0]["tunnel_port"] == 6080
         assert model["services"][0]["real_servers"][0]["tunnel_checksum"] == "csum"
         assert "net.ipv4.ip_forward" not in model["sysctls"]
-        assert cluster.real_server("rs1")["vips"] == ["2001:db8::10"]
+        assert support.real_server(cluster, "rs1")["vips"] == ["2001:db8::10"]
 
     def test_fwmark(self, build: Build, takes: Takes) -> None:
         servers = [{"group": "web"}]
@@ -121,7 +122,7 @@ def test_the_whole_cluster(build: Build) -> None:
         "rs1": {"vips": ["192.0.2.10"]},
     }
     assert whole["real_servers"] == {
-        host: {"vips": cluster.real_server(host)["vips"]} for host in ("rs1", "rs2", "rs9")
+        host: {"vips": support.real_server(cluster, host)["vips"]} for host in ("rs1", "rs2", "rs9")
     }
 
 
@@ -158,7 +159,7 @@ def test_hosts_are_looked_up_once_and_only_when_needed(inventory: dict[str, Any]
         {"name": f"s{port}", "address": "192.0.2.10", "port": port, "real_servers": [{"group": "web"}]}
         for port in range(1, 20)
     ]
-    build_cluster(services, inventory["groups"], hostvars).director("lb1", "eth1")
+    support.director(build_cluster(services, inventory["groups"], hostvars), "lb1")
     assert sorted(hostvars.asked) == ["lb1", "rs1", "rs2"]
 
 

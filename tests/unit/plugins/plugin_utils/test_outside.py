@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.plugin_utils.deviations import deviations
-from ansible_collections.lvs.cluster.plugins.plugin_utils.outside import Probe, owner_problems, vip_problems
+from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.deviations import deviations
+from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.vip_owners import Probe, owner_problems, vip_problems
 
 VIP, VIP6 = "192.0.2.10", "2001:db8::10"
 QUIET = {"all": 1, "eth1": 0}

@@ -5,40 +5,50 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.plugin_utils.health_checkers import CHECKERS
-from ansible_collections.lvs.cluster.plugins.plugin_utils.packages import director_packages, real_server_packages
-from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import ModelError, Problems
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import Cluster, build_cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.requirements import (
+    director_packages,
+    real_server_packages,
+)
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import CHECKERS
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import ModelError
+from ansible_collections.lvs.cluster.tests.unit.plugins.plugin_utils import support
+
+
+@pytest.fixture
+def cluster() -> Cluster:
+    hosts = {"lb1": {"lvs_address": "192.0.2.2"}, "rs1": {"lvs_address": "192.0.2.11"}}
+    tunnel: dict[str, Any] = {"name": "web", "address": "192.0.2.10", "port": 80, "forward_method": "tun"}
+    services = [{**tunnel, "real_servers": [{"host": "rs1"}]}]
+    return build_cluster(services, {"directors": ["lb1"], "real_servers": ["rs1"]}, hosts)
 
 
 @pytest.mark.parametrize("checker", CHECKERS)
-def test_a_director_takes_those_of_its_health_checker(checker: str) -> None:
-    problems = Problems()
-    names = director_packages(None, checker, problems)
+def test_a_director_takes_those_of_its_health_checker(checker: str, cluster: Cluster) -> None:
+    names = support.director(cluster, director_health_checker=checker)["packages"]
     assert {"keepalived", "python3-pyroute2", checker} <= set(names)
     assert len(names) == len(set(names))
-    problems.raise_any()
+    assert names == director_packages(checker)
 
 
-def test_a_real_server_takes_nftables_for_tunnels() -> None:
-    problems = Problems()
-    assert real_server_packages(None, False, problems) == ["python3-pyroute2"]
-    assert real_server_packages(None, True, problems) == ["python3-pyroute2", "nftables"]
-    problems.raise_any()
+def test_a_real_server_takes_nftables_for_tunnels(cluster: Cluster) -> None:
+    assert real_server_packages(False) == ["python3-pyroute2"]
+    assert support.real_server(cluster, "rs1")["packages"] == ["python3-pyroute2", "nftables"]
 
 
-def test_those_that_are_given_are_all() -> None:
-    problems = Problems()
-    assert director_packages(["keepalived=1:2.3.3-1"], "mon", problems) == ["keepalived=1:2.3.3-1"]
-    assert real_server_packages([], True, problems) == []
-    problems.raise_any()
+def test_those_that_are_given_are_all(cluster: Cluster) -> None:
+    given = ["keepalived=1:2.3.3-1"]
+    assert support.director(cluster, director_packages=given, director_health_checker="mon")["packages"] == given
+    assert support.real_server(cluster, "rs1", real_server_packages=[])["packages"] == []
 
 
 @pytest.mark.parametrize("given", ["keepalived", {"keepalived": 1}, 7, [7], [""], [" "], [None]])
-def test_what_is_no_list_of_names_is_refused(given: object) -> None:
-    problems = Problems()
-    director_packages(given, "keepalived", problems)
-    with pytest.raises(ModelError) as error:
-        problems.raise_any()
-    assert "director_packages: " in str(error.value)
+def test_what_is_no_list_of_names_is_refused(given: object, cluster: Cluster) -> None:
+    with pytest.raises(ModelError, match=r"^director_packages: "):
+        support.director(cluster, director_packages=given)
+    with pytest.raises(ModelError, match=r"^real_server_packages: "):
+        support.real_server(cluster, "rs1", real_server_packages=given)

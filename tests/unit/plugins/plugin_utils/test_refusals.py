@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import Cluster, build_cluster
-from ansible_collections.lvs.cluster.plugins.plugin_utils.description import KEYS
-from ansible_collections.lvs.cluster.plugins.plugin_utils.problems import ModelError
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import Cluster, build_cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import ModelError
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.service_reader import KEYS
+from ansible_collections.lvs.cluster.tests.unit.plugins.plugin_utils import support
 
 Build = Callable[[object], Cluster]
 
@@ -517,8 +518,8 @@ def test_gateways_that_are_none(gateway: object, says: str) -> None:
     hostvars = {host: {"lvs_address": address} for host, address in addresses.items()}
     cluster = build_cluster([nat()], groups, hostvars)
     for expand in (
-        lambda: cluster.director("lb1", "eth1", nat_gateway=gateway),
-        lambda: cluster.real_server("rs1", gateway),
+        lambda: support.director(cluster, "lb1", lvs_nat_gateway=gateway),
+        lambda: support.real_server(cluster, "rs1", lvs_nat_gateway=gateway),
     ):
         with pytest.raises(ModelError) as caught:
             expand()
@@ -570,9 +571,9 @@ def test_return_traffic_that_cannot_be(traffic: str, method: str, says: str) -> 
     groups = {"directors": ["lb1"], "real_servers": ["rs1"], "web": ["rs1"]}
     hostvars = {"lb1": {"lvs_address": "192.0.2.2"}, "rs1": {"lvs_address": "192.0.2.101"}}
     cluster = build_cluster([service(forward_method=method)], groups, hostvars)
-    cluster.real_server("rs1", None)
+    support.real_server(cluster, "rs1", lvs_nat_gateway=None)
     with pytest.raises(ModelError) as caught:
-        cluster.real_server("rs1", None, return_traffic=traffic)
+        support.real_server(cluster, "rs1", lvs_nat_gateway=None, real_server_return_traffic=traffic)
     assert str(caught.value).startswith(says)
 
 
@@ -750,20 +751,20 @@ def test_host_addresses(inventory: dict[str, Any], variables: object, message: s
             {"track_scripts": [{"name": "up", "command": "/bin/true"}] * 2},
             "director_track_scripts: 'up' is there twice",
         ),
-        ("lb1", {"extra_sysctls": "x=1"}, "director_sysctls: 'x=1' is not a mapping of sysctl keys and values"),
-        ("lb1", {"extra_sysctls": {"ip_forward": 1}}, "director_sysctls: 'ip_forward' is not the name of a sysctl"),
-        ("lb1", {"extra_sysctls": {5: 1}}, "director_sysctls: 5 is not the name of a sysctl"),
+        ("lb1", {"sysctls": "x=1"}, "director_sysctls: 'x=1' is not a mapping of sysctl keys and values"),
+        ("lb1", {"sysctls": {"ip_forward": 1}}, "director_sysctls: 'ip_forward' is not the name of a sysctl"),
+        ("lb1", {"sysctls": {5: 1}}, "director_sysctls: 5 is not the name of a sysctl"),
         (
             "lb1",
-            {"extra_sysctls": {"a.b": 1, "a/b": 2}},
+            {"sysctls": {"a.b": 1, "a/b": 2}},
             "director_sysctls: a.b: is there twice, the second time as",
         ),
-        ("lb1", {"extra_sysctls": {"a.b": [1]}}, "director_sysctls: a.b: [1] is neither an integer nor a line of text"),
+        ("lb1", {"sysctls": {"a.b": [1]}}, "director_sysctls: a.b: [1] is neither an integer nor a line of text"),
     ],
 )
 def test_director_settings(build: Build, host: str, settings: dict[str, object], message: str) -> None:
     with pytest.raises(ModelError) as caught:
-        build([service()]).director(host, **{"interface": "eth1", **settings})
+        support.director(build([service()]), host, **{f"director_{name}": value for name, value in settings.items()})
     assert caught.value.problems[0].startswith(message)
 
 
@@ -777,9 +778,11 @@ def test_director_settings(build: Build, host: str, settings: dict[str, object],
 )
 def test_script_users(build: Build, user: object, message: str) -> None:
     with pytest.raises(ModelError) as caught:
-        build([check("misc", command="/bin/true")]).director("lb1", "eth1", script_user=user)
+        support.director(build([check("misc", command="/bin/true")]), "lb1", director_script_user=user)
     assert str(caught.value) == message
-    assert build([service()]).director("lb1", "eth1", script_user=user)["script_user"] == "", "nobody asks for one"
+    assert support.director(build([service()]), "lb1", director_script_user=user)["script_user"] == "", (
+        "nobody asks for one"
+    )
 
 
 def test_no_synchronisation_across_families() -> None:
@@ -788,19 +791,19 @@ def test_no_synchronisation_across_families() -> None:
     hostvars = {host: {"lvs_address": address} for host, address in addresses.items()}
     cluster = build_cluster([tun()], groups, hostvars)
     with pytest.raises(ModelError) as caught:
-        cluster.director("lb1", "eth1")
+        support.director(cluster, "lb1")
     assert str(caught.value) == (
         "director_sync_daemon: cannot run while service web (ipv4) has the real server 2001:db8::1: "
         "the kernel does not synchronise across families (set it to false)"
     )
-    assert cluster.director("lb1", "eth1", sync_daemon=False)["vips"]
+    assert support.director(cluster, "lb1", director_sync_daemon=False)["vips"]
 
 
 def test_directors_with_peers_need_addresses() -> None:
     groups = {"directors": ["lb1", "lb2"], "real_servers": ["rs1"]}
     hostvars = {"lb1": {"lvs_address": "192.0.2.2"}, "rs1": {"lvs_address": ["192.0.2.4", "2001:db8::4"]}}
     cluster = build_cluster([service(address="2001:db8::10", real_servers=[{"host": "rs1"}])], groups, hostvars)
-    for ask in (cluster.as_dict, lambda: cluster.director("lb1", "eth1")):
+    for ask in (cluster.as_dict, lambda: support.director(cluster, "lb1")):
         with pytest.raises(ModelError) as caught:
             ask()
         assert caught.value.problems == (
@@ -811,11 +814,11 @@ def test_directors_with_peers_need_addresses() -> None:
 
 def test_groups_that_are_missing(build: Build) -> None:
     with pytest.raises(ModelError, match="host db1: is not in the inventory group 'real_servers'"):
-        build([service()]).real_server("db1")
+        support.real_server(build([service()]), "db1")
     with pytest.raises(ModelError, match="group directors: there is no inventory group 'directors'"):
-        build_cluster([], {"all": []}, {}).director("lb1", "eth1")
+        support.director(build_cluster([], {"all": []}, {}), "lb1")
     with pytest.raises(ModelError, match="group real_servers: the inventory group 'real_servers' has no hosts"):
-        build_cluster([], {"real_servers": []}, {}).real_server("rs1")
+        support.real_server(build_cluster([], {"real_servers": []}, {}), "rs1")
     with pytest.raises(ModelError, match="groups: null is not a mapping"):
         build_cluster([], None, {})
     with pytest.raises(ModelError, match="hostvars: 5 is not a mapping"):
@@ -840,4 +843,4 @@ def test_names_that_are_addresses() -> None:
     groups = {"directors": ["2001:db8::2"], "real_servers": ["192.0.2.11", "RS_2.example-net"]}
     hostvars = {"192.0.2.11": {"lvs_address": "192.0.2.11"}, "RS_2.example-net": {"lvs_address": "192.0.2.12"}}
     cluster = build_cluster([service(real_servers=[{"group": "real_servers"}])], groups, hostvars)
-    assert "router_id 2001:db8::2\n" in str(cluster.director("2001:db8::2", "eth1")["keepalived"])
+    assert "router_id 2001:db8::2\n" in str(support.director(cluster, "2001:db8::2")["keepalived"])

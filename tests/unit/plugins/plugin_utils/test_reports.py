@@ -6,18 +6,19 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any
 
 import pytest
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.lvs.cluster.plugins.filter.deviations import deviations
-from ansible_collections.lvs.cluster.plugins.filter.held_vips import FilterModule, held_vips
-from ansible_collections.lvs.cluster.plugins.filter.owner_problems import owner_problems
-from ansible_collections.lvs.cluster.plugins.filter.table_problems import table_problems
-from ansible_collections.lvs.cluster.plugins.filter.vip_problems import vip_problems
 from ansible_collections.lvs.cluster.plugins.module_utils._host.director_state import written_services
-from ansible_collections.lvs.cluster.plugins.plugin_utils import reports
+from ansible_collections.lvs.cluster.plugins.plugin_utils._verify import reports
+from ansible_collections.lvs.cluster.tests.unit.plugins.filter.support import internal
+
+deviations, held_vips, owner_problems, table_problems, vip_problems = (
+    partial(internal, name) for name in ("deviations", "held_vips", "owner_problems", "table_problems", "vip_problems")
+)
 
 VIPS = ["192.0.2.10", "192.0.2.9"]
 PROBE: dict[str, Any] = {
@@ -39,7 +40,6 @@ def seconds(function: Any, *arguments: Any) -> float:
 
 
 def test_vips_that_are_held() -> None:
-    assert FilterModule().filters() == {"held_vips": held_vips}
     assert held_vips({"held": ["192.0.2.9", "192.0.2.10", "192.0.2.9"]}, VIPS, "lb1") == VIPS
     assert held_vips({"held": []}, VIPS, "lb1") == []
 

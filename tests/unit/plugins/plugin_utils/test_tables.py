@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.plugin_utils.tables import table_problems
+from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.balance import table_problems
 
 WEB = {"name": "web", "address": "192.0.2.10", "port": 80, "protocol": "tcp"}
 SIX = {"name": "six", "address": "2001:db8::10", "port": 80, "protocol": "tcp"}

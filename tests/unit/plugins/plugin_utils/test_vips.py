@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import build_cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import build_cluster
+from ansible_collections.lvs.cluster.tests.unit.plugins.plugin_utils import support
 
 GROUPS = {"directors": ["lb1", "lb2"], "real_servers": ["rs1"]}
 HOSTVARS = {
@@ -28,7 +29,7 @@ def service(vip: str, **more: object) -> dict[str, object]:
 
 
 def configured(services: list[dict[str, object]], **settings: Any) -> str:
-    text = build_cluster(services, GROUPS, HOSTVARS).director("lb1", "eth1", **settings)["keepalived"]
+    text = support.director(build_cluster(services, GROUPS, HOSTVARS), "lb1", **settings)["keepalived"]
     assert isinstance(text, str)
     return text
 
@@ -66,7 +67,7 @@ def test_no_vip_is_advertised() -> None:
 def test_the_gateway_of_nat_comes_and_goes_without_another_advert() -> None:
     plain = [service("192.0.2.10")]
     gateway = "203.0.113.1"
-    nat = configured([*plain, service("192.0.2.20", forward_method="nat")], nat_gateway=gateway)
+    nat = configured([*plain, service("192.0.2.20", forward_method="nat")], lvs_nat_gateway=gateway)
     assert inside(nat, "virtual_ipaddress") == inside(configured(plain), "virtual_ipaddress")
     assert f"{gateway}/32" in inside(nat, "virtual_ipaddress_excluded")
 

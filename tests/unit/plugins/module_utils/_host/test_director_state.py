@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 from ansible_collections.lvs.cluster.plugins.module_utils._host import director_state
 from ansible_collections.lvs.cluster.plugins.module_utils._host.director_state import Held
 from ansible_collections.lvs.cluster.plugins.module_utils._host.validate import parse_address
-from ansible_collections.lvs.cluster.plugins.plugin_utils import blocks, keepalived
-from ansible_collections.lvs.cluster.plugins.plugin_utils.cluster import build_cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster import pair
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import build_cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils._render import unit_files
+from ansible_collections.lvs.cluster.tests.unit.plugins.plugin_utils import support
 
 OWN = {"lb1": ["192.0.2.2", "2001:db8::2"], "lb2": ["192.0.2.3", "2001:db8::3"], "lb3": ["192.0.2.4", "2001:db8::4"]}
 VIPS = ("192.0.2.10", "2001:db8::10")
@@ -30,7 +32,7 @@ def model(*directors: str, vips: Sequence[str] = VIPS, **settings: Any) -> dict[
     ]
     hosts = {host: {"lvs_address": own} for host, own in OWN.items()}
     cluster = build_cluster(services, {"directors": list(directors), "real_servers": []}, hosts)
-    return cluster.director(directors[0], "eth1", **settings)
+    return support.director(cluster, directors[0], **settings)
 
 
 def wanted(*directors: str, **settings: Any) -> list[dict[str, Any]]:
@@ -70,8 +72,8 @@ def test_an_earlier_file_is_read_too() -> None:
 
 
 def test_what_both_sides_name() -> None:
-    assert blocks.HEADER.startswith(director_state.HEADER)
-    assert keepalived.HANDOVER_FILE == director_state.HANDOVER_FILE
+    assert unit_files.HEADER.startswith(director_state.HEADER)
+    assert pair.HANDOVER_FILE == director_state.HANDOVER_FILE
 
 
 @given(st.text(alphabet=" \n{}#vrp_instacelu0123456789.:/", max_size=300))
@@ -117,7 +119,7 @@ def test_nobody_is_lost() -> None:
         (before("lb1", "lb2"), False),
         (before("lb1", "lb3"), False),
         (before("lb1", "lb2", vips=VIPS[:1]), False),
-        (before("lb1", "lb2", virtual_router_id=7), False),
+        (before("lb1", "lb2", director_virtual_router_id=7), False),
     ],
     ids=["new", "was alone", "other adverts", "as it is to be", "other peers", "a family comes", "another id"],
 )

@@ -16,7 +16,7 @@ from ansible_collections.lvs.cluster.plugins.module_utils._host.arp import parse
 from ansible_collections.lvs.cluster.plugins.module_utils._host.errors import HostError
 from ansible_collections.lvs.cluster.plugins.module_utils._host.validate import parse_address, unicast_address
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import model
-from ansible_collections.lvs.cluster.plugins.plugin_utils.fields import address_fault, to_address
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import address_fault, to_address
 
 #: As the kernel's tools write them: the last four bytes of ::/96 and of ::ffff:0:0/96 in decimal.
 TEXTS = [

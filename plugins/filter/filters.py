@@ -1,0 +1,273 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The filters: between Ansible's templates and the rooms below plugin_utils, which know nothing of Ansible.
+
+``cluster``, ``director`` and ``real_server`` are for everybody; each is documented in the file of its name.
+``_internal`` is for the playbooks of this collection alone: its functions change with them.
+
+ansible-core evaluates the keyword ``hosts`` of a play, which has a filter in it, before it starts a worker for the
+first task. So each worker has what is imported here, and none has to import it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar, cast
+
+from ansible.errors import AnsibleError, AnsibleFilterError
+from ansible.template import is_trusted_as_template
+from ansible.utils.unsafe_proxy import wrap_var
+from jinja2 import Undefined, UndefinedError, pass_context
+from jinja2.runtime import Context
+from jinja2.utils import missing
+
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import Cluster, build_cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.inventory import (
+    DIRECTORS,
+    REAL_SERVERS,
+    hosts_of_group,
+)
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description import host_settings
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import (
+    ModelError,
+    Problems,
+    show,
+    suggestion,
+)
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.variables import overriding_facts
+from ansible_collections.lvs.cluster.plugins.plugin_utils._render import host_models
+from ansible_collections.lvs.cluster.plugins.plugin_utils._verify import (
+    balance,
+    deviations,
+    reports,
+    run_order,
+    vip_owners,
+)
+
+T = TypeVar("T")
+
+
+@pass_context
+def cluster(context: Context, description: Any, check_hosts: Any = False) -> dict[str, object]:
+    """Return the whole cluster (`Cluster.as_dict`)."""
+
+    def wanted(whole: Cluster, _hosts: Mapping[str, Any]) -> dict[str, object]:
+        if check_hosts:
+            whole.check_hosts()
+        return whole.as_dict()
+
+    return _expanded(context, description, wanted)
+
+
+@pass_context
+def director(context: Context, description: Any, host: Any, settings: Any = None) -> dict[str, object]:
+    """Return what a director needs (`host_models.director`)."""
+
+    def wanted(whole: Cluster, hosts: Mapping[str, Any]) -> dict[str, object]:
+        variables = _settings(context, hosts, host, host_settings.DIRECTOR, settings)
+        return host_models.director(whole.director(host, variables))
+
+    return _expanded(context, description, wanted)
+
+
+@pass_context
+def real_server(context: Context, description: Any, host: Any, settings: Any = None) -> dict[str, object]:
+    """Return what a real server needs (`host_models.real_server`)."""
+
+    def wanted(whole: Cluster, hosts: Mapping[str, Any]) -> dict[str, object]:
+        variables = _settings(context, hosts, host, host_settings.REAL_SERVER, settings)
+        return host_models.real_server(whole.real_server(host, variables))
+
+    return _expanded(context, description, wanted)
+
+
+def _draining(context: Context, description: Any, hosts: Any) -> dict[str, object]:
+    """Return what takes real servers out of all their services (`Cluster.draining`)."""
+    return _expanded(context, description, lambda whole, _hosts: whole.draining(hosts))
+
+
+def _hosts_of_run(context: Context, groups: Any, left_out: Any = ()) -> str:
+    return run_order.hosts_of_run(groups, _variable(context, "groups") or {}, left_out)
+
+
+def _in_turn(context: Context, directors: Any, steps: Any = ()) -> list[str]:
+    return run_order.in_turn(directors, _variable(context, "hostvars"), steps)
+
+
+def _with_leftovers(context: Context, hosts: Any) -> list[str]:
+    return run_order.with_leftovers(hosts, _variable(context, "hostvars"))
+
+
+#: What `_internal` calls with its input and arguments.
+_FUNCTIONS: dict[str, Callable[..., object]] = {
+    "deviations": deviations.of_results,
+    "held_vips": vip_owners.held_by,
+    "joining": run_order.order_of_results,
+    "owner_problems": vip_owners.owner_problems_of_results,
+    "table_problems": balance.table_problems_of_results,
+    "vip_problems": vip_owners.vip_problems_of_results,
+}
+#: Those that read the inventory too.
+_OF_INVENTORY: dict[str, Callable[..., object]] = {
+    "draining": _draining,
+    "hosts_of_run": _hosts_of_run,
+    "in_turn": _in_turn,
+    "with_leftovers": _with_leftovers,
+}
+
+
+@pass_context
+def _internal(context: Context, value: Any, name: str, *arguments: Any, **options: Any) -> Any:
+    """Call one of the functions above. Texts of managed hosts may be in the result, so none of it is a template."""
+    if name not in _FUNCTIONS and name not in _OF_INVENTORY:
+        raise AnsibleFilterError(f"_internal: {show(name)} is not one of its functions")
+    try:
+        if name in _OF_INVENTORY:
+            return untrusted(_OF_INVENTORY[name](context, value, *arguments, **options))
+        return untrusted(_FUNCTIONS[name](value, *arguments, **options))
+    except (reports.InputError, reports.ReportError) as error:
+        raise AnsibleFilterError(str(error)) from error
+
+
+class FilterModule:
+    """Ansible's entry point."""
+
+    def filters(self) -> dict[str, Any]:
+        """Filter names and what they call."""
+        return {"cluster": cluster, "director": director, "real_server": real_server, "_internal": _internal}
+
+
+def untrusted(value: T) -> T:
+    """Return the value with all of its texts marked as untrusted: Ansible never treats them as templates."""
+    return cast(T, wrap_var(value))
+
+
+def _expanded(
+    context: Context, description: object, wanted: Callable[[Cluster, Mapping[str, Any]], dict[str, object]]
+) -> dict[str, object]:
+    """Build the cluster and take what is wanted from it, given the variables of all hosts.
+
+    A `ModelError` becomes `AnsibleFilterError`, word for word.
+    """
+    groups, hostvars = (_variable(context, name) for name in ("groups", "hostvars"))
+    hosts = _Hosts(hostvars) if isinstance(hostvars, Mapping) else hostvars
+    try:
+        written = getattr(hostvars, "raw_get", None)
+        # Before any variable of a host is read.
+        refuse_overriding_facts(groups, hosts, written)
+        return wanted(build_cluster(description, groups, hosts, written), hosts)
+    except ModelError as error:
+        raise AnsibleFilterError(str(error)) from None
+
+
+def _variable(context: Context, name: str) -> Any:
+    """Return a variable of the task; None if it is not set."""
+    value = context.resolve_or_missing(name)
+    return None if value is missing else value
+
+
+def _settings(
+    context: Context, hosts: Mapping[str, Any], host: object, known: Mapping[str, object], instead: Any
+) -> dict[str, object]:
+    """Return those of the known variables that are set for a host.
+
+    They are the variables of the task if it is the host of the task, since roles and tasks have variables of their own.
+    """
+    instead = {} if instead is None else instead
+    if not isinstance(instead, Mapping):
+        raise AnsibleFilterError("settings: not a dictionary of variables")
+    for name in instead:
+        if name not in known:
+            raise AnsibleFilterError(f"settings: {show(name)} is not a setting of {host}{suggestion(name, known)}")
+    of_task = host == _variable(context, "inventory_hostname")
+    others = hosts.get(str(host))
+    found: dict[str, object] = {}
+    for name in known:
+        if name in instead:
+            found[name] = instead[name]
+        elif of_task:
+            found[name] = _readable(context.resolve_or_missing, name)
+        elif isinstance(others, Mapping):
+            found[name] = others.get(name, missing)
+    return {name: value for name, value in found.items() if value is not missing}
+
+
+def refuse_overriding_facts(groups: object, hostvars: object, raw_get: Callable[[str], object] | None) -> None:
+    """Raise `ModelError` if a host of the cluster has reported facts that override what the inventory says.
+
+    Facts are in a persistent cache before a run asks its first host, and any module may return some during the run.
+    ``raw_get``: ansible-core's ``HostVars.raw_get``, the variables of a host with their templates as written.
+    """
+    if not isinstance(groups, Mapping) or not isinstance(hostvars, Mapping):
+        return  # `build_cluster` says so
+    problems = Problems()
+    for host in dict.fromkeys([*hosts_of_group(groups, DIRECTORS), *hosts_of_group(groups, REAL_SERVERS)]):
+        variables = hostvars.get(host)
+        if not isinstance(variables, Mapping) or not variables.get("ansible_facts"):
+            continue
+        names = overriding_facts(raw_get(host) if raw_get else variables, is_trusted_as_template)
+        if names:
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            problems.add(
+                f"host {host}",
+                "",
+                f"its facts override variables of the inventory: {', '.join(name[:70] for name in names[:3])}{more}. "
+                "A host must not set its own address, or what others are told. Find out which module returned these "
+                "facts, and run again with --flush-cache. A template that is meant to use a fact must read it from "
+                "ansible_facts",
+            )
+    problems.raise_any()
+
+
+def _readable(look_up: Callable[[str], Any], name: str) -> Any:
+    """Return a value, or the exception that says why it cannot be had; look-ups may template.
+
+    A host's address is often a template over its facts, and without facts it fails on access. The model can then name
+    the host, which Ansible's own message does not.
+    """
+    try:
+        return _looked_up(look_up(name))
+    except (AnsibleError, UndefinedError) as error:
+        return error
+
+
+class _Readable(Mapping[str, Any]):
+    """A mapping with values that are read in that way."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._values = values
+
+    def __getitem__(self, key: str) -> Any:
+        return _readable(self._values.__getitem__, key)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+def _looked_up(value: Any) -> Any:
+    """Return the value with all that is inside it, whose templates are made when they are looked up."""
+    if isinstance(value, Undefined):
+        str(value)  # raises with the reason
+    if isinstance(value, list):
+        return [_looked_up(one) for one in value]
+    if isinstance(value, dict):
+        return {key: _looked_up(one) for key, one in value.items()}
+    return value
+
+
+class _Hosts(_Readable):
+    """``hostvars`` with every host's variables readable in that way, looked up once each."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        super().__init__(values)
+        self._found: dict[str, Any] = {}
+
+    def __getitem__(self, key: str) -> Any:
+        if key not in self._found:
+            variables = super().__getitem__(key)
+            self._found[key] = _Readable(variables) if isinstance(variables, Mapping) else variables
+        return self._found[key]

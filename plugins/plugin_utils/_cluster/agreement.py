@@ -1,0 +1,232 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The variables of all hosts: which are misspelt, which contradict, and which addresses two hosts have.
+
+Each host is set up by its own variables, so a copy that differs makes two halves that are right by themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.inventory import (
+    ADDRESS_VARIABLE,
+    DIRECTORS,
+    Inventory,
+    InventoryError,
+)
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import IPAddress
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import (
+    ALIKE,
+    DIRECTOR,
+    NAT_GATEWAY,
+    TIMEOUTS,
+    read_timeouts,
+    same_addresses,
+)
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Problems, plain, show, suggestion
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.variables import (
+    KNOWN,
+    OTHER_VARIABLES,
+    PREFIXES,
+    SETTINGS,
+)
+
+DESCRIPTION = "lvs_virtual_services"
+
+
+def check_agreement(inventory: Inventory, problems: Problems) -> None:
+    """Note the settings that have to be the same and are not, and addresses that two hosts have."""
+    hosts = list(dict.fromkeys((*inventory.directors, *inventory.real_servers)))
+    _check_description(hosts, inventory, problems)
+    for name, same in ALIKE.items():
+        _check_setting(name, same, DIRECTOR[name], inventory, problems)
+    _check_gateway(inventory, problems)
+    _check_addresses(hosts, inventory, problems)
+
+
+def _value(host: str, name: str, inventory: Inventory, problems: Problems) -> object:
+    try:
+        return inventory.variable(host, name)
+    except InventoryError as error:
+        problems.add(f"host {host}", "", str(error))
+        return None
+
+
+def _check_setting(
+    name: str, same: Callable[[object], Hashable], default: object, inventory: Inventory, problems: Problems
+) -> None:
+    found: dict[Hashable, tuple[object, list[str]]] = {}
+    for host in inventory.directors:
+        value = _value(host, name, inventory, problems)
+        value = default if value is None else value
+        found.setdefault(same(value), (value, []))[1].append(host)
+    if len(found) > 1:
+        values = ", ".join(
+            f"{'not set' if value is None else show(value)} for {some(hosts)}" for value, hosts in found.values()
+        )
+        problems.add(name, "", f"is {values}, and has to be the same for all directors: set it for the group directors")
+
+
+def _check_gateway(inventory: Inventory, problems: Problems) -> None:
+    """Note real servers whose replies would go to another gateway than the directors have."""
+    if not inventory.directors:
+        return
+    first = inventory.directors[0]
+    given = _value(first, NAT_GATEWAY, inventory, problems)
+    different = []
+    for host in inventory.real_servers:
+        value = _value(host, NAT_GATEWAY, inventory, problems)
+        if value is not None and same_addresses(value) != same_addresses(given):
+            different.append((host, value))
+    if different:
+        text = f"is {show(different[0][1])} for {some([host for host, _value in different])}, and "
+        text += "not set" if given is None else show(given)
+        problems.add(NAT_GATEWAY, "", f"{text} for director {first}: set the directors' address once, for all hosts")
+
+
+def _check_description(hosts: Sequence[str], inventory: Inventory, problems: Problems) -> None:
+    having = [host for host in hosts if DESCRIPTION in inventory.names(host)]
+    if not having:
+        return  # somebody gave it to the filter who has it from elsewhere
+    if len(having) < len(hosts):
+        without = [host for host in hosts if host not in having]
+        text = f"is not set for {some(without)}, but for {some(having)}: set it once, for all hosts"
+        problems.add(DESCRIPTION, "", text)
+    first, *others = having
+    different = [host for host in others if not _same(DESCRIPTION, first, host, inventory, problems)]
+    if different:
+        text = f"of {some(different)} is not that of {first}{_where(first, different[0], inventory, problems)}"
+        problems.add(DESCRIPTION, "", f"{text}: set it once, for all hosts")
+
+
+def _same(name: str, host: str, other: str, inventory: Inventory, problems: Problems) -> bool:
+    """Return whether two hosts have one value. Their texts are compared first: templates take long in a fleet."""
+    written = inventory.written(host, name)
+    if written is not None and written == inventory.written(other, name) and not _templates(written):
+        return True
+    return comparable(_value(host, name, inventory, problems)) == comparable(_value(other, name, inventory, problems))
+
+
+def _templates(value: object) -> bool:
+    if isinstance(value, str):
+        return "{{" in value or "{%" in value
+    if isinstance(value, Mapping):
+        return any(_templates(key) or _templates(one) for key, one in value.items())
+    return isinstance(value, (list, tuple)) and any(_templates(one) for one in value)
+
+
+def comparable(value: object) -> Hashable:
+    """Return something that is equal for equal values, whatever Ansible has added to them."""
+    if isinstance(value, str):
+        return plain(value)
+    if isinstance(value, Mapping):
+        return frozenset((comparable(key), comparable(one)) for key, one in value.items())
+    if isinstance(value, (list, tuple)):
+        return tuple(comparable(one) for one in value)
+    return show(value)
+
+
+def _where(host: str, other: str, inventory: Inventory, problems: Problems) -> str:
+    """Return `` (service web)`` for the first service that differs."""
+    first, second = (_by_name(_value(one, DESCRIPTION, inventory, problems)) for one in (host, other))
+    for name in (*first, *second):
+        if first.get(name) != second.get(name):
+            return f" (service {name})"
+    return ""
+
+
+def _by_name(value: object) -> dict[str, Hashable]:
+    services = value if isinstance(value, (list, tuple)) else []
+    return {
+        plain(service["name"]): comparable(service)
+        for service in services
+        if isinstance(service, Mapping) and isinstance(service.get("name"), str)
+    }
+
+
+def _check_addresses(hosts: Sequence[str], inventory: Inventory, problems: Problems) -> None:
+    owners: dict[IPAddress, str] = {}
+    for host in hosts:
+        try:
+            addresses = inventory.addresses(host)
+        except InventoryError:
+            continue  # told where it is used
+        for address in addresses.values():
+            owner = owners.setdefault(address, host)
+            if owner != host:
+                text = f"{address} is the address of {owner} and of {host}: give each host its own"
+                problems.add(ADDRESS_VARIABLE, "", text)
+
+
+def check_variables(inventory: Inventory, problems: Problems) -> None:
+    """Note every variable of a director or real server that begins as ours do and is none of them."""
+    unknown: dict[str, list[str]] = {}
+    for host in dict.fromkeys((*inventory.directors, *inventory.real_servers)):
+        names = [name for name in inventory.names(host) if name.startswith(PREFIXES) and name not in KNOWN]
+        if not names:
+            continue
+        others = _others(host, inventory, problems)
+        for name in names:
+            if name not in others:
+                unknown.setdefault(name, []).append(host)
+    for name, hosts in sorted(unknown.items()):
+        problems.add(
+            f"variable {name}",
+            "",
+            f"is set for {some(hosts)} and is not a variable of this collection{suggestion(name, SETTINGS)}: "
+            f"correct it, or list it in {OTHER_VARIABLES} if it is one of your own",
+        )
+
+
+def _others(host: str, inventory: Inventory, problems: Problems) -> frozenset[object]:
+    try:
+        value = inventory.variable(host, OTHER_VARIABLES)
+    except InventoryError as error:
+        problems.add(f"host {host}", "", str(error))
+        return frozenset()
+    if value is None:
+        return frozenset()
+    if not isinstance(value, (list, tuple)) or not all(isinstance(name, str) for name in value):
+        problems.add(f"host {host}", OTHER_VARIABLES, f"{show(value)} is not a list of names of variables")
+        return frozenset()
+    return frozenset(value)
+
+
+def found_elsewhere(name: str, inventory: Inventory) -> str:
+    """Return ``; rs1 and rs2 have it``, the hosts of the inventory that have a variable, or an empty string."""
+    members = dict.fromkeys(host for hosts in inventory.groups.values() for host in hosts)
+    having = [host for host in members if name in inventory.names(host)]
+    return f"; {some(having)} {'has' if len(having) == 1 else 'have'} it" if having else ""
+
+
+def some(hosts: list[str]) -> str:
+    """Return the names of hosts for a message: ``lb1, lb2 and 5 more``."""
+    if len(hosts) > 4:
+        return f"{', '.join(hosts[:3])} and {len(hosts) - 3} more"
+    return " and ".join([", ".join(hosts[:-1]), hosts[-1]] if len(hosts) > 1 else hosts)
+
+
+def check_timeouts(inventory: Inventory, problems: Problems) -> None:
+    """Note directors with different timeouts: one that takes over would forget connections that another one kept."""
+    known = []
+    for director in inventory.directors:
+        try:
+            given = inventory.variable(director, TIMEOUTS)
+        except InventoryError as error:
+            problems.add(f"group {DIRECTORS}", "", str(error))
+            continue
+        known.append((director, read_timeouts(given, Problems())))
+    for director, others in known[1:]:
+        first, expected = known[0]
+        if others != expected:
+            text = f"is {_say(expected)} on {first} and {_say(others)} on {director}"
+            problems.add(TIMEOUTS, "", f"{text}, but has to be the same on all directors")
+            break
+
+
+def _say(timeouts: Mapping[str, int]) -> str:
+    return (
+        "not given" if not timeouts else f"{{{', '.join(f'{name}: {seconds}' for name, seconds in timeouts.items())}}}"
+    )

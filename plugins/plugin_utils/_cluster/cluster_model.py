@@ -1,0 +1,525 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The cluster model: one description, expanded into what each host needs.
+
+    description + inventory  ->  read  ->  resolve  ->  Cluster  ->  director(host), real_server(host), as_dict()
+
+Pure: nothing here touches a host, a file or Ansible. Everything is validated before anything comes out, for the whole
+cluster, whichever host is asked for; what is wrong comes as one `ModelError` with one line per problem.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from ansible_collections.lvs.cluster.plugins.module_utils._host.decapsulation import parse_tunnels
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.agreement import (
+    DESCRIPTION,
+    check_agreement,
+    check_timeouts,
+    check_variables,
+    found_elsewhere,
+)
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.checkers import (
+    CHANGE_USER,
+    check_checker,
+    check_pools,
+    drain_files,
+    runs_commands,
+    seen_within,
+)
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.forward_methods import (
+    all_tunnel_sources,
+    check_marks,
+    check_return_traffic,
+    check_transit,
+    check_tunnels,
+    direct,
+    floating,
+    gateways_of,
+    replies,
+    route_sources,
+    routed_families,
+    sending_all,
+    tunnel_ends,
+)
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.inventory import (
+    DIRECTORS,
+    REAL_SERVERS,
+    Inventory,
+    InventoryError,
+)
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.ipvs_entries import (
+    health_checked,
+    pools,
+    table_entries,
+)
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.pair import (
+    HANDOVER_FILE,
+    Instance,
+    check_families,
+    director_addresses,
+    hands_over,
+    instances,
+    known_senders,
+    leaving_directors,
+    used_ports,
+)
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.requirements import (
+    addresses_of_director,
+    addresses_of_real_server,
+    director_packages,
+    forwards,
+    kernel_modules,
+    real_server_packages,
+    state_of_director,
+    sysctls,
+)
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.resolve import (
+    ResolvedService,
+    check_overlaps,
+    resolve,
+)
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import IPAddress, family_of, to_address
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import (
+    INTERFACE,
+    KEEPALIVED,
+    DirectorSettings,
+    RealServerSettings,
+    SyncDaemon,
+    Tracked,
+    read_director_settings,
+    read_real_server_settings,
+    read_user,
+)
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import ModelError, Problems, show
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.service_reader import read_services
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import UNREWRITTEN
+
+
+def build_cluster(
+    description: object, groups: object, hostvars: object, written: Callable[[str], object] | None = None
+) -> Cluster:
+    """Validate ``lvs_virtual_services`` against the inventory and expand it; raises `ModelError`.
+
+    ``written``: the variables of a host with their templates as written (`Inventory`).
+    """
+    if not isinstance(groups, Mapping):
+        raise ModelError([f"groups: {show(groups)} is not a mapping of group names to lists of hosts"])
+    if not isinstance(hostvars, Mapping):
+        raise ModelError([f"hostvars: {show(hostvars)} is not a mapping of host names to variables"])
+    problems = Problems()
+    inventory = Inventory(groups, hostvars, written)
+    if description is None and (where := found_elsewhere(DESCRIPTION, inventory)):
+        problems.add(DESCRIPTION, "", f"is missing{where}, and all directors and real servers need it")
+        problems.raise_any()
+    services = read_services(description, problems)
+    resolved = resolve(services, inventory, problems)
+    check_marks(resolved, problems)
+    check_overlaps(services, problems)
+    check_tunnels(resolved, problems)
+    check_pools(resolved, problems)
+    inventory.check_names((server.host for item in resolved for server in item.servers if server.host), problems)
+    problems.raise_any()
+    return Cluster(tuple(resolved), inventory)
+
+
+@dataclass(frozen=True)
+class DirectorModel:
+    """What one director needs, as values; `_render.host_models` makes texts for other programs of them.
+
+    - ``resolved``: all services
+    - ``vips``: IPv4 first, then by number
+    - ``instances``: the VRRP instances, one for each family that has VIPs
+    - ``health_checker``: its name
+    - ``tracked``: what it watches; nothing if no other director could take over
+    - ``sync_daemon``: None without connection synchronisation. ``sync_senders`` are the addresses that it accepts that
+      from, empty if they are not known. ``sync_source``: ``{"interface": "eth1", "from": ["192.0.2.2"]}``, which
+      addresses the other directors take synchronisation from; empty if they take it from all on that link
+    - ``script_user``: the user that commands of health checks and tracked scripts run as, empty if there are none.
+      ``keepalived_user`` is the same if keepalived runs some of them
+    - ``transit``: whether it forwards what belongs to no service. ``sending_all``: addresses of real servers that send
+      all of their traffic through the directors
+    - ``moving``: VIPs that it would forward packets for while another director has them
+    - ``services``: what the module ``ipvs_table`` takes, one entry a port (`ipvs_entries.table_entries`)
+    - ``owned_elsewhere``: identities (`Service.identities`) of services that belong to the health checker, which
+      is the module's ``exclude``
+    - ``health_checked``: the same services with their real and sorry servers (`ipvs_entries.health_checked`)
+    - ``identities``: those of all services
+    - ``packages``: a list of names
+    - ``kernel_modules``: a list of names (`requirements.kernel_modules`)
+    - ``sysctls``: key -> value (`requirements.sysctls`), with those of the inventory over them
+    - ``drain_files``: address -> path, the files that drain real servers of services that belong to the health
+      checker; their directory has to exist before keepalived is started
+    - ``drainable``: the addresses of all real servers
+    - ``handover_file``: a path; a 1 in that file makes others come first. Empty if there is no other director
+    - ``interface_variables``: the network interfaces that have to exist -> the variable that names each
+    - ``own_addresses``, ``present``: what the director has to be like now (`requirements.addresses_of_director`,
+      `requirements.state_of_director`)
+    - ``route_sources``: ``[{"to": "198.51.100.11", "from": ["192.0.2.2"]}]``, from which addresses of this director
+      real servers take packets of tunnels
+    - ``undecided_forwarding``: families that the role forwards and for which ``director_transit`` is not set; other
+      hosts may rely on a director that forwarded them before
+    """
+
+    host: str
+    settings: DirectorSettings
+    resolved: tuple[ResolvedService, ...]
+    vips: tuple[IPAddress, ...]
+    instances: tuple[Instance, ...]
+    health_checker: str
+    tracked: Tracked
+    sync_daemon: SyncDaemon | None
+    sync_senders: tuple[str, ...]
+    sync_source: dict[str, object]
+    script_user: str
+    keepalived_user: str
+    transit: bool
+    sending_all: frozenset[IPAddress]
+    moving: tuple[IPAddress, ...]
+    services: list[dict[str, object]]
+    owned_elsewhere: list[dict[str, object]]
+    health_checked: list[dict[str, object]]
+    identities: list[dict[str, object]]
+    packages: list[str]
+    kernel_modules: list[str]
+    sysctls: dict[str, int | str]
+    drain_files: dict[str, str]
+    drainable: list[str]
+    handover_file: str
+    interface_variables: dict[str, str]
+    own_addresses: list[dict[str, str]]
+    present: dict[str, object]
+    route_sources: list[dict[str, object]]
+    undecided_forwarding: list[str]
+
+
+@dataclass(frozen=True)
+class RealServerModel:
+    """What one real server needs, as values.
+
+    - ``vips``: those that it must hold silently: of its services that forward by dr or tun, IPv4 first, then by number.
+      Empty for a host that no such service names.
+    - ``return_route``: ``{"gateways": ["192.0.2.1"], "services": [...], "direct": ["192.0.2.2"]}``, what the
+      module of that name takes, for its services that forward by nat. All are empty for a host that has none.
+    - ``tunnels``: what the module ``ipvs_tunnel`` takes (`forward_methods.tunnel_ends`)
+    - ``tunnel_sources``: from which addresses it takes packets of tunnels, by family; None if from all
+    - ``own_addresses``: the addresses that it has to have now (`requirements.addresses_of_real_server`)
+    - ``packages``: a list of names
+    - ``kernel_modules``: the kernel modules that the tunnels need
+    """
+
+    host: str
+    settings: RealServerSettings
+    resolved: tuple[ResolvedService, ...]
+    vips: tuple[IPAddress, ...]
+    return_route: dict[str, object]
+    tunnels: list[dict[str, object]]
+    tunnel_sources: dict[str, list[IPAddress]] | None
+    own_addresses: list[dict[str, str]]
+    packages: list[str]
+    kernel_modules: list[str]
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A valid description together with the inventory it was checked against."""
+
+    resolved: tuple[ResolvedService, ...]
+    inventory: Inventory
+
+    def director(self, host: str, variables: Mapping[str, object]) -> DirectorModel:
+        """What one director needs; raises `ModelError` when the host is none or a setting is bad.
+
+        ``variables``: those of the host that are in `host_settings.DIRECTOR`, as far as they are set.
+        """
+        problems = Problems()
+        _require_member(DIRECTORS, host, self.inventory, problems)
+        missing = variables.get(INTERFACE) is None
+        elsewhere = found_elsewhere(INTERFACE, self.inventory) if missing else ""
+        settings = read_director_settings(variables, problems, elsewhere)
+        vips = self.vips()
+        # nobody could take over, or nothing
+        tracked = settings.tracked if len(self.inventory.directors) > 1 and vips else Tracked()
+        checker = settings.health_checker
+        commands = runs_commands(self.resolved) and checker in CHANGE_USER
+        user = read_user(settings.script_user, problems) if commands or tracked.scripts else ""
+        check_checker(checker, self.resolved, problems)
+        gateways = gateways_of(settings.nat_gateway, self.resolved, self.inventory, problems)
+        check_timeouts(self.inventory, problems)
+        leaving = leaving_directors(settings.directors_that_leave, self.inventory, problems)
+        routed = routed_families(self.resolved)
+        check_transit(settings.transit, routed, settings.sysctls, problems)
+        problems.raise_any()
+        inside = floating(gateways.values(), vips, self.inventory)
+        vrrp = instances(host, vips, inside, self.inventory, settings, problems)
+        pair = any(instance.peers for instance in vrrp)
+        daemon = settings.sync_daemon if pair else None
+        if daemon is not None:
+            check_families(self.resolved, problems)
+        problems.raise_any()
+        services = [item.service for item in self.resolved]
+        kernel = {
+            **sysctls(services, len(self.inventory.directors), settings.interfaces, settings.flood_defence),
+            **settings.sysctls,
+        }
+        try:
+            through = set[IPAddress]() if settings.transit else sending_all(self.resolved, self.inventory)
+            outer_sources = route_sources(host, self.resolved, self.inventory)
+        except InventoryError as error:
+            raise ModelError([str(error)]) from error
+        senders, source = self._synchronisation(host, daemon, settings)
+        return DirectorModel(
+            host=host,
+            settings=settings,
+            resolved=self.resolved,
+            vips=tuple(vips),
+            instances=tuple(vrrp),
+            health_checker=checker,
+            tracked=tracked,
+            sync_daemon=None if daemon is None else replace(daemon, ports=used_ports(kernel)),
+            sync_senders=senders,
+            sync_source=source,
+            script_user=user,
+            keepalived_user=user if tracked.scripts or checker == KEEPALIVED else "",
+            transit=bool(settings.transit),
+            sending_all=frozenset(through),
+            moving=tuple(vip for vip in vips if pair and forwards(kernel, vip.version)),
+            services=table_entries(self.resolved),
+            owned_elsewhere=self.owned_elsewhere(),
+            health_checked=health_checked(self.resolved),
+            identities=self.identities(),
+            packages=director_packages(checker) if settings.packages is None else list(settings.packages),
+            kernel_modules=kernel_modules(services),
+            sysctls=kernel,
+            drain_files=drain_files(self.resolved),
+            drainable=[
+                str(one) for one in _sorted({server.address for item in self.resolved for server in item.servers})
+            ],
+            handover_file=HANDOVER_FILE if hands_over(vrrp) else "",
+            interface_variables=_links(settings, daemon, tracked),
+            own_addresses=addresses_of_director(host, vrrp, self.inventory),
+            present=state_of_director(vrrp, leaving, self.resolved, bool(vips)),
+            route_sources=outer_sources,
+            undecided_forwarding=routed if settings.transit is None else [],
+        )
+
+    def _synchronisation(
+        self, host: str, daemon: SyncDaemon | None, settings: DirectorSettings
+    ) -> tuple[tuple[str, ...], dict[str, object]]:
+        """From which addresses a director takes connections, and the others take them from it."""
+        if daemon is None:
+            return (), {}
+        given = settings.sync_senders
+        known = {} if given else known_senders(daemon, settings.interface, self.inventory)
+        senders = given or tuple(one for name, one in known.items() if name != host)
+        # with IPv6 the address that the kernel takes cannot be told
+        if senders and daemon.family == "ipv4":
+            return senders, {"interface": daemon.interface, "from": [*given] or [known[host]]}
+        return senders, {}
+
+    def real_server(self, host: str, variables: Mapping[str, object]) -> RealServerModel:
+        """What one real server needs; raises `ModelError` for a host of another group, or when a setting is bad.
+
+        ``variables``: those of the host that are in `host_settings.REAL_SERVER`, as far as they are set.
+        """
+        problems = Problems()
+        _require_member(REAL_SERVERS, host, self.inventory, problems)
+        settings = read_real_server_settings(variables, problems)
+        gateways = gateways_of(settings.nat_gateway, self.resolved, self.inventory, problems)
+        check_return_traffic(host, settings.return_traffic, self.resolved, problems)
+        sources = None
+        if settings.tunnel_guard:
+            sources = all_tunnel_sources(host, self.resolved, self.inventory, problems)
+        problems.raise_any()
+        ends = tunnel_ends(host, self.resolved)
+        services = replies(host, self.resolved)
+        used = {family_of(address) for address in (to_address(one["address"]) for one in services) if address}
+        return RealServerModel(
+            host=host,
+            settings=settings,
+            resolved=self.resolved,
+            vips=tuple(self.vips(host)),
+            return_route={
+                "gateways": [str(address) for family, address in sorted(gateways.items()) if family in used],
+                "services": services,
+                "direct": direct(self.inventory, used),
+            },
+            tunnels=ends,
+            tunnel_sources=sources,
+            own_addresses=addresses_of_real_server(host, self.resolved, self.inventory),
+            packages=real_server_packages(bool(ends)) if settings.packages is None else list(settings.packages),
+            kernel_modules=list(parse_tunnels(True, ends, True).modules),
+        )
+
+    def draining(self, hosts: object) -> dict[str, object]:
+        """What takes real servers out of all their services; raises `ModelError` for a host that is in none.
+
+        ``{"addresses": ["192.0.2.11"], "services": [...], "health_checked": [...], "connections": [...],
+        "seen_within": 33.0}``
+
+        ``services`` and ``health_checked`` are what the module ``ipvs_drain`` takes, of the services that have one of
+        these hosts, and with these alone; ``health_checked`` with their ``quorum``. ``connections`` are
+        ``{"address": "192.0.2.11", "port": 80}``: where these hosts accept TCP. ``seen_within`` is after how many
+        seconds a health checker has seen a drain.
+        """
+        problems = Problems()
+        names = [str(host) for host in (hosts if isinstance(hosts, (list, tuple)) else [hosts])]
+        for host in names:
+            _require_member(REAL_SERVERS, host, self.inventory, problems)
+        found = {server.host: set[IPAddress]() for item in self.resolved for server in item.servers}
+        for item in self.resolved:
+            for server in item.servers:
+                found[server.host].add(server.address)
+        for host in names:
+            if host not in found:
+                problems.add(f"host {host}", "", "is a real server of no service")
+        problems.raise_any()
+        # The files that drain are named after addresses, so a service that has one without a host's name counts too.
+        wanted = {address for host in names for address in found[host]}
+        concerned = [item for item in self.resolved if any(server.address in wanted for server in item.servers)]
+        resolved = [
+            replace(item, servers=tuple(server for server in item.servers if server.address in wanted))
+            for item in concerned
+        ]
+        ends = {
+            (server.address, server.port or port)
+            for item in resolved
+            if item.service.protocol == "tcp"
+            for port in item.service.ports
+            for server in item.servers
+        }
+        return {
+            "addresses": [
+                str(one) for one in _sorted({server.address for item in resolved for server in item.servers})
+            ],
+            "services": pools(resolved, health_checked=False),
+            "health_checked": pools(resolved, health_checked=True, quorum=True),
+            "seen_within": seen_within(concerned),
+            "connections": [
+                {"address": str(address), "port": port}
+                for address, port in sorted(ends, key=lambda end: (end[0].version, int(end[0]), end[1]))
+                if port
+            ],
+        }
+
+    def check_hosts(self) -> None:
+        """Raise `ModelError` for variables that nobody knows, and for settings and addresses that contradict."""
+        problems = Problems()
+        check_variables(self.inventory, problems)
+        check_agreement(self.inventory, problems)
+        problems.raise_any()
+
+    def as_dict(self) -> dict[str, object]:
+        """The whole cluster, for checks from outside and for reports.
+
+        ``{"vips": [as for a director], "services": [...], "owned_elsewhere": [...], "health_checked": [`table.pools`],
+        "directors": ["lb1"],
+        "addresses": {"lb1": ["192.0.2.2"]},
+        "handover_file": "",
+        "real_servers": {"rs1": {"vips": ["192.0.2.10"]}}, "direct_vips": ["192.0.2.10"],
+        "connections": [{"name": "web", "address": "192.0.2.10", "port": 80}]}``
+
+        ``addresses`` has every host of both groups that has any, ``real_servers`` every host of the group.
+        ``direct_vips`` are on the real servers' link (those of dr), and ``connections`` what accepts TCP. Raises
+        `ModelError` also for what any director would be refused, its own settings apart.
+        """
+        problems = Problems()
+        try:
+            self.inventory.members(DIRECTORS)
+        except InventoryError as error:
+            problems.add(f"group {DIRECTORS}", "", str(error))
+        problems.raise_any()
+        director_addresses(self.vips(), self.inventory, problems)
+        problems.raise_any()
+        serving: dict[str, set[IPAddress]] = {host: set() for host in self.inventory.real_servers}
+        for item in self.resolved:
+            if item.service.forward_method in UNREWRITTEN:
+                for server in item.servers:
+                    if server.host is not None:
+                        serving[server.host].update(item.service.vips)
+        return {
+            "vips": [
+                {"address": str(vip), "family": family_of(vip), "prefix": vip.max_prefixlen} for vip in self.vips()
+            ],
+            "services": table_entries(self.resolved),
+            "owned_elsewhere": self.owned_elsewhere(),
+            "health_checked": pools(self.resolved, health_checked=True, thresholds=True),
+            "directors": list(self.inventory.directors),
+            "addresses": self._addresses(),
+            "handover_file": HANDOVER_FILE if len(self.inventory.directors) > 1 and self.vips() else "",
+            "real_servers": {host: {"vips": [str(vip) for vip in _sorted(vips)]} for host, vips in serving.items()},
+            "direct_vips": [
+                str(vip)
+                for vip in _sorted(
+                    {vip for item in self.resolved if item.service.forward_method == "dr" for vip in item.service.vips}
+                )
+            ],
+            "connections": [
+                {"name": item.service.name, "address": str(traffic.address), "port": port}
+                for item in self.resolved
+                for traffic in item.service.traffic
+                if traffic.protocol == "tcp"
+                for port in traffic.ports
+            ],
+        }
+
+    def _addresses(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for host in (*self.inventory.directors, *self.inventory.real_servers):
+            with suppress(InventoryError):  # a host that no service uses needs none
+                found[host] = [str(address) for address in self.inventory.addresses(host).values()]
+        return found
+
+    def vips(self, host: str | None = None) -> list[IPAddress]:
+        """All VIPs; or those that one real server must hold itself."""
+        return _sorted(
+            {vip for item in self.resolved if host is None or _holds_vip(host, item) for vip in item.service.vips}
+        )
+
+    def identities(self) -> list[dict[str, object]]:
+        """The identities of all services, in the order of the description."""
+        return [identity for item in self.resolved for identity in item.service.identities()]
+
+    def owned_elsewhere(self) -> list[dict[str, object]]:
+        """The identities of services that belong to the health checker, in the order of the description."""
+        return [
+            identity
+            for item in self.resolved
+            if item.service.health_check is not None
+            for identity in item.service.identities()
+        ]
+
+
+def _links(settings: DirectorSettings, daemon: SyncDaemon | None, tracked: Tracked) -> dict[str, str]:
+    """The network interfaces that have to exist, and the variable that names each."""
+    links = {settings.interface: INTERFACE}
+    links.setdefault(settings.gateway_interface or settings.interface, "director_gateway_interface")
+    if daemon is not None:
+        links.setdefault(daemon.interface, "director_sync_interface")
+    for name in tracked.interface_names:
+        links.setdefault(name, "director_track_interfaces")
+    return links
+
+
+def _holds_vip(host: str, item: ResolvedService) -> bool:
+    """Whether a real server must have the service's VIP for itself, since packets come to it unrewritten."""
+    return item.service.forward_method in UNREWRITTEN and any(server.host == host for server in item.servers)
+
+
+def _sorted(vips: set[IPAddress]) -> list[IPAddress]:
+    return sorted(vips, key=lambda vip: (vip.version, int(vip)))
+
+
+def _require_member(group: str, host: object, inventory: Inventory, problems: Problems) -> None:
+    """Note a group without hosts, or a host that is not one of them."""
+    try:
+        members = inventory.members(group)
+    except InventoryError as error:
+        problems.add(f"group {group}", "", str(error))
+        return
+    if host not in members:
+        problems.add(f"host {host}", "", f"is not in the inventory group {group!r}")

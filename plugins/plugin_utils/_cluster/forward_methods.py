@@ -1,0 +1,308 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What forwarding methods take beside IPVS: the way back with nat, and the tunnels of tun.
+
+**nat.** The director translates addresses of requests, and so has to see the replies. A real server sends them to an
+address that is always at the director which balances: it moves with the VIPs, or is the only director's own.
+
+**tun.** What is inside a tunnel passes the rules for the interface that it comes in on, with any source address and to
+any destination. So by default a real server unwraps only what has a director's address as its outer source, and what
+comes out has to be for a VIP. The outer source is the one of the director's route to the real server
+(ip_vs_tunnel_xmit() in net/netfilter/ipvs/ip_vs_xmit.c has it from __ip_vs_get_out_rt()), which can be another address
+than ``lvs_address``. ``lvs_tunnel_sources`` names it then, and the module host_check refuses a director whose route has
+another one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.inventory import DIRECTORS, Inventory, InventoryError
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.requirements import ROUTED, forwarding_key
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.resolve import RealServer, ResolvedService
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import (
+    IPAddress,
+    address_fault,
+    family_of,
+    to_address,
+    to_boolean,
+)
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import (
+    NAT_GATEWAY,
+    RETURN_TRAFFIC,
+    TRANSIT,
+    TUNNEL_GUARD,
+)
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Problems, show
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import (
+    UNREWRITTEN,
+    Service,
+    SorryServer,
+    Traffic,
+)
+
+#: Of a director: the addresses that it sends tunnels' packets from beside its own.
+SOURCES_VARIABLE = "lvs_tunnel_sources"
+
+
+def check_marks(resolved: Iterable[ResolvedService], problems: Problems) -> None:
+    """Note the services by mark whose traffic has to be known, and is not."""
+    reasons = {
+        "nat": "with nat, real servers have to know which of their packets are replies",
+        "fullnat": "with fullnat, the directors have to know whose addresses to translate",
+    }
+    for item in resolved:
+        reason = reasons.get(item.service.forward_method)
+        if reason and not item.service.traffic:
+            problems.add(item.service.where, "marks", f"is missing: {reason}")
+
+
+def gateways_of(
+    given: Mapping[str, IPAddress], resolved: Sequence[ResolvedService], inventory: Inventory, problems: Problems
+) -> dict[str, IPAddress]:
+    """The gateway of each family in which a host that Ansible manages is behind nat: family -> address."""
+    needed: dict[str, str] = {}
+    for item in resolved:
+        if item.service.forward_method == "nat" and any(server.host is not None for server in item.servers):
+            needed.setdefault(item.service.family, item.service.name)
+    _check_owners(given, resolved, inventory, problems)
+    found: dict[str, IPAddress] = {}
+    for family, service in needed.items():
+        if family in given:
+            found[family] = given[family]
+        elif len(inventory.directors) > 1:
+            text = f"has no {family} address, which service {service} (nat) needs: one that fails over with the VIPs"
+            problems.add(NAT_GATEWAY, "", text)
+        elif inventory.directors:
+            try:
+                found[family] = inventory.address(inventory.directors[0], family)
+            except InventoryError as error:
+                problems.add(NAT_GATEWAY, "", f"is not given, and the director's own address cannot be had: {error}")
+    return found
+
+
+def _check_owners(
+    given: Mapping[str, IPAddress], resolved: Iterable[ResolvedService], inventory: Inventory, problems: Problems
+) -> None:
+    """Note a gateway that stays with one host while the VIPs move on."""
+    servers = {server.address: server.host or "a real server" for item in resolved for server in item.servers}
+    owners = _own_addresses(inventory) if len(inventory.directors) > 1 else {}
+    for address in given.values():
+        owner = owners.get(address) or servers.get(address)
+        if owner:
+            text = f"{address} is the own address of {owner}, and does not move with the VIPs"
+            problems.add(NAT_GATEWAY, "", text)
+
+
+def _own_addresses(inventory: Inventory) -> dict[IPAddress, str]:
+    """The directors' own addresses, as far as the inventory has them, and whose they are."""
+    found: dict[IPAddress, str] = {}
+    for director in inventory.directors:
+        try:
+            found.update((address, director) for address in inventory.addresses(director).values())
+        except InventoryError:
+            continue
+    return found
+
+
+def direct(inventory: Inventory, families: Iterable[str]) -> list[str]:
+    """Return the directors' own addresses of these families, as far as the inventory has them."""
+    return [str(address) for address in _own_addresses(inventory) if family_of(address) in families]
+
+
+def floating(gateways: Iterable[IPAddress], vips: Sequence[IPAddress], inventory: Inventory) -> list[IPAddress]:
+    """Those gateways that the directors pass on to each other: no VIP, which is passed on anyway, and nobody's own."""
+    own = _own_addresses(inventory)
+    return [address for address in gateways if address not in own and address not in vips]
+
+
+def check_return_traffic(host: str, traffic: str, resolved: Iterable[ResolvedService], problems: Problems) -> None:
+    """Note a host whose replies would be led to the directors although they go straight to clients.
+
+    Such a reply has a VIP as its source, which is an address of the director's own: it would be dropped there.
+    """
+    for item in resolved if traffic == "all" else ():
+        method = item.service.forward_method
+        if method in UNREWRITTEN and any(server.host == host for server in item.servers):
+            text = f"'all' is not possible on {host}, which answers clients itself for service"
+            problems.add(RETURN_TRAFFIC, "", f"{text} {item.service.name} ({method})")
+
+
+def answering(service: Service, server: RealServer | SorryServer, traffic: Traffic) -> tuple[int, ...]:
+    """The ports that a real server answers from; 0 is every port."""
+    if service.helper:
+        return (0,)  # data connections of FTP come from its port 20, or go to one that the server chooses
+    return (server.port,) if server.port else traffic.ports or (0,)
+
+
+def replies(host: str, resolved: Iterable[ResolvedService]) -> list[dict[str, object]]:
+    """What the host's replies of nat services come from, as the module ``return_route`` takes it, each once.
+
+    ``{"address": "192.0.2.11", "protocol": "tcp", "port": 8080}``; a port of 0 is every port, and a missing protocol
+    every protocol.
+    """
+    found: dict[tuple[str, str, int], dict[str, object]] = {}
+    for item in resolved:
+        if item.service.forward_method != "nat":
+            continue
+        for server in item.servers:
+            if server.host != host:
+                continue
+            for traffic in item.service.traffic:
+                for port in answering(item.service, server, traffic):
+                    reply: dict[str, object] = {"address": str(server.address)}
+                    if traffic.protocol:
+                        reply["protocol"] = traffic.protocol
+                    found[str(server.address), traffic.protocol or "", port] = {**reply, "port": port}
+    return list(found.values())
+
+
+def routed_families(resolved: Iterable[ResolvedService]) -> list[str]:
+    """The families in which the role switches forwarding on."""
+    return sorted({item.service.family for item in resolved if item.service.forward_method in ROUTED})
+
+
+def check_transit(
+    transit: bool | None, families: Iterable[str], extra: Mapping[str, int | str], problems: Problems
+) -> None:
+    """Note that ``director_transit`` is missing.
+
+    ``families`` are those that the role forwards, and ``extra`` the sysctls of the inventory. One of them that switches
+    forwarding on says that the host is a router for others too.
+    """
+    for family in families if transit is None else ():
+        key = forwarding_key(family)
+        if str(extra.get(key, 0)) != "0":
+            text = (
+                f"is missing: director_sysctls switches {key} on, so say whether this director forwards packets that "
+                "belong to no service (true) or drops them (false)"
+            )
+            problems.add(TRANSIT, "", text)
+
+
+def sending_all(resolved: Iterable[ResolvedService], inventory: Inventory) -> set[IPAddress]:
+    """The addresses of real servers behind nat that send all of their traffic through the directors.
+
+    Raises `InventoryError`.
+    """
+    return {
+        server.address
+        for item in resolved
+        if item.service.forward_method == "nat"
+        for server in item.servers
+        if server.host is not None and inventory.variable(server.host, RETURN_TRAFFIC) == "all"
+    }
+
+
+def check_tunnels(resolved: Iterable[ResolvedService], problems: Problems) -> None:
+    """Note GRE with checksums and without at one real server: its kernel has one device for both."""
+    known: dict[tuple[str, IPAddress], tuple[bool, str]] = {}
+    for item in resolved:
+        service = item.service
+        if service.forward_method != "tun" or service.tunnel.type != "gre":
+            continue
+        checksum = service.tunnel.checksum == "csum"
+        for server in item.servers:
+            if server.host is None:
+                continue
+            first, name = known.setdefault((server.host, server.address), (checksum, service.name))
+            if first != checksum:
+                text = (
+                    f"{service.tunnel.checksum!r} is not what service {name} has, and {server.host} can take one only"
+                )
+                problems.add(service.where, "tunnel.checksum", text)
+                break
+
+
+def tunnel_ends(host: str, resolved: Iterable[ResolvedService]) -> list[dict[str, object]]:
+    """What the module ``ipvs_tunnel`` takes as ``tunnels``, each once, in the order of the description.
+
+    ``{"address": "198.51.100.11", "type": "gue", "port": 6080, "families": ["ipv4"]}``; ``checksum`` with gre only.
+    """
+    found: dict[tuple[object, ...], dict[str, object]] = {}
+    families: dict[tuple[object, ...], set[str]] = {}
+    for item, server in tunnelled(host, resolved):
+        tunnel = item.service.tunnel
+        end: dict[str, object] = {"address": str(server.address), "type": tunnel.type}
+        if tunnel.type == "gue":
+            end["port"] = tunnel.port
+        if tunnel.type == "gre":
+            end["checksum"] = tunnel.checksum
+        key = tuple(end.values())
+        found.setdefault(key, end)
+        families.setdefault(key, set()).add(item.service.family)
+    return [{**end, "families": sorted(families[key])} for key, end in found.items()]
+
+
+def tunnel_sources(director: str, family: str, inventory: Inventory) -> list[IPAddress]:
+    """Return the addresses from which a director sends packets of tunnels. Raises `InventoryError`."""
+    given = inventory.variable(director, SOURCES_VARIABLE)
+    found: dict[IPAddress, None] = {}
+    for element in given if isinstance(given, (list, tuple)) else [] if given is None else [given]:
+        address = to_address(element)
+        if address is None or address_fault(address):
+            fault = "is not an IP address" if address is None else address_fault(address)
+            raise InventoryError(f"{SOURCES_VARIABLE} of host {director}: {show(element)} {fault}")
+        found[address] = None
+    try:
+        own = list(inventory.addresses(director).values())
+    except InventoryError:
+        if not found:
+            raise
+        own = []
+    return [address for address in dict.fromkeys((*own, *found)) if family_of(address) == family]
+
+
+def route_sources(director: str, resolved: Iterable[ResolvedService], inventory: Inventory) -> list[dict[str, object]]:
+    """Return what the module host_check takes as ``route_sources``: who checks where packets of tunnels come from.
+
+    ``{"to": "198.51.100.11", "from": ["192.0.2.2"]}``. Raises `InventoryError`.
+    """
+    found: dict[IPAddress, dict[str, object]] = {}
+    for item in resolved:
+        if item.service.forward_method != "tun":
+            continue
+        for server in item.servers:
+            if server.host is None or server.address in found:
+                continue
+            if to_boolean(inventory.variable(server.host, TUNNEL_GUARD)) is False:
+                continue
+            sources = tunnel_sources(director, family_of(server.address), inventory)
+            found[server.address] = {"to": str(server.address), "from": [str(address) for address in sources]}
+    return [entry for entry in found.values() if entry["from"]]
+
+
+def all_tunnel_sources(
+    host: str, resolved: Iterable[ResolvedService], inventory: Inventory, problems: Problems
+) -> dict[str, list[IPAddress]]:
+    """The addresses from which a real server takes packets of tunnels, by their family."""
+    families = {family_of(server.address) for _item, server in tunnelled(host, resolved)}
+    return {family: _all_sources(family, inventory, problems) for family in sorted(families)}
+
+
+def _all_sources(family: str, inventory: Inventory, problems: Problems) -> list[IPAddress]:
+    found: set[IPAddress] = set()
+    for director in inventory.directors:
+        try:
+            sources = tunnel_sources(director, family, inventory)
+        except InventoryError as error:
+            problems.add(f"group {DIRECTORS}", "", f"{error} (real servers take packets of tunnels from it alone)")
+            continue
+        if not sources:
+            text = (
+                f"is missing: the inventory has no {family} address of this director, from which alone real servers "
+                f"take packets of tunnels (unless {TUNNEL_GUARD} is false)"
+            )
+            problems.add(f"host {director}", SOURCES_VARIABLE, text)
+        found.update(sources)
+    return sorted(found, key=int)
+
+
+def tunnelled(host: str, resolved: Iterable[ResolvedService]) -> Iterator[tuple[ResolvedService, RealServer]]:
+    """The services that reach the host through a tunnel, each with the real server that the host is there."""
+    for item in resolved:
+        if item.service.forward_method == "tun":
+            for server in item.servers:
+                if server.host == host:
+                    yield item, server

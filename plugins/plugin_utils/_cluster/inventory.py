@@ -1,0 +1,193 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The inventory as the cluster model sees it: groups, and the address of each host.
+
+Takes Ansible's ``groups`` and ``hostvars`` as plain mappings. ``hostvars`` may be lazy and slow (Ansible templates on
+access), so each host is looked up at most once, and only hosts that a service or the director group names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import (
+    IPAddress,
+    address_fault,
+    family_of,
+    to_address,
+)
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Problems, plain, show, suggestion
+
+DIRECTORS = "directors"
+REAL_SERVERS = "real_servers"
+ADDRESS_VARIABLE = "lvs_address"
+#: Names of hosts go into configurations as they are (keepalived.conf(5), router_id). IPv6 addresses can be names.
+_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,253}")
+
+
+def hosts_of_group(groups: Mapping[object, object], group: str) -> list[str]:
+    """Return the inventory names of a group's hosts; none if there is no such group."""
+    hosts = groups.get(group)
+    return [host for host in hosts if isinstance(host, str)] if isinstance(hosts, (list, tuple)) else []
+
+
+class InventoryError(ValueError):
+    """One sentence about a host or group that is not as the cluster needs it."""
+
+
+class Inventory:
+    """Groups in inventory order and hosts' addresses, looked up once each.
+
+    ``groups`` maps a name to a list of host names; ``hostvars`` maps a host name to a mapping of its variables, where
+    an exception in the place of a value is why there is none. ``written`` gives the variables of a host with their
+    templates as they are written.
+    """
+
+    def __init__(
+        self,
+        groups: Mapping[object, object],
+        hostvars: Mapping[object, object],
+        written: Callable[[str], object] | None = None,
+    ) -> None:
+        self._hostvars = hostvars
+        self._written = written
+        self._groups: dict[str, tuple[str, ...]] = {}
+        for name, hosts in groups.items():
+            if isinstance(name, str) and isinstance(hosts, (list, tuple)):
+                self._groups[plain(name)] = tuple(plain(host) for host in hosts if isinstance(host, str))
+        self._real_servers = frozenset(self._groups.get(REAL_SERVERS, ()))
+        self._checked: set[str] = set()
+        self._addresses: dict[str, dict[str, IPAddress] | InventoryError] = {}
+        self._variables: dict[str, Mapping[object, object]] = {}
+        self.directors = self._groups.get(DIRECTORS, ())
+        self.real_servers = self._groups.get(REAL_SERVERS, ())
+
+    def members(self, group: str) -> tuple[str, ...]:
+        """The hosts of a group, those of its child groups included; raises `InventoryError` when there are none."""
+        hosts = self._groups.get(group)
+        if hosts is None:
+            raise InventoryError(f"there is no inventory group {group!r}{suggestion(group, self._groups)}")
+        if not hosts:
+            raise InventoryError(f"the inventory group {group!r} has no hosts")
+        return hosts
+
+    def servers_of(self, group: str) -> tuple[str, ...]:
+        """The same for a group of real servers: raises also when one of its hosts is none."""
+        hosts = self.members(group)
+        if group not in self._checked:
+            for host in hosts:
+                self.require_real_server(host)
+            self._checked.add(group)
+        return hosts
+
+    def require_real_server(self, host: str) -> None:
+        """Raise `InventoryError` unless the host is in the group ``real_servers``."""
+        if host in self._real_servers:
+            return
+        if any(host in hosts for hosts in self._groups.values()):
+            raise InventoryError(f"host {host!r} is not in the inventory group {REAL_SERVERS!r}")
+        raise InventoryError(f"there is no host {host!r} in the inventory{suggestion(host, self.real_servers)}")
+
+    def addresses(self, host: str) -> dict[str, IPAddress]:
+        """The host's own addresses by family, such as ``{"ipv4": IPv4Address("198.51.100.11")}``.
+
+        From the variable ``lvs_address`` (one address, or a list with one per family), else from ``ansible_host`` if
+        that is an address and not a name. Raises `InventoryError` when neither gives one.
+        """
+        found = self._addresses.get(host)
+        if found is None:
+            try:
+                found = self._read_addresses(host)
+            except InventoryError as error:
+                found = error
+            self._addresses[host] = found
+        if isinstance(found, InventoryError):
+            raise found
+        return found
+
+    def address(self, host: str, family: str, mixed: bool = False) -> IPAddress:
+        """The host's address of one family; with ``mixed``, the other family's where there is only that."""
+        addresses = self.addresses(host)
+        if family in addresses:
+            return addresses[family]
+        if mixed:
+            return next(iter(addresses.values()))
+        known = " and ".join(str(address) for address in addresses.values())
+        raise InventoryError(
+            f"set {ADDRESS_VARIABLE} for host {host}: an {_say(family)} address is needed beside {known}"
+        )
+
+    def check_names(self, hosts: Iterable[str], problems: Problems) -> None:
+        """Note directors and these hosts if their names could mean something else in a configuration."""
+        for host in dict.fromkeys((*self.directors, *hosts)):
+            if not _NAME.fullmatch(host):
+                problems.add(
+                    f"host {show(host)}", "", "is not a name of 1 to 253 letters, digits, '_', '.', ':' and '-'"
+                )
+
+    def variable(self, host: str, name: str) -> object:
+        """One of the host's variables; None where it is not given. Raises `InventoryError` when it cannot be had."""
+        value = self._variables_of(host).get(name)
+        if isinstance(value, Exception):
+            raise InventoryError(f"{name} of host {host}: {value}")
+        return value
+
+    def names(self, host: str) -> list[str]:
+        """Return the names of the host's variables; their values are not looked up."""
+        return [plain(name) for name in self._variables_of(host) if isinstance(name, str)]
+
+    def written(self, host: str, name: str) -> object:
+        """Return one of the host's variables with its templates as written; None if that is not known."""
+        variables = self._written(host) if self._written is not None else None
+        return variables.get(name) if isinstance(variables, Mapping) else None
+
+    @property
+    def groups(self) -> Mapping[str, tuple[str, ...]]:
+        """The groups and their hosts."""
+        return self._groups
+
+    def _variables_of(self, host: str) -> Mapping[object, object]:
+        if host not in self._variables:
+            variables = self._hostvars.get(host)
+            self._variables[host] = variables if isinstance(variables, Mapping) else {}
+        return self._variables[host]
+
+    def _read_addresses(self, host: str) -> dict[str, IPAddress]:
+        variables = self._variables_of(host)
+        value = variables.get(ADDRESS_VARIABLE)
+        if isinstance(value, Exception):
+            raise InventoryError(f"{ADDRESS_VARIABLE} of host {host}: {value}")
+        if value is None:
+            fallback = variables.get("ansible_host")
+            if isinstance(fallback, Exception):
+                raise InventoryError(f"ansible_host of host {host}: {fallback}")
+            address = to_address(fallback)
+            if address is None or address_fault(address):
+                reason = "it has none" if fallback is None else f"it has none, and ansible_host is {show(fallback)}"
+                raise InventoryError(f"set {ADDRESS_VARIABLE} for host {host}: {reason}")
+            return {family_of(address): address}
+        elements = value if isinstance(value, (list, tuple)) else [value]
+        addresses: dict[str, IPAddress] = {}
+        for element in elements:
+            address = to_address(element)
+            if address is None:
+                raise InventoryError(f"{ADDRESS_VARIABLE} of host {host}: {show(element)} is not an IP address")
+            fault = address_fault(address)
+            if fault:
+                raise InventoryError(f"{ADDRESS_VARIABLE} of host {host}: {show(str(address))} {fault}")
+            family = family_of(address)
+            if family in addresses:
+                raise InventoryError(
+                    f"{ADDRESS_VARIABLE} of host {host}: {addresses[family]} and {address} are both {_say(family)}, "
+                    "and it takes one per family"
+                )
+            addresses[family] = address
+        if not addresses:
+            raise InventoryError(f"set {ADDRESS_VARIABLE} for host {host}: the list is empty")
+        return addresses
+
+
+def _say(family: str) -> str:
+    return {"ipv4": "IPv4", "ipv6": "IPv6"}[family]

@@ -1,0 +1,210 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What directors are to each other: VRRP instances, connection synchronisation, and who leaves.
+
+VRRP version 3 (RFC 5798), unicast between the directors, one instance per family since a packet carries one.
+
+An advertisement lists addresses, and a director drops one whose list differs from its own (keepalived/vrrp/vrrp.c:
+vrrp_check_packet). It takes itself for the master then. While the directors are set up one after the other their VIPs
+differ, so no VIP is advertised. What is advertised is a dummy address that never changes, because keepalived takes
+no instance of version 3 that advertises none (vrrp_complete_instance). VIPs are excluded from the advertisement, whose
+length they would be limited by otherwise: 255 addresses, or what the MTU holds.
+
+keepalived runs the kernel's daemon of connection synchronisation, as master where its VRRP instance is MASTER and as
+backup elsewhere (keepalived.conf(5), lvs_sync_daemon).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.checkers import DRAIN_DIRECTORY
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.inventory import DIRECTORS, Inventory, InventoryError
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.resolve import ResolvedService
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import (
+    IPAddress,
+    family_of,
+    to_address,
+    to_integer,
+)
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import (
+    LEAVING_DIRECTORS,
+    SYNC_DAEMON,
+    DirectorSettings,
+    SyncDaemon,
+)
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Problems
+
+#: The address that is advertised in each family, as keepalived takes it: the dummy addresses of IANA's registries of
+#: special-purpose addresses (RFC 7600, RFC 9780), which no packet may have as its destination. No source is chosen from
+#: an address of the scope host, or from an IPv6 address of prefix length 128, which keepalived adds as deprecated.
+ADVERTISED = {"ipv4": "192.0.0.8/32 scope host", "ipv6": "100:0:0:1::1/128"}
+#: A 1 in it makes other directors come first, a 3 is a fault (`_render.keepalived`).
+HANDOVER_FILE = f"{DRAIN_DIRECTORY}/director"
+#: The kernel uses so many ports, from the daemon's own on (ip_vs_sync.c, start_sync_thread; IPVS_SYNC_PORTS_MAX).
+PORTS_SYSCTL = "net.ipv4.vs.sync_ports"
+MAX_PORTS = 64
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One ``vrrp_instance`` of keepalived. ``peers`` maps the names of the other directors to their addresses."""
+
+    family: str
+    settings: DirectorSettings
+    state: str
+    priority: int
+    source_address: str | None
+    peers: Mapping[str, str]
+    addresses: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """What keepalived calls it."""
+        return f"lvs_{self.family}"
+
+    @property
+    def advertised(self) -> str:
+        """The address that its adverts have, as keepalived takes it."""
+        return ADVERTISED[self.family]
+
+    def as_dict(self) -> dict[str, object]:
+        """The values above, and ``name``, ``interface``, ``virtual_router_id`` and ``advert_interval`` (seconds).
+
+        ``state`` is where it starts: MASTER on the only director, else BACKUP, which keepalived.conf(5) asks for beside
+        nopreempt and preempt_delay. ``source_address`` is null and ``peers`` is empty when there is no other director.
+        ``addresses`` are the VIPs, and the gateway of nat, as keepalived takes them: with their prefix length, and with
+        their interface if it is another. ``advertised`` is the address that adverts have (`ADVERTISED`).
+        """
+        return {
+            "name": self.name,
+            "family": self.family,
+            "interface": self.settings.interface,
+            "virtual_router_id": self.settings.virtual_router_id,
+            "advert_interval": self.settings.advert_interval,
+            "state": self.state,
+            "priority": self.priority,
+            "source_address": self.source_address,
+            "peers": list(self.peers.values()),
+            "addresses": list(self.addresses),
+            "advertised": self.advertised,
+        }
+
+
+def director_addresses(
+    vips: Sequence[IPAddress], inventory: Inventory, problems: Problems
+) -> dict[str, dict[str, str]]:
+    """Between which addresses the directors speak VRRP: family -> director -> address, for the families of the VIPs.
+
+    A single director speaks to nobody and needs no address, so its family has none.
+    """
+    families = sorted({family_of(vip) for vip in vips})
+    found: dict[str, dict[str, str]] = {family: {} for family in families}
+    for family in families:
+        for director in inventory.directors if len(inventory.directors) > 1 else ():
+            try:
+                found[family][director] = str(inventory.address(director, family))
+            except InventoryError as error:
+                problems.add(f"group {DIRECTORS}", "", str(error))
+    return found
+
+
+def instances(
+    host: str,
+    vips: Sequence[IPAddress],
+    gateways: Sequence[IPAddress],
+    inventory: Inventory,
+    settings: DirectorSettings,
+    problems: Problems,
+) -> list[Instance]:
+    """The instances of one director: one for each family that has VIPs, IPv4 first.
+
+    Gateways go along with the VIPs of their family, so that requests and replies never meet two directors.
+
+    The first host of the group has priority 200, each further one 10 less, and never less than 1 (0 resigns and 255
+    is for the owner of the address).
+    """
+    position = inventory.directors.index(host)
+    return [
+        Instance(
+            family=family,
+            settings=settings,
+            state="BACKUP" if speakers else "MASTER",
+            priority=max(1, 200 - 10 * position),
+            source_address=speakers.get(host),
+            peers={director: address for director, address in speakers.items() if director != host},
+            addresses=(
+                *(f"{vip}/{vip.max_prefixlen}" for vip in vips if family_of(vip) == family),
+                *(_inside(gateway, settings) for gateway in gateways if family_of(gateway) == family),
+            ),
+        )
+        for family, speakers in director_addresses(vips, inventory, problems).items()
+    ]
+
+
+def _inside(gateway: IPAddress, settings: DirectorSettings) -> str:
+    """A gateway as keepalived takes it (keepalived.conf(5), virtual_ipaddress)."""
+    text = f"{gateway}/{gateway.max_prefixlen}"
+    if settings.gateway_interface in ("", settings.interface):
+        return text
+    return f"{text} dev {settings.gateway_interface}"
+
+
+def hands_over(instances: Sequence[Instance]) -> bool:
+    """Whether there is anybody to hand over to."""
+    return any(instance.peers for instance in instances)
+
+
+def used_ports(values: Mapping[str, int | str]) -> int:
+    """Return how many ports the kernel uses with these sysctls."""
+    return min(max(to_integer(values.get(PORTS_SYSCTL, 1)) or 1, 1), MAX_PORTS)
+
+
+def known_senders(daemon: SyncDaemon, interface: str, inventory: Inventory) -> dict[str, str]:
+    """Return director -> the address it sends from, as far as the inventory says; empty if it does not.
+
+    It says so only on the link of the VIPs (``interface``), where ``lvs_address`` is. With IPv4 the kernel sends from
+    the first address of the interface (ip_vs_sync.c, bind_mcastif_addr), which the module host_check compares. With
+    IPv6 the source depends on the scope of the group (make_send_sock does not bind): usually a link-local address.
+    """
+    if daemon.interface != interface or daemon.family == "ipv6":
+        return {}
+    try:
+        return {host: str(inventory.address(host, daemon.family)) for host in inventory.directors}
+    except InventoryError:
+        return {}
+
+
+def check_families(resolved: Iterable[ResolvedService], problems: Problems) -> None:
+    """Note services whose real servers are of the other family: the kernel has no daemon beside them.
+
+    net/netfilter/ipvs/ip_vs_ctl.c: ip_vs_genl_new_daemon and ip_vs_genl_set_cmd say EINVAL, whichever comes second.
+    """
+    for item in resolved:
+        addresses = [server.address for server in item.servers]
+        if item.service.sorry_server is not None:
+            addresses.append(item.service.sorry_server.address)
+        for address in addresses:
+            if family_of(address) != item.service.family:
+                text = (
+                    f"cannot run while service {item.service.name} ({item.service.family}) has the real server "
+                    f"{address}: the kernel does not synchronise across families (set it to false)"
+                )
+                problems.add(SYNC_DAEMON, "", text)
+                return
+
+
+def leaving_directors(names: Iterable[str], inventory: Inventory, problems: Problems) -> list[str]:
+    """Return the directors that may go: what is given, and the addresses that the inventory has for these names."""
+    found: dict[str, None] = {}
+    for one in names:
+        if one in inventory.directors:
+            problems.add(LEAVING_DIRECTORS, "", f"{one} is in the group {DIRECTORS}: remove it there first")
+        address = to_address(one)
+        found[one if address is None else str(address)] = None
+        with suppress(InventoryError):  # it may have left the inventory
+            found.update((str(own), None) for own in inventory.addresses(one).values())
+    return list(found)

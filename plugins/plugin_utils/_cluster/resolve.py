@@ -1,0 +1,286 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From `Service` values and the inventory to real servers with addresses.
+
+Here is what needs more than one service or more than the description: groups and hosts become addresses, a host's own
+values go over its group's, and services are held against each other and against the hosts' addresses.
+
+Traffic that two services claim, only one would get. IPVS looks for the mark of a packet first
+(net/netfilter/ipvs/ip_vs_ctl.c: ip_vs_service_find), and a packet has one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.inventory import Inventory, InventoryError
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import IPAddress
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Problems
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import (
+    UNREWRITTEN,
+    ServerEntry,
+    Service,
+    Traffic,
+)
+
+#: Why a director cannot be a real server: by forwarding method.
+_NOT_ON_DIRECTORS = {
+    **dict.fromkeys(UNREWRITTEN, "as a backup it would balance requests again, not answer them"),
+    "nat": "its replies would not pass the director that balances, unless that is itself",
+}
+
+
+@dataclass(frozen=True)
+class RealServer:
+    """A real server of one service; ``host`` is its inventory name, None for one that Ansible does not manage.
+
+    ``port`` None is the service's own port, ``weight`` None leaves the kernel's; a threshold of 0 is none.
+    """
+
+    path: str
+    host: str | None
+    address: IPAddress
+    port: int | None
+    weight: int | None
+    upper_threshold: int
+    lower_threshold: int
+
+    @property
+    def order(self) -> tuple[int, int, int]:
+        """The canonical order: on every director the same, since the table of ``mh`` depends on it."""
+        return (self.address.version, int(self.address), self.port or 0)
+
+
+@dataclass(frozen=True)
+class ResolvedService:
+    """A service and its real servers in canonical order."""
+
+    service: Service
+    servers: tuple[RealServer, ...]
+
+
+def resolve(services: Sequence[Service], inventory: Inventory, problems: Problems) -> list[ResolvedService]:
+    """Resolve every service; what is wrong goes to ``problems``."""
+    _check_duplicates(services, problems)
+    resolver = _Resolver(inventory, problems)
+    resolved = [ResolvedService(service, resolver.servers(service)) for service in services]
+    own = _addresses_of_directors(inventory)
+    _check_vips(resolved, own, problems)
+    _check_real_servers(resolved, own, inventory, problems)
+    if len(inventory.directors) > 1:
+        _check_sorry_servers(resolved, own, problems)
+    return resolved
+
+
+def _check_duplicates(services: Iterable[Service], problems: Problems) -> None:
+    names: set[str] = set()
+    owners: dict[tuple[object, ...], str] = {}
+    for service in services:
+        if service.name in names:
+            problems.add(service.where, "name", f"{service.name!r} is the name of an earlier service too")
+        names.add(service.name)
+        for identity in service.identities():
+            earlier = owners.setdefault(tuple(identity.values()), service.name)
+            if earlier == service.name:
+                continue  # its own, or told above
+            if service.fwmark is not None:
+                key, what = "fwmark", f"{service.fwmark} ({service.family})"
+            else:
+                key, what = "address", f"{service.address} {service.protocol} port {identity['port']}"
+            problems.add(service.where, key, f"{what} belongs to service {earlier} already")
+
+
+class _Resolver:
+    """Turns the entries of one service after the other into real servers."""
+
+    def __init__(self, inventory: Inventory, problems: Problems) -> None:
+        self._inventory = inventory
+        self._problems = problems
+        self._directors = frozenset(inventory.directors)
+        self._told: set[str] = set()
+
+    def servers(self, service: Service) -> tuple[RealServer, ...]:
+        """The real servers of one service, each once, in canonical order."""
+        servers = []
+        # per port of the service: a port that is given can be the same as one that is not
+        found: dict[tuple[IPAddress, int, int], RealServer] = {}
+        for host, entry in self._expand(service):
+            server = self._server(service, host, entry)
+            if server is None:
+                continue
+            servers.append(server)
+            for port in service.ports:
+                same = found.setdefault((server.address, port, server.port or port), server)
+                if same is not server:
+                    self._problems.add(service.where, server.path, _told_twice(server, same))
+        return tuple(sorted(servers, key=lambda server: server.order))
+
+    def _expand(self, service: Service) -> Iterator[tuple[str | None, ServerEntry]]:
+        """Groups become their hosts; a host's own entry takes the place of the one it has by a group."""
+        own = {entry.name for entry in service.real_servers if entry.kind == "host"}
+        defaults: dict[str, ServerEntry] = {}
+        for entry in service.real_servers:
+            if entry.kind == "group":
+                for host in self._group(service, entry):
+                    if host not in own:
+                        yield host, entry
+                    elif host in defaults:
+                        text = f"host {host} is a real server of this service by {defaults[host].path} already"
+                        self._problems.add(service.where, entry.path, text)
+                    else:
+                        defaults[host] = entry
+        for entry in service.real_servers:
+            if entry.kind == "address":
+                yield None, entry
+            elif entry.kind == "host" and self._is_server(service, entry):
+                yield entry.name, _merged(entry, defaults[entry.name]) if entry.name in defaults else entry
+
+    def _group(self, service: Service, entry: ServerEntry) -> tuple[str, ...]:
+        try:
+            return self._inventory.servers_of(entry.name)
+        except InventoryError as error:
+            self._problems.add(service.where, f"{entry.path}.group", str(error))
+            return ()
+
+    def _is_server(self, service: Service, entry: ServerEntry) -> bool:
+        try:
+            self._inventory.require_real_server(entry.name)
+        except InventoryError as error:
+            self._problems.add(service.where, f"{entry.path}.host", str(error))
+            return False
+        return True
+
+    def _server(self, service: Service, host: str | None, entry: ServerEntry) -> RealServer | None:
+        upper, lower = entry.upper_threshold or 0, entry.lower_threshold or 0
+        if lower > upper:
+            # the kernel says ERANGE, also where there is no upper one
+            rule = f"is above upper_threshold {upper}" if upper else "needs an upper_threshold"
+            self._problems.add(service.where, f"{entry.path}.lower_threshold", f"{lower} {rule}")
+        address = entry.address
+        if host is not None:
+            if host in self._directors and service.forward_method in _NOT_ON_DIRECTORS:
+                text = f"host {host} is a director too: {_NOT_ON_DIRECTORS[service.forward_method]}"
+                self._problems.add(service.where, entry.path, text)
+                return None
+            address = address or self._host_address(service, host, entry)
+        if address is None:
+            return None
+        # where only the packet's own port counts, 0 and "not given" are the same
+        return RealServer(entry.path, host, address, entry.port or None, entry.weight, upper, lower)
+
+    def _host_address(self, service: Service, host: str, entry: ServerEntry) -> IPAddress | None:
+        try:
+            return self._inventory.address(host, service.family, mixed=service.forward_method == "tun")
+        except InventoryError as error:
+            # once is enough: it is the host that lacks something, not each service that uses it
+            if str(error) not in self._told:
+                self._told.add(str(error))
+                self._problems.add(service.where, entry.path, str(error))
+            return None
+
+
+def _told_twice(server: RealServer, earlier: RealServer) -> str:
+    if server.host is None:
+        return f"{server.address} is a real server of this service by {earlier.path} already"
+    if earlier.host is None or earlier.host == server.host:
+        return f"host {server.host} ({server.address}) is a real server of this service by {earlier.path} already"
+    return f"host {server.host} has the address {server.address}, and so has host {earlier.host}"
+
+
+def _merged(own: ServerEntry, default: ServerEntry) -> ServerEntry:
+    """A host's entry, with its group's values where it gives none."""
+
+    def either(mine: int | None, other: int | None) -> int | None:
+        return other if mine is None else mine
+
+    return replace(
+        own,
+        port=either(own.port, default.port),
+        weight=either(own.weight, default.weight),
+        upper_threshold=either(own.upper_threshold, default.upper_threshold),
+        lower_threshold=either(own.lower_threshold, default.lower_threshold),
+    )
+
+
+def _addresses_of_directors(inventory: Inventory) -> dict[IPAddress, str]:
+    """Whose each of their own addresses is."""
+    holders: dict[IPAddress, str] = {}
+    for host in inventory.directors:
+        try:
+            holders.update((address, f"director {host}") for address in inventory.addresses(host).values())
+        except InventoryError:
+            continue  # a director needs an address only where VRRP has peers, and that is checked there
+    return holders
+
+
+def _check_real_servers(
+    resolved: Sequence[ResolvedService], directors: Mapping[IPAddress, str], inventory: Inventory, problems: Problems
+) -> None:
+    """None of them has the address of a director, under whatever name."""
+    for item in resolved:
+        method = item.service.forward_method
+        for server in item.servers if method in _NOT_ON_DIRECTORS else ():
+            if server.address in directors and server.host not in inventory.directors:
+                text = (
+                    f"{server.address} is the own address of {directors[server.address]}: {_NOT_ON_DIRECTORS[method]}"
+                )
+                problems.add(item.service.where, server.path, text)
+
+
+def _check_sorry_servers(
+    resolved: Sequence[ResolvedService], directors: Mapping[IPAddress, str], problems: Problems
+) -> None:
+    """None of them is a director that may be the backup, as no real server is."""
+    for item in resolved:
+        sorry, method = item.service.sorry_server, item.service.forward_method
+        if sorry is not None and sorry.address in directors and method in _NOT_ON_DIRECTORS:
+            text = f"{sorry.address} is the own address of {directors[sorry.address]}: {_NOT_ON_DIRECTORS[method]}"
+            problems.add(item.service.where, "sorry_server.address", text)
+
+
+def _check_vips(resolved: Sequence[ResolvedService], directors: Mapping[IPAddress, str], problems: Problems) -> None:
+    """No VIP is an address that a host of the cluster has for itself."""
+    holders = dict(directors)
+    for item in resolved:
+        for server in item.servers:
+            holders.setdefault(server.address, "a real server" if server.host is None else f"host {server.host}")
+        if item.service.sorry_server is not None:
+            holders.setdefault(item.service.sorry_server.address, f"the sorry server of {item.service.where}")
+    for item in resolved:
+        for vip in item.service.vips:
+            if vip in holders:
+                text = f"{vip} cannot be a VIP: it is the own address of {holders[vip]}"
+                problems.add(item.service.where, "address" if item.service.address else "marks", text)
+
+
+def check_overlaps(services: Iterable[Service], problems: Problems) -> None:
+    """Note the services whose clients' packets are marked for another service."""
+    services = list(services)
+    marked = [(service, traffic) for service in services for traffic in service.marks]
+    for number, (service, traffic) in enumerate(marked):
+        for other, others in marked[:number]:
+            if other is not service and _overlap(traffic, others):
+                problems.add(service.where, "marks", f"{_words(traffic, others)} has the mark of service {other.name}")
+    for service in services:
+        for traffic in service.traffic if service.fwmark is None else ():
+            for other, others in marked:
+                if _overlap(traffic, others):
+                    text = f"{_words(traffic, others)} has the mark of service {other.name}, which would get it all"
+                    problems.add(service.where, "address", text)
+
+
+def _overlap(one: Traffic, other: Traffic) -> bool:
+    return (
+        one.address == other.address
+        and (one.protocol == other.protocol or not one.protocol or not other.protocol)
+        and (not one.ports or not other.ports or bool(set(one.ports) & set(other.ports)))
+    )
+
+
+def _words(one: Traffic, other: Traffic) -> str:
+    """What is claimed twice, such as "192.0.2.10 tcp 80"."""
+    protocol = one.protocol or other.protocol
+    ports = sorted(set(one.ports) & set(other.ports)) if one.ports and other.ports else sorted(one.ports or other.ports)
+    return " ".join([str(one.address), *([protocol] if protocol else []), *map(str, ports)])

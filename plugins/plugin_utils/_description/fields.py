@@ -1,0 +1,248 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reading typed values out of a mapping that a person wrote.
+
+Lenient where Ansible is lenient (``"80"`` is the integer 80, ``"yes"`` is true, null means not given) and strict
+everywhere else. Nothing here raises for bad data: a bad value is noted as a problem and read as "not given", so that
+one run finds every mistake.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+from ansible_collections.lvs.cluster.plugins.module_utils._host import validate as _address
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import (
+    Problems,
+    known_ones,
+    plain,
+    show,
+    suggestion,
+)
+
+IPAddress = _address.IPAddress
+MAX_PORT = 65535
+
+# What ansible.module_utils.parsing.convert_bool takes; repeated because a pure file does not import Ansible.
+_TRUE = frozenset(("y", "yes", "on", "1", "true", "t"))
+_FALSE = frozenset(("n", "no", "off", "0", "false", "f"))
+_INTEGER = re.compile(r"\s*[+-]?[0-9]{1,20}\s*", re.ASCII)
+
+
+def to_integer(value: object) -> int | None:
+    """An int, or a string that looks like one, as an int; None for everything else (booleans and floats too)."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, str) and _INTEGER.fullmatch(value):
+        return int(value)
+    return None
+
+
+def to_boolean(value: object) -> bool | None:
+    """What Ansible takes for a boolean, as a bool; None for everything else."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int) and value in (0, 1):
+        return bool(value)
+    if isinstance(value, str):
+        word = value.strip().lower()
+        return True if word in _TRUE else False if word in _FALSE else None
+    return None
+
+
+def to_seconds(value: object) -> float | None:
+    """A number of seconds, or text that looks like one, to the millisecond; None for everything else."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        return round(float(value), 3)
+    except (ValueError, OverflowError):
+        return None
+
+
+def to_address(value: object) -> IPAddress | None:
+    """An IPv4 or IPv6 address written as text, without prefix length and without zone; None for everything else.
+
+    Integers are refused although :mod:`ipaddress` takes them: nobody writes ``3221225994`` on purpose.
+    """
+    if not isinstance(value, str) or "%" in value:
+        return None
+    try:
+        return _address.parse_address(value.strip())
+    except ValueError:
+        return None
+
+
+def family_of(address: IPAddress) -> str:
+    """``ipv4`` or ``ipv6``."""
+    return f"ipv{address.version}"
+
+
+def address_fault(address: IPAddress) -> str:
+    """Why an address can be neither a VIP nor a real server; empty when it can.
+
+    The kernel refuses some of these as destinations (``ip_vs_new_dest`` in net/netfilter/ipvs/ip_vs_ctl.c takes
+    unicast and its own addresses only) and accepts all of them as service addresses, where they can only be mistakes.
+    """
+    # Before all else: since Python 3.13 the others are said of the IPv4 address inside.
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        return f"is an IPv4-mapped address (write {address.ipv4_mapped})"
+    if address.is_unspecified:
+        return "is the unspecified address"
+    if address.is_multicast:
+        return "is a multicast address"
+    if address.is_loopback:
+        return "is a loopback address"
+    if address.is_link_local:  # 169.254.0.0/16 has the metadata services of clouds
+        return "is a link-local address"
+    if isinstance(address, ipaddress.IPv4Address) and address.is_reserved:  # 240.0.0.0/4, with the broadcast address
+        return "is a reserved address"
+    return ""
+
+
+def _readable(key: object) -> str:
+    """A key that nobody knows, as a part of a path."""
+    return plain(key) if isinstance(key, str) and key.isprintable() and 0 < len(key) <= 70 else show(key)
+
+
+class Fields:
+    """One mapping of the description: its values by key, and where in the description it stands.
+
+    ``where`` names the service (``service web``), ``path`` the mapping inside it (``persistence``, empty for the
+    service itself).
+    """
+
+    def __init__(self, values: Mapping[object, object], where: str, path: str, problems: Problems) -> None:
+        self.values = values
+        self.where = where
+        self.path = path
+        self.problems = problems
+
+    def key(self, name: str) -> str:
+        """The full path of one of this mapping's keys."""
+        return f"{self.path}.{name}" if self.path else name
+
+    def fault(self, name: str, text: str) -> None:
+        """Note a problem with one key."""
+        self.problems.add(self.where, self.key(name) if name else self.path, text)
+
+    def given(self, name: str) -> bool:
+        """Whether the key is there and not null."""
+        return self.values.get(name) is not None
+
+    def present(self, names: Iterable[str]) -> list[str]:
+        """Those of the names that are given."""
+        return [name for name in names if self.given(name)]
+
+    def refuse_unknown(self, known: Iterable[str], what: str) -> None:
+        """Note every key that is not known, with the nearest that is."""
+        known = tuple(known)
+        for key in self.values:
+            if key not in known:
+                self.fault(_readable(key), f"is not a key of {what}{suggestion(key, known) or known_ones(known)}")
+
+    def integer(self, name: str, low: int, high: int) -> int | None:
+        """An integer in a range; None when not given or bad."""
+        return self.integer_at(name, self.values.get(name), low, high) if self.given(name) else None
+
+    def integer_at(self, name: str, value: object, low: int, high: int) -> int | None:
+        """The same for a value that is not simply the one at a key, such as an element of a list."""
+        number = to_integer(value)
+        if number is None:
+            self.fault(name, f"{show(value)} is not an integer")
+        elif not low <= number <= high:
+            self.fault(name, f"{show(number)} is not between {low} and {high}")
+        else:
+            return number
+        return None
+
+    def seconds(self, name: str, low: float, high: float) -> float | None:
+        """Seconds in a range, fractions too; None when not given or bad."""
+        if not self.given(name):
+            return None
+        value = self.values[name]
+        number = to_seconds(value)
+        if number is None:
+            self.fault(name, f"{show(value)} is not a number of seconds")
+        elif not low <= number <= high:  # not a number is not either
+            self.fault(name, f"{show(value)} is not between {low} and {high}")
+        else:
+            return number
+        return None
+
+    def boolean(self, name: str, default: bool = False) -> bool:
+        """A boolean; the default when not given or bad."""
+        if not self.given(name):
+            return default
+        value = to_boolean(self.values[name])
+        if value is None:
+            self.fault(name, f"{show(self.values[name])} is neither true nor false")
+            return default
+        return value
+
+    def choice(self, name: str, what: str, known: Iterable[str], default: str) -> str:
+        """One of some words; the default when not given or bad. ``what`` completes "'x' is not ..."."""
+        if not self.given(name):
+            return default
+        found = self.choice_at(name, self.values[name], what, known)
+        return default if found is None else found
+
+    def choice_at(self, name: str, value: object, what: str, known: Iterable[str]) -> str | None:
+        """The same for a value that is not simply the one at a key."""
+        known = tuple(known)
+        if isinstance(value, str) and value in known:
+            return known[known.index(value)]
+        self.fault(name, f"{show(value)} is not {what}{suggestion(value, known) or known_ones(known)}")
+        return None
+
+    def text(self, name: str, pattern: re.Pattern[str], rule: str) -> str | None:
+        """A string that matches a pattern; None when not given or bad. ``rule`` completes "'x' is not ..."."""
+        if not self.given(name):
+            return None
+        value = self.values[name]
+        if isinstance(value, str) and pattern.fullmatch(value):
+            return plain(value)
+        self.fault(name, f"{show(value)} is not {rule}")
+        return None
+
+    def address(self, name: str) -> IPAddress | None:
+        """An address that can be a VIP or a real server; None when not given or bad."""
+        if not self.given(name):
+            return None
+        value = self.values[name]
+        address = to_address(value)
+        if address is None:
+            prefix = isinstance(value, str) and "/" in value and to_address(value.partition("/")[0]) is not None
+            self.fault(name, f"{show(value)} is not an IP address" + (": leave out the prefix length" * prefix))
+            return None
+        fault = address_fault(address)
+        if fault:
+            self.fault(name, f"{show(str(address))} {fault}")
+            return None
+        return address
+
+    def mapping(self, name: str) -> Fields | None:
+        """A nested mapping; None when not given or bad."""
+        if not self.given(name):
+            return None
+        value = self.values[name]
+        if isinstance(value, Mapping):
+            return Fields(value, self.where, self.key(name), self.problems)
+        self.fault(name, f"{show(value)} is not a mapping of keys and values")
+        return None
+
+    def elements(self, name: str) -> Iterator[tuple[str, object]]:
+        """The elements of a list, each with its name such as ``ports[1]``; nothing when not given or bad."""
+        if not self.given(name):
+            return
+        value = self.values[name]
+        if not isinstance(value, (list, tuple)):
+            self.fault(name, f"{show(value)} is not a list")
+            return
+        for index, element in enumerate(value):
+            yield f"{name}[{index}]", element

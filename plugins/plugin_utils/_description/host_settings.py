@@ -1,0 +1,622 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The settings of a host: the variables of its role that the cluster model reads, their defaults, and checked values.
+
+A new setting is a line in `DIRECTOR` or `REAL_SERVER`, and a field with its reading below. A unit test compares the
+defaults with the argument specifications of the roles.
+
+A variable that is not set has its default. One that is set to null is null, which only settings without a default take.
+What is bad is noted as a problem, and only then the value is of no use.
+
+Sources of limits: keepalived.conf(5) in the versions 2.2.7 and 2.3.3, and the code that is named.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from ansible_collections.lvs.cluster.plugins.module_utils._host.errors import HostError
+from ansible_collections.lvs.cluster.plugins.module_utils._host.validate import display, parse_key
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.timeouts import MAX_TIMEOUT, Timeouts
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import (
+    MAX_PORT,
+    Fields,
+    IPAddress,
+    address_fault,
+    family_of,
+    to_address,
+    to_boolean,
+    to_integer,
+    to_seconds,
+)
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Problems, plain, show
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.service_reader import (
+    COMMAND,
+    COMMAND_RULE,
+    MAX_SECONDS,
+    not_seen,
+)
+
+#: The variables of a director, with the defaults of its role; None stands for a setting that has none.
+DIRECTOR: dict[str, object] = {
+    "director_interface": None,
+    "director_virtual_router_id": 51,
+    "director_advert_interval": 1,
+    "director_gateway_interface": None,
+    "director_preempt": True,
+    "director_preempt_delay": 30,
+    "director_garp_refresh": 60,
+    "director_vrrp_hops": 0,
+    "director_sync_daemon": True,
+    "director_sync_interface": None,
+    "director_sync_senders": None,
+    "director_health_checker": "keepalived",
+    "director_track_interfaces": [],
+    "director_track_scripts": [],
+    # the user that keepalived itself takes if none is named and that one exists (keepalived.conf(5), script_user)
+    "director_script_user": "keepalived_script",
+    "lvs_nat_gateway": None,
+    "director_sysctls": {},
+    "director_timeouts": {},
+    "director_flood_defence": True,
+    "director_leaving_timeout": 60,
+    "lvs_directors_that_leave": None,
+    "director_packages": None,
+    "director_transit": None,
+}
+#: The same for a real server.
+REAL_SERVER: dict[str, object] = {
+    "real_server_tunnel_mtu": 1500,
+    "real_server_tunnel_guard": True,
+    "lvs_nat_gateway": None,
+    "real_server_return_traffic": "services",
+    "real_server_packages": None,
+}
+
+INTERFACE = "director_interface"
+SYNC_DAEMON = "director_sync_daemon"
+HEALTH_CHECKER = "director_health_checker"
+TIMEOUTS = "director_timeouts"
+TRANSIT = "director_transit"
+LEAVING_DIRECTORS = "lvs_directors_that_leave"
+NAT_GATEWAY = "lvs_nat_gateway"
+RETURN_TRAFFIC = "real_server_return_traffic"
+TUNNEL_GUARD = "real_server_tunnel_guard"
+
+#: The names of network interfaces. dev_valid_name() in net/core/dev.c: 15 characters, no slash, colon or white space,
+#: not "." or "..". Without what keepalived's parser gives a meaning, anywhere or at the beginning of a line
+#: (keepalived.conf(5): ~SEQ and @config-id; lib/parser.c, read_line()), and without the wildcard of nftables.
+LINK = re.compile(r"(?!\.\.?$|[~@])[^\s/:!#$*\"'\\{}\x00-\x1f\x7f]{1,15}")
+#: What every sender of VRRP sets (RFC 5798, sections 5.1.1.3 and 5.1.2.3), and each router on the way lowers by one.
+TTL = 255
+MAX_HOPS = TTL - 1
+MAX_REFRESH = 86400
+MAX_DELAY = 1000  # keepalived.conf(5), preempt_delay
+KEEPALIVED = "keepalived"
+CHECKERS = (KEEPALIVED, "ldirectord", "mon")
+#: What a real server can send through the directors.
+TRAFFIC_CHOICES = ("services", "all")
+#: IPv6 asks for this much of every link (RFC 8200 section 5).
+_MTUS = range(1280, 65536)
+# what useradd of Debian and Red Hat take alike
+_USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+
+SYNC_KEYS = ("id", "maxlen", "port", "ttl", "group")
+#: What the kernel takes where nothing is given (net/netfilter/ipvs/ip_vs_sync.c, start_sync_thread).
+DEFAULT_GROUP = "224.0.0.81"
+DEFAULT_PORT = 8848
+#: keepalived/core/global_parser.c, lvs_syncd_handler: a datagram less the headers of IPv4 and UDP.
+MAX_LENGTH = 65535 - 20 - 8
+
+TRACKED_INTERFACES = "director_track_interfaces"
+TRACKED_SCRIPTS = "director_track_scripts"
+INTERFACE_KEYS = ("name", "weight")
+SCRIPT_KEYS = ("name", "command", "interval", "timeout", "fall", "rise", "weight")
+#: By so much a priority can be lowered (keepalived.conf(5)).
+LOWEST_WEIGHT = -253
+_MOST_TIMES = 1000
+_SCRIPT_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+
+@dataclass(frozen=True)
+class SyncDaemon:
+    """The daemon of connection synchronisation; what is None is left to keepalived, whose ``id`` is then the VRRP id.
+
+    ``ports`` is the number of ports that the kernel uses, from ``port`` on.
+    """
+
+    interface: str
+    id: int | None = None
+    maxlen: int | None = None
+    port: int | None = None
+    ttl: int | None = None
+    group: str | None = None
+    ports: int = 1
+
+    @property
+    def family(self) -> str:
+        """The family of its datagrams."""
+        return "ipv6" if ":" in (self.group or DEFAULT_GROUP) else "ipv4"
+
+
+@dataclass(frozen=True)
+class TrackedInterface:
+    """An interface that has to be up. Without it the priority is lowered by ``weight``; None is a fault."""
+
+    name: str
+    weight: int | None = None
+
+
+@dataclass(frozen=True)
+class TrackedScript:
+    """A command that has to end with status 0, run every ``interval`` seconds and ended after ``timeout``.
+
+    ``fall`` failures in a row are one, and ``rise`` successes in a row end it. ``weight`` is that of an interface.
+    """
+
+    name: str
+    command: str
+    interval: int = 1
+    timeout: int = 5
+    fall: int = 2
+    rise: int = 2
+    weight: int | None = None
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """All that a director watches to know whether it can serve, in the order in which it is given.
+
+    A director with a fault releases the VIPs at once and takes none, as long as there is another director
+    (keepalived.conf(5): vrrp_script, track_interface, track_script; keepalived/vrrp/vrrp_track.c). The interfaces that
+    have VIPs or the gateway on them keepalived tracks by itself.
+    """
+
+    interfaces: tuple[TrackedInterface, ...] = ()
+    scripts: tuple[TrackedScript, ...] = ()
+
+    @property
+    def interface_names(self) -> list[str]:
+        """Those that have to be there."""
+        return [entry.name for entry in self.interfaces]
+
+
+@dataclass(frozen=True)
+class DirectorSettings:
+    """The settings of a director, checked. Times are in seconds.
+
+    ``virtual_router_id`` is unique per link and family (1 to 255). ``gateway_interface`` is the link of the real
+    servers, empty if it is that of the VIPs. ``preempt`` is whether a director takes the VIPs from one of a lower
+    priority, after ``preempt_delay``: meanwhile it learns of the other's connections and makes its health checks. Every
+    ``garp_refresh`` the master tells the link again where the VIPs are; 0 is never. ``vrrp_hops`` is the number of
+    routers between two directors. ``nat_gateway`` has an address by family. ``transit`` is None if it is not set, and
+    so are ``packages``. ``script_user`` is not checked, since most directors need none (`read_user`).
+    """
+
+    interface: str
+    virtual_router_id: int
+    advert_interval: float
+    gateway_interface: str
+    preempt: bool
+    preempt_delay: int
+    garp_refresh: int
+    vrrp_hops: int
+    sync_interface: str
+    sync_daemon: SyncDaemon | None
+    sync_senders: tuple[str, ...]
+    health_checker: str
+    tracked: Tracked
+    script_user: object
+    nat_gateway: Mapping[str, IPAddress]
+    sysctls: Mapping[str, int | str]
+    timeouts: Mapping[str, int]
+    flood_defence: bool
+    leaving_timeout: int
+    directors_that_leave: tuple[str, ...]
+    packages: tuple[str, ...] | None
+    transit: bool | None
+
+    @property
+    def min_ttl(self) -> int:
+        """The lowest TTL or hop limit that an advert of a peer has on arrival."""
+        return TTL - self.vrrp_hops
+
+    @property
+    def interfaces(self) -> tuple[str, ...]:
+        """The links of clients and of real servers, which can be one."""
+        return tuple(dict.fromkeys(name for name in (self.interface, self.gateway_interface) if name))
+
+
+@dataclass(frozen=True)
+class RealServerSettings:
+    """The settings of a real server, checked. ``tunnel_mtu`` is in octets, ``nat_gateway`` has an address by family."""
+
+    tunnel_mtu: int
+    tunnel_guard: bool
+    nat_gateway: Mapping[str, IPAddress]
+    return_traffic: str
+    packages: tuple[str, ...] | None
+
+
+def read_director_settings(
+    variables: Mapping[str, object], problems: Problems, elsewhere: str = ""
+) -> DirectorSettings:
+    """Read the variables in `DIRECTOR`; an exception in the place of a value is why there is none.
+
+    ``elsewhere`` says which other hosts have a ``director_interface``.
+    """
+    given = _Given(variables, DIRECTOR, problems)
+    interface = given.needed_link(INTERFACE, f"is missing (the link on which the VIPs live){elsewhere}")
+    sync_interface = given.link("director_sync_interface") or interface
+    daemon = _sync_daemon(given.value(SYNC_DAEMON), sync_interface, problems)
+    senders = given.value("director_sync_senders")
+    return DirectorSettings(
+        interface=interface,
+        virtual_router_id=given.integer("director_virtual_router_id", 1, 255, "an integer from 1 to 255"),
+        # version 3 counts hundredths of a second in 12 bits
+        advert_interval=given.fraction("director_advert_interval", 0.01, 40.95),
+        gateway_interface=given.link("director_gateway_interface", " (the link of the real servers)"),
+        preempt=given.boolean("director_preempt"),
+        preempt_delay=given.seconds("director_preempt_delay", MAX_DELAY),
+        garp_refresh=given.seconds("director_garp_refresh", MAX_REFRESH),
+        vrrp_hops=given.integer("director_vrrp_hops", 0, MAX_HOPS, f"a number of routers from 0 to {MAX_HOPS}"),
+        sync_interface=sync_interface,
+        sync_daemon=daemon,
+        sync_senders=_senders(senders, daemon, problems) if daemon is not None else (),
+        health_checker=_health_checker(given.value(HEALTH_CHECKER), problems),
+        tracked=_tracked(given.value(TRACKED_INTERFACES), given.value(TRACKED_SCRIPTS), problems),
+        script_user=given.value("director_script_user"),
+        nat_gateway=given.addresses(NAT_GATEWAY),
+        sysctls=_sysctls(given.value("director_sysctls"), "director_sysctls", problems),
+        timeouts=read_timeouts(given.value(TIMEOUTS), problems),
+        flood_defence=given.boolean("director_flood_defence"),
+        leaving_timeout=given.seconds("director_leaving_timeout", MAX_TIMEOUT),
+        directors_that_leave=_leaving(given.value(LEAVING_DIRECTORS), problems),
+        packages=given.packages("director_packages"),
+        transit=None if given.value(TRANSIT) is None else given.boolean(TRANSIT),
+    )
+
+
+def read_real_server_settings(variables: Mapping[str, object], problems: Problems) -> RealServerSettings:
+    """Read the variables in `REAL_SERVER`, as `read_director_settings` does."""
+    given = _Given(variables, REAL_SERVER, problems)
+    mtu = "real_server_tunnel_mtu"
+    return RealServerSettings(
+        tunnel_mtu=given.integer(mtu, _MTUS[0], _MTUS[-1], f"a number of octets from {_MTUS[0]} to {_MTUS[-1]}"),
+        tunnel_guard=given.boolean(TUNNEL_GUARD),
+        nat_gateway=given.addresses(NAT_GATEWAY),
+        return_traffic=given.choice(RETURN_TRAFFIC, TRAFFIC_CHOICES),
+        packages=given.packages("real_server_packages"),
+    )
+
+
+class _Given:
+    """Variables of one host, and the defaults of those that it does not have."""
+
+    def __init__(self, variables: Mapping[str, object], defaults: Mapping[str, object], problems: Problems) -> None:
+        self._variables = variables
+        self._defaults = defaults
+        self._problems = problems
+
+    def value(self, name: str) -> object:
+        """The variable, or its default."""
+        value = self._variables.get(name, self._defaults[name])
+        if isinstance(value, Exception):
+            self._problems.add(name, "", str(value))
+            return self._defaults[name]
+        return value
+
+    def fault(self, name: str, value: object, rule: str) -> None:
+        """Note a value that is not what ``rule`` says."""
+        self._problems.add(name, "", f"{show(value)} is {rule}")
+
+    def needed_link(self, name: str, missing: str) -> str:
+        """The name of the network interface of the VIPs."""
+        if self.value(name) in (None, ""):
+            self._problems.add(name, "", missing)
+            return ""
+        return self.link(name, " (the link on which the VIPs live)")
+
+    def link(self, name: str, what: str = "") -> str:
+        """The name of a network interface; empty if it is left out."""
+        value = self.value(name)
+        if value is None or value == "":
+            return ""
+        text = plain(value) if isinstance(value, str) else ""
+        if not LINK.fullmatch(text):
+            self.fault(name, value, f"not the name of a network interface{what}")
+        return text
+
+    def integer(self, name: str, low: int, high: int, rule: str) -> int:
+        """An integer in a range."""
+        value = self.value(name)
+        number = to_integer(value)
+        if number is None or not low <= number <= high:
+            self.fault(name, value, f"not {rule}")
+            return low
+        return number
+
+    def seconds(self, name: str, most: int) -> int:
+        """A whole number of seconds."""
+        return self.integer(name, 0, most, f"a number of seconds from 0 to {most}")
+
+    def fraction(self, name: str, low: float, high: float) -> float:
+        """A number of seconds to the hundredth."""
+        value = self.value(name)
+        number = to_seconds(value)
+        number = None if number is None else round(number, 2)
+        if number is None or not low <= number <= high:
+            self.fault(name, value, f"not a number of seconds from {low} to {high}")
+            return low
+        return number
+
+    def boolean(self, name: str) -> bool:
+        """True or false."""
+        value = self.value(name)
+        wanted = to_boolean(value)
+        if wanted is None:
+            self.fault(name, value, "neither true nor false")
+        return bool(wanted)
+
+    def choice(self, name: str, known: tuple[str, ...]) -> str:
+        """One of some words."""
+        value = self.value(name)
+        if value not in known:
+            self.fault(name, value, f"not one of {', '.join(known)}")
+            return known[0]
+        return str(value)
+
+    def packages(self, name: str) -> tuple[str, ...] | None:
+        """A list of packages; None if it is left out."""
+        value = self.value(name)
+        if value is None:
+            return None
+        if not isinstance(value, (list, tuple)):
+            self.fault(name, value, "not a list of packages")
+            return ()
+        for package in value:
+            if not isinstance(package, str) or not package.strip():
+                self.fault(name, package, "not the name of a package")
+        return tuple(plain(package) for package in value if isinstance(package, str))
+
+    def addresses(self, name: str) -> dict[str, IPAddress]:
+        """One address, or a list with one per family: family -> address."""
+        value = self.value(name)
+        if value is None or value == "":
+            return {}
+        found: dict[str, IPAddress] = {}
+        for element in value if isinstance(value, (list, tuple)) else [value]:
+            address = to_address(element)
+            if address is None:
+                self.fault(name, element, "not an IP address")
+            elif address_fault(address):
+                self._problems.add(name, "", f"{show(str(address))} {address_fault(address)}")
+            elif family_of(address) in found:
+                both = f"{found[family_of(address)]} and {address} are both {family_of(address)}"
+                self._problems.add(name, "", both)
+            else:
+                found[family_of(address)] = address
+        return found
+
+
+def read_user(value: object, problems: Problems) -> str:
+    """The user that runs the commands of health checks and the tracked ones."""
+    name = plain(value) if isinstance(value, str) else ""
+    if not _USER.fullmatch(name):
+        problems.add("director_script_user", "", f"{show(value)} is not the name of a user")
+    elif name == "root":
+        problems.add(
+            "director_script_user", "", "'root' is not for health checks and tracked scripts: name another user"
+        )
+    return name
+
+
+def _health_checker(value: object, problems: Problems) -> str:
+    name = plain(value) if isinstance(value, str) else ""
+    if name not in CHECKERS:
+        problems.add(HEALTH_CHECKER, "", f"{show(value)} is no health checker (one of {' '.join(CHECKERS)})")
+    return name
+
+
+def _sync_daemon(value: object, interface: str, problems: Problems) -> SyncDaemon | None:
+    """True, false, or a mapping that sets some of `SYNC_KEYS`; None for no daemon."""
+    if not isinstance(value, Mapping):
+        wanted = to_boolean(value)
+        if wanted is None:
+            problems.add(SYNC_DAEMON, "", f"{show(value)} is neither true nor false, nor a mapping such as {{id: 5}}")
+        return SyncDaemon(interface) if wanted else None
+    fields = Fields(value, SYNC_DAEMON, "", problems)
+    fields.refuse_unknown(SYNC_KEYS, "the sync daemon")
+    group = None
+    if fields.given("group"):
+        address = to_address(fields.values["group"])
+        if address is None or not address.is_multicast:
+            fields.fault("group", f"{show(fields.values['group'])} is not a multicast address")
+        group = str(address)
+    return SyncDaemon(
+        interface,
+        id=fields.integer("id", 0, 255),
+        maxlen=fields.integer("maxlen", 1, MAX_LENGTH),
+        port=fields.integer("port", 1, MAX_PORT),
+        ttl=fields.integer("ttl", 1, 255),
+        group=group,
+    )
+
+
+def _senders(value: object, daemon: SyncDaemon, problems: Problems) -> tuple[str, ...]:
+    """The addresses that all directors send from; empty if they are not given."""
+    variable = "director_sync_senders"
+    found: dict[str, None] = {}
+    for element in value if isinstance(value, (list, tuple)) else [] if value is None else [value]:
+        address = to_address(element)
+        if address is None:
+            problems.add(variable, "", f"{show(element)} is not an IP address")
+        elif address.is_multicast or address.is_unspecified or address.is_loopback:
+            problems.add(variable, "", f"{show(str(address))} is not the address of a host")
+        elif family_of(address) != daemon.family:
+            text = f"{address} is {family_of(address)}, and the group of the synchronisation is {daemon.family}"
+            problems.add(variable, "", text)
+        else:
+            found[str(address)] = None
+    return tuple(found)
+
+
+def _leaving(value: object, problems: Problems) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, (list, tuple)) or not all(isinstance(one, str) for one in value):
+        text = f'{show(value)} is not a list of names or addresses, as in -e \'{{"{LEAVING_DIRECTORS}": ["lb2"]}}\''
+        problems.add(LEAVING_DIRECTORS, "", text)
+        return ()
+    return tuple(map(plain, value))
+
+
+def read_timeouts(value: object, problems: Problems) -> dict[str, int]:
+    """The timeouts of connections that are given, by the names that the module ipvs_timeout has for them."""
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        problems.add(TIMEOUTS, "", f"{show(value)} is not a mapping such as {{tcp: 900, tcp_fin: 120, udp: 300}}")
+        return {}
+    fields = Fields(value, TIMEOUTS, "", problems)
+    fields.refuse_unknown(Timeouts._fields, "the timeouts")
+    given = {name: fields.integer(name, 1, MAX_TIMEOUT) for name in Timeouts._fields}
+    return {name: seconds for name, seconds in given.items() if seconds is not None}
+
+
+def _sysctls(value: object, variable: str, problems: Problems) -> dict[str, int | str]:
+    """Key -> integer or string, with the keys written as `requirements.sysctls` writes them."""
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        problems.add(variable, "", f"{show(value)} is not a mapping of sysctl keys and values")
+        return {}
+    found: dict[str, int | str] = {}
+    for given, setting in value.items():
+        try:
+            key = display(parse_key(given if isinstance(given, str) else ""))
+        except HostError:
+            problems.add(variable, "", f"{show(given)} is not the name of a sysctl")
+            continue
+        if key in found:
+            problems.add(variable, key, f"is there twice, the second time as {show(given)}")
+        elif isinstance(setting, int):
+            found[key] = int(setting)  # true and false are 1 and 0
+        elif isinstance(setting, str) and setting.strip() and setting.isprintable():
+            found[key] = plain(setting)
+        else:
+            problems.add(variable, key, f"{show(setting)} is neither an integer nor a line of text")
+    return found
+
+
+def _tracked(interfaces: object, scripts: object, problems: Problems) -> Tracked:
+    return Tracked(
+        tuple(_unique(TRACKED_INTERFACES, _interfaces(interfaces, problems), problems)),
+        tuple(_unique(TRACKED_SCRIPTS, _scripts(scripts, problems), problems)),
+    )
+
+
+def _interfaces(value: object, problems: Problems) -> Iterator[TrackedInterface]:
+    for fields in _entries(TRACKED_INTERFACES, value, "the name of a network interface", problems):
+        fields.refuse_unknown(INTERFACE_KEYS, "a tracked interface")
+        name = _needed(fields, "name", LINK, "the name of a network interface")
+        if name is not None:
+            yield TrackedInterface(name, fields.integer("weight", LOWEST_WEIGHT, -1))
+
+
+def _scripts(value: object, problems: Problems) -> Iterator[TrackedScript]:
+    for fields in _entries(TRACKED_SCRIPTS, value, "", problems):
+        fields.refuse_unknown(SCRIPT_KEYS, "a tracked script")
+        name = _needed(fields, "name", _SCRIPT_NAME, "a name of 1 to 64 letters, digits, '_', '.' and '-'")
+        command = _needed(fields, "command", COMMAND, COMMAND_RULE)
+        interval, timeout = (fields.integer(key, 1, MAX_SECONDS) for key in ("interval", "timeout"))
+        fall, rise = (fields.integer(key, 1, _MOST_TIMES) for key in ("fall", "rise"))
+        weight = fields.integer("weight", LOWEST_WEIGHT, -1)
+        if command is not None and not_seen(command):
+            fields.fault("command", not_seen(command))
+        if name is not None and command is not None:
+            # keepalived's own timeout is the interval, which a busy director may not keep: the VIPs would go then.
+            yield TrackedScript(name, command, interval or 1, timeout or 5, fall or 2, rise or 2, weight)
+
+
+def _entries(variable: str, value: object, short: str, problems: Problems) -> Iterator[Fields]:
+    """The elements of a list of mappings; ``short`` is what may stand for one that has a name alone."""
+    if value is None:
+        return
+    if not isinstance(value, (list, tuple)):
+        problems.add(variable, "", f"{show(value)} is not a list")
+        return
+    for index, element in enumerate(value):
+        where = f"{variable}[{index}]"
+        if isinstance(element, Mapping):
+            yield Fields(element, where, "", problems)
+        elif short and isinstance(element, str):
+            yield Fields({"name": element}, where, "", problems)
+        else:
+            either = f"neither {short} nor " if short else "not "
+            problems.add(where, "", f"{show(element)} is {either}a mapping of keys and values")
+
+
+def _needed(fields: Fields, key: str, pattern: re.Pattern[str], rule: str) -> str | None:
+    if not fields.given(key):
+        fields.fault(key, f"is missing ({rule})")
+    return fields.text(key, pattern, rule)
+
+
+_Entry = TypeVar("_Entry", TrackedInterface, TrackedScript)
+
+
+def _unique(variable: str, entries: Iterable[_Entry], problems: Problems) -> Iterator[_Entry]:
+    """keepalived takes the first of a name and goes on with no more than a line in the log."""
+    seen: set[str] = set()
+    for entry in entries:
+        if entry.name in seen:
+            problems.add(variable, "", f"{show(entry.name)} is there twice")
+        seen.add(entry.name)
+        yield entry
+
+
+def _same_boolean(value: object) -> Hashable:
+    read = to_boolean(value)
+    return show(value) if read is None else read
+
+
+def _same_integer(value: object) -> Hashable:
+    read = to_integer(value)
+    return show(value) if read is None else read
+
+
+def _same_seconds(value: object) -> Hashable:
+    read = to_seconds(value)
+    return show(value) if read is None else round(read, 2)
+
+
+def _same_daemon(value: object) -> Hashable:
+    """Return a value for the same daemon: an empty mapping is one with its defaults."""
+    if isinstance(value, Mapping):
+        return tuple(sorted((str(key), str(one)) for key, one in value.items()))
+    read = to_boolean(value)
+    return () if read else _same_boolean(value)
+
+
+def same_addresses(value: object) -> Hashable:
+    """Return a value for the same addresses."""
+    elements = value if isinstance(value, (list, tuple)) else [] if value in (None, "") else [value]
+    return frozenset(str(to_address(one) or show(one)) for one in elements)
+
+
+#: The variables of directors that have to be the same on all of them: what is equal for equal values.
+ALIKE: dict[str, Callable[[object], Hashable]] = {
+    "director_virtual_router_id": _same_integer,
+    "director_advert_interval": _same_seconds,
+    "director_preempt": _same_boolean,
+    "director_vrrp_hops": _same_integer,
+    SYNC_DAEMON: _same_daemon,
+    "director_sync_senders": same_addresses,
+    HEALTH_CHECKER: show,
+    NAT_GATEWAY: same_addresses,
+}

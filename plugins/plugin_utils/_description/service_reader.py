@@ -1,0 +1,547 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From ``lvs_virtual_services`` as it was written to `Service` values.
+
+Checks everything that can be told from the description alone; `resolve` does what needs the inventory. An element
+with a problem yields no `Service`, so no later step has to cope with half of one.
+
+What is refused in ``health_check``, keepalived would refuse too, or worse, change with no more than a line in the log.
+Its limits are those of keepalived/check/check_*.c in the versions 2.2.7 and 2.3.3, which do not differ in them.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.model import (
+    DEFAULT_PERSISTENCE_TIMEOUT,
+    DEFAULT_SCHEDULER,
+    MAX_PERSISTENCE_TIMEOUT,
+    MAX_THRESHOLD,
+    MAX_WEIGHT,
+)
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import (
+    MAX_PORT,
+    Fields,
+    IPAddress,
+    family_of,
+    to_integer,
+)
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Problems, plain, show
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import (
+    ENGINES,
+    FAMILIES,
+    FORWARD_METHODS,
+    FTP_PORT,
+    HEALTH_CHECKS,
+    HELPERS,
+    PROTOCOLS,
+    SCHEDULER_FLAGS,
+    SCHEDULERS,
+    TUNNEL_CHECKSUMS,
+    TUNNEL_TYPES,
+    UNREWRITTEN,
+    HealthCheck,
+    Persistence,
+    ServerEntry,
+    Service,
+    SorryServer,
+    Traffic,
+    Tunnel,
+)
+
+VARIABLE = "lvs_virtual_services"
+KEYS = (
+    "name",
+    "address",
+    "fwmark",
+    "family",
+    "marks",
+    "ports",
+    "port",
+    "protocol",
+    "scheduler",
+    "scheduler_flags",
+    "persistence",
+    "one_packet",
+    "forward_method",
+    "tunnel",
+    "real_servers",
+    "health_check",
+    "sorry_server",
+    "synproxy",
+    "helper",
+)
+MAX_FWMARK = 2**32 - 1
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+KINDS = ("group", "host", "address")
+SERVER_KEYS = (*KINDS, "port", "weight", "upper_threshold", "lower_threshold")
+_INVENTORY_NAME = re.compile(r"[^\s\x00-\x1f]{1,255}")
+
+#: Types that connect to a port.
+CONNECTING = ("http", "https", "tcp", "udp", "dns", "smtp")
+_WEB = ("http", "https")
+#: A file is watched by the kernel, so nothing about it is timed.
+_TIMED = tuple(kind for kind in HEALTH_CHECKS if kind != "file")
+#: The types that a key is for, where that is not all of them.
+TYPES_OF = {
+    "port": CONNECTING,
+    "interval": _TIMED,
+    "timeout": _TIMED,
+    "retries": _TIMED,
+    "delay_before_retry": _TIMED,
+    "path": (*_WEB, "file"),
+    "status": _WEB,
+    "host": _WEB,
+    "name": ("dns",),
+    "record": ("dns",),
+    "helo": ("smtp",),
+    "command": ("misc",),
+}
+CHECK_KEYS = ("type", *TYPES_OF, "quorum", "hysteresis", "alpha", "inhibit_on_failure")
+#: Keys without which a type says nothing.
+_NEEDED = {
+    "dns": ("name", "the name to ask for"),
+    "misc": ("command", "what to run on the director"),
+    "file": ("path", "the file on the director"),
+}
+#: Those that keepalived.conf(5) lists; the list in the code (check_dns.c: DNS_TYPE) is longer.
+RECORDS = ("A", "AAAA", "CNAME", "MX", "NS", "SOA", "TXT")
+MAX_SECONDS = 86400
+MAX_WEIGHT_SUM = 2**32 - 1
+# keepalived reads lines of at most 1023 characters (lib/parser.h: MAXBUF), has no escape for a double quote that both
+# versions know, and replaces what follows a dollar sign.
+_URL_PATH = re.compile(r"/[!#%-\[\]-~]{0,799}")
+_FILE_PATH = re.compile(r"/[A-Za-z0-9._/@:+=,-]{1,799}")
+COMMAND = re.compile(r"/[ !#%&(-\[\]-~]{1,799}")
+#: Health checkers have these directories of their own (PrivateTmp), and do not see what is in the host's.
+_NOT_SEEN = ("/tmp/", "/var/tmp/")  # noqa: S108
+COMMAND_RULE = """a command with its absolute path, without quotes and the characters $\\"""
+_HOST = re.compile(r"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")
+_DOMAIN = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?|\.")
+
+
+def read_services(description: object, problems: Problems) -> list[Service]:
+    """Read the whole list; what is wrong goes to ``problems``, sound elements come back in their order."""
+    if description is None:
+        problems.add(VARIABLE, "", "is missing (the list of services; an empty one takes all services away)")
+        return []
+    if not isinstance(description, (list, tuple)):
+        problems.add(VARIABLE, "", f"{show(description)} is not a list of services")
+        return []
+    services = []
+    for index, element in enumerate(description):
+        where = f"{VARIABLE}[{index}]"
+        if not isinstance(element, Mapping):
+            problems.add(where, "", f"{show(element)} is not a mapping of keys and values")
+            continue
+        before = len(problems)
+        name = element.get("name")
+        if isinstance(name, str) and _NAME.fullmatch(name):
+            where = f"service {plain(name)}"
+        fields = Fields(element, where, "", problems)
+        service = _read_service(fields)
+        if service is not None and len(problems) == before:
+            services.append(service)
+    return services
+
+
+def _read_service(fields: Fields) -> Service | None:
+    fields.refuse_unknown(KEYS, "a service")
+    name = fields.text("name", _NAME, "a name of 1 to 64 letters, digits, '_', '.' and '-'")
+    if not fields.given("name"):
+        fields.fault("name", "is missing")
+    address, fwmark, family = _identity(fields)
+    marks = _marks(fields, family)
+    protocol = fields.choice("protocol", "a protocol", PROTOCOLS, "tcp")
+    scheduler = fields.choice("scheduler", "a scheduler", SCHEDULERS, DEFAULT_SCHEDULER)
+    method = fields.choice("forward_method", "a forwarding method", FORWARD_METHODS, "dr")
+    flags = _scheduler_flags(fields, scheduler)
+    persistence = _persistence(fields, family)
+    one_packet = fields.boolean("one_packet")
+    if one_packet and fwmark is None and protocol != "udp":
+        fields.fault("one_packet", f"is for udp only, and the protocol is {protocol}")
+    ports = (0,) if fwmark is not None else _ports(fields)
+    if fwmark is None and 0 in ports and not fields.given("persistence"):
+        fields.fault("port" if fields.given("port") else "ports", "0 (every port) needs persistence")
+    tunnel = _tunnel(fields, method)
+    synproxy = fields.boolean("synproxy")
+    if synproxy and method in UNREWRITTEN:
+        # the real server's SYN-ACK goes past the director, which could not translate sequence numbers
+        fields.fault("synproxy", f"is for nat and fullnat only, and the forwarding method is {method}")
+    elif synproxy and protocol != "tcp":
+        fields.fault("synproxy", f"is for tcp only, and the protocol is {protocol}")
+    elif synproxy and fields.given("fwmark") and not (marks and all(item.protocol == "tcp" for item in marks)):
+        fields.fault("synproxy", "is for tcp only, and marks names other traffic (or none)")
+    helper = _helper(fields, method, protocol, ports)
+    health_check = read_health_check(fields)
+    sorry_server = read_sorry_server(fields)
+    servers = read_server_entries(fields)
+    if name is None or family is None:
+        return None
+    service = Service(
+        name=name,
+        family=family,
+        address=address,
+        fwmark=fwmark,
+        marks=marks,
+        protocol=None if fwmark is not None else protocol,
+        ports=ports,
+        scheduler=scheduler,
+        scheduler_flags=flags,
+        persistence=persistence,
+        one_packet=one_packet,
+        forward_method=method,
+        tunnel=tunnel,
+        real_servers=servers,
+        health_check=health_check,
+        sorry_server=sorry_server,
+        synproxy=synproxy,
+        helper=helper,
+    )
+    _check_against_servers(fields, service)
+    check_health(fields, service)
+    return service
+
+
+def _identity(fields: Fields) -> tuple[IPAddress | None, int | None, str | None]:
+    """Address or fwmark, and the family that follows from it; the family is None when neither can be told."""
+    family = fields.choice("family", "a family", FAMILIES, "")
+    if fields.given("fwmark"):
+        for other in fields.present(("address", "port", "ports", "protocol")):
+            fields.fault(other, f"cannot go with fwmark ({show(fields.values['fwmark'])}): the mark is the identity")
+        if not fields.given("family"):
+            fields.fault("family", f"is missing: a fwmark needs one of {' '.join(FAMILIES)}")
+        fwmark = fields.integer("fwmark", 1, MAX_FWMARK)
+        return None, fwmark, family if family and fwmark is not None else None
+    if not fields.given("address"):
+        fields.fault("address", "is missing (the VIP; or give fwmark and family)")
+        return None, None, None
+    address = fields.address("address")
+    if address is None:
+        return None, None, None
+    if family and family != family_of(address):
+        fields.fault("family", f"{family!r} is not the family of the address {address}")
+    return address, None, family_of(address)
+
+
+def _marks(fields: Fields, family: str | None) -> tuple[Traffic, ...]:
+    """The traffic that gets the service's firewall mark."""
+    if fields.given("marks") and not fields.given("fwmark"):
+        fields.fault("marks", "needs a fwmark: it says which traffic gets the mark")
+        return ()
+    found = []
+    for path, value in fields.elements("marks"):
+        if not isinstance(value, Mapping):
+            fields.fault(path, f"{show(value)} is not a mapping such as {{address: 192.0.2.10, ports: [80, 443]}}")
+            continue
+        inner = Fields(value, fields.where, path, fields.problems)
+        inner.refuse_unknown(("address", "protocol", "port", "ports"), "marks")
+        if not inner.given("address"):
+            inner.fault("address", "is missing (the VIP whose traffic gets the mark)")
+        address = inner.address("address")
+        every = not inner.given("port") and not inner.given("ports")
+        ports = () if every else _ports(inner, 1)
+        protocol = inner.choice("protocol", "a protocol", PROTOCOLS, "" if every else "tcp") or None
+        if address is not None and family is not None and family_of(address) != family:
+            inner.fault("address", f"{show(str(address))} is {family_of(address)}, and the service is {family}")
+        elif address is not None:
+            found.append(Traffic(address, protocol, ports))
+    return tuple(found)
+
+
+def _ports(fields: Fields, lowest: int = 0) -> tuple[int, ...]:
+    if fields.given("port") and fields.given("ports"):
+        fields.fault("ports", f"{show(fields.values['ports'])} and port {show(fields.values['port'])}: give one")
+        return ()
+    if fields.given("port"):
+        port = fields.integer("port", lowest, MAX_PORT)
+        return () if port is None else (port,)
+    if not fields.given("ports"):
+        fields.fault("ports", "is missing (a list of ports; or give port)")
+        return ()
+    before = len(fields.problems)
+    ports: list[int] = []
+    for path, value in fields.elements("ports"):
+        port = fields.integer_at(path, value, lowest, MAX_PORT)
+        if port in ports:
+            fields.fault(path, f"{port} is there twice")
+        elif port is not None:
+            ports.append(port)
+    if not ports and len(fields.problems) == before:
+        fields.fault("ports", "is an empty list")
+    return tuple(ports)
+
+
+def _scheduler_flags(fields: Fields, scheduler: str) -> tuple[str, ...]:
+    flags = set()
+    for path, value in fields.elements("scheduler_flags"):
+        flag = fields.choice_at(path, value, "a scheduler flag", SCHEDULER_FLAGS)
+        if flag is None:
+            continue
+        if not flag.startswith(f"{scheduler}-"):
+            fields.fault(path, f"{flag!r} is not a flag of the scheduler {scheduler}")
+        flags.add(flag)
+    return tuple(sorted(flags))
+
+
+def _persistence(fields: Fields, family: str | None) -> Persistence | None:
+    inner = fields.mapping("persistence")
+    if inner is None:
+        return None
+    inner.refuse_unknown(("timeout", "netmask", "engine"), "persistence")
+    bits = 128 if family == "ipv6" else 32
+    netmask = None
+    if inner.given("netmask") and family is not None:
+        netmask = _netmask(inner, family, bits)
+    timeout = inner.integer("timeout", 1, MAX_PERSISTENCE_TIMEOUT)
+    return Persistence(
+        timeout=DEFAULT_PERSISTENCE_TIMEOUT if timeout is None else timeout,
+        netmask=bits if netmask is None else netmask,
+        engine=inner.choice("engine", "a persistence engine", ENGINES, "") or None,
+    )
+
+
+def _netmask(inner: Fields, family: str, bits: int) -> int | None:
+    """Prefix bits from a prefix length, or from a dotted mask where the family has such masks."""
+    value = inner.values["netmask"]
+    if to_integer(value) is None and isinstance(value, str):
+        try:
+            mask = ipaddress.IPv4Address(value)
+        except ValueError:
+            pass
+        else:
+            if family == "ipv6":
+                inner.fault("netmask", f"{show(value)} is an IPv4 mask, and the VIP is IPv6 (give 1 to 128)")
+                return None
+            ones = bin(int(mask)).count("1")
+            if ones and int(mask) == (0xFFFFFFFF << (32 - ones)) & 0xFFFFFFFF:
+                return ones
+            inner.fault("netmask", f"{show(value)} is not a mask of 1 to 32 leading one bits")
+            return None
+    return inner.integer("netmask", 1, bits)
+
+
+def _tunnel(fields: Fields, method: str) -> Tunnel:
+    inner = fields.mapping("tunnel")
+    if inner is None:
+        return Tunnel()
+    before = len(inner.problems)
+    inner.refuse_unknown(("type", "port", "checksum"), "tunnel")
+    tunnel = Tunnel(
+        type=inner.choice("type", "a tunnel type", TUNNEL_TYPES, "ipip"),
+        port=inner.integer("port", 0, MAX_PORT) or 0,
+        checksum=inner.choice("checksum", "a tunnel checksum", TUNNEL_CHECKSUMS, "none"),
+    )
+    if len(inner.problems) > before:
+        return tunnel
+    if method != "tun":
+        # spelling out the defaults does no harm; anything else would be ignored in silence
+        if tunnel != Tunnel():
+            fields.fault("tunnel", f"is for the forwarding method tun only, and this is {method}")
+    elif tunnel.type == "gue" and tunnel.port == 0:
+        inner.fault("port", "is missing: gue needs the UDP port on which the real servers decapsulate")
+    elif tunnel.type != "gue" and tunnel.port:
+        inner.fault("port", f"{tunnel.port} is for gue only, and the type is {tunnel.type}")
+    elif (tunnel.type, tunnel.checksum) in (("ipip", "csum"), ("ipip", "remcsum"), ("gre", "remcsum")):
+        inner.fault("checksum", f"{tunnel.checksum!r} is not possible with {tunnel.type}")
+    return tunnel
+
+
+def _helper(fields: Fields, method: str, protocol: str, ports: tuple[int, ...]) -> str | None:
+    """What translates addresses inside of a protocol; only nat needs that, and only nat's module does it."""
+    if not fields.given("helper"):
+        return None
+    helper = fields.choice("helper", "a helper", HELPERS, "")
+    if not helper:
+        return None
+    if method != "nat":
+        fields.fault("helper", f"{helper} is for nat only, and the forwarding method is {method}")
+    elif fields.given("fwmark") or protocol != "tcp":
+        fields.fault("helper", f"{helper} is for a service by address over tcp")
+    elif ports != (FTP_PORT,):
+        fields.fault("helper", f"{helper} is for the port {FTP_PORT} alone, on which the kernel listens in")
+    return helper
+
+
+def _check_against_servers(fields: Fields, service: Service) -> None:
+    """What the service says against what its real servers say."""
+    method = service.forward_method
+    for entry in service.real_servers:
+        if entry.address is not None and not service.takes(entry.address):
+            fields.fault(
+                f"{entry.path}.address",
+                f"{show(str(entry.address))} is {family_of(entry.address)}, the service is {service.family}, "
+                f"and {method} cannot mix them",
+            )
+        if entry.port is None:
+            continue
+        key = f"{entry.path}.port"
+        if service.fwmark is not None or 0 in service.ports:
+            if entry.port:
+                what = "a fwmark service" if service.fwmark is not None else "a service of every port"
+                fields.fault(key, f"{entry.port} is not possible for {what}: the packet's port is kept (leave it out)")
+        elif method in UNREWRITTEN:
+            for port in service.ports:
+                if entry.port != port:
+                    fields.fault(key, f"{entry.port} is not the service's port {port}, and {method} rewrites no port")
+        elif not entry.port:
+            fields.fault(key, "0 is not a port to send requests to (leave it out for the service's own port)")
+
+
+def read_server_entries(fields: Fields) -> tuple[ServerEntry, ...]:
+    """Read the list; problems are noted, sound entries come back in their order."""
+    before = len(fields.problems)
+    entries = []
+    for path, value in fields.elements("real_servers"):
+        if not isinstance(value, Mapping):
+            fields.fault(
+                path, f"{show(value)} is not a mapping such as {{group: web}}, {{host: rs1}} or {{address: …}}"
+            )
+            continue
+        entry = _read_entry(Fields(value, fields.where, path, fields.problems))
+        if entry is not None:
+            entries.append(entry)
+    if not entries and len(fields.problems) == before:
+        fields.fault("real_servers", "is an empty list" if fields.given("real_servers") else "is missing")
+    return tuple(entries)
+
+
+def _read_entry(fields: Fields) -> ServerEntry | None:
+    fields.refuse_unknown(SERVER_KEYS, "a real server")
+    kinds = fields.present(KINDS)
+    if kinds == ["host", "address"]:
+        kinds = ["host"]  # at an address of its own for this service
+    if len(kinds) != 1:
+        found = " and ".join(kinds) or "none"
+        fields.fault("", f"needs exactly one of {', '.join(KINDS)}; it has {found}")
+        return None
+    kind = kinds[0]
+    address = fields.address("address") if fields.given("address") else None
+    name: str | None
+    if kind == "address":
+        name = None if address is None else str(address)
+    else:
+        name = fields.text(kind, _INVENTORY_NAME, f"the name of an inventory {kind}")
+    port = fields.integer("port", 0, 65535)
+    weight = fields.integer("weight", 0, MAX_WEIGHT)
+    upper = fields.integer("upper_threshold", 0, MAX_THRESHOLD)
+    lower = fields.integer("lower_threshold", 0, MAX_THRESHOLD)
+    if name is None:
+        return None
+    return ServerEntry(fields.path, kind, name, address, port, weight, upper, lower)
+
+
+def read_health_check(fields: Fields) -> HealthCheck | None:
+    """The value of ``health_check``, with its defaults filled in; None when it is not given or has no sound type."""
+    inner = fields.mapping("health_check")
+    if inner is None:
+        return None
+    inner.refuse_unknown(CHECK_KEYS, "health_check")
+    if not inner.given("type"):
+        inner.fault("type", f"is missing (one of {' '.join(HEALTH_CHECKS)})")
+    kind = inner.choice("type", "a health check", HEALTH_CHECKS, "")
+    if not kind:
+        return None
+    for key, kinds in TYPES_OF.items():
+        if inner.given(key) and kind not in kinds:
+            inner.fault(key, f"is {_only(kinds)}, and the type is {kind}")
+    needed, what = _NEEDED.get(kind, ("", ""))
+    if needed and not inner.given(needed):
+        inner.fault(needed, f"is missing ({what})")
+    return _read_check(inner, kind)
+
+
+def _only(kinds: tuple[str, ...]) -> str:
+    if kinds == _TIMED:
+        return "for checks that ask at intervals"
+    return f"for {', '.join(kinds[:-1])} and {kinds[-1]} only" if len(kinds) > 1 else f"for {kinds[0]} only"
+
+
+def _read_check(inner: Fields, kind: str) -> HealthCheck:
+    default = HealthCheck(kind)
+    path = None
+    if kind == "file":
+        path = inner.text("path", _FILE_PATH, "an absolute path of letters, digits and the characters ._/@:+=,-")
+    elif kind in _WEB:
+        rule = """a path that starts with '/', without spaces and the characters "$\\, which keepalived cannot take"""
+        path = inner.text("path", _URL_PATH, rule) or "/"
+    check = HealthCheck(
+        type=kind,
+        port=inner.integer("port", 1, MAX_PORT),
+        interval=_or(inner.seconds("interval", 0.1, MAX_SECONDS), default.interval),
+        timeout=_or(inner.seconds("timeout", 0.1, MAX_SECONDS), default.timeout),
+        retries=int(_or(inner.integer("retries", 0, 1000), default.retries)),
+        delay_before_retry=_or(inner.seconds("delay_before_retry", 0, MAX_SECONDS), default.delay_before_retry),
+        path=path,
+        status=int(_or(inner.integer("status", 100, 599), default.status)),
+        host=inner.text("host", _HOST, "the name of a host, with or without a port"),
+        name=inner.text("name", _DOMAIN, "a domain name"),
+        record=inner.choice("record", "a type of records", RECORDS, default.record),
+        helo=inner.text("helo", _HOST, "the name of a host"),
+        command=inner.text("command", COMMAND, COMMAND_RULE),
+        quorum=int(_or(inner.integer("quorum", 1, MAX_WEIGHT_SUM), default.quorum)),
+        hysteresis=int(_or(inner.integer("hysteresis", 0, MAX_WEIGHT_SUM), default.hysteresis)),
+        alpha=inner.boolean("alpha", default.alpha),
+        inhibit_on_failure=inner.boolean("inhibit_on_failure", default.inhibit_on_failure),
+    )
+    for key, value in (("path", path if kind == "file" else None), ("command", check.command)):
+        if value is not None and not_seen(value):
+            inner.fault(key, not_seen(value))
+    if kind == "misc" and check.timeout != int(check.timeout):
+        inner.fault("timeout", f"{show(check.timeout)} is not a whole number of seconds, and misc takes nothing else")
+    if check.hysteresis >= check.quorum:
+        inner.fault("hysteresis", f"{check.hysteresis} is not below the quorum {check.quorum}")
+    return check
+
+
+def not_seen(path: str) -> str:
+    """Why health checkers do not see this file of the host; empty where they do."""
+    if path.startswith(_NOT_SEEN):
+        return f"{show(path)} is in a directory of which health checkers have one of their own: use another one"
+    return ""
+
+
+def _or(value: float | None, default: float) -> float:
+    return default if value is None else value
+
+
+def read_sorry_server(fields: Fields) -> SorryServer | None:
+    """The value of ``sorry_server``; None when it is not given or has no address."""
+    inner = fields.mapping("sorry_server")
+    if inner is None:
+        return None
+    inner.refuse_unknown(("address", "port"), "sorry_server")
+    if not inner.given("address"):
+        inner.fault("address", "is missing")
+    address = inner.address("address")
+    port = inner.integer("port", 1, MAX_PORT)
+    return None if address is None else SorryServer(address, port)
+
+
+def check_health(fields: Fields, service: Service) -> None:
+    """What the service says against its health check and its sorry server."""
+    check, sorry = service.health_check, service.sorry_server
+    portless = "a fwmark service" if service.fwmark is not None else "a service of every port" * (0 in service.ports)
+    if check is not None and portless and check.type in CONNECTING and check.port is None:
+        fields.fault("health_check.port", f"is missing: {portless} does not say where to connect to")
+    if sorry is None:
+        return
+    if not fields.given("health_check"):
+        fields.fault("sorry_server", "needs a health_check, which is what tells that no real server is left")
+    if not service.takes(sorry.address):
+        fields.fault("sorry_server.address", f"{show(str(sorry.address))} is not {service.family} as the service is")
+    if sorry.port is None:
+        return
+    if portless:
+        text = f"{sorry.port} is not possible for {portless}: the packet's port is kept (leave it out)"
+        fields.fault("sorry_server.port", text)
+    elif service.forward_method in UNREWRITTEN:
+        for port in service.ports:
+            if sorry.port != port:
+                text = f"{sorry.port} is not the service's port {port}, and {service.forward_method} rewrites no port"
+                fields.fault("sorry_server.port", text)

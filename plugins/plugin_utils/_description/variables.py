@@ -1,0 +1,201 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The variables of this collection: which there are, and facts that override them.
+
+**Names.** A variable of a host that begins as ours do and is none of them is misspelt. A unit test compares the names
+with the roles' argument specifications, with the playbooks and with the documentation.
+
+**Facts.** Every module may return ``ansible_facts``, so a host chooses their names. With ``inject_facts_as_vars``,
+which is ansible-core's default, facts precede the variables of groups and hosts (ansible/vars/manager.py: get_vars). A
+host could set its own address or weight that way, and what the directors are told of it.
+
+``ansible_facts`` has the names without the prefix ``ansible_`` (ansible/vars/manager.py: namespace_facts), among the
+variables they have it: ``lvs_gue`` is what ``setup`` finds of an interface of this name, and overrides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+
+from jinja2 import Environment, TemplateSyntaxError, nodes
+
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import DIRECTOR, REAL_SERVER
+
+#: The beginnings of the names of this collection's variables.
+PREFIXES = ("lvs_", "director_", "real_server_")
+#: Variables that Ansible gives each host and that facts precede (ansible/inventory/host.py: get_magic_vars). By them a
+#: host would have the name and the groups of another one.
+IDENTITY = frozenset(("inventory_hostname", "inventory_hostname_short", "group_names"))
+_ENVIRONMENT = Environment(extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols"])  # noqa: S701 - it parses only
+
+#: Lists variables of the user's own that begin as ours do.
+OTHER_VARIABLES = "lvs_other_variables"
+#: What users set, for hosts and groups or with -e: what the cluster model reads, and what only tasks read.
+SETTINGS = frozenset(
+    (
+        *DIRECTOR,
+        *REAL_SERVER,
+        "director_conn_tab_bits",
+        "director_firewall_openings",
+        "director_kubernetes_schedulers",
+        "director_may_restart",
+        "director_missing_packages",
+        "director_no_log",
+        "director_seen",
+        "director_table_purge",
+        "lvs_address",
+        "lvs_clean_up",
+        "lvs_drain_expired",
+        "lvs_drain_timeout",
+        "lvs_drain_udp_pause",
+        "lvs_drain_wait_for",
+        "lvs_draining_directors",
+        "lvs_failover_force",
+        "lvs_failover_to",
+        "lvs_install_packages",
+        "lvs_left_out",
+        "lvs_minimum_in_service",
+        "lvs_other_variables",
+        "lvs_real_servers",
+        "lvs_return_timeout",
+        "lvs_state",
+        "lvs_tunnel_sources",
+        "lvs_update_connects",
+        "lvs_update_serial",
+        "lvs_update_tasks",
+        "lvs_verify_from",
+        "lvs_virtual_services",
+        "real_server_ingress",
+        "real_server_missing_packages",
+        "real_server_purge",
+        "real_server_vip_interface",
+    )
+)
+#: What the roles and playbooks set themselves. Hosts have these from the first task on that sets them.
+INTERNAL = frozenset(
+    (
+        "director_addresses_files",
+        "director_applying",
+        "director_changed",
+        "director_checker",
+        "director_checker_service",
+        "director_checkers",
+        "director_diff",
+        "director_asked",
+        "director_asks_for_packages",
+        "director_complete",
+        "director_done",
+        "director_install_packages",
+        "director_installed",
+        "director_keepalived",
+        "director_keepalived_files",
+        "director_kubernetes_sysctls",
+        "director_known",
+        "director_lacks_packages",
+        "director_looked",
+        "director_model",
+        "director_mon_unit",
+        "director_openings",
+        "director_other_drop_ins",
+        "director_parts",
+        "director_parts_of_steps",
+        "director_result",
+        "director_state",
+        "director_steps",
+        "director_stopped",
+        "director_unwanted",
+        "director_validation",
+        "lvs_asked",
+        "lvs_back_on",
+        "lvs_batch",
+        "lvs_director",
+        "lvs_drained",
+        "lvs_drained_on",
+        "lvs_draining",
+        "lvs_groups",
+        "lvs_held",
+        "lvs_hosts",
+        "lvs_missing",
+        "lvs_named",
+        "lvs_not_back",
+        "lvs_order",
+        "lvs_order_is_set",
+        "lvs_refuse_drained",
+        "lvs_text",
+        "lvs_undo",
+        "lvs_unreached",
+        "lvs_update",
+        "lvs_waited",
+        "real_server_asks_for_packages",
+        "real_server_install_packages",
+        "real_server_installed",
+        "real_server_lacks_packages",
+        "real_server_model",
+        "real_server_result",
+        "real_server_state",
+    )
+)
+KNOWN = SETTINGS | INTERNAL
+
+
+def overriding_facts(variables: object, trusted: Callable[[str], bool]) -> list[str]:
+    """Return the names of facts that override a variable of ours, or one that templates of ours use.
+
+    ``variables``: those of one host, with their templates as written. ``trusted``: tells whether a text was written by
+    the author of the inventory or the playbook.
+    """
+    facts = variables.get("ansible_facts") if isinstance(variables, Mapping) else None
+    if not isinstance(variables, Mapping) or not isinstance(facts, Mapping) or not facts:
+        return []
+    ours = [name for name in variables if isinstance(name, str) and _is_ours(name)]
+    return [name for name in ours if name in facts] or [
+        name for name in _used_by(ours, variables, trusted) if name in facts and not _written(variables[name], trusted)
+    ]
+
+
+def _used_by(names: list[str], variables: Mapping[str, object], trusted: Callable[[str], bool]) -> list[str]:
+    """Return the names that the templates of these variables use, and the templates of those, and so on."""
+    found = dict.fromkeys(names)
+    queue = list(names)
+    while queue:
+        for text in _texts(variables[queue.pop()]):
+            for name in _names(text) if trusted(text) else ():
+                if name in variables and name not in found and name != "ansible_facts":
+                    found[name] = None
+                    queue.append(name)
+    return [name for name in found if not _is_ours(name)]
+
+
+def _is_ours(name: str) -> bool:
+    return name.startswith(PREFIXES) or name in IDENTITY
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, one in value.items():
+            yield from _texts(key)
+            yield from _texts(one)
+    elif isinstance(value, (list, tuple)):
+        for one in value:
+            yield from _texts(one)
+
+
+def _written(value: object, trusted: Callable[[str], bool]) -> bool:
+    texts = list(_texts(value))
+    return bool(texts) and all(trusted(text) for text in texts)
+
+
+def _names(text: str) -> frozenset[str]:
+    return _parsed(str.__str__(text)) if "{{" in text or "{%" in text else frozenset()
+
+
+@lru_cache(maxsize=1024)
+def _parsed(text: str) -> frozenset[str]:
+    try:
+        return frozenset(node.name for node in _ENVIRONMENT.parse(text).find_all(nodes.Name))
+    except TemplateSyntaxError:
+        return frozenset()  # Ansible refuses it where it is used

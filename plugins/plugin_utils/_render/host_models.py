@@ -1,0 +1,110 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The models of hosts as dictionaries, with all texts for other programs: what the roles take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.checkers import Checked, checked
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import DirectorModel, RealServerModel
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import family_of
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import KEEPALIVED
+from ansible_collections.lvs.cluster.plugins.plugin_utils._render import ldirectord, mon
+from ansible_collections.lvs.cluster.plugins.plugin_utils._render.keepalived import VALIDATING_USER, configuration
+from ansible_collections.lvs.cluster.plugins.plugin_utils._render.nftables import (
+    director_rules,
+    forward_rules,
+    input_rules,
+    real_server_rules,
+    sync_guard,
+    transit_guard,
+    vrrp_guard,
+)
+from ansible_collections.lvs.cluster.plugins.plugin_utils._render.unit_files import File, addresses_unit
+
+_FILES: dict[str, Callable[[Sequence[Checked], str], list[File]]] = {"ldirectord": ldirectord.files, "mon": mon.files}
+
+
+def director(model: DirectorModel) -> dict[str, object]:
+    """What the filter ``director`` returns; its documentation describes the keys.
+
+    Beside the values of the model:
+
+    - ``nftables``: the rules of the table lvs_cluster, empty for no table
+    - ``keepalived``: the whole configuration. ``keepalived_validated`` is the text that is validated instead, only if
+      the configuration names a user for commands
+    - ``addresses_unit``: the unit that has keepalived wait for the addresses it needs, empty without another director
+    - ``health_checker``: its ``name``, and the ``files`` that it takes beside keepalived's
+    - ``openings``: rules for the host's own firewall, by hook: ``{"input": [...], "forward": [...]}``
+    """
+    settings, checker = model.settings, model.health_checker
+    # keepalived has the services only if it checks them
+    own = model.resolved if checker == KEEPALIVED else ()
+    peers = [peer for instance in model.instances for peer in instance.peers.values()]
+
+    def configured(as_user: str) -> str:
+        return configuration(model.host, model.instances, own, model.sync_daemon, as_user, model.tracked)
+
+    files = _FILES[checker](checked(model.resolved), model.script_user) if checker in _FILES else []
+    return {
+        "vips": [{"address": str(vip), "family": family_of(vip), "prefix": vip.max_prefixlen} for vip in model.vips],
+        "services": model.services,
+        "owned_elsewhere": model.owned_elsewhere,
+        "health_checked": model.health_checked,
+        "leaving_timeout": settings.leaving_timeout,
+        "identities": model.identities,
+        "packages": model.packages,
+        "kernel_modules": model.kernel_modules,
+        "sysctls": model.sysctls,
+        "defence_threshold": settings.flood_defence,
+        "timeouts": dict(settings.timeouts),
+        "nftables": _table(model),
+        "vrrp": {"instances": [instance.as_dict() for instance in model.instances]},
+        "keepalived": configured(model.keepalived_user),
+        **({"keepalived_validated": configured(VALIDATING_USER)} if model.keepalived_user else {}),
+        "addresses_unit": addresses_unit(model.instances, model.sync_daemon),
+        "health_checker": {"name": checker, "files": [file.as_dict() for file in files]},
+        "drain_files": model.drain_files,
+        "drainable": model.drainable,
+        "handover_file": model.handover_file,
+        "script_user": model.script_user,
+        "interfaces": list(model.interface_variables),
+        "interface_variables": model.interface_variables,
+        "own_addresses": model.own_addresses,
+        "present": model.present,
+        "sync_source": model.sync_source,
+        "route_sources": model.route_sources,
+        "undecided_forwarding": model.undecided_forwarding,
+        "openings": {
+            "input": input_rules(model.resolved, peers, model.sync_daemon),
+            "forward": forward_rules(model.resolved),
+        },
+    }
+
+
+def _table(model: DirectorModel) -> str:
+    interfaces = model.settings.interfaces
+    guards = [vrrp_guard(model.instances)]
+    if not model.transit:
+        guards.append(transit_guard(model.resolved, interfaces, model.sending_all))
+    if model.sync_daemon is not None:
+        guards.append(sync_guard(model.sync_daemon, model.sync_senders))
+    return director_rules([item.service for item in model.resolved], interfaces, model.moving, guards)
+
+
+def real_server(model: RealServerModel) -> dict[str, object]:
+    """What the filter ``real_server`` returns; its documentation describes the keys.
+
+    ``nftables`` are the rules of the table lvs_real_server, empty for no table.
+    """
+    return {
+        "vips": [str(vip) for vip in model.vips],
+        "return_route": model.return_route,
+        "tunnels": model.tunnels,
+        "own_addresses": model.own_addresses,
+        "packages": model.packages,
+        "kernel_modules": model.kernel_modules,
+        "nftables": real_server_rules(model.host, model.resolved, model.settings.tunnel_mtu, model.tunnel_sources),
+    }

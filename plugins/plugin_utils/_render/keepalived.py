@@ -1,0 +1,331 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""keepalived.conf of one director, all of it, as text.
+
+Sources: keepalived.conf(5), and the parsers in keepalived/core/global_parser.c and keepalived/vrrp/vrrp_parser.c. What
+is written here, the versions 2.2.7 and 2.3.3 take.
+
+**Virtual servers.** Syntax and limits are those of keepalived.conf(5) and keepalived/check/check_*.c in 2.2.7 and
+2.3.3. Services keep the order of the description, real servers have their canonical order: the kernel's table of ``mh``
+depends on it.
+
+Draining without a reload: each real server has a FILE_CHECK of the file `drain_file`. How that works, in both versions:
+
+- keepalived/trackers/track_file.c: a file that is not there counts as 0, as one does that is empty. The directory has
+  to be there, and is watched, so a file that comes, goes or is written again counts at once.
+- process_update_checker_track_file_status: the file's number times the check's weight is added to the real server's
+  weight, and what comes out goes into the kernel, 0 where it is negative (update_svr_wgt in check/ipwrapper.c,
+  real_weight in check_data.h).
+- Only a product of -2147483648 or less counts as a failed check, and takes the real server out (weight_range in
+  track_file.h, IPVS_WEIGHT_FAULT in ip_vs.h).
+- A weight of 0 would have another meaning: then any number but 0 is a failed check. The type ``file`` is that.
+- On reload, the file counts before the table is touched (check/check_daemon.c: set_track_file_weights,
+  set_effective_weights), so a drain outlasts it.
+
+- Its price: on reload, a real server whose only other check has changed counts as checked already, and one that had
+  failed is in until the new check fails too (check/ipwrapper.c: migrate_checkers, a_checker_has_run).
+
+So the weight here is the real server's own, negative, and at least 1: a 1 in the file makes 0 of its weight.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Iterator, Sequence
+
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.checkers import checked, drain_files
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.pair import HANDOVER_FILE, Instance, hands_over
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.resolve import RealServer, ResolvedService
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import IPAddress
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import (
+    SYNC_KEYS,
+    TTL,
+    SyncDaemon,
+    Tracked,
+    TrackedScript,
+)
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import HealthCheck, Service
+from ansible_collections.lvs.cluster.plugins.plugin_utils._render.unit_files import HEADER
+
+_METHODS = {"dr": "DR", "tun": "TUN", "nat": "NAT", "fullnat": "NAT"}
+_CHECKS = {
+    "http": "HTTP_GET",
+    "https": "SSL_GET",
+    "tcp": "TCP_CHECK",
+    "udp": "UDP_CHECK",
+    "dns": "DNS_CHECK",
+    "smtp": "SMTP_CHECK",
+    "ping": "PING_CHECK",
+    "misc": "MISC_CHECK",
+    "file": "FILE_CHECK",
+}
+#: The parser ends a word or a line at these where there are no quotes.
+_QUOTED = frozenset("!#{} '")
+#: Whom a configuration names while keepalived validates it. The version 2.2.7 of Debian 12 ends in the middle of that
+#: after it has looked for a command as another user (lib/notify.c, check_script_secure; 2.3.3 does not).
+VALIDATING_USER = "root"
+#: Further than any two priorities that follow each other, and not so far that the director would resign.
+_HANDOVER = 100
+
+
+def block(head: str, lines: Iterable[str]) -> list[str]:
+    """The lines of a block, those inside indented; they can be the lines of another block."""
+    return [f"{head} {{", *(f"    {line}" for line in lines), "}"]
+
+
+def number(value: float) -> str:
+    """Seconds to the millisecond, without an exponent, and without a fraction where there is none."""
+    return f"{value:.3f}".rstrip("0").rstrip(".")
+
+
+def configuration(
+    host: str,
+    instances: Sequence[Instance],
+    resolved: Sequence[ResolvedService],
+    sync_daemon: SyncDaemon | None,
+    script_user: str,
+    tracked: Tracked,
+) -> str:
+    """The whole file, ending in a newline; an empty ``script_user`` is none. A single director tracks nothing."""
+    text = "\n".join([HEADER, *_global(host, instances, sync_daemon, script_user), ""])
+    group = len(instances) > 1 and any(instance.peers for instance in instances)
+    blocks: list[list[str]] = []
+    watch: list[str] = []
+    if hands_over(instances):
+        blocks += [
+            block("track_file director", [f"file {HANDOVER_FILE}"]),
+            *(_script(script) for script in tracked.scripts),
+        ]
+        watch = [*_tracking(tracked), *_handover()]
+    if group:
+        # both families move together, so that a director never has half of a cluster
+        members = block("group", [instance.name for instance in instances])
+        blocks.append(block("vrrp_sync_group lvs", [*members, *watch]))
+    # a group has one for all of its members
+    blocks += [_instance(instance, [] if group else watch) for instance in instances]
+    blocks += virtual_servers(resolved)
+    return text + "".join("\n" + "\n".join(lines) + "\n" for lines in blocks)
+
+
+def _global(host: str, instances: Sequence[Instance], sync_daemon: SyncDaemon | None, script_user: str) -> list[str]:
+    lines = [f"router_id {host}", "vrrp_version 3", "vrrp_check_unicast_src", "enable_script_security"]
+    if script_user:
+        lines.append(f"script_user {script_user}")
+    if sync_daemon is not None and instances:
+        lines.append(_sync_daemon(sync_daemon, instances[0].name))
+    lines += ["# At boot keepalived may be there before the interface is.", "dynamic_interfaces"]
+    return block("global_defs", lines)
+
+
+def _handover() -> list[str]:
+    """What a number in the file does: each 1 lowers the priority.
+
+    A priority that is lowered by more than 253 is a fault: the director lets the VIPs go at once
+    (keepalived/trackers/track_file.c).
+    """
+    return block("track_file", [f"director weight {-_HANDOVER}"])
+
+
+def _instance(instance: Instance, watch: list[str]) -> list[str]:
+    settings = instance.settings
+    lines = [
+        f"state {instance.state}",
+        f"interface {settings.interface}",
+        f"virtual_router_id {settings.virtual_router_id}",
+        f"priority {instance.priority}",
+        f"advert_int {settings.advert_interval}",
+    ]
+    if instance.peers:
+        if not settings.preempt:
+            lines.append("nopreempt")
+        elif settings.preempt_delay:
+            lines.append(f"preempt_delay {settings.preempt_delay}")
+        if settings.garp_refresh:
+            lines.append(f"garp_master_refresh {settings.garp_refresh}")
+        lines.append(f"unicast_src_ip {instance.source_address}")
+        # keepalived sets it by default with IPv4 only; with IPv6 the host's own applies (vrrp_build_ancillary_data() in
+        # keepalived/vrrp/vrrp.c)
+        lines.append(f"unicast_ttl {TTL}")
+        accepted = f"min_ttl {settings.min_ttl} max_ttl {TTL}"
+        # the names are for whoever compares the file with an inventory (module_utils/_host/director_state.py)
+        lines += block("unicast_peer", [f"{peer} {accepted} # {name}" for name, peer in instance.peers.items()])
+    lines += watch
+    lines += block("virtual_ipaddress", [instance.advertised])
+    lines += block("virtual_ipaddress_excluded", instance.addresses)
+    return block(f"vrrp_instance {instance.name}", lines)
+
+
+def virtual_servers(resolved: Sequence[ResolvedService]) -> list[list[str]]:
+    """The blocks of the configuration: the files that are watched, then one ``virtual_server`` for each port."""
+    files = {_drain(address): path for address, path in drain_files(resolved).items()}
+    paths = {check.path for _item, check in checked(resolved) if check.type == "file" and check.path}
+    files.update((_switch(path), path) for path in sorted(paths))
+    blocks = [block(f"track_file {name}", [f"file {path}"]) for name, path in files.items()]
+    for item, check in checked(resolved):
+        blocks += [_virtual_server(item, check, port) for port in item.service.ports]
+    return blocks
+
+
+def _virtual_server(item: ResolvedService, check: HealthCheck, port: int) -> list[str]:
+    service = item.service
+    lines = [f"# {service.name}"]
+    if service.fwmark is not None:
+        head = f"fwmark {service.fwmark}"
+        # before persistence_granularity, whose form depends on it
+        lines.append(f"ip_family {'inet6' if service.family == 'ipv6' else 'inet'}")
+    else:
+        head = _endpoint(service.address, port)
+        lines.append(f"protocol {(service.protocol or '').upper()}")
+    lines += [f"lvs_sched {service.scheduler}", *service.scheduler_flags]  # flags count only after their scheduler
+    lines += ["ops"] * service.one_packet
+    lines += [f"lvs_method {_method(service)}", *_persistence(service), *_pool(service, check, port)]
+    for server in item.servers:
+        lines += _real_server(server, check, port)
+    return block(f"virtual_server {head}", lines)
+
+
+def _endpoint(address: IPAddress | None, port: int) -> str:
+    """An address and a port; a port of 0 is left out."""
+    return f"{address} {port}" if port else str(address)
+
+
+def _method(service: Service) -> str:
+    """keepalived has no method fullnat: it is NAT there, and the rest is done by nftables."""
+    method = _METHODS[service.forward_method]
+    if service.forward_method != "tun" or service.tunnel.type == "ipip":
+        return method
+    words = [method, "type", service.tunnel.type]
+    if service.tunnel.port:
+        words += ["port", str(service.tunnel.port)]
+    if service.tunnel.checksum != "none":
+        words.append(service.tunnel.checksum)
+    return " ".join(words)
+
+
+def _persistence(service: Service) -> Iterator[str]:
+    persistence = service.persistence
+    if persistence is None:
+        return
+    yield f"persistence_timeout {persistence.timeout}"
+    if service.family == "ipv6":
+        if persistence.netmask != 128:
+            yield f"persistence_granularity {persistence.netmask}"
+    elif persistence.netmask != 32:
+        yield f"persistence_granularity {dotted_mask(persistence.netmask)}"
+    if persistence.engine:
+        yield f"persistence_engine {persistence.engine}"
+
+
+def dotted_mask(bits: int) -> str:
+    """An IPv4 netmask of so many bits, 255.255.255.0 for instance."""
+    return str(ipaddress.IPv4Network((0, bits)).netmask)
+
+
+def _pool(service: Service, check: HealthCheck, port: int) -> Iterator[str]:
+    """What holds for all real servers together."""
+    if check.type != "file":
+        yield f"delay_loop {number(check.interval)}"
+        if check.alpha:
+            yield "alpha"
+    if check.inhibit_on_failure:
+        yield "inhibit_on_failure"
+    if check.quorum > 1:
+        yield f"quorum {check.quorum}"
+    if check.hysteresis:
+        yield f"hysteresis {check.hysteresis}"
+    sorry = service.sorry_server
+    if sorry is not None:
+        yield f"sorry_server {_endpoint(sorry.address, sorry.port or port)}"
+
+
+def _real_server(server: RealServer, check: HealthCheck, port: int) -> list[str]:
+    weight = 1 if server.weight is None else server.weight
+    lines = [f"weight {weight}"]
+    if server.upper_threshold:
+        lines.append(f"uthreshold {server.upper_threshold}")
+    if server.lower_threshold:
+        lines.append(f"lthreshold {server.lower_threshold}")
+    lines += block(_CHECKS[check.type], list(_check(check)))
+    drain = [f"track_file {_drain(str(server.address))}", f"weight -{max(weight, 1)}"]
+    lines += block("FILE_CHECK", drain)
+    return block(f"real_server {_endpoint(server.address, server.port or port)}", lines)
+
+
+def _check(check: HealthCheck) -> Iterator[str]:
+    """What stands in the block of the health check itself."""
+    if check.type == "file" and check.path is not None:
+        yield f"track_file {_switch(check.path)}"
+        yield "weight 0"  # any number but 0 in the file is a failed check
+        return
+    if check.command is not None:
+        yield f'misc_path "{check.command}"'
+        yield f"misc_timeout {number(check.timeout)}"
+    else:
+        if check.port is not None:
+            yield f"connect_port {check.port}"
+        yield f"connect_timeout {number(check.timeout)}"
+    yield f"retry {check.retries}"
+    yield f"delay_before_retry {number(check.delay_before_retry)}"
+    if check.type in ("http", "https"):
+        yield from _url(check)
+    elif check.type == "dns":
+        yield f"type {check.record}"
+        yield f"name {check.name}"
+    elif check.helo is not None:
+        yield f"helo_name {check.helo}"
+
+
+def _url(check: HealthCheck) -> Iterator[str]:
+    if check.type == "https" and check.host is not None:
+        yield "enable_sni"
+    lines = [f"path {_word(check.path or '/')}", f"status_code {check.status}"]
+    if check.host is not None:
+        lines.append(f"virtualhost {check.host}")
+    yield from block("url", lines)
+
+
+def _word(text: str) -> str:
+    return f'"{text}"' if _QUOTED.intersection(text) else text
+
+
+def _drain(address: str) -> str:
+    return f"drain_{address}"
+
+
+def _switch(path: str) -> str:
+    return f"check_{path}"
+
+
+def _sync_daemon(daemon: SyncDaemon, instance: str) -> str:
+    """Connection synchronisation, bound to a VRRP instance."""
+    options = {key: getattr(daemon, key) for key in SYNC_KEYS}
+    given = [f"{key} {value}" for key, value in options.items() if value is not None]
+    return " ".join(["lvs_sync_daemon", daemon.interface, "inst", instance, *given])
+
+
+def _script(script: TrackedScript) -> list[str]:
+    """The definition of a script, which has to stand before what tracks it."""
+    return block(
+        f"vrrp_script {script.name}",
+        [
+            f'script "{script.command}"',
+            f"interval {script.interval}",
+            f"timeout {script.timeout}",
+            f"fall {script.fall}",
+            f"rise {script.rise}",
+        ],
+    )
+
+
+def _tracking(tracked: Tracked) -> list[str]:
+    """The blocks inside what tracks, an instance or a group of them."""
+    found: list[str] = []
+    for head, entries in (("track_interface", tracked.interfaces), ("track_script", tracked.scripts)):
+        if entries:
+            found += block(head, [entry.name + _weight(entry.weight) for entry in entries])
+    return found
+
+
+def _weight(weight: int | None) -> str:
+    return "" if weight is None else f" weight {weight}"

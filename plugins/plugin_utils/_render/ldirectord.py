@@ -1,0 +1,163 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""ldirectord's configuration: the services that it owns.
+
+Syntax and limits are those of ldirectord(8) and of the program in the versions 4.12.0 and 4.16.0, which are the same.
+
+- ``fork = yes``: a process for each service, so that one that waits does not hold up the others. ``checkinterval`` of a
+  service counts only then.
+- ``supervised = yes``: it stays in the foreground, for systemd, and says what it does to the journal.
+- ``quiescent = yes``: a real server that fails gets weight 0. With ``no`` it would be deleted, and one that is drained
+  too, with its connections: to ldirectord ``maintenancedir`` is a check that fails.
+- It changes the table with ipvsadm, so what ipvsadm cannot say is refused.
+- When it stops it takes its services out (``cleanstop``), as keepalived does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ansible_collections.lvs.cluster.plugins.module_utils._host import sandbox
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.model import endpoint
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.checkers import DRAIN_DIRECTORY, Checked
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.resolve import RealServer, ResolvedService
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import HealthCheck, Service
+from ansible_collections.lvs.cluster.plugins.plugin_utils._render.keepalived import dotted_mask
+from ansible_collections.lvs.cluster.plugins.plugin_utils._render.unit_files import (
+    HEADER,
+    File,
+    megabytes,
+    programs,
+    unit,
+)
+
+CONFIGURATION = "/etc/lvs-cluster/ldirectord.cf"
+UNIT = "ldirectord"
+_METHODS = {"dr": "gate", "tun": "ipip", "nat": "masq", "fullnat": "masq"}
+# In the place of the package's unit, which is for a daemon that goes into the background, and for a system with
+# /var/lock/subsys. It is told once to end: a second time it would end without taking its services out (ldirectord,
+# ld_handler_term). Every look at maintenancedir asks for the name of an address too, and must not wait long for it.
+# It follows redirects of real servers, but not to where clouds give out credentials. It needs CAP_NET_RAW to ping, and
+# the last three to run commands as another user and to end them. One process that takes all memory must not end the
+# others.
+_SERVICE = """\
+Type=exec
+Environment="RES_OPTIONS=timeout:1 attempts:1"
+ExecStart=/usr/sbin/ldirectord {configuration} start
+ExecReload=/bin/kill -HUP $MAINPID
+# It speaks on the other one. Here Perl warns at every check of an address that has no name.
+StandardError=null
+KillMode=mixed
+Restart=on-failure
+IPAddressDeny=169.254.0.0/16
+MemoryMax={megabytes}M
+OOMPolicy=continue
+TasksMax={tasks}
+{sandbox}"""
+_CAPABILITIES = ("CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_SETUID", "CAP_SETGID", "CAP_KILL")
+# It has no test of a configuration, but reads it before it says that no daemon runs with it.
+_VALIDATE, _VALID = ("ldirectord", "%s", "status"), 3
+
+
+def files(checked: Sequence[Checked], user: str) -> list[File]:
+    """The configuration, the unit, and the programs that it runs as ``user``."""
+    commands = programs(checked, user)
+    paths = {name: file.path for name, file in commands.items()}
+    own = File(CONFIGURATION, configuration(checked, paths), "reload", validate=_VALIDATE, validate_status=_VALID)
+    return [*commands.values(), own, unit(UNIT, _service_section(checked))]
+
+
+def _service_section(checked: Sequence[Checked]) -> str:
+    """The unit's section. There is a process for each virtual service, and what it runs as a command."""
+    processes = sum(len(item.service.ports) for item, _check in checked)
+    return _SERVICE.format(
+        configuration=CONFIGURATION,
+        megabytes=megabytes(processes),
+        tasks=512 + 8 * processes,
+        sandbox=sandbox.checker(*_CAPABILITIES),
+    )
+
+
+def configuration(checked: Sequence[Checked], commands: dict[str, str]) -> str:
+    """The whole file. ``commands`` are the paths of programs by the service's name."""
+    lines = [
+        HEADER,
+        "supervised = yes",
+        "fork = yes",
+        "autoreload = no",
+        "quiescent = yes",
+        "cleanstop = yes",
+        f"maintenancedir = {DRAIN_DIRECTORY}",
+    ]
+    for item, check in checked:
+        for port in item.service.ports:
+            command = commands.get(item.service.name, "")
+            lines += ["", f"# {item.service.name}", *_virtual(item, check, port, command)]
+    return "\n".join(lines) + "\n"
+
+
+def _virtual(item: ResolvedService, check: HealthCheck, port: int, command: str) -> Iterator[str]:
+    service = item.service
+    six = "6" if service.family == "ipv6" else ""
+    head = str(service.fwmark) if service.address is None else endpoint(service.address.packed, port)
+    yield f"virtual{six} = {head}"
+    method = _METHODS[service.forward_method]
+    lines = [f"protocol = {service.protocol or 'fwm'}", f"scheduler = {service.scheduler}", *_settings(service)]
+    lines += _check(check, command)
+    if service.sorry_server is not None:
+        sorry = service.sorry_server
+        lines.append(f"fallback{six} = {endpoint(sorry.address.packed, sorry.port or port)} {method}")
+    lines += [f"real{six} = {_real(server, port, method)}" for server in item.servers]
+    yield from (f"    {line}" for line in lines)
+
+
+def _settings(service: Service) -> Iterator[str]:
+    if service.scheduler_flags:
+        yield f"schedflags = {','.join(service.scheduler_flags)}"
+    if service.one_packet:
+        yield "ops = yes"
+    persistence = service.persistence
+    if persistence is None:
+        return
+    yield f"persistent = {persistence.timeout}"
+    if service.family == "ipv6":
+        yield f"netmask = {persistence.netmask}"
+    else:
+        yield f"netmask = {dotted_mask(persistence.netmask)}"
+
+
+def _check(check: HealthCheck, command: str) -> Iterator[str]:
+    yield f"checkinterval = {check.interval:.0f}"
+    yield f"checktimeout = {check.timeout:.0f}"
+    yield f"negotiatetimeout = {check.timeout:.0f}"
+    yield f"failurecount = {check.retries + 1}"
+    if check.port is not None:
+        yield f"checkport = {check.port}"
+    if check.type == "tcp":
+        yield "checktype = connect"
+    elif check.type == "ping":
+        yield "checktype = ping"
+    elif check.type == "misc":
+        yield "checktype = external"
+        yield f"checkcommand = {command}"
+    else:
+        yield "checktype = negotiate"
+        yield f"service = {check.type}"
+    if check.type in ("http", "https"):
+        yield f'request = "{check.path or "/"}"'
+        if check.host is not None:
+            yield f'virtualhost = "{check.host}"'
+    elif check.type == "dns":
+        yield f'request = "{check.name}"'
+        yield 'receive = "."'  # any address; without this none is good enough
+
+
+def _real(server: RealServer, port: int, method: str) -> str:
+    weight = 1 if server.weight is None else server.weight
+    words = [endpoint(server.address.packed, port if server.port is None else server.port), method, str(weight)]
+    if server.lower_threshold:
+        words.append(f"l:{server.lower_threshold}")
+    if server.upper_threshold:
+        words.append(f"u:{server.upper_threshold}")
+    return " ".join(words)

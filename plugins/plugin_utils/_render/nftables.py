@@ -1,0 +1,447 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""nftables rules: of directors, of real servers with tunnels, and for a director's own firewall.
+
+How each part works with IPVS, whose hooks are LOCAL_IN at the priorities 98 and 99 and FORWARD at 99 and 100
+(net/netfilter/ipvs/ip_vs_core.c, ip_vs_ops):
+
+- **marks**: set in prerouting, so that IPVS finds them on the packet.
+- **fullnat**: no vanilla kernel has it as a forwarding method. IPVS translates the destination (its method nat, with
+  the sysctl vs/conntrack), and this chain the source, for connections whose original destination was the VIP. Nothing
+  else that the director forwards is touched.
+- **no redirects**: IPv6 has no sysctl send_redirects, and ip6_forward (net/ipv6/ip6_output.c) tells a real server that
+  a client on its link can be reached directly. Real servers heed that, and nat breaks with the next packet.
+- **no loops**: when a VIP moves, for a moment neither director has it. As a router the one that gets a packet for it
+  sends it to the other one, which sends it back, until the TTL is used up. The client is told so by ICMP time exceeded,
+  and gives up (EHOSTUNREACH) what its own retransmission would have brought through. So what would leave for a VIP by
+  the link on which the VIPs are is dropped.
+- **synproxy**: SYNs for the VIP pass connection tracking by; the kernel answers them itself with a cookie before IPVS
+  sees anything (priority filter, 0). Only when the client's ACK shows that it exists, the kernel opens a connection of
+  its own to the VIP, which IPVS balances (Documentation/networking/nf_conntrack-sysctl.rst: nf_conntrack_tcp_loose;
+  net/netfilter/nft_synproxy.c).
+
+The **guards** drop packets which no service needs. Each chain accepts by default and only drops: another table of the
+host can still drop what these chains let through.
+
+**vrrp_guard.** A director accepts a VRRP advert of its virtual router id from its peers only, and only if no router has
+forwarded it (TTL or hop limit 255; a forged source address cannot change that). keepalived checks the same with
+``vrrp_check_unicast_src``, ``min_ttl`` and ``max_ttl`` (vrrp_check_packet() in keepalived/vrrp/vrrp.c), but logs each
+packet that it refuses. The rules match the virtual router id, the second octet of the header in versions 2 and 3 (RFC
+5798, section 5.1), so other VRRP routers on the host are not affected. A single director has no peers. keepalived then
+sends and receives multicast adverts, and one of priority 255 would take the VIPs away, so it accepts none.
+
+**no_transit.** With nat and fullnat the role switches forwarding on, and without this chain everybody would reach
+everything behind the director. What IPVS does with packets (ip_vs_ops4 and ip_vs_ops6 in
+net/netfilter/ipvs/ip_vs_core.c) leaves little that has to be forwarded:
+
+- Requests go to a VIP, which is an address of the director: IPVS takes them at the hook LOCAL_IN and sends them to the
+  real server through LOCAL_OUT (ip_vs_in_hook(), ip_vs_nat_xmit()). So do clients' ICMP errors, which name the VIP, and
+  the data connections of FTP in passive mode. Nothing that a client sends to a service is forwarded.
+- Replies are forwarded, and still have the real server's address as their source: IPVS translates them at the priority
+  100 of the hook FORWARD, after this chain. The same holds for data connections that a real server opens to a client
+  (FTP in active mode), for ICMP errors of real servers, and for the sorry server. With fullnat connection tracking
+  has put the client's address in as the destination before (prerouting).
+- Routers between the director and real servers send ICMP errors to clients from addresses of their own.
+
+So what comes from a real server or its sorry server is forwarded, and so are ICMP errors, which a host heeds only if
+they quote a packet of its own. Everything else of that family is dropped. Real servers behind nat are on the link of
+the gateway. Where the VIPs are on another link, a packet that comes from there with a real server's address is forged.
+On a single link forged addresses cannot be told from others.
+
+The chain uses connection tracking only for replies to real servers that send all of their traffic through the directors
+(``real_server_return_traffic: all``). A rule with ``ct`` makes the kernel track every packet of the host, which costs
+most in a flood. It would not help with the services either: without the sysctl vs/conntrack IPVS takes what it
+translates out of connection tracking (ip_vs_notrack()), where replies are then new or invalid.
+
+**sync_guard.** The kernel believes every datagram of connection synchronisation: it enters connections of any client to
+any real server into its table (ip_vs_process_message() in net/netfilter/ipvs/ip_vs_sync.c). So a director accepts those
+only on the interface of the synchronisation and, where that is known, from the addresses of the other directors. A host
+on that link can still forge these.
+
+VRRP is written as a number: nft looks names of protocols up in /etc/protocols, which small hosts do not have.
+
+**Openings** are for the host's own firewall. A packet passes every base chain of a hook, and one that drops it has the
+last word. So a table of ours could accept as much as it likes: what another table drops stays dropped. The rules have
+to stand in that table's own chains.
+
+**Real servers.** A segment of a client has to fit into the path between director and real server together with what is
+wrapped around it. The client goes by the segment size (MSS) that the real server names in its SYN and ACK, and that
+goes past the director: so the real server itself has to name less.
+
+The rules that drop packets name sets for the directors and the VIPs. So while a cluster changes, a real server adds the
+new ones to those that it has, and takes what is for either (the module nftables_table, ``purge: false``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from ansible_collections.lvs.cluster.plugins.module_utils._host.state import TUNNEL_DEVICES as DEVICES
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.forward_methods import (
+    answering,
+    routed_families,
+    tunnelled,
+)
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.pair import Instance
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.requirements import ROUTED
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.resolve import RealServer, ResolvedService
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import MAX_PORT, IPAddress, family_of
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import (
+    DEFAULT_GROUP,
+    DEFAULT_PORT,
+    SyncDaemon,
+)
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import (
+    Service,
+    SorryServer,
+    Traffic,
+    Tunnel,
+)
+
+#: What a SYN proxy promises to clients before it knows the real server: Ethernet's MTU less the headers.
+_MSS = {"ipv4": 1460, "ipv6": 1440}
+_WINDOW_SCALE = 7
+_IP = {"ipv4": "ip", "ipv6": "ip6"}
+_ERRORS = {
+    "ipv4": "icmp type { destination-unreachable, time-exceeded, parameter-problem }",
+    "ipv6": "icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem }",
+}
+_HOPS = {"ipv4": "ip ttl", "ipv6": "ip6 hoplimit"}
+_VRRP = 112  # RFC 5798, section 5.1.1.4
+_IP_HEADER = {"ipv4": 20, "ipv6": 40}  # octets of a header without options (RFC 791, RFC 8200)
+_TCP = 20
+_UDP = 8
+_GRE, _GRE_CHECKSUM = 4, 4  # RFC 2784 section 2
+# https://www.iana.org/assignments/protocol-numbers: IPv4, IPv6 and GRE inside IP
+_IP_PROTOCOL = {"ipv4": 4, "ipv6": 41}
+_GRE_PROTOCOL = 47
+# include/net/gue.h: struct guehdr; with remote checksums also the private flags and their field (GUE_LEN_PRIV,
+# GUE_PLEN_REMCSUM)
+_GUE, _GUE_REMCSUM = 4, 8
+
+
+def director_rules(
+    services: Iterable[Service],
+    interfaces: Sequence[str],
+    moving: Sequence[IPAddress] = (),
+    guards: Sequence[str] = (),
+) -> str:
+    """The chains that these services need; empty when they need none. Services keep their order.
+
+    ``interfaces`` are those on which the director has to do with clients and real servers, the one with the VIPs first.
+    ``moving`` are VIPs that it would forward packets for while it does not have them. ``guards`` are chains that come
+    before these (`guards`).
+    """
+    services = list(services)
+    marked = [service for service in services if service.fwmark is not None]
+    proxied = [service for service in services if service.synproxy]
+    masqueraded = [service for service in services if service.forward_method == "fullnat"]
+    # none of the names is a word of nft's language
+    chains = [
+        *guards,
+        _chain("syn_untracked", "filter hook prerouting priority raw", proxied, _untracked),
+        _chain("marks", "filter hook prerouting priority mangle", marked, _mark),
+        _chain("syn_proxy", "filter hook input priority filter", proxied, _proxy),
+        _no_redirects(interfaces) if any(_routes_ipv6(service) for service in services) else "",
+        base_chain("no_loops", "filter hook forward priority filter", _back(interfaces, moving)),
+        _chain("full_nat", "nat hook postrouting priority srcnat", masqueraded, _masquerade),
+    ]
+    return "\n".join(chain for chain in chains if chain)
+
+
+def base_chain(name: str, hook: str, rules: Iterable[str]) -> str:
+    """A chain with a hook of its own, that accepts by default; empty without rules."""
+    lines = [f"    {rule}" for rule in rules]
+    if not lines:
+        return ""
+    return "\n".join([f"chain {name} {{", f"    type {hook}; policy accept;", *lines, "}", ""])
+
+
+def _chain(name: str, hook: str, services: list[Service], rules: Callable[[Service, Traffic], list[str]]) -> str:
+    found = (rule for service in services for traffic in service.traffic for rule in rules(service, traffic))
+    return base_chain(name, hook, found)
+
+
+def _routes_ipv6(service: Service) -> bool:
+    return service.family == "ipv6" and service.forward_method in ("nat", "fullnat")
+
+
+def _no_redirects(interfaces: Sequence[str]) -> str:
+    names = ", ".join(f'"{name}"' for name in interfaces)
+    rule = f"oifname {{ {names} }} icmpv6 type nd-redirect drop"
+    return base_chain("no_redirects", "filter hook output priority filter", [rule])
+
+
+def _back(interfaces: Sequence[str], moving: Sequence[IPAddress]) -> list[str]:
+    # one rule a family, since every reply that is forwarded passes them
+    families = [[vip for vip in moving if vip.version == version] for version in (4, 6)]
+    return [f'iifname "{interfaces[0]}" oifname "{interfaces[0]}" {_to(*vips)} drop' for vips in families if vips]
+
+
+def _to(*addresses: IPAddress) -> str:
+    """The packets to addresses of one family, as a match."""
+    return f"{'ip' if addresses[0].version == 4 else 'ip6'} daddr {any_of([str(one) for one in addresses])}"
+
+
+def any_of(values: Sequence[str]) -> str:
+    """One value, or a set of several, as nft takes it."""
+    return values[0] if len(values) == 1 else f"{{ {', '.join(values)} }}"
+
+
+def to_vip(traffic: Traffic) -> str:
+    """The packets of clients to a VIP, as a match."""
+    match = _to(traffic.address)
+    if traffic.ports:
+        return f"{match} {traffic.protocol} dport {ports_of(traffic)}"
+    return f"{match} meta l4proto {traffic.protocol}" if traffic.protocol else match
+
+
+def ports_of(traffic: Traffic) -> str:
+    """Its ports, as nft takes them behind C(dport) and C(sport)."""
+    return any_of([str(port) for port in sorted(traffic.ports)])
+
+
+def _mark(service: Service, traffic: Traffic) -> list[str]:
+    return [f"{to_vip(traffic)} meta mark set {service.fwmark}"]
+
+
+def _untracked(_service: Service, traffic: Traffic) -> list[str]:
+    return [f"{to_vip(traffic)} tcp flags & (fin | syn | rst | ack) == syn notrack"]
+
+
+def _proxy(service: Service, traffic: Traffic) -> list[str]:
+    options = f"mss {_MSS[service.family]} wscale {_WINDOW_SCALE} timestamp sack-perm"
+    return [
+        f"{to_vip(traffic)} ct state invalid,untracked synproxy {options}",
+        f"{to_vip(traffic)} ct state invalid drop",
+    ]
+
+
+def _masquerade(_service: Service, traffic: Traffic) -> list[str]:
+    family = "ip" if traffic.address.version == 4 else "ip6"
+    match = f"ct original {family} daddr {traffic.address}"
+    if traffic.protocol:
+        match = f"meta l4proto {traffic.protocol} {match}"
+    if not traffic.ports:
+        return [f"{match} masquerade"]
+    # one at a time: nft 1.0 cannot read how it lists a set of them
+    return [f"{match} ct original proto-dst {port} masquerade" for port in sorted(traffic.ports)]
+
+
+def vrrp_guard(instances: Iterable[Instance]) -> str:
+    """Return the chain that drops VRRP adverts which are not from a peer; empty without instances."""
+    rules: list[str] = []
+    for instance in instances:
+        ours = f"meta l4proto {_VRRP} @th,8,8 {instance.settings.virtual_router_id}"
+        if not instance.peers:
+            rules.append(f"{ours} meta nfproto {instance.family} drop")
+            continue
+        rules.append(f"{ours} {_IP[instance.family]} saddr != {any_of([*instance.peers.values()])} drop")
+        rules.append(f"{ours} {_HOPS[instance.family]} < {instance.settings.min_ttl} drop")
+    return base_chain("vrrp_guard", "filter hook input priority filter", rules)
+
+
+def sync_guard(daemon: SyncDaemon, senders: Sequence[str]) -> str:
+    """Return the chain that drops connection synchronisation which is not from another director.
+
+    Without ``senders`` it goes by the interface alone.
+    """
+    rules = [f'{_match(daemon)} iifname != "{daemon.interface}" drop']
+    if senders:
+        rules.append(f"{_match(daemon)} {_IP[daemon.family]} saddr != {any_of(senders)} drop")
+    return base_chain("sync_guard", "filter hook input priority filter", rules)
+
+
+def transit_guard(
+    resolved: Sequence[ResolvedService], interfaces: Sequence[str], sending_all: Container[IPAddress]
+) -> str:
+    """Return the chain that drops what would be forwarded and belongs to no service; empty without nat and fullnat.
+
+    ``interfaces`` are the link of the VIPs and, if it is another one, that of the gateway of nat. ``sending_all`` are
+    the addresses of real servers that send all of their traffic through the directors.
+    """
+    rules: list[str] = []
+    for family in routed_families(resolved):
+        routed = [item for item in resolved if item.service.family == family and item.service.forward_method in ROUTED]
+        behind_gateway = [item for item in routed if item.service.forward_method == "nat"]
+        source = f"{_IP[family]} saddr"
+        if begins := {one for one in _servers(behind_gateway) if one in sending_all}:
+            rules.append(f"{_IP[family]} daddr {_set(begins)} ct state established,related accept")
+        if len(interfaces) > 1 and behind_gateway:
+            rules.append(f'iifname "{interfaces[0]}" {source} {_set(_answering(behind_gateway))} drop')
+        rules.append(f"{source} {_set(_answering(routed))} accept")
+        rules.append(f"{_ERRORS[family]} accept")
+        rules.append(f"meta nfproto {family} drop")
+    return base_chain("no_transit", "filter hook forward priority filter", rules)
+
+
+def _answering(resolved: Iterable[ResolvedService]) -> set[IPAddress]:
+    """The addresses that clients' requests are sent to."""
+    return _servers(resolved) | {
+        item.service.sorry_server.address for item in resolved if item.service.sorry_server is not None
+    }
+
+
+def _set(addresses: Iterable[IPAddress]) -> str:
+    return any_of([str(address) for address in sorted(addresses, key=int)])
+
+
+def input_rules(
+    resolved: Iterable[ResolvedService], peers: Sequence[str], sync_daemon: SyncDaemon | None = None
+) -> list[str]:
+    """For a chain of the input hook: VRRP and connections of the other directors, and clients' packets to services."""
+    rules = [f"{'ip6' if ':' in peer else 'ip'} saddr {peer} meta l4proto vrrp accept" for peer in peers]
+    if sync_daemon is not None:
+        rules.append(_opening(sync_daemon))
+    for item in resolved:
+        for traffic in item.service.traffic:
+            # data connections of FTP go to ports that nobody knows before
+            rules.append(f"{to_vip(replace(traffic, ports=()) if item.service.helper else traffic)} accept")
+    return list(dict.fromkeys(rules))
+
+
+def forward_rules(resolved: Iterable[ResolvedService]) -> list[str]:
+    """For a chain of the forward hook: replies of real servers, which IPVS translates only after it."""
+    rules = []
+    for item in resolved:
+        if item.service.forward_method not in ("nat", "fullnat"):
+            continue
+        servers: list[RealServer | SorryServer] = [*item.servers]
+        if item.service.sorry_server is not None:
+            servers.append(item.service.sorry_server)
+        for server in servers:
+            for traffic in item.service.traffic:
+                match = f"{_IP[family_of(server.address)]} saddr {server.address}"
+                for port in answering(item.service, server, traffic):
+                    if port:
+                        rules.append(f"{match} {traffic.protocol} sport {port} accept")
+                    elif traffic.protocol:
+                        rules.append(f"{match} meta l4proto {traffic.protocol} accept")
+                    else:
+                        rules.append(f"{match} accept")
+    return list(dict.fromkeys(rules))
+
+
+def _servers(resolved: Iterable[ResolvedService]) -> set[IPAddress]:
+    return {server.address for item in resolved for server in item.servers}
+
+
+def _opening(daemon: SyncDaemon) -> str:
+    """The rule that lets in what other directors send.
+
+    By interface and not by sender: the kernel sends from the first address of the interface (ip_vs_sync.c,
+    bind_mcastif_addr), which need not be the director's address in the inventory.
+    """
+    return f'iifname "{daemon.interface}" {_match(daemon)} accept'
+
+
+def _match(daemon: SyncDaemon) -> str:
+    """The datagrams of connection synchronisation."""
+    first = daemon.port or DEFAULT_PORT
+    ports = str(first) if daemon.ports == 1 else f"{first}-{min(first + daemon.ports - 1, MAX_PORT)}"
+    return f"{_IP[daemon.family]} daddr {daemon.group or DEFAULT_GROUP} udp dport {ports}"
+
+
+def real_server_rules(
+    host: str, resolved: Sequence[ResolvedService], mtu: int, sources: Mapping[str, Sequence[IPAddress]] | None
+) -> str:
+    """Return the chains of the table lvs_real_server; empty for a host without tunnels.
+
+    ``sources`` are the addresses from which it takes packets of tunnels, by family; None if it takes them from all.
+    """
+    chains = [segment_rules(host, resolved, mtu)]
+    if sources is not None:
+        chains = [*_outer_guard(host, resolved, sources), *_inner_guard(host, resolved), *chains]
+    return "\n".join(chain for chain in chains if chain)
+
+
+def _outer_guard(
+    host: str, resolved: Iterable[ResolvedService], by_family: Mapping[str, Sequence[IPAddress]]
+) -> list[str]:
+    """Return the sets and the chain that drop what would be unwrapped and is not from a director.
+
+    It matches the addresses and protocols of this host's ends, so that other tunnels go on.
+    """
+    protocols: dict[IPAddress, set[int]] = {}
+    ports: dict[IPAddress, set[int]] = {}
+    for item, server in tunnelled(host, resolved):
+        service = item.service
+        if service.tunnel.type == "gue":
+            ports.setdefault(server.address, set()).add(service.tunnel.port)
+        # the device that takes what is inside GUE takes it without GUE as well
+        number = _GRE_PROTOCOL if service.tunnel.type == "gre" else _IP_PROTOCOL[service.family]
+        protocols.setdefault(server.address, set()).add(number)
+    rules: list[str] = []
+    sets: dict[str, str] = {}
+    for address, numbers in sorted(protocols.items(), key=lambda item: (item[0].version, int(item[0]))):
+        family = family_of(address)
+        sources = by_family[family]
+        name = f"directors_{family}"
+        sets[name] = _address_set(name, family, sources)
+        word = "ip" if family == "ipv4" else "ip6"
+        strange = f"{word} daddr {address} {word} saddr != @{name}"
+        rules.append(f"{strange} meta l4proto {any_of([str(number) for number in sorted(numbers)])} drop")
+        if address in ports:
+            rules.append(f"{strange} udp dport {any_of([str(port) for port in sorted(ports[address])])} drop")
+    return [*sets.values(), base_chain("tunnel_senders", "filter hook input priority filter", rules)]
+
+
+def overhead(tunnel: Tunnel, outer: str) -> int:
+    """The octets that IPVS puts around a packet (net/netfilter/ipvs/ip_vs_xmit.c: ip_vs_tunnel_xmit)."""
+    if tunnel.type == "gre":
+        return _IP_HEADER[outer] + _GRE + (_GRE_CHECKSUM if tunnel.checksum == "csum" else 0)
+    if tunnel.type == "gue":
+        return _IP_HEADER[outer] + _UDP + _GUE + (_GUE_REMCSUM if tunnel.checksum == "remcsum" else 0)
+    return _IP_HEADER[outer]
+
+
+def _inner_guard(host: str, resolved: Iterable[ResolvedService]) -> list[str]:
+    """Return the sets and the chain that drop what comes out of a tunnel and is not for a VIP, if the VIPs are known.
+
+    It is before routing, since the host might forward the rest.
+    """
+    vips: dict[str, set[IPAddress]] = {"ipv4": set(), "ipv6": set()}
+    unknown: set[str] = set()
+    used = False
+    for item, _server in tunnelled(host, resolved):
+        used = True
+        vips[item.service.family].update(item.service.vips)
+        if not item.service.vips:  # others mark the packets, and know for which addresses
+            unknown.add(item.service.family)
+    rules: list[str] = []
+    sets: list[str] = []
+    for family, addresses in vips.items() if used else ():
+        if family in unknown:
+            continue
+        name = f"tunnel_vips_{family}"
+        sets.append(_address_set(name, family, sorted(addresses, key=int)))
+        rules.append(f'iifname "{DEVICES}" {"ip" if family == "ipv4" else "ip6"} daddr != @{name} drop')
+    return [*sets, base_chain("tunnel_content", "filter hook prerouting priority raw", rules)]
+
+
+def _address_set(name: str, family: str, addresses: Sequence[IPAddress]) -> str:
+    """Return a set of addresses, which may be empty."""
+    elements = [f"    elements = {{ {', '.join(map(str, addresses))} }}"] if addresses else []
+    return "\n".join([f"set {name} {{", f"    type {family}_addr", *elements, "}", ""])
+
+
+def segment_rules(host: str, resolved: Iterable[ResolvedService], mtu: int) -> str:
+    """The nftables chain that lowers the segment size which the host names; empty where it needs none."""
+    rules = []
+    for item, server in tunnelled(host, resolved):
+        service = item.service
+        room = mtu - overhead(service.tunnel, family_of(server.address))
+        size = room - _IP_HEADER[service.family] - _TCP
+        rules += [rule for traffic in service.traffic for rule in _clamp(traffic, size)]
+    return base_chain("segment_size", "filter hook output priority mangle", rules)
+
+
+def _clamp(traffic: Traffic, size: int) -> list[str]:
+    if traffic.protocol not in (None, "tcp"):
+        return []
+    family = "ip" if traffic.address.version == 4 else "ip6"
+    ports = f" tcp sport {ports_of(traffic)}" if traffic.ports else ""
+    # the kernel only ever lowers it (net/netfilter/nft_exthdr.c: nft_exthdr_tcp_set_eval)
+    return [f"{family} saddr {traffic.address}{ports} tcp flags & (syn | rst) == syn tcp option maxseg size set {size}"]

@@ -1,0 +1,150 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Units of systemd and programs, as files of a director.
+
+**Addresses.** keepalived waits for the addresses that it needs. A link comes up late at boot, and an address of IPv6
+cannot be used before the link has been asked who else has it (RFC 4862, section 5.4). A keepalived 2.2.7 that starts
+before that cannot bind its socket, and stays in the state FAULT until it is reloaded, whatever comes later
+(open_sockpool_socket in keepalived/vrrp/vrrp.c); 2.3.3 does not stay so. Neither version starts the synchronisation on
+a link that is not there before its next change of state or reload.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from ansible_collections.lvs.cluster.plugins.module_utils._host import sandbox
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.checkers import Checked
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.pair import Instance
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import SyncDaemon
+
+#: What a configuration of ours begins with.
+HEADER = "# Written by the role lvs.cluster.director: changes made here are lost."
+#: Where programs are that a health checker runs; the role removes all of it.
+PROGRAMS = "/usr/local/lib/lvs-cluster/checks"
+_PATIENCE = 30  # seconds, and less than what systemd has for the start of this unit
+# The drop-in of keepalived's unit wants this one (roles/director/files).
+# PartOf: whoever stops keepalived stops the waiting too. A reload of a keepalived that is about to start would be none.
+_TEXT = """\
+{header}
+[Unit]
+Description=Addresses of lvs.cluster, for keepalived to speak from
+PartOf=keepalived.service
+After=network.target network-online.target
+Before=keepalived.service
+
+[Service]
+TimeoutStartSec=90
+RuntimeDirectory=lvs-cluster-addresses
+Environment="USABLE={usable}"
+# keepalived starts without them in the end, since its health checks do not need them, and is told when they are there.
+ExecStartPre=-timeout {patience} sh -c "until ${{USABLE}}; do sleep 0.2; done; touch %t/lvs-cluster-addresses/in-time"
+ExecStart=sh -c "test -e %t/lvs-cluster-addresses/in-time && exit; \\
+    echo 'keepalived starts although not all can be used: {names}'; \\
+    until ${{USABLE}} && systemctl -q is-active keepalived; do sleep 1; done; \\
+    exec systemctl reload keepalived"
+{sandbox}"""
+
+
+@dataclass(frozen=True)
+class File:
+    """A file on the director. ``on_change``: what its change takes, a ``reload`` or a ``restart`` of the unit.
+
+    ``validate`` is a command with ``%s`` for the path of a candidate, and ends with ``validate_status`` for a good one.
+    A file that is in ``group`` rather than root's is for the health checker's own user to read. Commands and paths may
+    have secrets in them, so nobody else reads what has such.
+    """
+
+    path: str
+    content: str
+    on_change: str
+    mode: str = "0640"
+    validate: tuple[str, ...] = ()
+    validate_status: int = 0
+    group: str = "root"
+
+    def as_dict(self) -> dict[str, object]:
+        """The file as the module ``service_config`` takes it."""
+        return {**asdict(self), "validate": list(self.validate)}
+
+
+def unit(name: str, service: str, needs: str = "") -> File:
+    """The unit of systemd in the place of the package's: its section ``service``, and lines on the units it needs."""
+    text = f"""\
+{HEADER}
+[Unit]
+Description=Health checks of lvs.cluster, by {name}
+Documentation=man:{name}(8)
+After=network.target lvs-cluster-ipvs.service keepalived.service
+{needs}
+[Service]
+{service}
+[Install]
+WantedBy=multi-user.target
+"""
+    return unit_file(f"{name}.service", text, "restart")
+
+
+def unit_file(name: str, text: str, on_change: str) -> File:
+    """A unit of systemd's own configuration, which anybody may read."""
+    return File(f"/etc/systemd/system/{name}", text, on_change, "0644")
+
+
+def program(command: str, user: str, seconds: float) -> str:
+    """A script that runs the command of a health check for so many seconds, as another user if one is named.
+
+    What it is called with does not reach the command, and neither do the capabilities of whoever calls it.
+    """
+    # setpriv takes a user's name, but not the group of that; runuser would open a session each time
+    other = f' --reuid={user} --regid="$(id -g {user})" --init-groups' if user else ""
+    return (
+        f"#!/bin/sh\n{HEADER}\nexec setpriv{other} \\\n"
+        "    --inh-caps=-all --ambient-caps=-all --no-new-privs -- \\\n"
+        f"    timeout {seconds:.0f} {shlex.join(command.split())}\n"
+    )
+
+
+def programs(checked: Iterable[Checked], user: str, group: str = "root") -> Mapping[str, File]:
+    """The scripts of all commands, for root and ``group`` to run: service name -> file."""
+    return {
+        item.service.name: File(
+            f"{PROGRAMS}/check-{item.service.name}",
+            program(check.command, user, check.timeout),
+            "reload",
+            "0750",
+            group=group,
+        )
+        for item, check in checked
+        if check.command is not None
+    }
+
+
+def megabytes(processes: int) -> int:
+    """How much memory so many checks at the same time may take, each a Perl with what real servers answer."""
+    return 512 + 32 * processes
+
+
+def addresses_unit(instances: Sequence[Instance], sync_daemon: SyncDaemon | None) -> str:
+    """The whole unit, ending in a newline; empty for a director that speaks to nobody."""
+    addresses = [one.source_address for one in instances if one.source_address]
+    if not addresses:
+        return ""
+    names = list(addresses)
+    shown = [f"-o address show to {address}" for address in addresses]
+    # The kernel sends from the link's own address, whichever that is (ip_vs_sync.c, bind_mcastif_addr).
+    if sync_daemon is not None and all(sync_daemon.interface != one.settings.interface for one in instances):
+        link = shlex.quote(sync_daemon.interface).replace("%", "%%")
+        family = 6 if ":" in (sync_daemon.group or "") else 4
+        names.append("the one for the synchronisation")
+        shown.append(f"-{family} -o address show dev {link}")
+    usable = [f"ip {what} -tentative | grep -q ." for what in shown]
+    return _TEXT.format(
+        header=HEADER,
+        patience=_PATIENCE,
+        usable=" && \\\n    ".join(usable),
+        names=", ".join(names),
+        sandbox=sandbox.program(),  # systemd takes orders from root without a capability
+    )

@@ -1,0 +1,153 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which hosts a run is for, in which order it changes the directors, and what each is told.
+
+**Joining.** A director that hears nothing takes the VIPs, and one hears only those that have it as a peer and whose
+adverts list the same address (`_cluster.pair`). So such a director takes none until all are set up, if another one
+holds the VIPs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.inventory import REAL_SERVERS, hosts_of_group
+from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.reports import (
+    InputError,
+    ReportError,
+    boolean,
+    clip,
+    held_vips,
+    mapping,
+    texts,
+)
+
+#: The variable in which the role real_server has what its module returned.
+RESULT = "real_server_result"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a director is now: `host_check`'s answer, of which every value is checked.
+
+    ``drained`` are addresses of real servers of the description.
+    """
+
+    held: tuple[str, ...]
+    configured: bool
+    joins: bool
+    joining: bool
+    drained: tuple[str, ...]
+
+    @classmethod
+    def of(cls, result: object, vips: Iterable[str], real_servers: Iterable[str]) -> Report:
+        """Return what a result of host_check says; raises `ReportError` for any other.
+
+        Other real servers may be drained, which have left the description.
+        """
+        held = held_vips(result, vips)
+        values = mapping(mapping(result, "the result").get("director"), "director")
+        drained = set(texts(values.get("drained"), "director.drained"))
+        flags = {name: boolean(values.get(name), f"director.{name}") for name in ("configured", "joins", "joining")}
+        return cls(held=tuple(held), drained=tuple(one for one in real_servers if one in drained), **flags)
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a director is told: whether it takes no VIP until all know it, and what is drained on the others."""
+
+    waits: bool
+    drained: tuple[str, ...]
+
+
+def order(host: str, reports: Mapping[str, Report | None]) -> Order:
+    """Return what a director is told. ``reports`` has all directors, None for those that were not asked.
+
+    A new one takes over what is drained on all others that are configured, so that one alone cannot have a real server
+    drained.
+    """
+    own = reports[host]
+    if own is None or not own.joins:
+        return Order(own is not None and own.joining, ())
+    others = [report for name, report in reports.items() if name != host]
+    serve = any(report is None or report.held for report in others)
+    waits = own.joining or (serve and not own.held)
+    known = [report for report in others if report is not None and report.configured]
+    fresh = not own.configured
+    drained = [one for one in known[0].drained if all(one in other.drained for other in known)] if known else []
+    return Order(waits, tuple(drained) if fresh else ())
+
+
+def read(results: Mapping[str, object], vips: Iterable[str], real_servers: Iterable[str]) -> dict[str, Report | None]:
+    """Return the reports of all directors; an empty result is of one that was not asked. Raises `ReportError`."""
+    found: dict[str, Report | None] = {}
+    vips, real_servers = list(vips), list(real_servers)
+    for host, result in results.items():
+        try:
+            found[host] = Report.of(result, vips, real_servers) if result else None
+        except ReportError as error:
+            raise ReportError(f"{clip(host)}: its answer is not one of lvs.cluster.host_check: {error}") from error
+    return found
+
+
+def order_of_results(results: object, host: object, vips: object, real_servers: object) -> dict[str, object]:
+    """Return what a director is told, from the results of host_check of all directors: director -> the result.
+
+    ``{"waits": True, "drained": ["192.0.2.11"]}``: whether it takes no VIP until all directors are set up, and the
+    addresses of the real servers that are drained on the others, if it is new. An empty result is of a director that
+    was not asked.
+    """
+    if not isinstance(results, Mapping) or host not in results:
+        raise InputError(f"joining: the input is not a dictionary of results by director that has {host}")
+    found = order(str(host), read(results, texts(vips, "vips"), texts(real_servers, "real_servers")))
+    return {"waits": found.waits, "drained": list(found.drained)}
+
+
+def hosts_of_run(wanted: Iterable[str], groups: Mapping[object, object], left_out: object = ()) -> str:
+    """Return a pattern for the keyword ``hosts``: groups, without the real servers that a run leaves out.
+
+    ``left_out``: a list of inventory names, or one text with commas between them.
+    """
+    names = [name.strip() for name in left_out.split(",") if name.strip()] if isinstance(left_out, str) else left_out
+    if not isinstance(names, (list, tuple)):
+        raise InputError(f"lvs_left_out: {names!r} is neither a list nor names with commas between them")
+    known = hosts_of_group(groups, REAL_SERVERS)
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise InputError(
+            f"lvs_left_out: {unknown[0]!r} is not a host of the group {REAL_SERVERS}, and only those can be left out"
+        )
+    return ":".join([*wanted, *(f"!{name}" for name in names)])
+
+
+def in_turn(directors: object, hostvars: object, steps: Iterable[str] = ()) -> list[str]:
+    """Return the directors in the order in which a run changes them: those that hold VIPs last.
+
+    Another director is then ready to take over before the master is changed. Among the others, the last of the group is
+    first. A director that was asked has the fact ``lvs_held``, a list; others are left out, and so are those that lack
+    one of ``steps``: variables such as those that tasks register that tags can leave out.
+    """
+    if not isinstance(directors, (list, tuple)) or not isinstance(hostvars, Mapping):
+        raise InputError("in_turn: a list of hosts and the variable hostvars are needed")
+    held = {host: hostvars[host].get("lvs_held") for host in directors if host in hostvars}
+    asked = [host for host, vips in reversed(held.items()) if isinstance(vips, (list, tuple))]
+    asked = [host for host in asked if all(hostvars[host].get(step) is not None for step in steps)]
+    return sorted(asked, key=lambda host: len(held[host]) > 0)
+
+
+def with_leftovers(hosts: object, hostvars: object) -> list[str]:
+    """Return the real servers that hold something that the description no longer has.
+
+    A host reports that about itself, and only whether there is something counts.
+    """
+    if not isinstance(hosts, (list, tuple)) or not isinstance(hostvars, Mapping):
+        raise InputError("with_leftovers: a list of hosts and the variable hostvars are needed")
+    return [host for host in hosts if host in hostvars and _has_leftovers(hostvars[host])]
+
+
+def _has_leftovers(variables: object) -> bool:
+    result = variables.get(RESULT) if isinstance(variables, Mapping) else None
+    found = result.get("leftovers") if isinstance(result, Mapping) else None
+    return isinstance(found, (list, tuple)) and len(found) > 0
