@@ -362,10 +362,15 @@ from ansible_collections.lvs.cluster.plugins.module_utils._host.local_addresses 
 )
 from ansible_collections.lvs.cluster.plugins.module_utils._host.network import held_addresses
 from ansible_collections.lvs.cluster.plugins.module_utils._host.prerequisites import missing_packages, routers_before
-from ansible_collections.lvs.cluster.plugins.module_utils._host.process import RunCommand, booted, require_root, runner
+from ansible_collections.lvs.cluster.plugins.module_utils._host.process import (
+    UNIT_DIRECTORY,
+    RunCommand,
+    booted,
+    require_root,
+    runner,
+)
 from ansible_collections.lvs.cluster.plugins.module_utils._host.running_keepalived import require_vrrp
 from ansible_collections.lvs.cluster.plugins.module_utils._host.running_kernel import KernelModules
-from ansible_collections.lvs.cluster.plugins.module_utils._host.target import UNIT_DIRECTORY
 from ansible_collections.lvs.cluster.plugins.module_utils._host.task import LIBRARY, respawn_with_library
 from ansible_collections.lvs.cluster.plugins.module_utils._host.validate import (
     display,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _CAP_NET_ADMIN = 12  # include/uapi/linux/capability.h
 
+UNIT_DIRECTORY = "/etc/systemd/system"
 #: Where commands are looked for. A login by SSH may lack the last ones, even root's.
 SEARCH_PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/local/sbin:/usr/sbin:/sbin"
 

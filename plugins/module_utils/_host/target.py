@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from .engine import Operation, Outcome, Plan
 from .errors import HostError, MissingLibrary
 from .files import make_directories, read_text, remove_empty_directories, remove_file, write_text
-from .process import RunCommand, booted, has_command, require_root, runner, systemctl
+from .process import UNIT_DIRECTORY, RunCommand, booted, has_command, require_root, runner, systemctl
 from .running_kernel import (
     KernelModules,
     read_interfaces,
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from .network import Addresses, Routes, Tunnels
     from .nft import Nftables
 
-UNIT_DIRECTORY = "/etc/systemd/system"
 TARGET = "multi-user.target"
 Wanted = TypeVar("Wanted")
 

@@ -18,15 +18,20 @@ import sys
 import zipfile
 from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from .._host import sandbox
 from .._host.errors import HostError
-from .._host.process import RunCommand
+from .._host.process import RunCommand, runner
 from .._host.task import LIBRARY, PACKAGE, SYSTEM_PYTHON
 from . import persist, timeouts
 from . import programs as _bundled_for_the_archive  # noqa: F401  # Ansible ships what is imported
+from .kernel import KernelError
 from .model import ServiceKey, Table
 from .persist import Kept
+
+if TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
 
 _TIMEOUTS_HEADER = """\
 # The IPVS timeouts that the Ansible collection lvs.cluster keeps on this host, in seconds, and those that it found.
@@ -81,6 +86,7 @@ sys.exit(health(sys.argv[2:]) if sys.argv[1:2] == ["health"] else restore(sys.ar
 _PROBE = f"""\
 import sys
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 found = find_spec({LIBRARY!r}) if sys.version_info >= (3, 9) else None
 print(found.submodule_search_locations[0]) if found else sys.exit(1)
@@ -175,6 +181,14 @@ def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
     info.create_system = 3
     info.external_attr = 0o100644 << 16
     archive.writestr(info, data)
+
+
+def command_at_boot(module: AnsibleModule) -> str:
+    """The first words of the command line that restores at boot, on a module's host. Raises KernelError."""
+    try:
+        return boot_command(runner(module), installed_python())
+    except HostError as error:
+        raise KernelError(str(error)) from error
 
 
 def boot_command(run: RunCommand, installed: str | None = None) -> str:

@@ -1,15 +1,14 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What stays on a director while its health checker is reloaded, restarted or replaced: services, and VIPs.
+"""What stays on a director while its health checker is reloaded, restarted or replaced: virtual services, and VIPs.
 
-Virtual services that stay in the table although a health checker removes them.
-
-A health checker removes its services from the table when it is stopped, and those that its new configuration lacks when
-it is reloaded (keepalived/check/ipwrapper.c: clear_service_vs; ldirectord: ld_cmd_children, cleanstop). If such a
-service goes on with another owner, it is added again as it was, a few milliseconds later. Connections outlast that: the
-kernel keeps the real servers of a removed service in the trash while connections use them, and takes them from there
-when they are added again (net/netfilter/ipvs/ip_vs_ctl.c: ip_vs_trash_get_dest).
+Virtual services stay in the table although a health checker removes them. A health checker removes its services from
+the table when it is stopped, and those that its new configuration lacks when it is reloaded
+(keepalived/check/ipwrapper.c: clear_service_vs; ldirectord: ld_cmd_children, cleanstop). If such a service goes on with
+another owner, it is added again as it was, a few milliseconds later. Connections outlast that: the kernel keeps the
+real servers of a removed service in the trash while connections use them, and takes them from there when they are added
+again (net/netfilter/ipvs/ip_vs_ctl.c: ip_vs_trash_get_dest).
 
 Meanwhile no client sees an error:
 
@@ -22,10 +21,9 @@ Meanwhile no client sees an error:
 All of this is in an nftables table of its own, whose entries time out: a run that is killed leaves nothing that drops
 packets.
 
-VIPs on lo while keepalived replaces a VRRP instance of a director that has no others, or is restarted there.
-
-When a director gets its first peer, or loses its last one, keepalived changes between multicast and unicast. It removes
-the VIPs of the former instance, and the new one takes them after about three advert intervals (vrrp_exist() in
+VIPs stay on lo while keepalived replaces a VRRP instance of a director that has no others, or is restarted there. When
+a director gets its first peer, or loses its last one, keepalived changes between multicast and unicast. It removes the
+VIPs of the former instance, and the new one takes them after about three advert intervals (vrrp_exist() in
 keepalived/vrrp/vrrp.c). An address on lo is local all the same, so the director serves meanwhile: Linux answers ARP for
 it on every interface unless arp_ignore says otherwise (arp_ignore() in net/ipv4/arp.c). Neighbour discovery it answers
 for addresses of the interface alone (ndisc_recv_ns() in net/ipv6/ndisc.c), so IPv6 neighbours use what they know.

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -130,25 +130,6 @@ def would_be_added(module: AnsibleModule, patches: list[ServicePatch], error: Mi
 def warn_of_missing(module: AnsibleModule, error: MissingService) -> None:
     """Check mode: what a real run fails with, unless the task before makes the service."""
     module.warn(f"{error}. A real run fails here unless an earlier task adds the service.")
-
-
-def systemctl(module: AnsibleModule, arguments: Sequence[str]) -> None:
-    """Run it; OSError with what it said where it fails."""
-    code, _out, error = module.run_command([module.get_bin_path("systemctl", required=True), *arguments])
-    if code:
-        raise OSError(f"systemctl {' '.join(arguments)}: {error.strip()}")
-
-
-def boot_command(module: AnsibleModule) -> str:
-    """The first words of the command line that restores at boot (boot.py). Raises KernelError."""
-    from .._host.errors import HostError
-    from .._host.process import runner
-    from . import boot
-
-    try:
-        return boot.boot_command(runner(module), boot.installed_python())
-    except HostError as error:
-        raise KernelError(str(error)) from error
 
 
 def change(header: str, changed: Change, **result: Any) -> Result:

@@ -242,7 +242,7 @@ class _Run:
         """Have the table that comes back at boot say the same, where one is kept."""
         updated = {key: self._with_weights(service, outcome.table.get(key)) for key, service in kept.items()}
         if updated != kept:
-            persist.carry_out(persist.to_record(updated, updated), lambda words: module.systemctl(self._module, words))
+            persist.carry_out(persist.to_record(updated, updated), lambda words: persist.systemctl(self._module, words))
 
     def _with_weights(self, service: VirtualService, changed: VirtualService | None) -> VirtualService:
         """A service that is kept, with the weights that these real servers have now in the kernel."""

@@ -12,13 +12,16 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from .._host.files import write_bytes
 from . import rules
 from .converge import in_words
 from .model import InvalidValue, ServiceKey, Table
 from .plan import plan
+
+if TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
 
 RULES_FILE = "/etc/lvs-cluster/ipvs.rules"
 #: Beside it; programs.py finds it there.
@@ -111,6 +114,13 @@ def rules_text(table: Table, keys: Iterable[ServiceKey]) -> bytes:
 def file_changes(wanted: Mapping[str, bytes | None]) -> list[FileChange]:
     found = ((path, read(path), after) for path, after in wanted.items())
     return [FileChange(path, before, after) for path, before, after in found if before != after]
+
+
+def systemctl(module: AnsibleModule, arguments: Sequence[str]) -> None:
+    """Run it; OSError with what it said where it fails."""
+    code, _out, error = module.run_command([module.get_bin_path("systemctl", required=True), *arguments])
+    if code:
+        raise OSError(f"systemctl {' '.join(arguments)}: {error.strip()}")
 
 
 def carry_out(kept: Kept, systemctl: Callable[[Sequence[str]], None]) -> None:

@@ -167,12 +167,12 @@ def _keep_given(ansible: AnsibleModule, given: dict[str, int]) -> module.Result:
     from . import boot, persist
 
     old = boot.recorded_timeouts()
-    python = module.boot_command(ansible) if given else ""
+    python = boot.command_at_boot(ansible) if given else ""
     changes: list[persist.Kept] = []
 
     def keep(kept: Mapping[str, timeouts.Kept]) -> None:
         changes.append(boot.to_keep_timeouts(kept, python))
-        persist.carry_out(changes[0], lambda arguments: module.systemctl(ansible, arguments))
+        persist.carry_out(changes[0], lambda arguments: persist.systemctl(ansible, arguments))
 
     with Ipvs(load=not ansible.check_mode and bool(given), needed=bool(given)) as ipvs:
         change, now, kept = keep_timeouts(ipvs, given, old, ansible.check_mode, keep)

@@ -17,7 +17,7 @@ from . import arguments, model
 from .converge import Outcome, converge, in_words, turn
 from .kernel import Ipvs, KernelError
 from .model import InvalidValue, RealServerPatch, ServiceKey, ServicePatch
-from .module import MANY, Result, apply, boot_command, systemctl, table_diff
+from .module import MANY, Result, apply, table_diff
 from .plan import Scope
 
 
@@ -129,7 +129,7 @@ def _apply_and_keep(
 
     listed = {patch.key for patch in patches}
     ours = persist.recorded()
-    python = boot_command(module) if present else ""
+    python = boot.command_at_boot(module) if present else ""
     if present:
         scope = scope._replace(retired=frozenset(ours.keys() - listed - scope.exclude))
     elif not patches:
@@ -146,7 +146,7 @@ def _apply_and_keep(
     def keep(outcome: Outcome) -> None:
         changes.append(files(outcome))
         try:
-            persist.carry_out(changes[0], lambda arguments: systemctl(module, arguments))
+            persist.carry_out(changes[0], lambda arguments: persist.systemctl(module, arguments))
         except OSError as error:
             raise OSError(f"cannot keep the IPVS table across reboots: {in_words(error)}") from error
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import persist, plan, rules, whole_table
+from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import boot, persist, plan, rules, whole_table
 from ansible_collections.lvs.cluster.tests.unit.plugins.module_utils._ipvs import support
 
 
@@ -43,7 +43,7 @@ def simulate(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> suppor
     """Return a kernel with this table, on a host that has its files in the folder."""
     for name in ("RULES_FILE", "TIMEOUTS_FILE", "ARCHIVE", "UNIT_FILE", "ENABLED"):
         monkeypatch.setattr(persist, name, f"{folder}{getattr(persist, name)}")
-    monkeypatch.setattr(whole_table, "boot_command", lambda _module: "/usr/bin/python3 -I")
+    monkeypatch.setattr(boot, "command_at_boot", lambda _module: "/usr/bin/python3 -I")
     fake = support.FakeKernel(plan.plan({}, rules.parse(text)).predicted)
     monkeypatch.setattr(whole_table, "Ipvs", lambda **_options: fake)
     return fake
