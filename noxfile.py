@@ -69,7 +69,7 @@ def docs_check(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """Build the site of the documentation into .build/docs/html, with warnings as errors."""
-    session.run("python", "tests/site.py")
+    session.run("python", "tests/docs.py")
 
 
 @nox.session

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Settings of Sphinx for the site that `make docs` builds; tests/site.py writes its pages."""
+"""Settings of Sphinx for the site that `make docs` builds; tests/docs.py writes its pages."""
 
 from __future__ import annotations
 

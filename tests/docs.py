@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Build the site of the documentation into .build/docs/html: antsibull-docs and Sphinx, with warnings as errors.
 
-`.venv/bin/python tests/site.py`; `make docs` and `nox -s docs` run it. antsibull-docs writes a page for each plugin and
+`.venv/bin/python tests/docs.py`; `make docs` and `nox -s docs` run it. antsibull-docs writes a page for each plugin and
 role, and takes the pages of docs/docsite/rst along. The settings of Sphinx are in docs/sphinx.
 """
 
@@ -37,7 +37,7 @@ def write_pages(pages: Path) -> None:
     pages.chmod(0o700)  # antsibull-docs refuses a directory that others can write to
     options = ["--use-current", "--squash-hierarchy", "--fail-on-error", "--no-add-antsibull-docs-version"]
     with copy_of_the_tree() as (place, tree):
-        command = [BIN / "antsibull-docs", "collection", *options, "--dest-dir", pages, "lvs.cluster"]
+        command = [str(BIN / "antsibull-docs"), "collection", *options, "--dest-dir", str(pages), "lvs.cluster"]
         subprocess.run(command, check=True, env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(place)})
         # antsibull-docs takes no pictures along. Pages name them by a path that holds in the tree, and here too.
         shutil.copytree(tree / "docs" / "docsite" / "images", pages / "images")
@@ -69,8 +69,9 @@ def main() -> int:
     """Build the site, and say where it is."""
     shutil.rmtree(SITE, ignore_errors=True)
     write_pages(SITE / "rst")
-    options = ["--fail-on-warning", "--keep-going", "--quiet", "--conf-dir", ROOT / "docs" / "sphinx"]
-    status = subprocess.run([BIN / "sphinx-build", *options, SITE / "rst", SITE / "html"], check=False).returncode
+    options = ["--fail-on-warning", "--keep-going", "--quiet", "--conf-dir", str(ROOT / "docs" / "sphinx")]
+    command = [str(BIN / "sphinx-build"), *options, str(SITE / "rst"), str(SITE / "html")]
+    status = subprocess.run(command, check=False).returncode
     if status == 0:
         print(f"The site is {SITE / 'html' / 'index.html'}")
     return status
