@@ -38,7 +38,10 @@ def write_pages(pages: Path) -> None:
     options = ["--use-current", "--squash-hierarchy", "--fail-on-error", "--no-add-antsibull-docs-version"]
     with copy_of_the_tree() as (place, tree):
         command = [str(BIN / "antsibull-docs"), "collection", *options, "--dest-dir", str(pages), "lvs.cluster"]
-        subprocess.run(command, check=True, env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(place)})
+        # It runs ansible and ansible-doc.
+        path = os.pathsep.join([str(BIN), os.environ.get("PATH", os.defpath)])
+        env = {**os.environ, "PATH": path, "ANSIBLE_COLLECTIONS_PATH": str(place)}
+        subprocess.run(command, check=True, env=env)
         # antsibull-docs takes no pictures along. Pages name them by a path that holds in the tree, and here too.
         shutil.copytree(tree / "docs" / "docsite" / "images", pages / "images")
     # No plugin has environment variables, and the page names other documentation.
