@@ -11,7 +11,6 @@ that antsibull-nox brings. Those below it would run in a container, or only in a
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -69,20 +68,8 @@ def docs_check(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Build the site of the documentation into .build/docs/html: antsibull-docs and Sphinx, warnings as errors."""
-    site = ROOT / ".build" / "docs"
-    shutil.rmtree(site, ignore_errors=True)
-    pages = site / "rst"
-    pages.mkdir(parents=True, mode=0o700)  # antsibull-docs wants that nobody else writes there
-    options = ["--use-current", "--squash-hierarchy", "--fail-on-error", "--no-add-antsibull-docs-version"]
-    with copy_of_the_tree() as (place, tree):
-        env = {"ANSIBLE_COLLECTIONS_PATH": str(place)}
-        session.run("antsibull-docs", "collection", *options, "--dest-dir", str(pages), "lvs.cluster", env=env)
-        # antsibull-docs takes pages only. They name pictures by a path that holds in the tree, and here too.
-        shutil.copytree(tree / "docs" / "docsite" / "images", pages / "images")
-    sources = ["-c", str(ROOT / "docs" / "sphinx"), str(pages), str(site / "html")]
-    session.run("sphinx-build", "--fail-on-warning", "--keep-going", "--quiet", "--jobs", "auto", *sources)
-    session.log(f"The site is {site / 'html' / 'index.html'}")
+    """Build the site of the documentation into .build/docs/html, with warnings as errors."""
+    session.run("python", "tests/docs.py")
 
 
 @nox.session
