@@ -58,7 +58,8 @@ def test_the_readme_lists_playbooks_roles_and_modules() -> None:
 
 def test_the_reference_lists_every_plugin() -> None:
     text = (RST / "reference" / "plugins.rst").read_text(encoding="utf-8")
-    for kind, pattern in (("role", "roles/*"), ("module", "plugins/modules/*.py"), ("filter", "plugins/filter/[a-z]*.yml")):
+    patterns = {"role": "roles/*", "module": "plugins/modules/*.py", "filter": "plugins/filter/[a-z]*.yml"}
+    for kind, pattern in patterns.items():
         assert set(re.findall(rf":ansplugin:`lvs\.cluster\.([a-z_]+)#{kind}`", text)) == names(pattern), kind
 
 
