@@ -87,16 +87,17 @@ def _draining(context: Context, description: Any, hosts: Any) -> dict[str, objec
     return _expanded(context, description, lambda whole, _hosts: whole.draining(hosts))
 
 
+# With --syntax-check, ansible-core evaluates the keyword hosts without hostvars.
 def _hosts_of_run(context: Context, groups: Any, left_out: Any = ()) -> str:
-    return run_order.hosts_of_run(groups, _variable(context, "groups") or {}, left_out)
+    return run_order.hosts_of_run(groups, _variable(context, "groups", {}), left_out)
 
 
 def _in_turn(context: Context, directors: Any, steps: Any = ()) -> list[str]:
-    return run_order.in_turn(directors, _variable(context, "hostvars"), steps)
+    return run_order.in_turn(directors, _variable(context, "hostvars", {}), steps)
 
 
 def _with_leftovers(context: Context, hosts: Any) -> list[str]:
-    return run_order.with_leftovers(hosts, _variable(context, "hostvars"))
+    return run_order.with_leftovers(hosts, _variable(context, "hostvars", {}))
 
 
 #: What `_internal` calls with its input and arguments.
@@ -161,10 +162,10 @@ def _expanded(
         raise AnsibleFilterError(str(error)) from None
 
 
-def _variable(context: Context, name: str) -> Any:
-    """Return a variable of the task; None if it is not set."""
+def _variable(context: Context, name: str, default: object = None) -> Any:
+    """Return a variable of the task."""
     value = context.resolve_or_missing(name)
-    return None if value is missing else value
+    return default if value is missing else value
 
 
 def _settings(

@@ -225,6 +225,7 @@ HOSTILE_FACTS: dict[str, Any] = {
     "lvs_state": "absent",
     "lvs_return_timeout": 1,
     "director_sync_daemon": False,
+    "real_server_packages": ["evil"],
     "verify_cluster": {"connections": [{"name": "evil", "address": "169.254.169.254", "port": 80}]},
     "inventory_hostname": "rs2",
     "network": "203.0.113",
@@ -238,6 +239,8 @@ HOSTILE_FACTS: dict[str, Any] = {
         ("site", "rs1", False, ["lvs_address"]),
         ("site", "rs1", False, ["network"]),  # which lvs_address is made from
         ("site", "lb1", False, ["inventory_hostname"]),
+        ("site", "lb1", False, ["director_sync_daemon"]),  # a setting, which the filters read themselves
+        ("site", "rs1", False, ["real_server_packages"]),
         ("verify", "lb1", False, None),
         ("drain", "lb1", True, None),
         ("undrain", "lb1", True, None),

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.resolve import ResolvedService
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import family_of
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import HEALTH_CHECKER, KEEPALIVED
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import HEALTH_CHECKER
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Problems, show
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.service_reader import MAX_WEIGHT_SUM
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import HealthCheck, Service
@@ -181,5 +181,5 @@ _FAULTS: dict[str, Callable[[ResolvedService, HealthCheck], Iterator[Fault]]] = 
     "ldirectord": _faults_of_ldirectord,
     "mon": _faults_of_mon,
 }
-#: Those that run commands as a user that they are told; mon's own user runs mon's.
-CHANGE_USER = (KEEPALIVED, "ldirectord")
+#: Those whose own user runs the commands of health checks. The others change to the user in director_script_user.
+OWN_USER = ("mon",)

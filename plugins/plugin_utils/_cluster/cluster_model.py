@@ -24,7 +24,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.agreement imp
     found_elsewhere,
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.checkers import (
-    CHANGE_USER,
+    OWN_USER,
     check_checker,
     check_pools,
     drain_files,
@@ -245,7 +245,7 @@ class Cluster:
         # nobody could take over, or nothing
         tracked = settings.tracked if len(self.inventory.directors) > 1 and vips else Tracked()
         checker = settings.health_checker
-        commands = runs_commands(self.resolved) and checker in CHANGE_USER
+        commands = runs_commands(self.resolved) and checker not in OWN_USER
         user = read_user(settings.script_user, problems) if commands or tracked.scripts else ""
         check_checker(checker, self.resolved, problems)
         gateways = gateways_of(settings.nat_gateway, self.resolved, self.inventory, problems)

@@ -287,7 +287,7 @@ def read_real_server_settings(variables: Mapping[str, object], problems: Problem
     mtu = "real_server_tunnel_mtu"
     return RealServerSettings(
         tunnel_mtu=given.integer(mtu, _MTUS[0], _MTUS[-1], f"a number of octets from {_MTUS[0]} to {_MTUS[-1]}"),
-        tunnel_guard=given.boolean(TUNNEL_GUARD),
+        tunnel_guard=given.boolean(TUNNEL_GUARD, otherwise=True),
         nat_gateway=given.addresses(NAT_GATEWAY),
         return_traffic=given.choice(RETURN_TRAFFIC, TRAFFIC_CHOICES),
         packages=given.packages("real_server_packages"),
@@ -354,13 +354,13 @@ class _Given:
             return low
         return number
 
-    def boolean(self, name: str) -> bool:
-        """True or false."""
+    def boolean(self, name: str, otherwise: bool = False) -> bool:
+        """True or false; ``otherwise`` stands for a bad value."""
         value = self.value(name)
         wanted = to_boolean(value)
         if wanted is None:
             self.fault(name, value, "neither true nor false")
-        return bool(wanted)
+        return otherwise if wanted is None else wanted
 
     def choice(self, name: str, known: tuple[str, ...]) -> str:
         """One of some words."""

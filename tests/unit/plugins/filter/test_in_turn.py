@@ -39,6 +39,10 @@ def test_some_have_not_done_all_steps() -> None:
     assert in_turn(["lb1", "lb2"], hostvars, ["a", "b"]) == ["lb1"]
 
 
+def test_a_syntax_check_has_no_variables_of_hosts() -> None:
+    assert internal("in_turn", ["lb1"]) == internal("with_leftovers", ["rs1"]) == []
+
+
 @pytest.mark.parametrize("given", [("lb1", {}), (["lb1"], None)])
 def test_it_takes_hosts_and_their_variables(given: Any) -> None:
     with pytest.raises(AnsibleFilterError, match="a list of hosts and the variable hostvars"):
