@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a director is now, by its keepalived.conf and its addresses, compared with what it is to be. Pure.
 
-The file is the one that plugin_utils/keepalived.py writes, of this version or an earlier one. Of any other file the
+The file is the one that plugin_utils/_render/keepalived.py writes, of this version or an earlier one. Of any other file the
 addresses and the virtual services are read.
 """
 
@@ -18,7 +18,7 @@ from typing import Any
 from .validate import IPAddress, parse_address
 
 CONFIGURATION = "/etc/keepalived/keepalived.conf"
-#: How a file of the role begins (plugin_utils/blocks.py).
+#: How a file of the role begins (plugin_utils/_render/unit_files.py).
 HEADER = "# Written by the role lvs.cluster.director"
 #: Units that the role writes if the description needs them, and the line by which they are recognized.
 UNITS = ("ldirectord", "mon", "lvs-cluster-addresses")

@@ -354,8 +354,10 @@ def _side_effects(done: Sequence[Operation], seen: Sequence[HostState], now: Hos
 
 
 def _by_kind(operations: Sequence[Operation]) -> list[tuple[type[Operation], list[Operation]]]:
-    kinds = dict.fromkeys(map(type, operations))
-    return [(kind, [operation for operation in operations if type(operation) is kind]) for kind in kinds]
+    found: dict[type[Operation], list[Operation]] = {}
+    for operation in operations:
+        found.setdefault(type(operation), []).append(operation)
+    return list(found.items())
 
 
 def _stage(operations: tuple[Operation, ...]) -> tuple[Operation, ...]:

@@ -33,9 +33,9 @@ class Recording(Mapping[str, object]):
         self.given = given
         self.asked: set[str] = set()
 
-    def get(self, name: str, default: object = None) -> object:
-        self.asked.add(name)
-        return self.given.get(name, default)
+    def get(self, key: str, default: object = None) -> object:
+        self.asked.add(key)
+        return self.given.get(key, default)
 
     def __getitem__(self, name: str) -> object:
         raise AssertionError("get() has the default")

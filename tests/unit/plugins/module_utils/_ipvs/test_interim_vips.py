@@ -25,7 +25,7 @@ VIP, VIP6, GATEWAY, OTHER = map(parse_address, ("192.0.2.10", "2001:db8::10", "1
 def configuration(
     peers: tuple[str, ...] = (), router: int = 51, interval: str = "1.0", name: str = "lvs_ipv4", more: str = ""
 ) -> str:
-    """As plugin_utils/keepalived.py writes it."""
+    """As plugin_utils/_render/keepalived.py writes it."""
     unicast = "".join(f"        {peer} min_ttl 255 max_ttl 255 # lb2\n" for peer in peers)
     block = f"    unicast_peer {{\n{unicast}    }}\n" if peers else ""
     vips = "        192.0.2.10/32\n        2001:db8::10/128\n        10.0.0.1/32 dev eth2\n"
