@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a director is now, by its keepalived.conf and its addresses, compared with what it is to be. Pure.
 
-The file is the one that plugin_utils/_render/keepalived.py writes, of this version or an earlier one. Of any other file the
-addresses and the virtual services are read.
+The file is the one that plugin_utils/_render/keepalived.py writes, of this version or an earlier one. Of any other file
+the addresses and the virtual services are read.
 """
 
 from __future__ import annotations
