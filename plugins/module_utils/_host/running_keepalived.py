@@ -29,7 +29,7 @@ _VRRP_HEAD = re.compile(r"^------< (.*) >------$", re.MULTILINE)
 _INSTANCES, _LINKS = "VRRP Topology", "Interfaces"
 #: The states in which a director has the VIPs, or stands by.
 SOUND = ("MASTER", "BACKUP")
-#: What the file of a handover says of one that takes the VIPs, first or after others (_render/keepalived.py: _handover).
+#: What the handover file says of a director that takes the VIPs, first or after others (_render/keepalived.py).
 _STAND_BY = ("0", "1")
 
 _SERVICE, _SERVER, _BEHIND = "Virtual server", "Real server", "Health checkers"
