@@ -22,7 +22,11 @@ from jinja2 import Undefined, UndefinedError, pass_context
 from jinja2.runtime import Context
 from jinja2.utils import missing
 
-from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import Cluster, build_cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import (
+    Cluster,
+    build_cluster,
+    find_problems,
+)
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.inventory import (
     DIRECTORS,
     REAL_SERVERS,
@@ -87,6 +91,28 @@ def _draining(context: Context, description: Any, hosts: Any) -> dict[str, objec
     return _expanded(context, description, lambda whole, _hosts: whole.draining(hosts))
 
 
+def _problems(context: Context, description: Any, of_run: Any) -> str:
+    """Return all that is wrong with the description, the variables of hosts, and the settings of the hosts of a run.
+
+    One problem a line; empty if nothing is wrong (`cluster_model.find_problems`).
+    """
+    groups, hostvars = (_variable(context, name) for name in ("groups", "hostvars"))
+    hosts = _Hosts(hostvars) if isinstance(hostvars, Mapping) else {}
+    written = getattr(hostvars, "raw_get", None)
+    try:
+        refuse_overriding_facts(groups, hosts, written)
+    except ModelError as error:
+        return str(error)
+    directors = hosts_of_group(groups, DIRECTORS) if isinstance(groups, Mapping) else []
+    settings = {
+        host: _settings(
+            context, hosts, host, host_settings.DIRECTOR if host in directors else host_settings.REAL_SERVER, None
+        )
+        for host in of_run
+    }
+    return find_problems(description, groups, hosts, written, settings)
+
+
 # With --syntax-check, ansible-core evaluates the keyword hosts without hostvars.
 def _hosts_of_run(context: Context, groups: Any, left_out: Any = ()) -> str:
     return run_order.hosts_of_run(groups, _variable(context, "groups", {}), left_out)
@@ -112,6 +138,7 @@ _FUNCTIONS: dict[str, Callable[..., object]] = {
 #: Those that read the inventory too.
 _OF_INVENTORY: dict[str, Callable[..., object]] = {
     "draining": _draining,
+    "problems": _problems,
     "hosts_of_run": _hosts_of_run,
     "in_turn": _in_turn,
     "with_leftovers": _with_leftovers,

@@ -22,6 +22,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.agreement imp
     check_timeouts,
     check_variables,
     found_elsewhere,
+    some,
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.checkers import (
     OWN_USER,
@@ -492,6 +493,65 @@ class Cluster:
             if item.service.health_check is not None
             for identity in item.service.identities()
         ]
+
+
+def find_problems(
+    description: object,
+    groups: object,
+    hostvars: object,
+    written: Callable[[str], object] | None,
+    settings: Mapping[str, Mapping[str, object]],
+) -> str:
+    """Return all that is wrong with a description, the variables of hosts, and the settings of some of them.
+
+    One problem a line; empty if nothing is wrong. ``settings``: a host -> those of its variables that are in
+    `host_settings.DIRECTOR` or `host_settings.REAL_SERVER`. Lines about settings begin with their hosts, unless the
+    same is wrong for all directors or all real servers.
+    """
+    found: dict[str, None] = {}
+    cluster = None
+    try:
+        cluster = build_cluster(description, groups, hostvars, written)
+        cluster.as_dict()
+    except ModelError as error:
+        found.update(dict.fromkeys(error.problems))
+    if isinstance(groups, Mapping) and isinstance(hostvars, Mapping):
+        inventory = Inventory(groups, hostvars, written)
+        problems = Problems()
+        check_variables(inventory, problems)
+        if description is not None:
+            check_agreement(inventory, problems)
+        found.update(dict.fromkeys(problems.lines))
+        for members in (inventory.directors, inventory.real_servers):
+            hosts = [host for host in members if host in settings]
+            of_hosts: dict[str, list[str]] = {}
+            for host in hosts:
+                for line in _problems_of(host, settings[host], inventory, cluster):
+                    of_hosts.setdefault(line, []).append(host)
+            for line, concerned in of_hosts.items():
+                if line not in found:
+                    found[line if concerned == hosts else f"{some(concerned)}: {line}"] = None
+    return str(ModelError(found))
+
+
+def _problems_of(
+    host: str, variables: Mapping[str, object], inventory: Inventory, cluster: Cluster | None
+) -> tuple[str, ...]:
+    """Return what is wrong with the settings of a host, and with their use if there is a cluster."""
+    problems = Problems()
+    try:
+        if host in inventory.directors:
+            if cluster is not None:
+                cluster.director(host, variables)
+            else:
+                read_director_settings(variables, problems, "")
+        elif cluster is not None:
+            cluster.real_server(host, variables)
+        else:
+            read_real_server_settings(variables, problems)
+    except ModelError as error:
+        return error.problems
+    return problems.lines
 
 
 def _links(settings: DirectorSettings, daemon: SyncDaemon | None, tracked: Tracked) -> dict[str, str]:

@@ -52,6 +52,11 @@ class Problems:
         self._lines[line] = None
         self._noted += 1
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What was collected, one complete sentence each."""
+        return tuple(self._lines)
+
     def raise_any(self) -> None:
         """Raise `ModelError` with everything collected; do nothing if there is nothing."""
         if self._lines:

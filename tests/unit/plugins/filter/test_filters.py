@@ -275,3 +275,59 @@ def test_documented_options_are_the_arguments(name: str) -> None:
     optional = names[len(names) - len(function.__defaults__ or ()) :]
     required = {name for name, option in documentation["options"].items() if option.get("required")}
     assert required == {"_input", *names[1:]} - set(optional)
+
+
+def problems(*of_run: str, **variables: dict[str, Any]) -> list[str]:
+    """What is wrong with a pair and a real server, whose variables are changed."""
+    own = {"lb1": "192.0.2.2", "lb2": "192.0.2.3", "rs1": "192.0.2.11"}
+    web = [{"name": "web", "address": "192.0.2.10", "port": 80, "real_servers": [{"group": "real_servers"}]}]
+    shared = {"lvs_virtual_services": web, "director_interface": "eth1", **variables.get("all", {})}
+    hosts = {host: {"lvs_address": address, **shared, **variables.get(host, {})} for host, address in own.items()}
+    inventory = {"groups": {"directors": ["lb1", "lb2"], "real_servers": ["rs1"]}, "hostvars": hosts}
+    found = internal("problems", shared["lvs_virtual_services"], list(of_run), variables=inventory)
+    return str(found).splitlines()
+
+
+def test_nothing_is_wrong() -> None:
+    assert problems("lb1", "lb2", "rs1") == []
+
+
+def test_all_that_is_wrong_is_said_at_once() -> None:
+    """Of the description, of names of variables, of settings that have to agree, and of the settings of each host."""
+    service = {"name": "web", "address": "192.0.2.300", "port": 80, "real_servers": [{"group": "real_servers"}]}
+    found = problems(
+        "lb1",
+        "lb2",
+        "rs1",
+        all={"lvs_virtual_services": [service], "director_preemt": True, "director_advert_interval": 99},
+        lb2={"director_virtual_router_id": 52, "director_garp_refresh": -1},
+        rs1={"real_server_tunnel_mtu": 1},
+    )
+    assert found == [
+        "service web: address: '192.0.2.300' is not an IP address",
+        "variable director_preemt: is set for lb1, lb2 and rs1 and is not a variable of this collection (did you mean "
+        "'director_preempt'?): correct it, or list it in lvs_other_variables if it is one of your own",
+        "director_virtual_router_id: is 51 for lb1, 52 for lb2, and has to be the same for all directors: set it for the "
+        "group directors",
+        "director_advert_interval: 99 is not a number of seconds from 0.01 to 40.95",
+        "lb2: director_garp_refresh: -1 is not a number of seconds from 0 to 86400",
+        "real_server_tunnel_mtu: 1 is not a number of octets from 1280 to 65535",
+    ]
+
+
+def test_settings_of_hosts_that_are_not_of_the_run_are_not_read() -> None:
+    wrong = {"director_garp_refresh": -1}
+    assert problems("lb1", "rs1", lb2=wrong) == []
+    assert len(problems("lb2", lb2=wrong)) == 1
+
+
+def test_what_services_and_settings_make_together() -> None:
+    gateway = {"lvs_nat_gateway": ["192.0.2.300"]}
+    assert problems("lb1", "lb2", "rs1", all=gateway)
+    assert problems(all={"lvs_virtual_services": None})[0].startswith("lvs_virtual_services: is missing")
+
+
+def test_facts_that_override_are_all_that_is_said() -> None:
+    found = problems("lb1", lb1={"ansible_facts": {"lvs_address": "192.0.2.66"}, "director_garp_refresh": -1})
+    assert len(found) == 1
+    assert found[0].startswith("host lb1: its facts override variables of the inventory: lvs_address")

@@ -13,9 +13,13 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.lvs.cluster.plugins.module_utils._host import director_state
-from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import Cluster, build_cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import (
+    Cluster,
+    build_cluster,
+    find_problems,
+)
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import ALIKE, DIRECTOR, REAL_SERVER
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import ModelError
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import MAX_LINES, ModelError
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.variables import SETTINGS
 from ansible_collections.lvs.cluster.tests.unit.plugins.plugin_utils import support
 
@@ -122,6 +126,15 @@ def test_any_inventory(description: Any, groups: Any, hosts: Any) -> None:
         for host in NAMES:
             ask(cluster, host, hosts.get(host))
     assert sound(found)
+    given = {
+        host: of_role(own, {**DIRECTOR, **REAL_SERVER})
+        for host, own in (hosts.items() if isinstance(hosts, dict) else ())
+        if isinstance(own, dict) and host in ("n1", "n2", "n4")
+    }
+    together = find_problems(description, groups, hosts, None, given).splitlines()
+    assert sound(together)
+    if len(together) < MAX_LINES:
+        assert set(found) <= set(together)
 
 
 def present(directors: list[str], host: str, vips: list[str]) -> str:
