@@ -132,6 +132,7 @@ _FUNCTIONS: dict[str, Callable[..., object]] = {
     "held_vips": vip_owners.held_by,
     "joining": run_order.order_of_results,
     "owner_problems": vip_owners.owner_problems_of_results,
+    "seen": vip_owners.seen_of_results,
     "table_problems": balance.table_problems_of_results,
     "vip_problems": vip_owners.vip_problems_of_results,
 }

@@ -94,7 +94,7 @@ def vip_problems(
         if not holding and not unseen:
             problems.append(f"no director holds {vip}")
         elif len(holding) > 1:
-            problems.append(f"{' and '.join(holding)} all hold {vip}, which one director only may")
+            problems.append(f"{' and '.join(holding)} all hold {vip}, and only one director may hold it")
         seen: dict[str, list[str]] = {}
         for host, probe in sorted(probes.items()):
             for hardware in probe.answers.get(vip, ()):
@@ -111,6 +111,67 @@ def vip_problems(
                 f"{holding[0]} holds {vip}, but nobody answers {_asked(vip)} for it on the link of {', '.join(asked)}"
             )
     return problems
+
+
+def seen_of_results(cluster: object, probes: object, real_servers: object) -> str:
+    """Return what was seen of a cluster that is as described, in sentences (`seen`).
+
+    ``cluster`` is what the filter of that name returns, ``probes`` maps hosts to results of arp_probe, and
+    ``real_servers`` are those that were looked at.
+    """
+    described, reported = (mapping(one, "the input") for one in (cluster, probes))
+    names = [
+        text(mapping(one, "a service").get("name"), "its name")
+        for key in ("services", "health_checked")
+        for one in _listed(described.get(key))
+    ]
+    checked = len(_listed(described.get("health_checked")))
+    vips = [text(mapping(one, "a VIP").get("address"), "its address") for one in _listed(described.get("vips"))]
+    tried = [text(mapping(one, "a connection").get("name"), "its name") for one in _listed(described["connections"])]
+    directors = texts(described.get("directors"), "directors")
+    holding = {}
+    for host in directors:
+        try:
+            holding[host] = Probe.of(reported.get(host)).holds
+        except ReportError:
+            continue  # which is a problem
+    return seen(vips, holding, len(texts(real_servers, "real_servers")), names, checked, tried)
+
+
+def _listed(value: object) -> Sequence[object]:
+    return value if isinstance(value, (list, tuple)) else ()
+
+
+def seen(
+    vips: Sequence[str],
+    holding: Mapping[str, Iterable[str]],
+    real_servers: int,
+    names: Sequence[str],
+    checked: int,
+    tried: Sequence[str],
+) -> str:
+    """Return which director has which VIPs, how much was compared, and what was tried and what not.
+
+    ``holding``: director -> the addresses it has. ``names``: the service of each entry of the IPVS table, of which so
+    many are ``checked`` for health. ``tried``: the services to which connections were made, one entry a connection.
+    """
+    sentences = []
+    for host, held in holding.items():
+        some = [vip for vip in vips if vip in held]
+        if some:
+            sentences.append(f"{host} has {', '.join(some) if len(some) <= 4 else _count(len(some), 'VIP')}")
+    compared = f"{_count(len(holding), 'director')} and {_count(real_servers, 'real server')} are as described"
+    sentences.append(f"{compared}, with {_count(len(names), 'virtual service')}, {checked} of them with health checks")
+    sentences.append(f"{_count(len(tried), 'connection')} accepted")
+    left = list(dict.fromkeys(name for name in names if name not in tried))
+    if left:
+        listed = ", ".join(left) if len(left) <= 4 else f"{', '.join(left[:3])} and {len(left) - 3} more"
+        sentences.append(f"not tried: {listed}")
+    return "; ".join(sentences)
+
+
+def _count(number: int, name: str) -> str:
+    return f"{number} {name}{'' if number == 1 else 's'}"
 
 
 def held_by(result: object, vips: object, host: object) -> list[str]:
@@ -162,7 +223,7 @@ def owner_problems(
         if not owners and (last or had):
             problems.append(f"no director has {vip}" + (f", which {' and '.join(had)} had before" if had else ""))
         elif len(owners) > 1 and (last or (len(had) < 2 and not changed)):
-            problems.append(f"{' and '.join(owners)} all have {vip}, which one director only may")
+            problems.append(f"{' and '.join(owners)} all have {vip}, and only one director may have it")
     return problems
 
 

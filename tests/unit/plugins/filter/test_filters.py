@@ -307,8 +307,8 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
         "service web: address: '192.0.2.300' is not an IP address",
         "variable director_preemt: is set for lb1, lb2 and rs1 and is not a variable of this collection (did you mean "
         "'director_preempt'?): correct it, or list it in lvs_other_variables if it is one of your own",
-        "director_virtual_router_id: is 51 for lb1, 52 for lb2, and has to be the same for all directors: set it for the "
-        "group directors",
+        "director_virtual_router_id: is 51 for lb1, 52 for lb2, and has to be the same for all directors: set it for "
+        "the group directors",
         "director_advert_interval: 99 is not a number of seconds from 0.01 to 40.95",
         "lb2: director_garp_refresh: -1 is not a number of seconds from 0 to 86400",
         "real_server_tunnel_mtu: 1 is not a number of octets from 1280 to 65535",

@@ -11,6 +11,7 @@ import pytest
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.deviations import deviations
 from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.vip_owners import Probe, owner_problems, vip_problems
+from ansible_collections.lvs.cluster.tests.unit.plugins.filter.support import internal
 
 VIP, VIP6 = "192.0.2.10", "2001:db8::10"
 QUIET = {"all": 1, "eth1": 0}
@@ -41,7 +42,7 @@ def test_a_real_server_that_answers_is_named_with_where_and_why() -> None:
 def test_two_owners_none_and_a_silent_one() -> None:
     seen = {"lb1": probe("m1", (VIP,)), "lb2": probe("m2", (VIP,)), "rs1": probe("m3", (), {VIP6: []})}
     assert vip_problems([VIP, VIP6], ["lb1", "lb2"], seen, []) == [
-        "lb1 and lb2 all hold 192.0.2.10, which one director only may",
+        "lb1 and lb2 all hold 192.0.2.10, and only one director may hold it",
         "no director holds 2001:db8::10",
     ]
     silent = {"lb1": probe("m1", (VIP,)), "rs1": probe("m3", (), {VIP: []})}
@@ -171,13 +172,51 @@ ONE, OTHER, BOTH, NONE = ({"lb1": a, "lb2": b} for a, b in ((["v"], []), ([], ["
         (ONE, NONE, False, True, ["no director has v, which lb1 had before"]),
         (NONE, NONE, False, True, []),  # the last one to be set up may be the one that takes it
         (NONE, NONE, True, True, ["no director has v"]),
-        (ONE, BOTH, False, False, ["lb1 and lb2 all have v, which one director only may"]),
+        (ONE, BOTH, False, False, ["lb1 and lb2 all have v, and only one director may have it"]),
         (ONE, BOTH, False, True, []),
         (BOTH, BOTH, False, False, []),
-        (BOTH, BOTH, True, False, ["lb1 and lb2 all have v, which one director only may"]),
+        (BOTH, BOTH, True, False, ["lb1 and lb2 all have v, and only one director may have it"]),
     ],
 )
 def test_owners_while_directors_are_set_up(
     before: dict[str, list[str]], now: dict[str, list[str]], last: bool, changed: bool, expected: list[str]
 ) -> None:
     assert owner_problems(["v"], now, before, last, changed) == expected
+
+
+def seen_of(cluster: dict[str, Any], probes: dict[str, Any]) -> str:
+    text: str = internal("seen", cluster, probes, ["rs1", "rs2", "rs3"])
+    return text
+
+
+def test_what_was_seen_of_a_cluster_that_is_as_described() -> None:
+    cluster = {
+        "vips": [{"address": "192.0.2.10"}, {"address": "2001:db8::10"}],
+        "directors": ["lb1", "lb2"],
+        "services": [{"name": "web"}, {"name": "web"}, {"name": "dns"}],
+        "health_checked": [{"name": "mail"}],
+        "connections": [{"name": "web"}, {"name": "web"}, {"name": "mail"}],
+    }
+    answer = {"hardware_addresses": [], "answers": {}, "interface": "eth1", "arp_ignore": {}}
+    has = {**answer, "holds": ["2001:db8::10", "192.0.2.10", "203.0.113.9 {{ 1 }}"]}
+    assert seen_of(cluster, {"lb1": has, "lb2": {**answer, "holds": []}, "rs1": {}}) == (
+        "lb1 has 192.0.2.10, 2001:db8::10; 2 directors and 3 real servers are as described, with 4 virtual services, 1 "
+        "of them with health checks; 3 connections accepted; not tried: dns"
+    )
+
+
+def test_many_are_counted() -> None:
+    vips = [f"192.0.2.{number}" for number in range(20, 30)]
+    names = [f"s{number}" for number in range(10)]
+    answer = {"hardware_addresses": [], "answers": {}, "interface": "eth1", "arp_ignore": {}, "holds": vips}
+    cluster = {
+        "vips": [{"address": vip} for vip in vips],
+        "directors": ["lb1"],
+        "services": [{"name": name} for name in names],
+        "health_checked": [],
+        "connections": [{"name": "s0"}],
+    }
+    assert seen_of(cluster, {"lb1": answer}) == (
+        "lb1 has 10 VIPs; 1 director and 3 real servers are as described, with 10 virtual services, 0 of them with "
+        "health checks; 1 connection accepted; not tried: s1, s2, s3 and 6 more"
+    )
