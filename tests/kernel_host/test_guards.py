@@ -409,7 +409,8 @@ OUTER = [
 @pytest.mark.parametrize(("family", "own", "others"), OUTER, ids=["ipv4", "ipv6"])
 def test_tunnels_are_unwrapped_from_directors_only(lab, send, family, own, others):
     vip, other_vip = ("10.9.0.10", "2001:db8:9::10") if family == socket.AF_INET else ("2001:db8:9::10", "10.9.0.10")
-    lab.ip(lab.host, "address", "add", f"{own[:-1]}7/{32 if family == socket.AF_INET else 128}", "dev", "link0")
+    length, *words = [32] if family == socket.AF_INET else [128, "nodad"]
+    lab.ip(lab.host, "address", "add", f"{own[:-1]}7/{length}", "dev", "link0", *words)
 
     def wrapped(protocol, data=b"wrapped", to=own):
         return [wire.packet(source, to, protocol, data) for source in others]
