@@ -27,7 +27,7 @@ attributes:
       - When run twice in a row outside check mode, with the same arguments, the second run indicates no change.
     support: full
   platform:
-    description: The systems the module runs on. It needs root (CAP_NET_ADMIN), in check mode too.
+    description: The platform of the target host. The module requires root (CAP_NET_ADMIN), also in check mode.
     support: full
     platforms: linux
 """
@@ -50,7 +50,7 @@ attributes:
     support: full
     details: This module changes nothing.
   platform:
-    description: The systems the module runs on. It needs root (CAP_NET_ADMIN), in check mode too.
+    description: The platform of the target host. The module requires root (CAP_NET_ADMIN), also in check mode.
     support: full
     platforms: linux
 """

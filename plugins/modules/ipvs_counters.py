@@ -64,7 +64,7 @@ statistics:
       description: Packets from clients.
       type: int
     packets_out:
-      description: Packets to clients, which only V(nat) sends through the director.
+      description: Packets to clients. They pass the director with V(nat) only.
       type: int
     bytes_in:
       description: Bytes from clients.

@@ -49,23 +49,23 @@ options:
     default: []
     suboptions: &services
       name:
-        description: A name for messages; the kernel has none.
+        description: A name for messages. IPVS does not store it.
         type: str
       address:
         description: The address (VIP) of the virtual service.
         type: str
       port:
-        description: The port; needed with an address.
+        description: The port. Required with an address.
         type: int
       protocol:
-        description: The protocol of a service with an address; V(tcp) where it is not given.
+        description: The protocol of a service with an address; V(tcp) if it is not given.
         type: str
         choices: [tcp, udp, sctp]
       fwmark:
-        description: The firewall mark, instead of address, port and protocol.
+        description: The firewall mark, in place of address, port and protocol.
         type: int
       family:
-        description: The address family of a service with a firewall mark; V(ipv4) where it is not given.
+        description: The address family of a service with a firewall mark; V(ipv4) if it is not given.
         type: str
         choices: [ipv4, ipv6]
       real_servers:
@@ -207,7 +207,7 @@ moved:
   elements: str
   sample: ["198.51.100.11:53 of dns (udp 192.0.2.10:53)"]
 waited:
-  description: For how many seconds the module waited.
+  description: The number of seconds that the module waited.
   returned: after waiting
   type: float
   sample: 3.4

@@ -133,7 +133,7 @@ statistics:
       description: Packets from clients.
       type: int
     packets_out:
-      description: Packets to clients, which only V(nat) sends through the director.
+      description: Packets to clients. They pass the director with V(nat) only.
       type: int
     bytes_in:
       description: Bytes from clients.
@@ -319,7 +319,7 @@ services:
           type: int
           sample: 0
         lower_threshold:
-          description: New connections again below this number.
+          description: Below this number of connections the real server gets new ones again.
           type: int
           sample: 0
         tunnel_type:

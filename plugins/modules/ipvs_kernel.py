@@ -99,7 +99,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 diff:
-  description: The host before and after, as far as this module has to do with it. Both are equal when nothing changed.
+  description: The state that the module manages, before and after the task. Both are equal if nothing changed.
   returned: always
   type: dict
   contains:
@@ -107,7 +107,7 @@ diff:
       description: One line for each kernel module, sysctl and line of a file.
       type: str
     after:
-      description: The same after the task, or, in check mode, as it would be.
+      description: The same after the task. In check mode it is a prediction.
       type: str
   sample:
     before: |

@@ -37,8 +37,8 @@ options:
   drain_timeout:
     description:
       - How many seconds to wait for connections to end, V(0) to V(2678400).
-      - V(300) with O(state=drained) where it is not given. With O(state=absent) there is no waiting where it is not
-        given, and the connections of the real server end.
+      - V(300) with O(state=drained) if it is not given. With O(state=absent) there is no waiting if it is not given,
+        and the connections of the real server end.
     type: float
   drain_expired:
     description:
@@ -83,17 +83,17 @@ options:
         description: The address (VIP) of the virtual service.
         type: str
       port:
-        description: The port of the virtual service; needed with O(service.address).
+        description: The port of the virtual service. Required with O(service.address).
         type: int
       protocol:
-        description: The protocol of a virtual service with O(service.address); V(tcp) where it is not given.
+        description: The protocol of a virtual service with O(service.address); V(tcp) if it is not given.
         type: str
         choices: [tcp, udp, sctp]
       fwmark:
-        description: The firewall mark of the virtual service, instead of address, port and protocol.
+        description: The firewall mark of the virtual service, in place of address, port and protocol.
         type: int
       family:
-        description: The address family of a virtual service with O(service.fwmark); V(ipv4) where it is not given.
+        description: The address family of a virtual service with O(service.fwmark); V(ipv4) if it is not given.
         type: str
         choices: [ipv4, ipv6]
 seealso:
@@ -161,7 +161,7 @@ drained:
   returned: after waiting
   type: bool
 waited:
-  description: For how many seconds the module waited.
+  description: The number of seconds that the module waited.
   returned: after waiting
   type: float
   sample: 3.4
@@ -191,7 +191,7 @@ statistics:
       description: Packets from clients.
       type: int
     packets_out:
-      description: Packets to clients, which only V(nat) sends through the director.
+      description: Packets to clients. They pass the director with V(nat) only.
       type: int
     bytes_in:
       description: Bytes from clients.
@@ -203,7 +203,7 @@ diff:
   description:
     - The virtual service with its real servers before and after, in the form of C(ipvsadm-save -n), sorted, with
       thresholds.
-    - Both are empty exactly when nothing changes.
+    - Both are empty if and only if nothing changes.
     - A task that fails because connections are left when O(drain_timeout) is over has set the weight to 0 if it was
       above. It returns C(changed) and this too.
   returned: success, and when waiting fails

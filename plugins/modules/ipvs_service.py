@@ -11,7 +11,7 @@ short_description: Manage one IPVS virtual service
 version_added: 0.1.0
 description:
   - Makes one virtual service of the Linux Virtual Server what is described, with its real servers where they are given.
-  - What is not given is left as it is. An entry that exists is edited in place, so its connections live on.
+  - Values that are not given stay unchanged. An existing entry is edited in place and keeps its connections.
   - Other virtual services are not touched.
 author:
   - The lvs.cluster authors (@lvs-cluster)
@@ -35,23 +35,23 @@ options:
         type: str
         required: true
       port:
-        description: Its port; that of the virtual service where it is not given, V(0) with a firewall mark.
+        description: The port. By default it is the port of the virtual service, or V(0) with a firewall mark.
         type: int
       forward_method:
-        description: How packets reach it; a new real server gets V(dr) where it is not given.
+        description: The forwarding method. If it is not given, a new real server gets V(dr).
         type: str
         choices: [nat, dr, tun, local]
       weight:
-        description: Its share of new connections; V(1) for a new real server where it is not given.
+        description: The weight, its share of new connections. If it is not given, a new real server gets V(1).
         type: int
       upper_threshold:
-        description: No new connections from this number of connections on; V(0) stands for no limit.
+        description: At this number of connections the real server gets no new ones. V(0) means no limit.
         type: int
       lower_threshold:
-        description: New connections again below this number.
+        description: Below this number of connections the real server gets new ones again.
         type: int
       tunnel_type:
-        description: The encapsulation with V(tun).
+        description: The encapsulation for V(tun).
         type: str
         choices: [ipip, gue, gre]
       tunnel_port:
@@ -115,7 +115,7 @@ RETURN = r"""
 diff:
   description:
     - The virtual service before and after, in the form of C(ipvsadm-save -n), sorted, with thresholds.
-    - Both are empty exactly when nothing changes.
+    - Both are empty if and only if nothing changes.
   returned: success
   type: dict
   contains:

@@ -35,7 +35,7 @@ options:
   sync_id:
     description:
       - V(0) to V(255). A backup takes the messages of masters with the same number, and with V(0) those of all.
-      - V(0) where it is not given and the daemon does not run.
+      - V(0) if it is not given and the daemon does not run.
     type: int
   multicast_group:
     description: An IPv4 or IPv6 multicast address; V(224.0.0.81) for a daemon that does not run.

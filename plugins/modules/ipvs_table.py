@@ -12,7 +12,7 @@ version_added: 0.1.0
 description:
   - Makes any number of virtual services of the Linux Virtual Server, with their real servers, what is described. It
     takes one read, one plan and one batch, however many there are.
-  - What is not given is left as it is. An entry that exists is edited in place, so its connections live on.
+  - Values that are not given stay unchanged. An existing entry is edited in place and keeps its connections.
   - A batch of which a part fails is undone. After a batch the table is read back and compared with what was planned.
   - With O(persist=true) it also comes back at boot.
 author:
@@ -31,35 +31,35 @@ options:
     elements: dict
     suboptions:
       name:
-        description: A name for messages; the kernel has none.
+        description: A name for messages. IPVS does not store it.
         type: str
       address:
         description: The IPv4 or IPv6 address (VIP) of the virtual service; either this or a firewall mark is needed.
         type: str
       port:
         description:
-          - The port; needed with an address. V(0) stands for every port, which only a persistent service can have.
+          - The port. Required with an address. V(0) stands for every port, which only a persistent service can have.
         type: int
       protocol:
-        description: The protocol of a service with an address; V(tcp) where it is not given.
+        description: The protocol of a service with an address; V(tcp) if it is not given.
         type: str
         choices: [tcp, udp, sctp]
       fwmark:
         description: The firewall mark that packets of the service carry, instead of address, port and protocol.
         type: int
       family:
-        description: The address family of a service with a firewall mark; V(ipv4) where it is not given.
+        description: The address family of a service with a firewall mark; V(ipv4) if it is not given.
         type: str
         choices: [ipv4, ipv6]
       scheduler:
-        description: How connections are spread; V(wlc) for a new service where it is not given.
+        description: How connections are spread; V(wlc) for a new service if it is not given.
         type: str
       scheduler_flags:
         description: Flags of the scheduler, as in M(lvs.cluster.ipvs_service).
         type: list
         elements: str
       persistence_timeout:
-        description: Seconds for which a client stays with its real server; V(0) makes the service not persistent.
+        description: The persistence timeout in seconds. V(0) makes the service not persistent.
         type: int
       persistence_netmask:
         description: Clients that are equal under this mask count as one. An IPv4 mask or a prefix length.
@@ -80,23 +80,23 @@ options:
             type: str
             required: true
           port:
-            description: Its port; that of the virtual service where it is not given, V(0) with a firewall mark.
+            description: The port. By default it is the port of the virtual service, or V(0) with a firewall mark.
             type: int
           forward_method:
-            description: How packets reach it; a new real server gets V(dr) where it is not given.
+            description: The forwarding method. If it is not given, a new real server gets V(dr).
             type: str
             choices: [nat, dr, tun, local]
           weight:
-            description: Its share of new connections; V(1) for a new real server where it is not given.
+            description: The weight, its share of new connections. If it is not given, a new real server gets V(1).
             type: int
           upper_threshold:
-            description: No new connections from this number of connections on; V(0) stands for no limit.
+            description: At this number of connections the real server gets no new ones. V(0) means no limit.
             type: int
           lower_threshold:
-            description: New connections again below this number.
+            description: Below this number of connections the real server gets new ones again.
             type: int
           tunnel_type:
-            description: The encapsulation with V(tun).
+            description: The encapsulation for V(tun).
             type: str
             choices: [ipip, gue, gre]
           tunnel_port:
@@ -146,17 +146,17 @@ options:
         description: The address (VIP) of the virtual service.
         type: str
       port:
-        description: The port; needed with an address.
+        description: The port. Required with an address.
         type: int
       protocol:
-        description: The protocol of a service with an address; V(tcp) where it is not given.
+        description: The protocol of a service with an address; V(tcp) if it is not given.
         type: str
         choices: [tcp, udp, sctp]
       fwmark:
-        description: The firewall mark, instead of address, port and protocol.
+        description: The firewall mark, in place of address, port and protocol.
         type: int
       family:
-        description: The address family of a service with a firewall mark; V(ipv4) where it is not given.
+        description: The address family of a service with a firewall mark; V(ipv4) if it is not given.
         type: str
         choices: [ipv4, ipv6]
   drain_directory:
@@ -240,7 +240,7 @@ drained:
 diff:
   description:
     - The virtual services that change, before and after, in the form of C(ipvsadm-save -n), sorted, with thresholds.
-      Both are empty exactly when nothing changes.
+      Both are empty if and only if nothing changes.
     - Of more than a thousand changes it is returned in diff mode only.
     - With O(persist=true) a list of such pairs, for the table and for every file that changes; empty when nothing
       changes.

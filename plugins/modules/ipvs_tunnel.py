@@ -24,14 +24,14 @@ extends_documentation_fragment:
   - lvs.cluster.attributes
   - lvs.cluster.attributes.actiongroup_lvs
 requirements:
-  - pyroute2 0.7.2 or newer (python3-pyroute2), for the interpreter that Ansible uses or for C(/usr/bin/python3), under
-    which the module runs if the other has none
+  - pyroute2 0.7.2 or newer (package python3-pyroute2), for the Python interpreter that Ansible uses or for
+    C(/usr/bin/python3). The module runs under the latter if the former lacks it
   - iproute2 4.19 or newer
 options:
   tunnels:
     description:
       - What the directors send.
-      - Required if O(state=present). An empty list is as good as O(state=absent).
+      - Required if O(state=present). An empty list has the same effect as O(state=absent).
     type: list
     elements: dict
     suboptions:
@@ -67,14 +67,14 @@ options:
   persist:
     description:
       - Also set the tunnels up at every boot, which needs systemd.
-      - V(false) removes what an earlier task installed for that.
+      - V(false) removes the files that an earlier task installed for this.
     type: bool
     default: true
   purge:
     description:
       - Whether devices and ports of this module that are not listed are removed.
-      - With V(false) the task only adds what is new, and returns RV(leftovers). Use that while a director may still
-        send what was described before.
+      - With V(false) the task only adds, and returns RV(leftovers). Use it while a director may still send traffic by
+        its former configuration.
       - It has no effect with O(state=absent).
     type: bool
     default: true
@@ -120,13 +120,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 leftovers:
-  description: What a run with O(purge=true) would still do, in words.
+  description: The changes that a run with O(purge=true) would still make, as text.
   returned: if O(purge=false)
   type: list
   elements: str
   sample: [remove the tunnel lvs-ipip0 type ipip mode ipip local 198.51.100.11]
 diff:
-  description: The host before and after, as far as this module has to do with it. Both are equal when nothing changed.
+  description: The state that the module manages, before and after the task. Both are equal if nothing changed.
   returned: success
   type: dict
   contains:
@@ -134,7 +134,7 @@ diff:
       description: One line for each tunnel, sysctl and line of a file.
       type: str
     after:
-      description: The same after the task, or, in check mode, as it would be.
+      description: The same after the task. In check mode it is a prediction.
       type: str
   sample:
     before: |

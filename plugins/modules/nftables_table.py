@@ -37,14 +37,14 @@ options:
   persist:
     description:
       - Also load the table at every boot, which needs systemd.
-      - V(false) removes what an earlier task installed for that.
+      - V(false) removes the files that an earlier task installed for this.
     type: bool
     default: true
   purge:
     description:
       - Whether what the present table has, and O(rules) does not have, ends with this task.
-      - With V(false) the task only adds what is new, and returns RV(leftovers). Use that while a director may still
-        send what was described before.
+      - With V(false) the task only adds, and returns RV(leftovers). Use it while a director may still send traffic by
+        its former configuration.
       - With V(false) sets have the elements of the present table as well, and chains its rules. A rule that drops or
         rejects packets stays, or is added, only if both tables have it, or if all sets that it names are in both. So no
         packet is dropped that either table lets pass. With O(state=absent) nothing is changed.
@@ -86,13 +86,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 leftovers:
-  description: What a run with O(purge=true) would still do, in words.
+  description: The changes that a run with O(purge=true) would still make, as text.
   returned: if O(purge=false)
   type: list
   elements: str
   sample: [swap in the nftables table inet lvs_cluster]
 diff:
-  description: The host before and after, as far as this module has to do with it. Both are equal when nothing changed.
+  description: The state that the module manages, before and after the task. Both are equal if nothing changed.
   returned: always
   type: dict
   contains:
@@ -100,7 +100,7 @@ diff:
       description: One line for each line of the table, as C(nft) lists it, and of the module's files.
       type: str
     after:
-      description: The same after the task, or, in check mode, as it would be.
+      description: The same after the task. In check mode it is a prediction.
       type: str
   sample:
     before: ""

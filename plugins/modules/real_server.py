@@ -21,8 +21,8 @@ extends_documentation_fragment:
   - lvs.cluster.attributes
   - lvs.cluster.attributes.actiongroup_lvs
 requirements:
-  - pyroute2 0.7.2 or newer (python3-pyroute2), for the interpreter that Ansible uses or for C(/usr/bin/python3), under
-    which the module runs if the other has none
+  - pyroute2 0.7.2 or newer (package python3-pyroute2), for the Python interpreter that Ansible uses or for
+    C(/usr/bin/python3). The module runs under the latter if the former lacks it
 options:
   vips:
     description: The VIPs, as O(lvs.cluster.arp_silence#module:vips).
@@ -120,7 +120,7 @@ options:
   purge:
     description:
       - Whether what is there from an earlier task and is not listed any more is removed.
-      - With V(false) the task only adds what is new, and returns RV(leftovers).
+      - With V(false) the task only adds, and returns RV(leftovers).
       - It has no effect with O(state=absent).
     type: bool
     default: true
@@ -156,7 +156,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 leftovers:
-  description: What a run with O(purge=true) would still do, in words.
+  description: The changes that a run with O(purge=true) would still make, as text.
   returned: if O(purge=false)
   type: list
   elements: str

@@ -103,14 +103,14 @@ options:
         description: The address (VIP) of the virtual service.
         type: str
       port:
-        description: The port; needed with an address.
+        description: The port. Required with an address.
         type: int
       protocol:
         description: The protocol of a service with an address; V(tcp) if it is not given.
         type: str
         choices: [tcp, udp, sctp]
       fwmark:
-        description: The firewall mark, instead of address, port and protocol.
+        description: The firewall mark, in place of address, port and protocol.
         type: int
       family:
         description: The address family of a service with a firewall mark; V(ipv4) if it is not given.
@@ -138,14 +138,14 @@ options:
         description: The address (VIP) of the virtual service.
         type: str
       port:
-        description: The port; needed with an address.
+        description: The port. Required with an address.
         type: int
       protocol:
         description: The protocol of a service with an address; V(tcp) if it is not given.
         type: str
         choices: [tcp, udp, sctp]
       fwmark:
-        description: The firewall mark, instead of address, port and protocol.
+        description: The firewall mark, in place of address, port and protocol.
         type: int
       family:
         description: The address family of a service with a firewall mark; V(ipv4) if it is not given.
