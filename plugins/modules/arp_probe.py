@@ -7,13 +7,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: arp_probe
-short_description: Ask a link who answers for an address
+short_description: Find which hardware addresses answer for an IP address
 version_added: 0.1.0
 description:
   - Sends ARP requests for IPv4 addresses and neighbour solicitations for IPv6 addresses on one of the host's links, and
     returns the hardware addresses that answered.
-  - With direct routing every VIP must be answered by one director and by no real server, which this shows from
-    outside. A host does not hear itself, so what it answers is seen by the others.
+  - With direct routing, exactly one director and no real server must answer for each VIP. This module checks that from
+    the network. A host does not receive its own requests, so its own answers are visible on other hosts only.
 author:
   - The lvs.cluster authors (@lvs-cluster)
 extends_documentation_fragment:
@@ -21,19 +21,20 @@ extends_documentation_fragment:
   - lvs.cluster.attributes.actiongroup_lvs
 options:
   addresses:
-    description: The addresses to ask for. Those of a family in which O(source) has none are not asked for.
+    description: The addresses to query. Addresses of a family that O(source) lacks are skipped.
     type: list
     elements: str
     required: true
   source:
     description:
-      - The host's own addresses on the link. The first one of each family is the sender of the requests, and the first
-        one of all finds the interface. With none, nobody is asked, and only what the host has itself is returned.
+      - The host's own addresses on the link. The first one of each family is the sender of the requests. The first one
+        of all determines the interface. If the list is empty, no request is sent, and only RV(holds) and
+        RV(hardware_addresses) are filled.
     type: list
     elements: str
     required: true
   seconds:
-    description: How long answers are waited for. Requests are sent three times over the first half of it.
+    description: The time to wait for answers. Each request is sent three times during the first half of it.
     type: float
     default: 1
 seealso:
@@ -41,7 +42,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Ask who has the VIP
+- name: Find the holder of the VIP
   lvs.cluster.arp_probe:
     addresses: [192.0.2.10]
     source: ["{{ lvs_address }}"]
@@ -51,19 +52,19 @@ EXAMPLES = r"""
 RETURN = r"""
 answers:
   description:
-    - For each address that was asked for, the hardware addresses that answered for it, at most 16.
+    - For each queried address, the hardware addresses that answered for it, at most 16.
   returned: success
   type: dict
   sample: {"192.0.2.10": ["52:54:00:12:34:56"]}
 arp_ignore:
   description:
-    - The sysctl C(arp_ignore) of this host, for C(all) and for the interface. The larger one counts. Empty where it did
-      not ask.
+    - The sysctl C(arp_ignore) of this host, for C(all) and for the interface. The larger value is effective. Empty if
+      no request was sent.
   returned: success
   type: dict
   sample: {"all": 0, "eth1": 0}
 hardware_address:
-  description: The hardware address of this host on the link; empty where it did not ask.
+  description: The hardware address of this host on the link. Empty if no request was sent.
   returned: success
   type: str
   sample: 52:54:00:12:34:56
@@ -74,13 +75,13 @@ hardware_addresses:
   elements: str
   sample: ["52:54:00:12:34:56"]
 holds:
-  description: Which of the addresses this host has itself, on whichever interface.
+  description: The O(addresses) that this host itself holds, on any interface.
   returned: success
   type: list
   elements: str
   sample: [192.0.2.10]
 interface:
-  description: The interface that was asked on; empty where it did not ask.
+  description: The interface on which requests were sent. Empty if no request was sent.
   returned: success
   type: str
   sample: eth1

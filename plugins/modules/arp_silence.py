@@ -7,13 +7,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: arp_silence
-short_description: Hold virtual IP addresses on a real server without answering ARP for them
+short_description: Hold VIPs on a real server with ARP suppressed
 version_added: 0.1.0
 description:
-  - Puts virtual IP addresses (VIPs) on a real server behind direct routing or a tunnel, and keeps it from answering ARP
-    for them and from announcing them, now and after a reboot.
-  - At no moment does the host answer ARP for a VIP. C(arp_ignore=1) and C(arp_announce=2) are set before a VIP is added
-    and put back after the last one is removed. The same holds at boot, and when a task fails half-way and is undone.
+  - Adds virtual IP addresses (VIPs) to a real server behind direct routing or a tunnel. It keeps the host from
+    answering ARP for them and from announcing them, now and after a reboot.
+  - The host never answers ARP for a VIP. C(arp_ignore=1) and C(arp_announce=2) are set before a VIP is added, and
+    restored after the last one is removed. The same holds at boot, and if a task fails and is rolled back.
   - The list is the desired state. A VIP that this module added earlier and that is no longer listed is removed,
     unless O(purge=false).
 author:
@@ -28,35 +28,35 @@ options:
   vips:
     description:
       - The VIPs, IPv4 or IPv6, without a prefix length.
-      - A VIP that is on the interface already is taken over as it is. With O(state=absent) it is only removed if it is
+      - A VIP that the interface already has stays unchanged. With O(state=absent) such a VIP is removed only if it is
         listed.
-      - A VIP on another interface of the host is an error, since the host answers ARP for it there.
+      - A VIP on another interface of the host is an error, because the host answers ARP for it there.
       - Required if O(state=present).
     type: list
     elements: str
   interface:
     description:
-      - The interface that gets the VIPs. Besides V(lo), a dummy interface is of use.
+      - The interface that holds the VIPs. A dummy interface is an alternative to V(lo).
     type: str
     default: lo
   ingress:
     description:
-      - Interfaces on which silence is set as well as on C(all).
-      - The kernel takes the larger of the values of C(all) and of the interface on which a request comes in. So this is
-        needed only where an interface has an C(arp_ignore) greater than V(2), which the module reports as an error.
+      - Interfaces on which ARP is suppressed individually, in addition to C(all).
+      - The kernel uses the larger of the values of C(all) and of the interface that receives a request. So this option
+        is needed only if an interface has an C(arp_ignore) greater than V(2), which the module reports as an error.
     type: list
     elements: str
     default: []
   persist:
     description:
-      - Also put the VIPs and the sysctls back at every boot, which needs systemd. V(false) removes the files that an
-        earlier task installed for this.
+      - Whether the VIPs and sysctls are also set at every boot. This requires systemd. V(false) removes the files that
+        an earlier task installed for this.
     type: bool
     default: true
   purge:
     description:
-      - Whether VIPs that this module added earlier and that are no longer listed are removed, and sysctls of
-        interfaces that are no longer in O(ingress) restored.
+      - Whether the module removes VIPs that it added earlier and that are no longer listed, and restores sysctls of
+        interfaces that are no longer in O(ingress).
       - With V(false) the task only adds, and returns RV(leftovers). Use it while a director may still send traffic by
         its former configuration.
       - It has no effect with O(state=absent).
@@ -64,22 +64,22 @@ options:
     default: true
   state:
     description:
-      - V(present) holds the listed VIPs in silence.
-      - V(absent) removes the VIPs that this module added and those that are listed, puts the sysctls back as they were
-        before its first change, and removes its files.
+      - V(present) adds the listed VIPs and suppresses ARP for them.
+      - V(absent) removes the VIPs that this module added and those that are listed. It restores the sysctls to the
+        values before the module's first change, and removes the module's files.
     type: str
     choices: [present, absent]
     default: present
 notes:
-  - IPv4 VIPs get the prefix length 32 and host scope, so that the kernel never chooses them as a source by itself.
-    IPv6 VIPs get the prefix length 128 and a preferred lifetime of 0 for the same reason. Replies of a service still
+  - IPv4 VIPs get the prefix length 32 and host scope, so the kernel never selects them as a source address by itself.
+    For the same reason IPv6 VIPs get the prefix length 128 and a preferred lifetime of 0. Replies of a service still
     carry the VIP.
-  - IPv6 needs no sysctl, since neighbour discovery answers only for addresses of the interface it is asked on.
-  - Files are C(/etc/sysctl.d/91-lvs-cluster-arp.conf), C(/etc/systemd/system/lvs-cluster-vips.service) and, for what
-    was there before, C(/var/lib/lvs-cluster/arp_silence.json). So use one task of this module for a host.
+  - IPv6 needs no sysctl, because neighbour discovery answers only for addresses of the receiving interface.
+  - The module writes C(/etc/sysctl.d/91-lvs-cluster-arp.conf) and C(/etc/systemd/system/lvs-cluster-vips.service). It
+    records former values in C(/var/lib/lvs-cluster/arp_silence.json). Use only one task of this module per host.
   - The unit C(lvs-cluster-vips.service) runs before the network is brought up. Stopping it removes no VIP.
-  - systemd-networkd removes VIPs of others from an interface that it is told to manage. On such a host leave V(lo) out
-    of its configuration.
+  - systemd-networkd removes addresses that it did not add from an interface that it manages. Do not include V(lo) in
+    its configuration on such a host.
 seealso:
   - module: lvs.cluster.ipvs_kernel
 """
@@ -91,12 +91,12 @@ EXAMPLES = r"""
       - 192.0.2.10
       - 2001:db8::10
 
-- name: Hold a VIP in a container, which has no systemd
+- name: Hold a VIP in a container without systemd
   lvs.cluster.arp_silence:
     vips: [192.0.2.10]
     persist: false
 
-- name: Remove every VIP that this module added and put the host back as it was
+- name: Remove every VIP that this module added and restore the sysctls
   lvs.cluster.arp_silence:
     state: absent
 """
@@ -114,7 +114,7 @@ diff:
   type: dict
   contains:
     before:
-      description: One line for each sysctl, VIP and line of a file.
+      description: One line for each sysctl, each VIP and each line of a file.
       type: str
     after:
       description: The same after the task. In check mode it is a prediction.

@@ -10,12 +10,12 @@ module: director
 short_description: Set up the kernel, nftables and the IPVS table of a director in one task
 version_added: 0.1.0
 description:
-  - Does what five modules do, one after the other. They are M(lvs.cluster.ipvs_kernel), M(lvs.cluster.ipvs_quiesce),
-    M(lvs.cluster.nftables_table), M(lvs.cluster.ipvs_table) and M(lvs.cluster.ipvs_timeout). One task of this module
-    costs a host little more than a task of one of them.
-  - The role P(lvs.cluster.director#role) uses it. What is kept across reboots is the same as with the five modules.
-  - All arguments are read before anything is changed. A part that fails undoes what it has changed, and those before it
-    stay.
+  - Combines five modules in one task, which costs a host little more than a task of one of them. They are
+    M(lvs.cluster.ipvs_kernel), M(lvs.cluster.ipvs_quiesce), M(lvs.cluster.nftables_table), M(lvs.cluster.ipvs_table)
+    and M(lvs.cluster.ipvs_timeout).
+  - The role P(lvs.cluster.director#role) uses it. The same settings persist across reboots as with the five modules.
+  - All options are validated before anything is changed. A part that fails is rolled back. The parts before it keep
+    their changes.
 author:
   - The lvs.cluster authors (@lvs-cluster)
 extends_documentation_fragment:
@@ -25,12 +25,12 @@ extends_documentation_fragment:
 options:
   parts:
     description:
-      - Which parts to do. The others are left as they are. They are done in the order of the default, whatever order
-        is given, and with O(state=absent) in the reverse one.
-      - V(kernel) is what M(lvs.cluster.ipvs_kernel) does. V(leaving) drains real servers that leave, as
-        M(lvs.cluster.ipvs_quiesce) does; with O(state=absent) it removes the host routes of that module. V(nftables) is
-        the table C(lvs_cluster) of nftables, V(table) the IPVS table, and V(timeouts) are those of IPVS connections,
-        each of them now and after a reboot.
+      - The parts to apply. Other parts stay unchanged. They are always applied in the order of the default, and with
+        O(state=absent) in the reverse order.
+      - V(kernel) corresponds to M(lvs.cluster.ipvs_kernel), V(nftables) to the table C(lvs_cluster) of nftables,
+        V(table) to the IPVS table, and V(timeouts) to the timeouts of IPVS connections. Each of them is set now and
+        after a reboot. V(leaving) drains real servers before they are removed, as M(lvs.cluster.ipvs_quiesce) does.
+        With O(state=absent) it removes the host routes of that module.
     type: list
     elements: str
     choices: [kernel, leaving, nftables, table, timeouts]
@@ -51,21 +51,22 @@ options:
     type: bool
     default: false
   rules:
-    description: As O(lvs.cluster.nftables_table#module:rules). If it is empty, there is no such table.
+    description: As O(lvs.cluster.nftables_table#module:rules). If it is empty, the table does not exist.
     type: str
     default: ""
   services:
-    description: The virtual services to have in the IPVS table, as O(lvs.cluster.ipvs_table#module:services).
+    description: The virtual services of the IPVS table, as O(lvs.cluster.ipvs_table#module:services).
     type: list
     elements: dict
     default: []
   health_checked:
     description:
       - The virtual services that a health checker manages, in the form of O(services).
-      - The part V(table) adds and removes none of them, nor of their real servers. It sets what is given here for those
-        that are in the table, because a health checker does not edit entries that it finds. A weight of 0 stays, and so
-        do real servers that are given without a weight, such as sorry servers.
-      - Real servers that others have removed are added again, if keepalived or mon takes them to be in the table.
+      - The part V(table) adds and removes none of them, and none of their real servers. It sets the given values on
+        entries that are in the table, because a health checker does not edit existing entries. A weight of 0 stays
+        unchanged, and so do real servers that are given without a weight, such as sorry servers.
+      - Real servers that were removed from the table by other means are added again, if they are in the table according
+        to keepalived or mon.
     type: list
     elements: dict
     default: []
@@ -92,7 +93,7 @@ options:
     type: path
     default: /var/lib/lvs-cluster/drain
   timeouts:
-    description: The timeouts to have, those of the options of M(lvs.cluster.ipvs_timeout).
+    description: The timeouts of connections, with the options of M(lvs.cluster.ipvs_timeout).
     type: dict
     default: {}
     suboptions:
@@ -107,14 +108,14 @@ options:
         type: int
   state:
     description:
-      - V(absent) removes what the parts have set up and restores what there was before. There is nothing to do for the
-        part V(leaving) then.
+      - V(present) applies the parts. V(absent) removes what they have set up and restores the former values. The part
+        V(leaving) then drains no real servers.
     type: str
     choices: [present, absent]
     default: present
 notes:
-  - Like O(lvs.cluster.ipvs_table#module:persist), this module has one record for each host. So one task for each host
-    may use it, and it describes everything.
+  - Like O(lvs.cluster.ipvs_table#module:persist), this module has one record per host. So only one task per host may
+    use it, and that task must describe everything.
 seealso:
   - module: lvs.cluster.real_server
   - module: lvs.cluster.ipvs_table
@@ -122,7 +123,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: A director with one service
+- name: Set up a director with one service
   lvs.cluster.director:
     sysctls:
       net.ipv4.ip_forward: 1
@@ -136,7 +137,7 @@ EXAMPLES = r"""
     timeouts:
       udp: 30
 
-- name: Only another weight
+- name: Change a weight only
   lvs.cluster.director:
     parts: [table]
     services:
@@ -148,7 +149,7 @@ EXAMPLES = r"""
             forward_method: nat
             weight: 5
 
-- name: Remove all of it
+- name: Remove everything that the module has set up
   lvs.cluster.director:
     state: absent
 """
@@ -156,9 +157,9 @@ EXAMPLES = r"""
 RETURN = r"""
 parts:
   description:
-    - What each of the modules would have returned.
-    - A part that failed is not there, nor are those behind it. What its module would have returned besides the message
-      stands beside RV(parts) then.
+    - The return values of each of the modules.
+    - A part that failed and the parts after it are absent. The return values of the failed part's module, other than
+      the message, are then next to RV(parts).
   returned: success, and failure of a part
   type: dict
   contains:
@@ -179,7 +180,7 @@ parts:
       type: dict
   sample: {"kernel": {"changed": false}}
 diff:
-  description: The host before and after, a dictionary for each part, and for each file that the part changes.
+  description: The state before and after, as one dictionary for each part and for each file that the part changes.
   returned: success
   type: list
   elements: dict

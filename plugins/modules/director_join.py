@@ -7,13 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: director_join
-short_description: Keep a new director from the VIPs until all others know it
+short_description: Keep a new director from taking VIPs until all other directors have it as a peer
 version_added: 0.1.0
 description:
-  - A director that the others do not know yet hears nothing from them, and would take the VIPs that one of them holds.
-  - The module writes a file that keepalived tracks, as the role P(lvs.cluster.director#role) configures it. With the
-    number 3 in it keepalived is in the state C(FAULT) and takes no VIP, also after a restart and a reboot.
-  - The playbook C(lvs.cluster.site) uses it, and it is of little use without that.
+  - A director that is not yet a peer of the others receives no VRRP advertisements from them. It would take VIPs that
+    another director holds.
+  - The module writes a file that keepalived tracks, as the role P(lvs.cluster.director#role) configures it. If the file
+    contains the number 3, keepalived is in the state C(FAULT) and takes no VIP, also after a restart and a reboot.
+  - The playbook C(lvs.cluster.site) uses this module. It is of little use without that playbook.
 author:
   - The lvs.cluster authors (@lvs-cluster)
 extends_documentation_fragment:
@@ -23,31 +24,32 @@ options:
   state:
     description:
       - With V(joining), keepalived takes no VIP.
-      - With V(joined), it takes VIPs again by its priority. A handover that keeps it from the VIPs is left alone.
+      - With V(joined), it takes VIPs again according to its priority. A handover in progress that keeps it from the
+        VIPs stays unchanged.
     type: str
     choices: [joining, joined]
     required: true
   drained:
     description:
-      - The addresses of real servers that are drained on the other directors, and are to be drained here too.
-      - No real server is put back into service.
+      - The addresses of real servers that are drained on the other directors. They are drained on this one too.
+      - No real server is returned to service.
     type: list
     elements: str
     default: []
 notes:
-  - It needs root.
+  - The module requires root.
 seealso:
   - module: lvs.cluster.host_check
   - module: lvs.cluster.ipvs_drain
 """
 
 EXAMPLES = r"""
-- name: Keep a new director from the VIPs
+- name: Keep a new director from taking VIPs
   lvs.cluster.director_join:
     state: joining
     drained: [192.0.2.11]
 
-- name: Let it take them
+- name: Allow the director to take VIPs
   lvs.cluster.director_join:
     state: joined
 """

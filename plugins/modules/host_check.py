@@ -7,12 +7,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: host_check
-short_description: See that a host can be set up, before it is
+short_description: Check that a host meets the requirements of the roles
 version_added: 0.1.0
 description:
-  - Asks a host for what the roles of this collection need and cannot bring along. It changes nothing.
-  - A host that lacks something fails with one sentence about it, so that a playbook can stop before it has changed
-    any host.
+  - Checks a host for what the roles of this collection require and cannot install. It changes nothing.
+  - If a requirement is not met, the task fails with a message about the first such requirement. So a playbook can stop
+    before it has changed any host.
 author:
   - The lvs.cluster authors (@lvs-cluster)
 extends_documentation_fragment:
@@ -21,14 +21,15 @@ extends_documentation_fragment:
 options:
   kernel_modules:
     description:
-      - Kernel modules that the running kernel must have, loaded, loadable or built in. They are not loaded.
+      - Kernel modules that must be loaded, loadable or built into the running kernel. They are not loaded.
     type: list
     elements: str
     default: []
   libraries:
     description:
-      - Python libraries that the interpreter of the modules must find. They are not imported.
-      - For V(pyroute2) C(/usr/bin/python3) may have it instead, since the modules then run under that.
+      - Python libraries that must be available to the Python interpreter of the modules. They are not imported.
+      - V(pyroute2) may also be available to C(/usr/bin/python3) only, because the modules then run under that
+        interpreter.
     type: list
     elements: str
     default: []
@@ -40,50 +41,50 @@ options:
     default: []
   packages:
     description:
-      - Packages of the distribution that the host may have or not. It has those that C(dpkg) or C(rpm) know by exactly
-        this name.
+      - Packages of the distribution to look for. A missing one is not an error. A package is installed if C(dpkg) or
+        C(rpm) lists it under exactly this name.
     type: list
     elements: str
     default: []
   services:
     description:
-      - Services of systemd that must run now.
+      - systemd services that must be running.
     type: list
     elements: str
     default: []
   addresses:
     description:
-      - IP addresses that the host must have on one of its interfaces now. With C(until) a task waits for them.
+      - IP addresses that the host must hold on any of its interfaces. To wait for them, use C(until).
     type: list
     elements: str
     default: []
   no_addresses:
     description:
-      - IP addresses that the host must not have now.
+      - IP addresses that the host must not hold.
     type: list
     elements: str
     default: []
   vips:
     description:
-      - IP addresses to look for, which the host may have or not.
+      - IP addresses to look for. A missing one is not an error.
     type: list
     elements: str
     default: []
   interfaces:
     description:
-      - Network interfaces that the host must have, up or down.
+      - Network interfaces that must exist, up or down.
     type: list
     elements: str
     default: []
   interface_variables:
     description:
-      - The variables that name the interfaces, by these, for the messages.
+      - The variable that names each interface, by interface. It is used in messages.
     type: dict
     default: {}
   own_addresses:
     description:
-      - IP addresses that are the host's own, and that others reach it by.
-      - They are read with C(ip), and need no library.
+      - IP addresses that must be the host's own, by which other hosts reach it.
+      - They are read with C(ip), which requires no Python library.
     type: list
     elements: dict
     default: []
@@ -93,19 +94,19 @@ options:
         type: str
         required: true
       interface:
-        description: The network interface that must have it. By default any.
+        description: The network interface that must hold it. By default any interface.
         type: str
         default: ''
   director:
     description:
-      - What the host is to be as a director, to be compared with what it is now by C(/etc/keepalived/keepalived.conf).
-      - A host fails that has another director as a peer, and is not to have it any more. If that one still runs, both
-        would hold the VIPs.
-      - A host fails that has one of O(vips) and whose keepalived did not add it, such as a static address.
+      - The desired state of the host as a director. It is compared with the present C(/etc/keepalived/keepalived.conf).
+      - The task fails if the host has a director as a peer that O(director.instances[].peers) no longer lists, unless
+        O(director.leaving) does. If that director still runs, both would hold the VIPs.
+      - The task fails if the host holds one of O(vips) that keepalived did not add, such as a static address.
     type: dict
     suboptions:
       instances:
-        description: The VRRP instances that it is to have.
+        description: The desired VRRP instances.
         type: list
         elements: dict
         required: true
@@ -119,7 +120,7 @@ options:
             type: int
             required: true
           advertised:
-            description: The address that its adverts have.
+            description: The address in its advertisements.
             type: str
             required: true
           peers:
@@ -128,12 +129,12 @@ options:
             elements: str
             required: true
       leaving:
-        description: Names and addresses of directors that have left for good.
+        description: Names and addresses of directors that are permanently removed.
         type: list
         elements: str
         default: []
       real_servers:
-        description: Real servers whose addresses the host must not have.
+        description: Real servers whose addresses the host must not hold.
         type: list
         elements: dict
         default: []
@@ -148,19 +149,19 @@ options:
             required: true
   director_files:
     description:
-      - Whether to look for what the role C(director) has written on this host in an earlier run.
+      - Whether to look for files that the role C(director) has written on this host in an earlier run.
     type: bool
     default: false
   users:
     description:
-      - Names of users that the host may have or not.
+      - Names of users to look for. A missing one is not an error.
     type: list
     elements: str
     default: []
   sync_source:
     description:
-      - From where this host may send connection synchronisation (IPv4), so that the other directors do not drop it.
-      - The kernel sends it from the first address of the interface.
+      - The source addresses (IPv4) from which the other directors accept connection synchronisation of this host.
+      - The kernel uses the first address of the interface as the source.
     type: dict
     suboptions:
       interface:
@@ -174,8 +175,8 @@ options:
         required: true
   route_sources:
     description:
-      - From where this host may send packets to other hosts, so that these do not drop them.
-      - What it cannot reach at the moment is not checked.
+      - The source addresses from which other hosts accept packets of this host.
+      - A host to which there is no route at present is not checked.
     type: list
     elements: dict
     default: []
@@ -185,41 +186,43 @@ options:
         type: str
         required: true
       from:
-        description: The addresses that it accepts.
+        description: The source addresses that it accepts.
         type: list
         elements: str
         required: true
   no_forwarding:
     description:
-      - Address families in which the host must not forward packets, unless M(lvs.cluster.ipvs_kernel) switched that on.
-      - A director drops packets that it would forward and that belong to no service. On a host that was a router
-        before, this would stop traffic that other hosts rely on.
+      - Address families in which the host must not forward packets, unless M(lvs.cluster.ipvs_kernel) enabled
+        forwarding.
+      - A director drops forwarded packets that belong to no service. On a host that was a router before, this would
+        stop traffic that other hosts rely on.
     type: list
     elements: str
     choices: [ipv4, ipv6]
     default: []
   vrrp:
     description:
-      - Whether a keepalived must run with VRRP instances that have their addresses or stand by. None may be in the
-        state C(FAULT), in which it takes no address.
-      - keepalived is asked by a signal (C(SIGUSR1)) and answers with a file in C(/tmp), which is removed again.
+      - Whether keepalived must be running with VRRP instances in the state C(MASTER), with their addresses, or
+        C(BACKUP). An instance in the state C(FAULT), in which it takes no address, is an error.
+      - The module sends keepalived the signal C(SIGUSR1), reads the file that keepalived then writes to C(/tmp), and
+        removes it.
     type: bool
     default: false
   vrrp_scripts:
     description:
-      - The names of scripts that keepalived must run, with O(vrrp=true). It leaves out what their user may not run.
+      - The names of scripts that keepalived must run, with O(vrrp=true). keepalived skips scripts that their user may
+        not execute.
     type: list
     elements: str
     default: []
   vrrp_joining:
     description:
-      - Whether O(vrrp=true) accepts the state C(FAULT), if its only reason is that M(lvs.cluster.director_join) keeps
-        the director from the VIPs.
+      - Whether O(vrrp=true) accepts the state C(FAULT) if M(lvs.cluster.director_join) is its only reason.
     type: bool
     default: false
   virtual_services:
     description:
-      - Virtual services that the IPVS table must have now, whatever they are like.
+      - Virtual services that must exist in the IPVS table. Their settings are not checked.
     type: list
     elements: dict
     default: []
@@ -242,22 +245,22 @@ options:
         type: str
         choices: [ipv4, ipv6]
 notes:
-  - It needs root, a running systemd, which brings everything back at boot, and the kernel modules that are listed.
+  - The module requires root, a running systemd, which restores everything at boot, and the listed kernel modules.
 seealso:
   - module: lvs.cluster.ipvs_kernel
 """
 
 EXAMPLES = r"""
-- name: See that every director's kernel has IPVS
+- name: Check that the kernel has IPVS
   lvs.cluster.host_check:
     kernel_modules: [ip_vs]
 
-- name: See that what the roles are not to install is there
+- name: Check for software that the roles do not install
   lvs.cluster.host_check:
     libraries: [pyroute2]
     programs: [keepalived]
 
-- name: Wait until this director has the VIP
+- name: Wait until this director holds the VIP
   lvs.cluster.host_check:
     services: [keepalived]
     addresses: [192.0.2.10]
@@ -276,66 +279,67 @@ kernel_release:
   sample: 6.1.0-18-amd64
 held:
   description:
-    - Those of O(vips) that the host has. None on a host without pyroute2, which nobody has set up yet.
+    - The O(vips) that the host holds. Empty on a host without pyroute2, which is not set up yet.
   returned: success
   type: list
   elements: str
   sample: [192.0.2.10]
 missing_packages:
   description:
-    - Those of O(packages) that the host lacks.
+    - The O(packages) that are not installed.
   returned: success
   type: list
   elements: str
   sample: [keepalived]
 director:
-  description: What the host is now.
+  description: The present state of the host as a director.
   returned: success and O(director)
   type: dict
   contains:
     configured:
-      description: Whether the role has configured keepalived here.
+      description: Whether the role has configured keepalived on this host.
       type: bool
     joins:
       description:
-        - Whether the other directors do not understand this one yet, or it does not understand them. It is new, was the
-          only director, or its adverts had other addresses.
+        - Whether this director and the other ones do not accept each other's advertisements yet. It is new, was the
+          only director, or its advertisements had other addresses.
       type: bool
     joining:
-      description: Whether M(lvs.cluster.director_join) keeps it from the VIPs.
+      description: Whether M(lvs.cluster.director_join) keeps it from taking VIPs.
       type: bool
     drained:
-      description: The addresses of the real servers that are drained here.
+      description: The addresses of the real servers that are drained on this director.
       type: list
       elements: str
   sample: {"configured": true, "joins": false, "joining": false, "drained": []}
 director_files:
-  description: What the role C(director) has written in an earlier run.
+  description: Files that the role C(director) has written in an earlier run.
   returned: success and O(director_files=true)
   type: dict
   contains:
     units:
       description:
-        - The systemd units of the role that exist, of C(ldirectord), C(mon) and C(lvs-cluster-addresses). Units of
+        - Those of the units C(ldirectord), C(mon) and C(lvs-cluster-addresses) that the role has written. Units of
           these names from other sources are not listed.
       type: list
       elements: str
     keepalived:
-      description: Who wrote C(/etc/keepalived/keepalived.conf), V(role) or V(other), or V(none) if there is none.
+      description: The origin of C(/etc/keepalived/keepalived.conf). V(role) and V(other) tell whether the role wrote
+        it. V(none) means that it does not exist.
       type: str
   sample: {"units": ["mon"], "keepalived": "role"}
 user_ids:
-  description: The user ids of those of O(users) that the host has.
+  description: The user ids of those O(users) that exist.
   returned: success
   type: dict
   sample: {"keepalived_script": 998}
 joining:
-  description: Whether M(lvs.cluster.director_join) keeps this host from the VIPs.
+  description: Whether M(lvs.cluster.director_join) keeps this host from taking VIPs.
   returned: success
   type: bool
 vrrp_states:
   description:
-    - The states of keepalived's VRRP instances, by their names.
+    - The states of keepalived's VRRP instances, by name.
   returned: success and O(vrrp=true)
   type: dict
   sample: {"lvs_ipv4": "BACKUP"}

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: ipvs_counters
-short_description: Zero counters of IPVS
+short_description: Zero the counters of IPVS
 version_added: 0.1.0
 description:
-  - Zeroes the counters of one virtual service and its real servers, or of everything including the totals, and returns
-    what they were. Connections are not touched.
-  - Where every counter is zero already, nothing is done.
+  - Zeroes the counters of one virtual service and its real servers, or all counters including the totals. It returns
+    the former values. Connections are not affected.
+  - If all counters are zero already, nothing is changed.
 author:
   - The lvs.cluster authors (@lvs-cluster)
 extends_documentation_fragment:
@@ -24,19 +24,19 @@ extends_documentation_fragment:
 attributes:
   idempotent:
     support: partial
-    details: While packets arrive, counters are above zero again at once, and a second run zeroes them again.
+    details: With traffic, counters exceed zero again at once, and a second run zeroes them again.
 notes:
-  - The kernel adds its processors' counters up every two seconds. Packets that it had not added up when the counters
-    were zeroed appear afterwards.
+  - The kernel sums the per-CPU counters every two seconds. Packets that were not summed yet when the counters were
+    zeroed appear afterwards.
 seealso:
   - module: lvs.cluster.ipvs_info
 """
 
 EXAMPLES = r"""
-- name: Count from now on
+- name: Zero all counters
   lvs.cluster.ipvs_counters:
 
-- name: The same for one virtual service, keeping what was counted so far
+- name: Zero the counters of one virtual service and register the former values
   lvs.cluster.ipvs_counters:
     service:
       address: 192.0.2.10
@@ -47,13 +47,13 @@ EXAMPLES = r"""
 RETURN = r"""
 services:
   description:
-    - The virtual services whose counters were zeroed, with real servers and counters as they were before, in the form
-      of RV(lvs.cluster.ipvs_info#module:services).
+    - The virtual services whose counters were zeroed, with their real servers and former counters, in the form of
+      RV(lvs.cluster.ipvs_info#module:services).
   returned: success
   type: list
   elements: dict
 statistics:
-  description: The totals as they were before.
+  description: The former totals.
   returned: success, without O(service)
   type: dict
   contains:
@@ -73,7 +73,8 @@ statistics:
       description: Bytes to clients.
       type: int
 diff:
-  description: A line for the totals and for each virtual service and real server that changes; both empty without one.
+  description: A line for the totals and for each virtual service and real server that changes. Both are empty if
+    nothing changes.
   returned: success
   type: dict
   sample:

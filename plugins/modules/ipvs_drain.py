@@ -7,16 +7,16 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: ipvs_drain
-short_description: Take real servers out of all their services on a director, and put them back
+short_description: Drain real servers in all their services on a director, or return them to service
 version_added: 0.1.0
 description:
-  - Takes real servers out of every virtual service that has them, whoever owns the service. They get weight 0, so no
-    new connections, and those that they have stay.
-  - What is drained is written down, a file for each real server in O(drain_directory). M(lvs.cluster.ipvs_table) and
-    the role P(lvs.cluster.director#role) respect that, and so do the health checkers that this role sets up. So a real
-    server stays drained through runs of the role, reloads of keepalived, failovers and reboots.
-  - It works on one director. The playbooks C(lvs.cluster.drain), C(lvs.cluster.undrain) and
-    C(lvs.cluster.rolling_update) use it on all of them.
+  - Drains real servers in every virtual service that contains them, whatever owns the service. They get weight 0. So
+    they receive no new connections and keep existing ones.
+  - Drained real servers are recorded as one file each in O(drain_directory). M(lvs.cluster.ipvs_table), the role
+    P(lvs.cluster.director#role) and the health checkers that this role sets up respect this record. So a real server
+    stays drained through runs of the role, reloads of keepalived, failovers and reboots.
+  - The module covers one director. The playbooks C(lvs.cluster.drain), C(lvs.cluster.undrain) and
+    C(lvs.cluster.rolling_update) use it on all directors.
 author:
   - The lvs.cluster authors (@lvs-cluster)
 extends_documentation_fragment:
@@ -32,18 +32,17 @@ options:
     required: true
   state:
     description:
-      - V(drained) takes them out, V(in_service) puts them back.
+      - V(drained) drains the real servers. V(in_service) returns them to service.
     type: str
     choices: [drained, in_service]
     default: drained
   services:
     description:
-      - The virtual services whose weights this module sets, in the form of the same option of
-        M(lvs.cluster.ipvs_table). Of each, only its identity and the addresses, ports and weights of the
-        O(real_servers) matter.
-      - With O(state=in_service) a real server gets the weight that is given. Where none is given and it has weight 0,
-        it gets weight 1.
-      - Services and real servers that the table does not have are left out. Other services are not touched.
+      - The virtual services whose weights this module sets, in the form of O(lvs.cluster.ipvs_table#module:services).
+        Only their identities and the addresses, ports and weights of the O(real_servers) are used.
+      - With O(state=in_service) a real server gets the given weight. If none is given and it has weight 0, it gets
+        weight 1.
+      - Services and real servers that are not in the table are skipped. Other services are not changed.
     type: list
     elements: dict
     default: []
@@ -69,90 +68,94 @@ options:
         type: str
         choices: [ipv4, ipv6]
       real_servers:
-        description: Its real servers, dictionaries with C(address), C(port) and C(weight).
+        description: The real servers, as dictionaries with C(address), C(port) and C(weight).
         type: list
         elements: dict
       quorum:
         description:
-          - Below which weight in service the health checker takes the whole service down. Only in O(health_checked).
+          - The total weight in service below which the health checker takes the whole service down. Only in
+            O(health_checked).
         type: int
   health_checked:
     description:
       - The virtual services whose weights a health checker sets, in the same form.
-      - With O(state=drained) the module sees that it has done so. It fails, and takes everything back, when
-        that takes longer than O(seen_within).
+      - With O(state=drained) the module verifies that the health checker has applied the drain. If that takes longer
+        than O(seen_within), the task fails and is rolled back.
     type: list
     elements: dict
     default: []
     suboptions: *services
   minimum_in_service:
     description:
-      - Refuse what would leave fewer real servers than so many with a weight above 0 in a service.
-      - What would leave less weight than the C(quorum) of a service in O(health_checked) is refused as well, unless
+      - The minimum number of real servers with a weight above 0 in a service. A drain that would leave fewer is
+        refused.
+      - A drain that would leave less weight than the C(quorum) of a service in O(health_checked) is refused too, unless
         this option is V(0).
-      - Tasks that run on the director at the same time take turns, so that together they do not undercut it either.
+      - Tasks that run on the director at the same time are serialised, so they observe the minimum together.
     type: int
     default: 1
   seen_within:
     description:
-      - For how many seconds to wait until a health checker has seen a drain. keepalived sees it at once, and ldirectord
-        when it makes its next check.
+      - The number of seconds to wait until a health checker has applied a drain. keepalived applies it at once,
+        ldirectord with its next check.
     type: float
     default: 30
   refuse_drained:
     description:
-      - With O(state=drained), fail where one of them is drained already, and change nothing. Of tasks that run at the
-        same time and want the same real server one gets it.
+      - Whether a task with O(state=drained) fails without changes if one of the real servers is drained already. Of
+        several tasks that drain the same real server at the same time, only one succeeds.
     type: bool
     default: false
   wait:
     description:
-      - With O(state=drained), wait until their connections are gone. With O(state=in_service), wait until the health
-        checks let them in, in those of O(health_checked) that give them a weight above 0.
+      - With O(state=drained), whether to wait until the connections of the real servers have ended. With
+        O(state=in_service), whether to wait until health checks have added them to the services in O(health_checked)
+        that give them a weight above 0.
     type: bool
     default: true
   timeout:
     description:
-      - For how many seconds. Where it is not given, V(300) with O(state=drained) and V(60) with O(state=in_service).
+      - The number of seconds to wait. By default V(300) with O(state=drained) and V(60) with O(state=in_service).
     type: float
   expired:
     description:
-      - What to do when O(timeout) is over. V(fail) fails, V(force) warns and goes on. The real servers stay drained, or
-        in service, either way.
-      - With V(force), flows of UDP that have not paused go to other real servers with their next packet.
+      - The action when O(timeout) expires. V(fail) fails, V(force) warns and continues. In both cases the real servers
+        stay drained, or in service.
+      - With V(force), UDP flows that have not paused move to other real servers with their next packet.
     type: str
     choices: [fail, force]
     default: fail
   wait_for:
     description:
-      - Which connections have to be gone, as O(lvs.cluster.ipvs_real_server#module:drain_wait_for).
+      - The kinds of connections that must have ended, as O(lvs.cluster.ipvs_real_server#module:drain_wait_for).
     type: list
     elements: str
     choices: [active, inactive, persistent]
     default: [active]
   udp_pause:
     description:
-      - UDP has no end that IPVS could see. A flow counts as ended when its real server got no packet for so many
-        seconds, or for O(timeout) if that is less. V(0) does not look at flows of UDP; otherwise it is at least V(3),
-        since the kernel counts packets every 2 seconds.
-      - Flows that have ended in this way are moved. The real server is removed from the UDP services and added again
-        with weight 0 a second later, so the next packet of each flow goes to another one. That takes the sysctl
-        C(net.ipv4.vs.expire_nodest_conn), which the role P(lvs.cluster.director#role) sets.
-      - With the schedulers V(dh), V(mh) and V(sh), which choose by the order of the real servers, flows are moved with
+      - IPVS cannot detect the end of a UDP flow. A flow counts as ended if its real server received no packet for this
+        number of seconds, or for O(timeout) if that is less. With V(0), UDP flows are ignored. Otherwise the value is
+        at least V(3), because the kernel sums its counters every 2 seconds.
+      - Flows that have ended in this way are moved. The real server is removed from the UDP services, and added again
+        with weight 0 a second later. So the next packet of each flow goes to another real server. This requires the
+        sysctl C(net.ipv4.vs.expire_nodest_conn), which the role P(lvs.cluster.director#role) sets.
+      - With the schedulers V(dh), V(mh) and V(sh), which depend on the order of the real servers, flows are moved with
         O(expired=force) only.
-      - Services with C(one_packet) have no flows. Those of a firewall mark are not looked at; use O(wait_for).
+      - Services with C(one_packet) have no flows. Services with a firewall mark are not checked for flows. Use
+        O(wait_for) for them.
     type: float
     default: 10
   vips:
     description:
-      - Wait for connections only while this host has one of these addresses, since a director that stands by hears
-        late, or not at all, of those that end. Where none is given the module waits in any case.
+      - The module waits for connections only while this host holds one of these addresses, because a backup director
+        learns late or never that a connection has ended. If the list is empty, it always waits.
     type: list
     elements: str
     default: []
   drain_directory:
     description:
-      - Where it is written down.
+      - The directory with the record of drained real servers.
     type: path
     default: /var/lib/lvs-cluster/drain
 seealso:
@@ -161,7 +164,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Take a real server out, wait for its connections to end, and never leave fewer than two others
+- name: Drain a real server, wait for its connections, and keep at least two others in service
   lvs.cluster.ipvs_drain:
     real_servers: [198.51.100.11]
     services:
@@ -173,7 +176,7 @@ EXAMPLES = r"""
     minimum_in_service: 2
     timeout: 120
 
-- name: Put it back, with weight 5
+- name: Return the real server to service with weight 5
   lvs.cluster.ipvs_drain:
     real_servers: [198.51.100.11]
     state: in_service
@@ -188,20 +191,20 @@ EXAMPLES = r"""
 
 RETURN = r"""
 switched:
-  description: The addresses of the real servers that were not drained before, or not in service.
+  description: The addresses of the real servers whose state changed.
   returned: success
   type: list
   elements: str
   sample: [198.51.100.11]
 former:
   description:
-    - These real servers in their O(services), with the weights that they had before, and without one where the table
-      had them not. As O(services) with O(state=in_service) it puts these back.
+    - These real servers in their O(services) with their former weights. A real server that the table did not contain
+      has no weight. Pass this value as O(services) with O(state=in_service) to restore the weights.
   returned: success
   type: list
   elements: dict
 moved:
-  description: The real servers of UDP services whose flows go to others now.
+  description: The real servers of UDP services whose flows were moved to others.
   returned: after waiting for connections
   type: list
   elements: str
@@ -213,8 +216,8 @@ waited:
   sample: 3.4
 diff:
   description:
-    - The virtual services that change, before and after, as M(lvs.cluster.ipvs_table) returns them, and the real
-      servers that are written down. The list is empty when nothing changes.
+    - The changed virtual services before and after, as M(lvs.cluster.ipvs_table) returns them, and the record of
+      drained real servers. The list is empty if nothing changes.
   returned: success
   type: list
   elements: dict

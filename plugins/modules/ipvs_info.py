@@ -10,8 +10,8 @@ module: ipvs_info
 short_description: Read the IPVS table
 version_added: 0.1.0
 description:
-  - Returns every virtual service with its real servers, connections, counters and rates, the table as text, and what
-    else IPVS has - timeouts, synchronisation daemons, sizes, and the schedulers of this kernel.
+  - Returns every virtual service with its real servers, connections, counters and rates, and the table as text. It also
+    returns the timeouts, the synchronisation daemons, the table sizes, and the schedulers of the running kernel.
 author:
   - The lvs.cluster authors (@lvs-cluster)
 extends_documentation_fragment:
@@ -22,13 +22,13 @@ extends_documentation_fragment:
 options:
   connections:
     description:
-      - Return every entry of the connection table as well, of all virtual services. A busy director has millions.
+      - Whether to return every entry of the connection table too, of all virtual services. A busy director has
+        millions.
     type: bool
     default: false
 notes:
-  - Counters lag up to two seconds behind the traffic, since the kernel adds its processors' counters up that often.
-  - This module never loads C(ip_vs); RV(loaded) tells whether it is there. One that is not loaded reads as an empty
-    table.
+  - Counters are up to two seconds old, because the kernel sums its per-CPU counters at this interval.
+  - This module never loads C(ip_vs). RV(loaded) reports whether it is loaded. If it is not, the table is empty.
 seealso:
   - module: lvs.cluster.ipvs_table
 """
@@ -38,13 +38,13 @@ EXAMPLES = r"""
   lvs.cluster.ipvs_info:
   register: ipvs
 
-- name: Save it
+- name: Save the table
   ansible.builtin.copy:
     content: "{{ ipvs.rules }}"
     dest: /root/ipvs.rules
     mode: "0600"
 
-- name: Read one service, and every connection there is
+- name: Read one service and the connection table
   lvs.cluster.ipvs_info:
     service:
       address: 192.0.2.10
@@ -52,7 +52,7 @@ EXAMPLES = r"""
     connections: true
   register: web
 
-- name: Active connections of every real server
+- name: Show the active connections of every real server
   ansible.builtin.debug:
     msg: "{{ item.1.address }} has {{ item.1.connections.active }}"
   loop: "{{ ipvs.services | subelements('real_servers') }}"
@@ -62,11 +62,11 @@ EXAMPLES = r"""
 
 RETURN = r"""
 loaded:
-  description: Whether the kernel's IPVS is loaded. Where it is not, everything else is empty or zero.
+  description: Whether IPVS is loaded. If it is not, all other values are empty or zero.
   returned: success
   type: bool
 version:
-  description: The version of the kernel's IPVS.
+  description: The IPVS version of the kernel.
   returned: success
   type: str
   sample: 1.2.1
@@ -76,19 +76,20 @@ kernel_version:
   type: str
   sample: 6.12.48+deb13-amd64
 schedulers:
-  description: Schedulers that the running kernel has, loaded or not.
+  description: Schedulers that the running kernel provides, loaded or not.
   returned: success
   type: list
   elements: str
   sample: [dh, fo, lblc, lblcr, lc, mh, nq, ovf, rr, sed, sh, wlc, wrr]
 persistence_engines:
-  description: Persistence engines that the running kernel has, loaded or not.
+  description: Persistence engines that the running kernel provides, loaded or not.
   returned: success
   type: list
   elements: str
   sample: [sip]
 sync_daemons:
-  description: Connection synchronisation daemons that run, in the options of M(lvs.cluster.ipvs_sync_daemon).
+  description: The running connection synchronisation daemons, with the options of M(lvs.cluster.ipvs_sync_daemon) as
+    keys.
   returned: success
   type: list
   elements: dict
@@ -98,11 +99,11 @@ sync_daemons:
       type: str
       sample: master
     interface:
-      description: The interface that messages leave or arrive on.
+      description: The interface on which messages are sent or received.
       type: str
       sample: eth1
     sync_id:
-      description: The number that master and backup have in common.
+      description: The number that masters and backups share.
       type: int
       sample: 7
     multicast_group:
@@ -122,7 +123,7 @@ sync_daemons:
       type: int
       sample: 1472
 statistics:
-  description: Totals since IPVS was loaded or all counters were zeroed.
+  description: Totals since IPVS was loaded or all counters were last zeroed.
   returned: success
   type: dict
   contains: &statistics
@@ -142,7 +143,7 @@ statistics:
       description: Bytes to clients.
       type: int
 rates:
-  description: The same totals a second, averaged by the kernel over some seconds.
+  description: The same totals per second, averaged by the kernel over some seconds.
   returned: success
   type: dict
   contains: *statistics
@@ -157,15 +158,15 @@ connections:
       type: str
       sample: tcp
     client_address:
-      description: The client; of a template the network of the persistence netmask.
+      description: The client's address. For a template it is the network according to the persistence netmask.
       type: str
       sample: 192.0.2.100
     client_port:
-      description: The client's port; V(0) of a template.
+      description: The client's port. V(0) for a template.
       type: int
       sample: 40312
     address:
-      description: The VIP; for the template of a firewall mark service the mark in the form of an address.
+      description: The VIP. For the template of a firewall mark service it is the mark in the form of an address.
       type: str
       sample: 192.0.2.10
     port:
@@ -173,65 +174,67 @@ connections:
       type: int
       sample: 80
     real_server_address:
-      description: The real server.
+      description: The address of the real server.
       type: str
       sample: 198.51.100.11
     real_server_port:
-      description: Its port.
+      description: The port of the real server.
       type: int
       sample: 80
     state:
-      description: The state in the kernel's words, for instance C(ESTABLISHED), C(FIN_WAIT) or C(UDP).
+      description: The kernel's name of the state, such as C(ESTABLISHED), C(FIN_WAIT) or C(UDP).
       type: str
       sample: ESTABLISHED
     expires:
-      description: Seconds until it is forgotten.
+      description: Seconds until the entry expires.
       type: int
       sample: 899
     persistence_engine:
-      description: The engine that made it.
+      description: The persistence engine that created the entry.
       returned: where one did
       type: str
       sample: sip
     persistence_data:
-      description: What the engine tells clients apart by.
+      description: The data by which the engine identifies the client.
       returned: where one did
       type: str
 connection_table_size:
   description:
     - The number of buckets of the connection table (the module option C(conn_tab_bits), as a power of two).
-    - From Linux 7.1 on, this is the present size. It follows the number of connections, and is V(0) without services.
+    - From Linux 7.1 on, this is the current size. It grows and shrinks with the number of connections, and is V(0)
+      without services.
   returned: success
   type: int
   sample: 4096
 timeouts:
-  description: Timeouts of connections, in seconds.
+  description: Timeouts of idle connections, in seconds.
   returned: success
   type: dict
   contains:
     tcp:
-      description: Of TCP connections.
+      description: The timeout of TCP connections.
       type: int
       sample: 900
     tcp_fin:
-      description: Of TCP connections after a FIN.
+      description: The timeout of TCP connections after a FIN.
       type: int
       sample: 120
     udp:
-      description: Of UDP.
+      description: The timeout of UDP.
       type: int
       sample: 300
 rules:
   description:
     - The table in the form of C(ipvsadm-save -n), sorted, with thresholds.
-    - Fit for O(lvs.cluster.ipvs_table#module:rules), and without what stands behind C(#) for C(ipvsadm --restore).
+    - The text is valid for O(lvs.cluster.ipvs_table#module:rules). Without the comments after C(#) it is also valid for
+      C(ipvsadm --restore).
   returned: success
   type: str
   sample: |
     -A -t 192.0.2.10:80 -s wlc
     -a -t 192.0.2.10:80 -r 198.51.100.11:80 -g -w 1
 services:
-  description: The virtual services, sorted; none where O(service) does not exist.
+  description: The virtual services, sorted. Empty if O(service) does not exist.
   returned: success
   type: list
   elements: dict
@@ -265,32 +268,32 @@ services:
       type: str
       sample: wlc
     scheduler_flags:
-      description: Flags of the scheduler that are set.
+      description: The flags of the scheduler that are set.
       type: list
       elements: str
       sample: [sh-port]
     persistence_timeout:
-      description: Seconds; V(0) where the service is not persistent.
+      description: The persistence timeout in seconds. V(0) if the service is not persistent.
       type: int
       sample: 300
     persistence_netmask:
-      description: An IPv4 mask, or an IPv6 prefix length.
+      description: The persistence netmask, an IPv4 mask or an IPv6 prefix length.
       type: str
       sample: 255.255.255.255
     persistence_engine:
-      description: The persistence engine; empty where there is none.
+      description: The persistence engine. Empty if there is none.
       type: str
       sample: ""
     one_packet:
-      description: Whether every packet is scheduled by itself.
+      description: Whether each packet is scheduled on its own.
       type: bool
       sample: false
     statistics:
-      description: Counters since the service was made or its counters were zeroed.
+      description: Counters since the service was added or its counters were last zeroed.
       type: dict
       contains: *statistics
     rates:
-      description: The same counters a second, averaged by the kernel over some seconds.
+      description: The same counters per second, averaged by the kernel over some seconds.
       type: dict
       contains: *statistics
     real_servers:
@@ -315,7 +318,7 @@ services:
           type: int
           sample: 1
         upper_threshold:
-          description: No new connections from this number of connections on; V(0) where there is no limit.
+          description: At this number of connections the real server gets no new ones. V(0) means no limit.
           type: int
           sample: 0
         lower_threshold:
@@ -338,28 +341,28 @@ services:
           type: str
           sample: none
         position:
-          description: Its place in the kernel's list, from 0, by which C(mh), C(sh) and C(dh) choose.
+          description: The position in the kernel's list, from 0. The schedulers C(mh), C(sh) and C(dh) depend on it.
           type: int
           sample: 0
         connections:
-          description: Connections that the director knows now.
+          description: The current connections of the real server.
           type: dict
           contains:
             active:
-              description: Established ones.
+              description: Established connections.
               type: int
             inactive:
-              description: All others, those that are being closed for instance.
+              description: All other connections, such as closing ones.
               type: int
             persistent:
-              description: Templates that bind clients to this real server.
+              description: Persistence templates, which bind clients to this real server.
               type: int
         statistics:
-          description: Counters since the real server was added or its counters were zeroed.
+          description: Counters since the real server was added or its counters were last zeroed.
           type: dict
           contains: *statistics
         rates:
-          description: The same counters a second, averaged by the kernel over some seconds.
+          description: The same counters per second, averaged by the kernel over some seconds.
           type: dict
           contains: *statistics
 """

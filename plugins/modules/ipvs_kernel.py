@@ -7,14 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: ipvs_kernel
-short_description: Load IPVS into the kernel and set its sysctls, now and at boot
+short_description: Load the IPVS kernel modules and set sysctls, now and at boot
 version_added: 0.1.0
 description:
-  - Loads kernel modules, sets the size of the connection table and sets sysctls, all of it at once and for every boot.
-  - The order is right in both cases, which matters because C(net.ipv4.vs.*) only exists once C(ip_vs) is loaded,
-    and because writing some sysctls changes others.
-  - The values that were found before the first change are remembered, those that the kernel changed along with a
-    listed sysctl included. O(state=absent) puts them back, and so does a task that no longer lists a sysctl.
+  - Loads kernel modules and sets the size of the connection table and sysctls, immediately and at every boot.
+  - The order is correct in both cases. It matters because C(net.ipv4.vs.*) exists only after C(ip_vs) is loaded, and
+    because some sysctls change others when they are written.
+  - The values before the first change are recorded, including those that the kernel changed along with a listed sysctl.
+    They are restored by O(state=absent), and by a task that no longer lists the sysctl.
 author:
   - The lvs.cluster authors (@lvs-cluster)
 extends_documentation_fragment:
@@ -23,65 +23,66 @@ extends_documentation_fragment:
 options:
   modules:
     description:
-      - Kernel modules to have, by their own names rather than by aliases. The list replaces that of the task before.
-      - One that is built into the kernel counts as loaded. Modules are never unloaded.
+      - Kernel modules to load, by their real names, not by aliases. The list replaces that of an earlier task.
+      - A module that is built into the kernel counts as loaded. Modules are never unloaded.
     type: list
     elements: str
     default: [ip_vs]
   conn_tab_bits:
     description:
       - The size of the IPVS connection table as a power of two, from V(8) to V(20), with newer kernels up to V(27).
-      - V(0) takes the setting out, which leaves the size to the kernel. Without this option it stays as it is.
-      - The kernel reads it when it loads C(ip_vs). If that is loaded already, the module warns that the size will only
-        change at the next boot.
-      - From Linux 6.5 on, the kernel lowers it to what half of the memory has room for, such as V(17) with 512 MiB, and
-        this is no difference.
-      - From Linux 7.1 on, each network namespace has a table of its own, which grows and shrinks with the number of
-        connections. This option is its largest size there. The sysctl C(net.ipv4.vs.conn_lfactor), from V(-8) to V(8)
-        and V(-4) by default, says when it grows. It does when there are more than 2 to this power connections for each
-        bucket, so a smaller number makes a larger table with fewer collisions. C(net.ipv4.vs.svc_lfactor), V(-3) by
+      - V(0) removes the setting, so that the kernel's default applies. If it is not given, the setting stays unchanged.
+      - The kernel reads it when it loads C(ip_vs). If C(ip_vs) is loaded already, the module warns that the size
+        changes at the next boot.
+      - From Linux 6.5 on, the kernel lowers it if half of the memory has no room for as many connections, such as to
+        V(17) with 512 MiB. The module does not report the lowered size as a change.
+      - From Linux 7.1 on, each network namespace has its own table, which grows and shrinks with the number of
+        connections. This option is then its maximum size. The table grows when a bucket has more than 2 to the power of
+        C(net.ipv4.vs.conn_lfactor) connections on average. This sysctl ranges from V(-8) to V(8) and is V(-4) by
+        default. A smaller number makes a larger table with fewer collisions. C(net.ipv4.vs.svc_lfactor), V(-3) by
         default, does the same for the table of services. Older kernels have neither sysctl.
     type: int
   sysctls:
     description:
-      - Names of sysctls and their values. The dictionary replaces that of the task before. Without this option it stays
-        as it is.
-      - Where the name of an interface holds a dot, write slashes, as in C(net/ipv4/conf/eth0.100/rp_filter).
-      - They are written in this order, except that those which change others (such as C(net.ipv4.ip_forward) and
-        C(net.ipv4.conf.default.*)) come first.
+      - Names of sysctls and their values. The dictionary replaces that of an earlier task. If it is not given, the
+        sysctls stay unchanged.
+      - If the name of an interface contains a dot, use slashes, as in C(net/ipv4/conf/eth0.100/rp_filter).
+      - Sysctls are written in the given order. Those that change others, such as C(net.ipv4.ip_forward) and
+        C(net.ipv4.conf.default.*), are written first.
     type: dict
   defence_threshold:
     description:
-      - Whether to set C(net.ipv4.vs.amemthresh), below which C(drop_entry=1) and C(drop_packet=1) act, to less free
-        memory than a healthy host has, and more than it has when allocations fail. These are the watermarks C(low) and
-        C(min) of C(/proc/zoneinfo), with the pages that zones reserve for others.
-      - It counts as one of the O(sysctls), which have to be given too, at least as C({}). A value of their own for it
-        has precedence. Without this option it is restored like any other that the list no longer has.
-      - C(drop_entry) and C(drop_packet) are for O(sysctls) to set.
+      - Whether to set C(net.ipv4.vs.amemthresh), the amount of free memory below which C(drop_entry=1) and
+        C(drop_packet=1) take effect. The value is less free memory than a host has in normal operation, and more than
+        it has when allocations fail. It is derived from the watermarks C(low) and C(min) of C(/proc/zoneinfo), with the
+        pages that zones reserve for others.
+      - It counts as one of the O(sysctls), which must be given too, at least as C({}). A value in O(sysctls) takes
+        precedence. With V(false) it is restored like any other sysctl that is no longer listed.
+      - C(drop_entry) and C(drop_packet) themselves are set by O(sysctls).
     type: bool
     default: false
   state:
     description:
-      - V(present) sets everything. V(absent) puts the sysctls back as they were and removes the files.
+      - V(present) applies the settings. V(absent) restores the sysctls and removes the files.
     type: str
     choices: [present, absent]
     default: present
 notes:
-  - Files are C(/etc/modules-load.d/lvs-cluster.conf), C(/etc/modprobe.d/lvs-cluster.conf),
-    C(/etc/sysctl.d/90-lvs-cluster.conf) and, for what was there before, C(/var/lib/lvs-cluster/kernel.json).
-    So use one task of this module for a host.
-  - A file in a C(sysctl.d) directory that sorts later and sets a listed sysctl to another value wins at boot.
-    The module warns about it and names the file.
-  - Turning C(net.ipv4.ip_forward) on makes the kernel set C(forwarding) of every interface and turn
-    C(net.ipv4.conf.all.accept_redirects) off. It does not touch C(send_redirects).
-  - In check mode on a host that has not loaded C(ip_vs) yet, C(net.ipv4.vs.*) cannot be looked up and is predicted.
+  - The module writes C(/etc/modules-load.d/lvs-cluster.conf), C(/etc/modprobe.d/lvs-cluster.conf) and
+    C(/etc/sysctl.d/90-lvs-cluster.conf). It records former values in C(/var/lib/lvs-cluster/kernel.json). Use only one
+    task of this module per host.
+  - A file in a C(sysctl.d) directory that sorts later overrides a listed sysctl at boot. The module warns about a
+    different value and names the file.
+  - If C(net.ipv4.ip_forward) is enabled, the kernel enables C(forwarding) of every interface and disables
+    C(net.ipv4.conf.all.accept_redirects). It does not change C(send_redirects).
+  - In check mode on a host without C(ip_vs) loaded, C(net.ipv4.vs.*) cannot be read and is predicted.
 seealso:
   - module: lvs.cluster.ipvs_table
   - module: lvs.cluster.arp_silence
 """
 
 EXAMPLES = r"""
-- name: Prepare a director for NAT with a big connection table
+- name: Prepare a director for NAT with a large connection table
   lvs.cluster.ipvs_kernel:
     modules:
       - ip_vs
@@ -92,7 +93,7 @@ EXAMPLES = r"""
       net.ipv4.conf.all.send_redirects: 0
       net.ipv4.vs.expire_nodest_conn: 1
 
-- name: Put everything back as it was
+- name: Restore all former settings
   lvs.cluster.ipvs_kernel:
     state: absent
 """
@@ -104,7 +105,7 @@ diff:
   type: dict
   contains:
     before:
-      description: One line for each kernel module, sysctl and line of a file.
+      description: One line for each kernel module, each sysctl and each line of a file.
       type: str
     after:
       description: The same after the task. In check mode it is a prediction.

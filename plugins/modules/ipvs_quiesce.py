@@ -7,22 +7,22 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: ipvs_quiesce
-short_description: Drain real servers that leave the IPVS table
+short_description: Drain real servers before they are removed from the IPVS table
 version_added: 0.1.0
 description:
-  - Gives weight 0 to real servers that are in the kernel's table and are not described any more, and waits until their
-    connections have ended. A task after it removes them. A connection whose real server is removed is cut.
-  - It does not matter what owns a service, M(lvs.cluster.ipvs_table) or a health checker. A health checker does not
-    change the weight again, unless a check fails or it reads a new configuration.
-  - A service that M(lvs.cluster.ipvs_table) or keepalived got in an earlier run, and that is not described, leaves with
-    all of its real servers. While they are drained, the service refuses new connections.
-  - Only services whose address is on this host are drained, since a backup director has no connections of its own.
-  - Real servers are not drained if new connections would fail meanwhile, and the module warns. That is the case if no
-    other real server of the service is in service, with the scheduler V(dh), and with V(sh) and V(mh) without their
+  - Sets weight 0 on real servers that are in the kernel's table but no longer described, and waits until their
+    connections have ended. A later task removes them. The removal of a real server cuts its connections.
+  - It covers the services of M(lvs.cluster.ipvs_table) and those of a health checker. A health checker does not change
+    the weight again, unless a check fails or it reads a new configuration.
+  - All real servers of a service that M(lvs.cluster.ipvs_table) or keepalived manages since an earlier run, and that is
+    no longer described, are drained. Meanwhile the service refuses new connections.
+  - Only services whose address is on this host are drained, because a backup director has no connections of its own.
+  - If new connections would fail meanwhile, real servers are not drained, and the module warns. This is the case if the
+    service has no other real server in service, with the scheduler V(dh), and with V(sh) and V(mh) without their
     fallback flags.
-  - A real server that is described again after an interrupted run gets the weight back that it had.
-  - Real servers that change to direct routing get a host route, since IPVS would go on with the route that connections
-    of the former method use, and new connections would fail (C(net/netfilter/ipvs/ip_vs_xmit.c)).
+  - If a run was interrupted and a real server is described again, its former weight is restored.
+  - Real servers that change to direct routing get a host route. Without it, IPVS would continue to use the route that
+    connections of the former method use, and new connections would fail (C(net/netfilter/ipvs/ip_vs_xmit.c)).
 author:
   - The lvs.cluster authors (@lvs-cluster)
 extends_documentation_fragment:
@@ -32,8 +32,9 @@ extends_documentation_fragment:
 options:
   services:
     description:
-      - The virtual services that M(lvs.cluster.ipvs_table) manages, in the form of its option of this name.
-      - Of each, only its identity and the addresses, ports and methods of the real servers matter.
+      - The virtual services that M(lvs.cluster.ipvs_table) manages, in the form of
+        O(lvs.cluster.ipvs_table#module:services).
+      - Only their identities and the addresses, ports and forwarding methods of the real servers are used.
     type: list
     elements: dict
     default: []
@@ -78,12 +79,13 @@ options:
         description: Not used.
         type: bool
       real_servers:
-        description: Its real servers, dictionaries with C(address), C(port) and C(forward_method).
+        description: The real servers, as dictionaries with C(address), C(port) and C(forward_method).
         type: list
         elements: dict
   health_checked:
     description:
-      - The virtual services that a health checker manages, in the same form. A sorry server is one of the real servers.
+      - The virtual services that a health checker manages, in the same form. A sorry server counts as one of the real
+        servers.
     type: list
     elements: dict
     default: []
@@ -96,28 +98,29 @@ options:
     default: real_servers
   timeout:
     description:
-      - How many seconds to wait at most until there are no active connections. The module warns of those that are left.
+      - The maximum number of seconds to wait until there are no active connections. The module warns about remaining
+        ones.
       - With V(0), nothing is drained.
-      - Persistence templates, inactive connections and those of UDP are not waited for.
+      - The module does not wait for persistence templates, inactive connections and UDP.
     type: float
     default: 60
   vips:
     description:
-      - Services with a firewall mark are drained if one of these addresses is on this host. If none is given, they are
-        drained in any case.
+      - Services with a firewall mark are drained if this host holds one of these addresses. If the list is empty, they
+        are always drained.
     type: list
     elements: str
     default: []
   keepalived_configuration:
     description:
-      - The configuration of keepalived. If the role P(lvs.cluster.director#role) has written it, services in it that
-        are not described leave. So use this module before the file changes.
+      - The configuration file of keepalived. If the role P(lvs.cluster.director#role) has written it, services in it
+        that are no longer described are drained. So run this module before the file changes.
     type: path
     default: /etc/keepalived/keepalived.conf
   drain_directory:
     description:
-      - The directory of the files that M(lvs.cluster.ipvs_drain) writes. A real server that is drained gets no weight
-        back.
+      - The directory with the records of M(lvs.cluster.ipvs_drain). The weight of a drained real server is not
+        restored.
     type: path
     default: /var/lib/lvs-cluster/drain
 seealso:
@@ -126,7 +129,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Drain what the next task removes
+- name: Drain real servers that the next task removes
   lvs.cluster.ipvs_quiesce:
     services:
       - name: web
@@ -136,7 +139,7 @@ EXAMPLES = r"""
           - address: 192.0.2.12
     timeout: 120
 
-- name: Make the table what is described
+- name: Apply the description to the IPVS table
   lvs.cluster.ipvs_table:
     services:
       - name: web
@@ -150,16 +153,16 @@ EXAMPLES = r"""
 
 RETURN = r"""
 leaving:
-  description: The real servers that leave and are drained, in words.
+  description: The real servers that are drained for removal, as text.
   returned: success
   type: list
   elements: str
   sample: ["192.0.2.11:80 of web (tcp 192.0.2.10:80)"]
 routes:
   description:
-    - The host routes that have been added, as C(ip route) takes them, to real servers that change to direct routing.
-    - IPVS would go on with a route of the former method, which does not lead to the real server with direct routing.
-      They stay until the host boots. Routes that went with their interface are added again.
+    - The host routes that were added to real servers that change to direct routing, in the syntax of C(ip route).
+    - Without them, IPVS would continue to use a route of the former method, which does not lead to the real server with
+      direct routing. They stay until the host reboots. Routes that were lost with their interface are added again.
   returned: success
   type: list
   elements: str
@@ -171,7 +174,7 @@ waited:
   sample: 3.4
 diff:
   description:
-    - The virtual services that change, before and after, in the form of C(ipvsadm-save -n).
+    - The changed virtual services before and after, in the form of C(ipvsadm-save -n).
   returned: success
   type: dict
 """

@@ -10,11 +10,12 @@ module: ipvs_real_server
 short_description: Manage one real server of an IPVS virtual service
 version_added: 0.1.0
 description:
-  - Makes one real server of a virtual service of the Linux Virtual Server what is described.
-  - What is not given is left as it is. A real server that exists is edited in place, so its connections live on.
-  - The virtual service has to exist, unless O(state=absent); it and its other real servers are not touched.
-  - It can take a real server out of service gently. O(state=drained) sets its weight to 0 and waits until its
-    connections are gone; O(state=absent) with O(drain_timeout) does the same and then removes it.
+  - Adds, changes, drains or removes one real server of a virtual service of the Linux Virtual Server.
+  - Values that are not given stay unchanged. An existing real server is edited in place and keeps its connections.
+  - The virtual service must exist, unless O(state=absent). The service itself and its other real servers are not
+    changed.
+  - O(state=drained) sets the weight to 0 and waits until the connections of the real server have ended. O(state=absent)
+    with O(drain_timeout) does the same and then removes it.
 author:
   - The lvs.cluster authors (@lvs-cluster)
 extends_documentation_fragment:
@@ -26,33 +27,33 @@ extends_documentation_fragment:
 options:
   state:
     description:
-      - V(present) makes it what is described, V(absent) removes it.
-      - V(drained) gives an existing real server weight 0, so that it gets no new connections, and waits for those that
-        it has to end. It stays so until a task gives it another weight. A real server that is not there is not added;
-        a warning says so. Without the virtual service the task fails.
-      - V(absent) without the virtual service is fine.
+      - V(present) adds or changes the real server. V(absent) removes it.
+      - V(drained) sets weight 0 on an existing real server, so that it gets no new connections, and waits until
+        existing ones have ended. The weight stays 0 until a task sets another. A real server that does not exist is not
+        added, and the module warns. If the virtual service does not exist, the task fails.
+      - With V(absent), the virtual service need not exist.
     type: str
     choices: [present, absent, drained]
     default: present
   drain_timeout:
     description:
-      - How many seconds to wait for connections to end, V(0) to V(2678400).
-      - V(300) with O(state=drained) if it is not given. With O(state=absent) there is no waiting if it is not given,
-        and the connections of the real server end.
+      - The number of seconds to wait for connections to end, V(0) to V(2678400).
+      - By default V(300) with O(state=drained). With O(state=absent) and without this option, the real server is
+        removed at once, which ends its connections.
     type: float
   drain_expired:
     description:
-      - What to do when O(drain_timeout) is over and connections are left. V(fail) fails and leaves the real server with
-        weight 0, so that another run waits on. V(force) warns and goes on.
+      - The action if connections remain when O(drain_timeout) expires. V(fail) fails. The real server keeps weight 0,
+        so that another run continues to wait. V(force) warns and continues.
     type: str
     choices: [fail, force]
     default: fail
   drain_wait_for:
     description:
-      - Which connections have to be gone. V(active) are established ones. V(inactive) are all others, for instance
-        those that are being closed, and everything of UDP. V(persistent) are templates that bind clients to the real
-        server for the service's persistence timeout.
-      - Templates keep sending new connections of their clients to a real server with weight 0, unless the sysctl
+      - The kinds of connections that must have ended. V(active) are established ones. V(inactive) are all others, such
+        as closing ones, and everything of UDP. V(persistent) are templates that bind clients to the real server for the
+        service's persistence timeout.
+      - Templates direct new connections of their clients to a real server even at weight 0, unless the sysctl
         C(net.ipv4.vs.expire_quiescent_template) is 1.
     type: list
     elements: str
@@ -60,18 +61,19 @@ options:
     default: [active]
   drain_udp_pause:
     description:
-      - A flow of UDP counts as ended when the real server got no packet for so many seconds, or for O(drain_timeout) if
-        that is less. V(0) does not look at flows of UDP; otherwise it is at least V(3), since the kernel counts packets
-        every 2 seconds.
-      - With the sysctl C(net.ipv4.vs.expire_nodest_conn) at 1, the next packet of a flow goes to another real server
-        once this one is removed. Until then it keeps all flows that go on.
+      - A UDP flow counts as ended if the real server received no packet for this number of seconds, or for
+        O(drain_timeout) if that is less. With V(0), UDP flows are ignored. Otherwise the value is at least V(3),
+        because the kernel sums its counters every 2 seconds.
+      - If the sysctl C(net.ipv4.vs.expire_nodest_conn) is 1, the next packet of a flow goes to another real server
+        after this one is removed. Until then it keeps all continuing flows.
     type: float
     default: 10
   minimum_in_service:
     description:
-      - Refuse what would take a real server out and leave fewer than so many with a weight above 0 in the service.
-      - Tasks that run on the director at the same time, each with this option, take turns, so that together they do
-        not undercut it either.
+      - The minimum number of real servers with a weight above 0 in the service. A drain or removal that would leave
+        fewer is refused.
+      - Tasks with this option that run on the director at the same time are serialised, so they observe the minimum
+        together.
     type: int
   service:
     description:
@@ -102,7 +104,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Take a real server out of service, keeping its connections
+- name: Set weight 0 and keep existing connections
   lvs.cluster.ipvs_real_server:
     service:
       address: 192.0.2.10
@@ -110,7 +112,7 @@ EXAMPLES = r"""
     address: 198.51.100.11
     weight: 0
 
-- name: Take it out, wait for its connections to end, and never leave fewer than two others
+- name: Drain a real server, wait for its connections, and keep at least two others in service
   lvs.cluster.ipvs_real_server:
     service:
       address: 192.0.2.10
@@ -120,7 +122,7 @@ EXAMPLES = r"""
     drain_timeout: 120
     minimum_in_service: 2
 
-- name: Put it back into service
+- name: Return the real server to service
   lvs.cluster.ipvs_real_server:
     service:
       address: 192.0.2.10
@@ -128,7 +130,7 @@ EXAMPLES = r"""
     address: 198.51.100.11
     weight: 1
 
-- name: A real server behind a GUE tunnel
+- name: Add a real server behind a GUE tunnel
   lvs.cluster.ipvs_real_server:
     service:
       fwmark: 21
@@ -145,7 +147,7 @@ EXAMPLES = r"""
     address: 198.51.100.11
     state: absent
 
-- name: Remove another when its connections have ended, at the latest after a minute
+- name: Remove a real server when its connections have ended, at the latest after a minute
   lvs.cluster.ipvs_real_server:
     service:
       fwmark: 21
@@ -157,7 +159,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 drained:
-  description: Whether the connections that O(drain_wait_for) names are gone, and flows of UDP pause.
+  description: Whether the connections that O(drain_wait_for) lists have ended and UDP flows pause.
   returned: after waiting
   type: bool
 waited:
@@ -166,22 +168,22 @@ waited:
   type: float
   sample: 3.4
 connections:
-  description: Connections of the real server at the end of the waiting.
-  returned: after waiting, where the real server is there
+  description: The connections of the real server at the end of the wait.
+  returned: after waiting, if the real server exists
   type: dict
   contains:
     active:
-      description: Established ones.
+      description: Established connections.
       type: int
     inactive:
-      description: All others.
+      description: All other connections.
       type: int
     persistent:
-      description: Templates that bind clients to it.
+      description: Persistence templates, which bind clients to it.
       type: int
 statistics:
-  description: Its counters at the end of the waiting, as RV(lvs.cluster.ipvs_info#module:services).
-  returned: after waiting, where the real server is there
+  description: The counters of the real server at the end of the wait, as in RV(lvs.cluster.ipvs_info#module:services).
+  returned: after waiting, if the real server exists
   type: dict
   contains:
     connections:
@@ -204,19 +206,19 @@ diff:
     - The virtual service with its real servers before and after, in the form of C(ipvsadm-save -n), sorted, with
       thresholds.
     - Both are empty if and only if nothing changes.
-    - A task that fails because connections are left when O(drain_timeout) is over has set the weight to 0 if it was
-      above. It returns C(changed) and this too.
+    - If a task fails because connections remain when O(drain_timeout) expires, it has set the weight to 0. It then
+      returns C(changed) and this value too.
   returned: success, and when waiting fails
   type: dict
   contains:
     before:
-      description: The virtual service as it was.
+      description: The virtual service before the task.
       type: str
       sample: |
         -A -t 192.0.2.10:80 -s wlc
         -a -t 192.0.2.10:80 -r 198.51.100.11:80 -g -w 1
     after:
-      description: The virtual service as it is, or in check mode would be.
+      description: The virtual service after the task. In check mode it is a prediction.
       type: str
       sample: |
         -A -t 192.0.2.10:80 -s wlc
