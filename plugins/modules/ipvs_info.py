@@ -119,7 +119,7 @@ sync_daemons:
       type: int
       sample: 1
     sync_maxlen:
-      description: The largest message in bytes.
+      description: The maximum size of a message in bytes.
       type: int
       sample: 1472
 statistics:

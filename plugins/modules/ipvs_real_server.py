@@ -70,8 +70,8 @@ options:
     default: 10
   minimum_in_service:
     description:
-      - The minimum number of real servers with a weight above 0 in the service. A drain or removal that would leave
-        fewer is refused.
+      - The minimum number of real servers with a weight above 0 in the service. A task that would take a real server
+        out of service and leave fewer is refused.
       - Tasks with this option that run on the director at the same time are serialised, so they observe the minimum
         together.
     type: int

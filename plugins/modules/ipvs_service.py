@@ -10,9 +10,9 @@ module: ipvs_service
 short_description: Manage one IPVS virtual service
 version_added: 0.1.0
 description:
-  - Makes one virtual service of the Linux Virtual Server what is described, with its real servers where they are given.
+  - Adds, changes or removes one virtual service of the Linux Virtual Server, with its real servers if they are given.
   - Values that are not given stay unchanged. An existing entry is edited in place and keeps its connections.
-  - Other virtual services are not touched.
+  - Other virtual services are not changed.
 author:
   - The lvs.cluster authors (@lvs-cluster)
 extends_documentation_fragment:
@@ -26,7 +26,7 @@ extends_documentation_fragment:
 options:
   real_servers:
     description:
-      - Real servers that the virtual service should have. Others stay unless O(purge=true).
+      - The real servers of the virtual service. Other real servers stay unless O(purge=true).
     type: list
     elements: dict
     suboptions:
@@ -63,9 +63,10 @@ options:
         choices: [none, csum, remcsum]
   purge:
     description:
-      - Remove real servers that O(real_servers) does not list. Without O(real_servers) nothing is removed.
-      - This is a boolean. O(lvs.cluster.ipvs_table#module:purge) is a choice, whose V(real_servers) does what V(true)
-        does here.
+      - Whether to remove real servers that O(real_servers) does not list. If O(real_servers) is not given, nothing is
+        removed.
+      - This option is a boolean. O(lvs.cluster.ipvs_table#module:purge) is a choice. Its V(real_servers) corresponds to
+        V(true).
     type: bool
     default: false
 seealso:
@@ -75,7 +76,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: A web service with two real servers, direct routing
+- name: Add a web service with two real servers and direct routing
   lvs.cluster.ipvs_service:
     address: 192.0.2.10
     port: 80
@@ -85,14 +86,14 @@ EXAMPLES = r"""
       - address: 198.51.100.12
         weight: 2
 
-- name: A persistent service for a firewall mark, IPv6
+- name: Add a persistent IPv6 service for a firewall mark
   lvs.cluster.ipvs_service:
     fwmark: 21
     family: ipv6
     persistence_timeout: 300
     persistence_netmask: "64"
 
-- name: Exactly one real server, over NAT
+- name: Add a service with exactly one real server and NAT
   lvs.cluster.ipvs_service:
     address: 192.0.2.10
     port: 53
@@ -104,7 +105,7 @@ EXAMPLES = r"""
         port: 5353
         forward_method: nat
 
-- name: No such service
+- name: Remove a service
   lvs.cluster.ipvs_service:
     address: 192.0.2.10
     port: 80
@@ -120,11 +121,11 @@ diff:
   type: dict
   contains:
     before:
-      description: The virtual service as it was.
+      description: The virtual service before the task.
       type: str
       sample: ""
     after:
-      description: The virtual service as it is, or in check mode would be.
+      description: The virtual service after the task. In check mode it is a prediction.
       type: str
       sample: |
         -A -t 192.0.2.10:80 -s wlc

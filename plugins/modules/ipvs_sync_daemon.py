@@ -7,14 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: ipvs_sync_daemon
-short_description: Run the connection synchronisation daemons of IPVS
+short_description: Manage the connection synchronisation daemons of IPVS
 version_added: 0.1.0
 description:
-  - Starts, changes and stops the kernel threads that send the connections of this director to others (V(master)) and
-    take theirs (V(backup)), so that connections survive a failover.
-  - Both can run at the same time, on directors that are each active for some services.
-  - What is not given is left as it is. The kernel cannot change a daemon that runs, so a change is a stop and a start,
-    in which a message can be lost. Where the start fails, what ran before is started again.
+  - Starts, changes and stops the kernel threads that synchronise connections between directors, so that connections
+    survive a failover. V(master) sends the connections of this director to others. V(backup) receives theirs.
+  - Both can run at the same time, on directors that are each master for some services.
+  - Values that are not given stay unchanged. The kernel cannot change a running daemon, so a change is a stop and a
+    start, in which a message can be lost. If the start fails, the former daemon is started again.
 author:
   - The lvs.cluster authors (@lvs-cluster)
 extends_documentation_fragment:
@@ -24,45 +24,47 @@ extends_documentation_fragment:
   - lvs.cluster.ipvs.loading
 options:
   role:
-    description: Which daemon, or which two; both then get the same options.
+    description: The daemon to manage, or both. Both then get the same options.
     type: list
     elements: str
     choices: [master, backup]
     required: true
   interface:
-    description: The interface that messages leave or arrive on. Needed to start a daemon that does not run.
+    description: The interface on which messages are sent or received. Required to start a daemon that is not running.
     type: str
   sync_id:
     description:
-      - V(0) to V(255). A backup takes the messages of masters with the same number, and with V(0) those of all.
-      - V(0) if it is not given and the daemon does not run.
+      - V(0) to V(255). A backup accepts messages of masters with the same number. With V(0) it accepts those of all
+        masters.
+      - By default V(0) for a daemon that is not running.
     type: int
   multicast_group:
-    description: An IPv4 or IPv6 multicast address; V(224.0.0.81) for a daemon that does not run.
+    description: An IPv4 or IPv6 multicast address. By default V(224.0.0.81) for a daemon that is not running.
     type: str
   port:
-    description: The UDP port; V(8848) for a daemon that does not run.
+    description: The UDP port. By default V(8848) for a daemon that is not running.
     type: int
   ttl:
-    description: Time to live (hop limit) of the messages, V(1) to V(255); V(1) for a daemon that does not run.
+    description: The time to live (hop limit) of the messages, V(1) to V(255). By default V(1) for a daemon that is not
+      running.
     type: int
   sync_maxlen:
     description:
-      - The largest message in bytes, without its IP and UDP headers; from V(1) for a master, from V(1024) for a backup.
-      - Where it is not given, the kernel derives it from the interface's MTU when it starts the daemon.
+      - The maximum size of a message in bytes, without its IP and UDP headers. The minimum is V(1) for a master and
+        V(1024) for a backup.
+      - If it is not given, the kernel derives it from the interface's MTU when it starts the daemon.
     type: int
   state:
     description:
-      - V(started) makes the daemon run as described, V(stopped) ends it whatever its options are.
+      - V(started) runs the daemon with the given options. V(stopped) stops it, whatever its options are.
     type: str
     choices: [started, stopped]
     default: started
 notes:
-  - On a director with C(keepalived) that is set up with C(lvs_sync_daemon), keepalived starts and stops the daemons.
-    Leave them to it there.
-  - The kernel starts no daemon while a real server is of another address family than its virtual service, and adds no
-    such real server while a daemon runs.
-  - A daemon runs until it is stopped or the machine reboots.
+  - If keepalived is configured with C(lvs_sync_daemon), it starts and stops the daemons. Do not use this module there.
+  - The kernel refuses to start a daemon while a real server is of another address family than its virtual service. It
+    refuses to add such a real server while a daemon runs.
+  - A daemon runs until it is stopped or the host reboots.
 seealso:
   - module: lvs.cluster.ipvs_info
 """
@@ -74,7 +76,7 @@ EXAMPLES = r"""
     interface: eth1
     sync_id: 7
 
-- name: Both ways, as one of two active directors does
+- name: Synchronise in both directions, as with two active directors
   lvs.cluster.ipvs_sync_daemon:
     role: [master, backup]
     interface: eth1
@@ -84,7 +86,7 @@ EXAMPLES = r"""
     ttl: 2
     sync_maxlen: 1400
 
-- name: Neither
+- name: Stop both daemons
   lvs.cluster.ipvs_sync_daemon:
     role: [master, backup]
     state: stopped
@@ -92,7 +94,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 sync_daemons:
-  description: The daemons that run, or in check mode would run, master first.
+  description: The running daemons, master first. In check mode they are a prediction.
   returned: success
   type: list
   elements: dict
@@ -102,11 +104,11 @@ sync_daemons:
       type: str
       sample: master
     interface:
-      description: The interface that messages leave or arrive on.
+      description: The interface on which messages are sent or received.
       type: str
       sample: eth1
     sync_id:
-      description: The number that master and backup have in common.
+      description: The number that masters and backups share.
       type: int
       sample: 7
     multicast_group:
@@ -122,11 +124,11 @@ sync_daemons:
       type: int
       sample: 1
     sync_maxlen:
-      description: The largest message in bytes; V(0) in check mode where the kernel is going to derive it.
+      description: The maximum size of a message in bytes. V(0) in check mode if the kernel will derive it.
       type: int
       sample: 1472
 diff:
-  description: The daemons before and after, as the options of C(ipvsadm); both empty where nothing changes.
+  description: The daemons before and after, as options of C(ipvsadm). Both are empty if nothing changes.
   returned: success
   type: dict
   sample:

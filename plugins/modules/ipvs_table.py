@@ -10,11 +10,12 @@ module: ipvs_table
 short_description: Manage the IPVS table in one task
 version_added: 0.1.0
 description:
-  - Makes any number of virtual services of the Linux Virtual Server, with their real servers, what is described. It
-    takes one read, one plan and one batch, however many there are.
+  - Adds, changes and removes any number of virtual services of the Linux Virtual Server, with their real servers. It
+    makes one read, one plan and one batch, whatever their number.
   - Values that are not given stay unchanged. An existing entry is edited in place and keeps its connections.
-  - A batch of which a part fails is undone. After a batch the table is read back and compared with what was planned.
-  - With O(persist=true) it also comes back at boot.
+  - If a part of the batch fails, the batch is rolled back. After a batch the table is read back and compared with the
+    plan.
+  - With O(persist=true) the table is also restored at boot.
 author:
   - The lvs.cluster authors (@lvs-cluster)
 extends_documentation_fragment:
@@ -26,7 +27,7 @@ options:
   services:
     description:
       - The virtual services.
-      - Either this or O(rules) is needed. An empty list describes none.
+      - Either this option or O(rules) is required. An empty list describes no services.
     type: list
     elements: dict
     suboptions:
@@ -34,25 +35,25 @@ options:
         description: A name for messages. IPVS does not store it.
         type: str
       address:
-        description: The IPv4 or IPv6 address (VIP) of the virtual service; either this or a firewall mark is needed.
+        description: The IPv4 or IPv6 address (VIP) of the virtual service. Either this or a firewall mark is required.
         type: str
       port:
         description:
-          - The port. Required with an address. V(0) stands for every port, which only a persistent service can have.
+          - The port. Required with an address. V(0) means every port, which requires a persistent service.
         type: int
       protocol:
         description: The protocol of a service with an address; V(tcp) if it is not given.
         type: str
         choices: [tcp, udp, sctp]
       fwmark:
-        description: The firewall mark that packets of the service carry, instead of address, port and protocol.
+        description: The firewall mark of the service's packets, in place of address, port and protocol.
         type: int
       family:
         description: The address family of a service with a firewall mark; V(ipv4) if it is not given.
         type: str
         choices: [ipv4, ipv6]
       scheduler:
-        description: How connections are spread; V(wlc) for a new service if it is not given.
+        description: The scheduling method. If it is not given, a new service gets V(wlc).
         type: str
       scheduler_flags:
         description: Flags of the scheduler, as in M(lvs.cluster.ipvs_service).
@@ -62,16 +63,16 @@ options:
         description: The persistence timeout in seconds. V(0) makes the service not persistent.
         type: int
       persistence_netmask:
-        description: Clients that are equal under this mask count as one. An IPv4 mask or a prefix length.
+        description: Clients that are equal under this mask count as one client. An IPv4 mask or a prefix length.
         type: str
       persistence_engine:
-        description: What else tells clients apart, V(sip) for instance. An empty string stands for none.
+        description: The persistence engine, such as V(sip). An empty string means none.
         type: str
       one_packet:
-        description: Schedule every packet by itself. For UDP and firewall mark services only.
+        description: Whether each packet is scheduled on its own. For UDP and firewall mark services only.
         type: bool
       real_servers:
-        description: Real servers of the service. Others stay unless O(purge) says otherwise.
+        description: The real servers of the service. O(purge) determines whether other ones are removed.
         type: list
         elements: dict
         suboptions:
@@ -109,35 +110,36 @@ options:
   rules:
     description:
       - The virtual services as text, in the form of C(ipvsadm-save -n). Long options, comments, empty lines, and the
-        word C(ipvsadm) at the beginning of a line are fine. Addresses and ports are numbers.
-      - It may hold what C(ipvsadm) leaves out when it saves, the thresholds C(-x) and C(-y).
-      - Of a service (C(-A)) a missing C(-p) makes it not persistent, a missing C(-M) tells every client apart, a
-        missing C(--pe) leaves no persistence engine, a missing C(-b) (C(--sched-flags)) clears the flags of the
-        scheduler, and a missing C(-o) ends one-packet scheduling. A missing C(-s) keeps the scheduler.
-      - Of a real server (C(-a)) what is missing of the forwarding method (C(-g), C(-m), C(-i)), C(-w), C(-x) and C(-y)
-        is left as it is. With C(-i), a missing C(--tun-type) stands for C(ipip), a missing C(--tun-port) for no port,
-        and a missing C(--tun-csum) or C(--tun-remcsum) for no checksum.
-      - New entries get V(wlc), direct routing and weight 1 where these are missing, and no thresholds.
-      - C(-p) without a number stands for 360 seconds. An address of a service without a port stands for every port,
-        that of a real server for the port of its service, or V(0) with a firewall mark. The comment C(# local) behind
-        C(-g) stands for O(services[].real_servers[].forward_method=local).
+        word C(ipvsadm) at the beginning of a line are accepted. Addresses and ports must be numeric.
+      - It may contain the thresholds C(-x) and C(-y), which C(ipvsadm) does not save.
+      - For a service (C(-A)), a missing C(-s) keeps the scheduler. Other missing options are reset. Without C(-p) the
+        service is not persistent, without C(-M) each client counts individually, without C(--pe) there is no
+        persistence engine, without C(-b) (C(--sched-flags)) the flags of the scheduler are cleared, and without C(-o)
+        one-packet scheduling is off.
+      - For a real server (C(-a)), a missing forwarding method (C(-g), C(-m), C(-i)), C(-w), C(-x) or C(-y) stays
+        unchanged. With C(-i), a missing C(--tun-type) means C(ipip), a missing C(--tun-port) no port, and a missing
+        C(--tun-csum) or C(--tun-remcsum) no checksum.
+      - If these are missing, new entries get V(wlc), direct routing, weight 1 and no thresholds.
+      - C(-p) without a number means 360 seconds. An address of a service without a port means every port. An address of
+        a real server without a port means the port of its service, or V(0) with a firewall mark. The comment C(# local)
+        after C(-g) means O(services[].real_servers[].forward_method=local).
     type: str
   purge:
     description:
-      - What to remove although O(state=present). Everything that is removed shows in the diff.
-      - V(none) removes nothing. V(real_servers) removes real servers that a described service does not list, of
-        services that list any or list none explicitly (C([])). V(all) also removes services that are not described,
-        except those that O(exclude) names.
-      - With O(persist=true) also the services go that are on record and no longer described, whatever is said here,
-        V(none) included.
-      - This is a choice. The option of the same name in M(lvs.cluster.ipvs_service) is a boolean, whose V(true) does
-        what V(real_servers) does here.
+      - The entries to remove with O(state=present). The diff shows all removals.
+      - V(none) removes nothing. V(real_servers) removes real servers that a described service does not list. A service
+        without a list is not affected, whereas an empty list (C([])) removes all of its real servers. V(all) also
+        removes services that are not described, except those in O(exclude).
+      - With O(persist=true), recorded services that are no longer described are removed with every value, including
+        V(none).
+      - This option is a choice. The option of the same name in M(lvs.cluster.ipvs_service) is a boolean. Its V(true)
+        corresponds to V(real_servers).
     type: str
     choices: [none, real_servers, all]
     default: none
   exclude:
     description:
-      - Virtual services that belong to somebody else, keepalived for instance. They are never touched.
+      - Virtual services with another owner, such as keepalived. They are never changed.
     type: list
     elements: dict
     default: []
@@ -161,30 +163,29 @@ options:
         choices: [ipv4, ipv6]
   drain_directory:
     description:
-      - A directory with a file for each real server that is drained, named after its address, as
-        M(lvs.cluster.ipvs_drain) writes them. Real servers that are described and have one get weight 0, whatever
-        weight is described.
-      - A file that is empty or holds V(0) does not count, and neither does a directory that is not there.
+      - A directory with one file per drained real server, named after its address, as written by
+        M(lvs.cluster.ipvs_drain). A described real server with such a file gets weight 0, whatever weight is described.
+      - A file that is empty or contains V(0) is ignored, and so is a directory that does not exist.
     type: path
   state:
     description:
-      - V(present) makes the services what is described. V(absent) removes the services that are described.
+      - V(present) adds or changes the described services. V(absent) removes them.
     type: str
     choices: [present, absent]
     default: present
   persist:
     description:
-      - Keep the described services across reboots, as they are when the task ends.
-      - They are written to C(/etc/lvs-cluster/ipvs.rules), which a systemd unit C(lvs-cluster-ipvs.service) restores
-        at boot through C(/usr/local/lib/lvs-cluster/ipvs-restore.pyz). Neither ever removes anything from the table.
-        C(ipvsadm --restore) takes the file too, without what stands behind C(#).
-      - The file is also the record of what belongs to this module; services in it that are no longer described are
-        removed from the table and from the file. Services that are neither in it nor described are not touched.
-      - B(Warning:) there is one record for each host, so only one task for each host may keep services with
-        O(persist=true), and it has to describe all of them. A second one with other services removes those of the
-        first, from the table and from the file, with O(purge=none) too. The role P(lvs.cluster.director#role) is such
-        a task. On its hosts use O(persist=false), or put the services into C(lvs_virtual_services).
-      - With O(state=absent) and O(services=[]) everything recorded is removed, and then the files.
+      - Whether the described services persist across reboots, in their state at the end of the task.
+      - They are written to C(/etc/lvs-cluster/ipvs.rules). At boot the systemd unit C(lvs-cluster-ipvs.service)
+        restores them through C(/usr/local/lib/lvs-cluster/ipvs-restore.pyz). The restore never removes anything from
+        the table. Without the comments after C(#), the file is also valid for C(ipvsadm --restore).
+      - The file is also the record of services that belong to this module. Services in it that are no longer described
+        are removed from the table and from the file. Services that are neither in it nor described are not changed.
+      - B(Warning:) There is one record per host. So only one task per host may use O(persist=true), and it must
+        describe all persistent services. A second task with other services removes those of the first from the table
+        and from the file, also with O(purge=none). The role P(lvs.cluster.director#role) is such a task. On its hosts
+        use O(persist=false), or add the services to C(lvs_virtual_services).
+      - With O(state=absent) and O(services=[]), all recorded services are removed, and then the files.
     type: bool
     default: false
 seealso:
@@ -194,7 +195,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Two services, with exactly these real servers, also after a reboot
+- name: Set two services with exactly these real servers, also after a reboot
   lvs.cluster.ipvs_table:
     purge: real_servers
     persist: true
@@ -215,7 +216,7 @@ EXAMPLES = r"""
           - address: 2001:db8:1::11
             forward_method: nat
 
-- name: A table that ipvsadm saved; nothing else, but what keepalived owns stays
+- name: Apply a table that ipvsadm saved and keep the service of keepalived
   lvs.cluster.ipvs_table:
     rules: "{{ lookup('ansible.builtin.file', 'ipvs.rules') }}"
     purge: all
@@ -223,7 +224,7 @@ EXAMPLES = r"""
       - address: 192.0.2.20
         port: 443
 
-- name: Nothing left of what was kept
+- name: Remove all recorded services
   lvs.cluster.ipvs_table:
     services: []
     persist: true
@@ -232,18 +233,18 @@ EXAMPLES = r"""
 
 RETURN = r"""
 drained:
-  description: The addresses of the real servers that O(drain_directory) says are drained.
+  description: The addresses of the real servers that are drained according to O(drain_directory).
   returned: with O(drain_directory)
   type: list
   elements: str
   sample: [198.51.100.11]
 diff:
   description:
-    - The virtual services that change, before and after, in the form of C(ipvsadm-save -n), sorted, with thresholds.
-      Both are empty if and only if nothing changes.
-    - Of more than a thousand changes it is returned in diff mode only.
-    - With O(persist=true) a list of such pairs, for the table and for every file that changes; empty when nothing
-      changes.
+    - The changed virtual services before and after, in the form of C(ipvsadm-save -n), sorted, with thresholds. Both
+      are empty if and only if nothing changes.
+    - With more than a thousand changes it is returned in diff mode only.
+    - With O(persist=true) it is a list of such pairs, for the table and for every file that changes. The list is empty
+      if nothing changes.
   returned: success
   type: raw
   sample:

@@ -10,9 +10,9 @@ module: ipvs_timeout
 short_description: Set the timeouts of IPVS connections
 version_added: 0.1.0
 description:
-  - Sets after how many idle seconds the director forgets a connection, as C(ipvsadm --set) does.
-  - A timeout that is not given is left as it is, and at least one is needed, unless O(persist=true).
-  - Connections that exist take the new timeout with their next packet.
+  - Sets the number of idle seconds after which a connection expires, as C(ipvsadm --set) does.
+  - A timeout that is not given stays unchanged. At least one is required, unless O(persist=true).
+  - An existing connection gets the new timeout with its next packet.
 author:
   - The lvs.cluster authors (@lvs-cluster)
 extends_documentation_fragment:
@@ -22,75 +22,75 @@ extends_documentation_fragment:
   - lvs.cluster.ipvs.loading
 options:
   tcp:
-    description: Seconds for an established TCP connection, V(1) to V(2147483). The kernel starts with V(900).
+    description: Seconds for an established TCP connection, V(1) to V(2147483). The kernel's default is V(900).
     type: int
   tcp_fin:
-    description: Seconds for a TCP connection after a FIN. The kernel starts with V(120).
+    description: Seconds for a TCP connection after a FIN. The kernel's default is V(120).
     type: int
   udp:
-    description: Seconds for UDP. The kernel starts with V(300).
+    description: Seconds for UDP. The kernel's default is V(300).
     type: int
   persist:
     description:
-      - Whether the timeouts are set at each boot too, by the unit C(lvs-cluster-ipvs), which the option
-        O(lvs.cluster.ipvs_table#module:persist) of M(lvs.cluster.ipvs_table) has as well.
-      - The task then names all timeouts that are to be kept. One that an earlier task kept and this one does not name
-        gets the value back that was found before.
+      - Whether the timeouts are also set at every boot, by the unit C(lvs-cluster-ipvs).
+        O(lvs.cluster.ipvs_table#module:persist) uses the same unit.
+      - The task must then list all timeouts to persist. A timeout that an earlier task persisted and this one does not
+        list is restored to its former value.
     type: bool
     default: false
   state:
     description:
-      - V(absent) puts the timeouts back that were kept, and keeps none.
+      - V(present) sets the timeouts. V(absent) restores the former values of persisted timeouts, and persists none.
     type: str
     choices: [present, absent]
     default: present
 notes:
-  - Without O(persist=true) they hold until the kernel module C(ip_vs) is unloaded or the machine reboots.
-  - What is kept is in C(/etc/lvs-cluster/ipvs.timeouts).
+  - Without O(persist=true) the timeouts apply until the kernel module C(ip_vs) is unloaded or the host reboots.
+  - Persisted timeouts are recorded in C(/etc/lvs-cluster/ipvs.timeouts).
 seealso:
   - module: lvs.cluster.ipvs_info
 """
 
 EXAMPLES = r"""
-- name: Forget idle TCP connections after an hour
+- name: Expire idle TCP connections after an hour
   lvs.cluster.ipvs_timeout:
     tcp: 3600
 
-- name: All three, also after a reboot
+- name: Set all three timeouts, also after a reboot
   lvs.cluster.ipvs_timeout:
     tcp: 900
     tcp_fin: 60
     udp: 30
     persist: true
 
-- name: Put back what there was before
+- name: Restore the former timeouts
   lvs.cluster.ipvs_timeout:
     state: absent
 """
 
 RETURN = r"""
 timeouts:
-  description: All three as they are, or in check mode would be, in seconds.
+  description: All three timeouts in seconds, after the task. In check mode they are a prediction.
   returned: success
   type: dict
   contains:
     tcp:
-      description: Of TCP connections.
+      description: The timeout of TCP connections.
       type: int
       sample: 900
     tcp_fin:
-      description: Of TCP connections after a FIN.
+      description: The timeout of TCP connections after a FIN.
       type: int
       sample: 120
     udp:
-      description: Of UDP.
+      description: The timeout of UDP.
       type: int
       sample: 300
 diff:
   description:
-    - The timeouts before and after, as the option of C(ipvsadm); both empty where nothing changes.
-    - With O(persist=true) or O(state=absent) a list of such pairs, for the timeouts and for every file that changes;
-      empty when nothing changes.
+    - The timeouts before and after, as the option of C(ipvsadm). Both are empty if nothing changes.
+    - With O(persist=true) or O(state=absent) it is a list of such pairs, for the timeouts and for every file that
+      changes. The list is empty if nothing changes.
   returned: success
   type: raw
   sample:

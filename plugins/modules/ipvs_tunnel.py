@@ -7,16 +7,16 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: ipvs_tunnel
-short_description: The receiving end of LVS tunnels on a real server
+short_description: Set up the receiving end of LVS tunnels on a real server
 version_added: 0.1.0
 description:
-  - With the forwarding method C(tun), a director wraps a client's packet into another and sends that to the real
-    server. This module has the real server take the wrapping off, for every kind of tunnel that IPVS has.
-  - Each tunnel gets a device of its own (C(lvs-ipip0), C(lvs-gre0) and so on) with the address that the directors
-    send to. The kernel's own C(tunl0), C(gre0) and the like are left to whoever uses them.
-  - Reverse path filtering (C(rp_filter)) is off on these devices, since the way back to a client is another. The value
-    of C(all) holds for every interface, so it is set to V(0), and each other interface gets the strictness that it had
-    by C(all) for itself.
+  - With the forwarding method C(tun), a director encapsulates a client's packet in another one to the real server. This
+    module sets up the decapsulation on the real server, for every tunnel type of IPVS.
+  - Each tunnel gets its own device (C(lvs-ipip0), C(lvs-gre0) and so on) with the address to which the directors send.
+    The kernel's C(tunl0), C(gre0) and similar devices stay unchanged.
+  - Reverse path filtering (C(rp_filter)) is off on these devices, because replies to clients take another route. The
+    value of C(all) applies to every interface, so it is set to V(0). Each other interface keeps the value that was
+    effective through C(all), which is set on the interface itself.
   - The list is the desired state. A device of this module that is not listed is removed, unless O(purge=false).
 author:
   - The lvs.cluster authors (@lvs-cluster)
@@ -30,26 +30,26 @@ requirements:
 options:
   tunnels:
     description:
-      - What the directors send.
+      - The tunnels by which the directors send.
       - Required if O(state=present). An empty list has the same effect as O(state=absent).
     type: list
     elements: dict
     suboptions:
       address:
         description:
-          - The address of this host that the directors send to. It must be on an interface.
+          - The address of this host to which the directors send. It must be on an interface.
           - Its family is that of the outer packets.
         type: str
         required: true
       type:
-        description: The kind of tunnel, as O(lvs.cluster.ipvs_real_server#module:tunnel_type).
+        description: The tunnel type, as O(lvs.cluster.ipvs_real_server#module:tunnel_type).
         type: str
         choices: [ipip, gue, gre]
         default: ipip
       families:
         description:
           - The families of the VIPs, which are those of the inner packets.
-          - By default that of O(tunnels[].address).
+          - By default the family of O(tunnels[].address).
         type: list
         elements: str
         choices: [ipv4, ipv6]
@@ -59,20 +59,20 @@ options:
       checksum:
         description:
           - As O(lvs.cluster.ipvs_real_server#module:tunnel_checksum).
-          - It matters with O(tunnels[].type=gre) only, where a device takes packets with checksums or those without.
-            For GUE the kernel takes either.
+          - It is used with O(tunnels[].type=gre) only, because a GRE device accepts either packets with checksums or
+            packets without. For GUE the kernel accepts both.
         type: str
         choices: [none, csum, remcsum]
         default: none
   persist:
     description:
-      - Also set the tunnels up at every boot, which needs systemd.
+      - Whether the tunnels are also set up at every boot. This requires systemd.
       - V(false) removes the files that an earlier task installed for this.
     type: bool
     default: true
   purge:
     description:
-      - Whether devices and ports of this module that are not listed are removed.
+      - Whether to remove devices and ports of this module that are not listed.
       - With V(false) the task only adds, and returns RV(leftovers). Use it while a director may still send traffic by
         its former configuration.
       - It has no effect with O(state=absent).
@@ -80,32 +80,31 @@ options:
     default: true
   state:
     description:
-      - V(present) has the listed tunnels, and no others of this module.
-      - V(absent) removes them, and puts sysctls back as they were before the first task.
+      - V(present) sets up the listed tunnels, and removes others of this module.
+      - V(absent) removes them, and restores the sysctls to the values before the first task.
     type: str
     choices: [present, absent]
     default: present
 notes:
-  - The VIPs themselves are put on C(lo) by M(lvs.cluster.arp_silence).
-  - Packets must fit into the path between director and real server with the wrapping. Have the real server's SYN and
-    ACK packets name a smaller segment size, as the role P(lvs.cluster.real_server#role) does; for UDP there is no such
-    thing.
-  - Kernel modules that were loaded stay loaded, and so do the devices that the kernel makes with them (C(tunl0) for
-    one, which is down).
-  - Files are C(/etc/systemd/system/lvs-cluster-tunnels.service), C(/etc/sysctl.d/91-lvs-cluster-tunnel.conf) and
-    C(/var/lib/lvs-cluster/ipvs_tunnel.json).
+  - M(lvs.cluster.arp_silence) adds the VIPs themselves to C(lo).
+  - Encapsulated packets must fit the path MTU between director and real server. Clamp the TCP segment size (MSS) in the
+    real server's SYN and ACK packets, as the role P(lvs.cluster.real_server#role) does. UDP has no equivalent.
+  - Kernel modules that were loaded stay loaded. Devices that the kernel creates with them, such as C(tunl0), which is
+    down, stay too.
+  - The module writes C(/etc/systemd/system/lvs-cluster-tunnels.service) and
+    C(/etc/sysctl.d/91-lvs-cluster-tunnel.conf). It records former values in C(/var/lib/lvs-cluster/ipvs_tunnel.json).
 seealso:
   - module: lvs.cluster.arp_silence
   - module: lvs.cluster.ipvs_real_server
 """
 
 EXAMPLES = r"""
-- name: Take IPv4 packets in IPv4 packets (IP in IP)
+- name: Accept IPv4 in IPv4 (IPIP)
   lvs.cluster.ipvs_tunnel:
     tunnels:
       - address: 198.51.100.11
 
-- name: Take GUE on one port, for VIPs of both families
+- name: Accept GUE on one port, for VIPs of both families
   lvs.cluster.ipvs_tunnel:
     tunnels:
       - address: 198.51.100.11
@@ -131,7 +130,7 @@ diff:
   type: dict
   contains:
     before:
-      description: One line for each tunnel, sysctl and line of a file.
+      description: One line for each tunnel, each sysctl and each line of a file.
       type: str
     after:
       description: The same after the task. In check mode it is a prediction.

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: nftables_table
-short_description: Keep one whole table of nftables
+short_description: Manage one complete nftables table
 version_added: 0.1.0
 description:
-  - Gives a host one table of nftables of the family C(inet), with exactly the given rules, now and after a reboot.
-  - Rules are compared as the kernel holds them, so a different spelling is no change, and what somebody changed by hand
-    is put right.
-  - A change is checked first and then swapped in as one transaction. No packet meets half of it, and other tables are
-    never touched.
+  - Manages one nftables table of the family C(inet), with exactly the given rules, now and after a reboot.
+  - Rules are compared in the form in which the kernel lists them. So a different spelling is not a change, and manual
+    changes are reverted.
+  - A change is validated first and then applied as one transaction, so it is never partly in effect. Other tables are
+    never changed.
 author:
   - The lvs.cluster authors (@lvs-cluster)
 extends_documentation_fragment:
@@ -26,52 +26,52 @@ requirements:
 options:
   name:
     description:
-      - The name of the table. All of it belongs to the task.
+      - The name of the table. The task owns the complete table.
     type: str
     default: lvs_cluster
   rules:
     description:
-      - What stands between the braces of the table, in the language of C(nft). That is chains, sets, maps and the like.
+      - The content of the table, such as chains, sets and maps, in the syntax of C(nft) and without the enclosing
+        braces.
       - Required if O(state=present).
     type: str
   persist:
     description:
-      - Also load the table at every boot, which needs systemd.
+      - Whether the table is also loaded at every boot. This requires systemd.
       - V(false) removes the files that an earlier task installed for this.
     type: bool
     default: true
   purge:
     description:
-      - Whether what the present table has, and O(rules) does not have, ends with this task.
+      - Whether to remove content of the present table that O(rules) does not contain.
       - With V(false) the task only adds, and returns RV(leftovers). Use it while a director may still send traffic by
         its former configuration.
-      - With V(false) sets have the elements of the present table as well, and chains its rules. A rule that drops or
-        rejects packets stays, or is added, only if both tables have it, or if all sets that it names are in both. So no
-        packet is dropped that either table lets pass. With O(state=absent) nothing is changed.
+      - With V(false), sets also keep the elements of the present table, and chains keep its rules. A rule that drops or
+        rejects packets is kept or added only if both tables contain it, or if both contain all sets that it names. So
+        no packet is dropped that either table accepts. With O(state=absent) nothing is changed.
     type: bool
     default: true
   state:
     description:
-      - V(present) gives the host the table.
+      - V(present) adds or changes the table.
       - V(absent) removes the table and the module's files.
     type: str
     choices: [present, absent]
     default: present
 notes:
-  - Whatever changes a table starts its counters and dynamic sets anew. A task that finds nothing to change leaves them
-    alone.
-  - The rules are tried out in a network namespace of their own first. So they must name interfaces by C(iifname) and
-    C(oifname), not by C(iif) and C(oif), which need the interface to be there.
-  - Files are C(/etc/lvs-cluster/nftables-NAME.nft), C(/etc/systemd/system/lvs-cluster-nftables-NAME.service),
+  - A change of the table resets its counters and dynamic sets. A task without changes does not affect them.
+  - The rules are validated in a separate network namespace. So they must match interfaces by C(iifname) and C(oifname),
+    not by C(iif) and C(oif), which require the interface to exist.
+  - The module writes C(/etc/lvs-cluster/nftables-NAME.nft), C(/etc/systemd/system/lvs-cluster-nftables-NAME.service),
     C(/etc/systemd/system/nftables.service.d/lvs-cluster-NAME.conf) and C(/var/lib/lvs-cluster/nftables-NAME.json).
-  - The unit runs at boot and whenever C(nftables.service) is started, since C(/etc/nftables.conf) usually begins with
-    C(flush ruleset). The drop-in does the same whenever C(nftables.service) is reloaded.
+  - The unit runs at boot and whenever C(nftables.service) is started, because C(/etc/nftables.conf) usually begins with
+    C(flush ruleset). The drop-in file does the same whenever C(nftables.service) is reloaded.
 seealso:
   - module: lvs.cluster.ipvs_kernel
 """
 
 EXAMPLES = r"""
-- name: Mark what belongs together for a fwmark service
+- name: Mark the traffic of a firewall mark service
   lvs.cluster.nftables_table:
     rules: |
       chain marks {
@@ -97,7 +97,7 @@ diff:
   type: dict
   contains:
     before:
-      description: One line for each line of the table, as C(nft) lists it, and of the module's files.
+      description: One line for each line of the table, as C(nft) lists it, and for each line of the module's files.
       type: str
     after:
       description: The same after the task. In check mode it is a prediction.

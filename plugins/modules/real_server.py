@@ -7,14 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: real_server
-short_description: All that a real server of LVS has, in one task
+short_description: Set up VIPs, tunnels, nftables and return routes of a real server in one task
 version_added: 0.1.0
 description:
-  - Does what M(lvs.cluster.arp_silence), M(lvs.cluster.ipvs_tunnel), M(lvs.cluster.nftables_table) and
-    M(lvs.cluster.return_route) do, in this order. It is one task instead of four, so
-    the host starts one interpreter instead of four.
-  - All options are read before anything is changed. A part that fails is undone, and those before it stay.
-  - What is not listed is removed, unless O(purge=false).
+  - Combines M(lvs.cluster.arp_silence), M(lvs.cluster.ipvs_tunnel), M(lvs.cluster.nftables_table) and
+    M(lvs.cluster.return_route), in this order. One task instead of four starts only one interpreter on the host.
+  - All options are validated before anything is changed. A part that fails is rolled back. The parts before it keep
+    their changes.
+  - Objects of an earlier task that are no longer listed are removed, unless O(purge=false).
 author:
   - The lvs.cluster authors (@lvs-cluster)
 extends_documentation_fragment:
@@ -30,35 +30,35 @@ options:
     elements: str
     default: []
   interface:
-    description: The interface that gets the VIPs.
+    description: The interface that holds the VIPs.
     type: str
     default: lo
   ingress:
-    description: Interfaces on which silence is set too, as O(lvs.cluster.arp_silence#module:ingress).
+    description: Interfaces on which ARP is suppressed individually, as O(lvs.cluster.arp_silence#module:ingress).
     type: list
     elements: str
     default: []
   tunnels:
-    description: What the directors send through tunnels.
+    description: The tunnels by which the directors send.
     type: list
     elements: dict
     default: []
     suboptions:
       address:
         description:
-          - The address of this host that the directors send to. It must be on an interface.
+          - The address of this host to which the directors send. It must be on an interface.
           - Its family is that of the outer packets.
         type: str
         required: true
       type:
-        description: The kind of tunnel, as O(lvs.cluster.ipvs_real_server#module:tunnel_type).
+        description: The tunnel type, as O(lvs.cluster.ipvs_real_server#module:tunnel_type).
         type: str
         choices: [ipip, gue, gre]
         default: ipip
       families:
         description:
           - The families of the VIPs, which are those of the inner packets.
-          - By default that of O(tunnels[].address).
+          - By default the family of O(tunnels[].address).
         type: list
         elements: str
         choices: [ipv4, ipv6]
@@ -68,19 +68,19 @@ options:
       checksum:
         description:
           - As O(lvs.cluster.ipvs_real_server#module:tunnel_checksum).
-          - It matters with O(tunnels[].type=gre) only, where a device takes packets with checksums or those without.
-            For GUE the kernel takes either.
+          - It is used with O(tunnels[].type=gre) only, because a GRE device accepts either packets with checksums or
+            packets without. For GUE the kernel accepts both.
         type: str
         choices: [none, csum, remcsum]
         default: none
   rules:
     description:
-      - The rules of the table C(lvs_real_server) of nftables, as O(lvs.cluster.nftables_table#module:rules). Empty for
-        no table.
+      - The rules of the nftables table C(lvs_real_server), as O(lvs.cluster.nftables_table#module:rules). If it is
+        empty, the table does not exist.
     type: str
     default: ''
   return_route:
-    description: Which replies go back through the directors.
+    description: The replies that return through the directors.
     type: dict
     default: {}
     suboptions:
@@ -90,7 +90,7 @@ options:
         elements: str
         default: []
       services:
-        description: What the replies come from.
+        description: The sources of the replies.
         type: list
         elements: dict
         default: []
@@ -104,7 +104,7 @@ options:
             type: str
             choices: [tcp, udp, sctp]
           port:
-            description: The port that answers. By default, or if V(0), every port.
+            description: The source port of the replies. By default, or if it is V(0), every port.
             type: int
             default: 0
       direct:
@@ -113,26 +113,26 @@ options:
         elements: str
         default: []
       traffic:
-        description: What goes by the gateways, as O(lvs.cluster.return_route#module:traffic).
+        description: The traffic that goes through the gateways, as O(lvs.cluster.return_route#module:traffic).
         type: str
         choices: [services, all]
         default: services
   purge:
     description:
-      - Whether what is there from an earlier task and is not listed any more is removed.
+      - Whether to remove objects of an earlier task that are no longer listed.
       - With V(false) the task only adds, and returns RV(leftovers).
       - It has no effect with O(state=absent).
     type: bool
     default: true
   state:
     description:
-      - V(present) brings the host to what the options say.
-      - V(absent) removes everything of the four modules, and their files.
+      - V(present) applies the options to the host.
+      - V(absent) removes everything that the four modules have set up, and their files.
     type: str
     choices: [present, absent]
     default: present
 notes:
-  - All of it is there again after a reboot.
+  - The configuration persists across reboots.
 seealso:
   - module: lvs.cluster.arp_silence
   - module: lvs.cluster.ipvs_tunnel
@@ -141,7 +141,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Serve a VIP by direct routing, and another service by NAT
+- name: Set up a VIP with direct routing and return routes for a service with NAT
   lvs.cluster.real_server:
     vips: [192.0.2.10]
     return_route:
@@ -162,7 +162,7 @@ leftovers:
   elements: str
   sample: [remove the address 192.0.2.20/32 dev lo]
 parts:
-  description: What each of the modules would have returned. A part behind one that failed is not there.
+  description: The return values of each of the modules. The parts after a failed one are absent.
   returned: always
   type: dict
   contains:
@@ -180,7 +180,7 @@ parts:
       type: dict
   sample: {"vips": {"changed": false}}
 diff:
-  description: The host before and after, a dictionary for each part.
+  description: The state before and after, as one dictionary for each part.
   returned: success
   type: list
   elements: dict

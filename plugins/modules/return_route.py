@@ -7,14 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: return_route
-short_description: Send a real server's replies back through the directors
+short_description: Route a real server's replies through the directors
 version_added: 0.1.0
 description:
-  - Behind NAT, a real server's replies have to pass the director, which translates them back. This module sends the
-    replies of the listed services there and leaves every other route of the host alone.
-  - A routing rule for each service's address, protocol and port leads to a routing table of its own, which has nothing
-    in it but a default route. So clients on the real server's own network are answered through the director too, which
-    is what one-armed NAT needs.
+  - With the forwarding method C(nat), a real server's replies must pass the director, which translates them back. This
+    module routes the replies of the listed services there. All other routes of the host stay unchanged.
+  - A routing rule for each service's address, protocol and port leads to a separate routing table, which contains only
+    a default route. So replies to clients on the real server's own network also pass the director, which one-armed NAT
+    requires.
   - The list is the desired state. A rule that leads to the table and is not listed is removed, unless
     O(purge=false).
 author:
@@ -28,14 +28,14 @@ requirements:
 options:
   gateways:
     description:
-      - The directors' address on the real server's network, one for each address family that is needed. With several
-        directors it has to be one that fails over with the VIPs.
+      - The directors' address on the real server's network, one for each required address family. With several
+        directors it must be an address that fails over with the VIPs.
       - Required if O(state=present).
     type: list
     elements: str
   services:
     description:
-      - What the replies come from.
+      - The sources of the replies.
       - Required if O(state=present). An empty list has the same effect as O(state=absent).
     type: list
     elements: dict
@@ -49,47 +49,48 @@ options:
         type: str
         choices: [tcp, udp, sctp]
       port:
-        description: The port that answers. By default, or if V(0), every port.
+        description: The source port of the replies. By default, or if it is V(0), every port.
         type: int
         default: 0
   traffic:
     description:
-      - What goes by the gateways.
-      - V(services) is the replies of O(services).
-      - V(all) is everything that leaves the host's own networks besides, as if the gateways were the host's default
-        routes. Those that the main table has stay there and are passed over. The directors must forward and, where
-        nobody else knows the way back, translate it.
+      - The traffic that goes through the gateways.
+      - With V(services), it is the replies of O(services).
+      - With V(all), it is also all traffic that leaves the host's own networks, as if the gateways were the host's
+        default routes. Default routes in the main table stay there but are bypassed. The directors must forward this
+        traffic. If other routers have no route back, the directors must also translate its source address.
     type: str
     choices: [services, all]
     default: services
   direct:
     description:
       - The directors' own addresses.
-      - They matter with O(purge=false) on a host that has VIPs of M(lvs.cluster.arp_silence) and gets new rules.
-        Replies to these addresses then go by the main table until a task with O(purge=true). So health checks are
-        answered although no director has the address of the gateway yet.
+      - They are used with O(purge=false) on a host that has VIPs of M(lvs.cluster.arp_silence) and gets new rules.
+        Replies to these addresses then use the main table until a task with O(purge=true). So health checks are
+        answered although no director holds the address of the gateway yet.
     type: list
     elements: str
     default: []
   table:
-    description: The number of the routing table. All of it belongs to the task, and so do the rules that lead to it.
+    description: The number of the routing table. The task owns the complete table and the rules that lead to it.
     type: int
     default: 5151
   priority:
     description:
-      - The priority of the rules. The one before it and the two after it can be used too (O(direct), O(traffic=all)).
-      - The main table's rule has V(32766).
+      - The priority of the rules. The priority before it and the two after it may be used too (O(direct),
+        O(traffic=all)).
+      - The rule of the main table has the priority V(32766).
     type: int
     default: 5151
   persist:
     description:
-      - Also set routes and rules at every boot, which needs systemd.
+      - Whether routes and rules are also set at every boot. This requires systemd.
       - V(false) removes the files that an earlier task installed for this.
     type: bool
     default: true
   purge:
     description:
-      - Whether rules and routes in the table that are not listed are removed.
+      - Whether to remove rules and routes of the table that are not listed.
       - With V(false) the task only adds, and returns RV(leftovers). Use it while a director may still send traffic by
         its former configuration.
       - It has no effect with O(state=absent).
@@ -97,28 +98,30 @@ options:
     default: true
   state:
     description:
-      - V(present) sends the listed replies through the gateways.
+      - V(present) routes the listed replies through the gateways.
       - V(absent) empties the table and removes the rules and the module's files.
     type: str
     choices: [present, absent]
     default: present
 notes:
-  - The rules are found before the kernel knows a reply's destination, so they hold for every client.
-  - ICMP errors about a service, such as "port unreachable", do not carry its port and take the usual way.
-  - Files are C(/etc/systemd/system/lvs-cluster-routes.service), C(lvs-cluster-routes-watch.service) beside it,
-    C(/var/lib/lvs-cluster/return_route.json) and C(/etc/systemd/networkd.conf.d/91-lvs-cluster.conf). The last one
-    keeps systemd-networkd from removing routes and rules that it did not set, which it would do whenever it starts.
-  - The kernel drops the routes of an interface that is set down, or that loses its last address for a moment, as it
-    does when systemd-networkd restarts. The table then still has an C(unreachable) route of ours, which refuses the
-    replies. With O(persist=true) the service C(lvs-cluster-routes-watch.service) sets the route again.
-  - A UDP server that is bound to no address and does not say from which one it answers (C(IP_PKTINFO)) has the kernel
-    find the route before the address is known. No rule holds for its replies, so bind it to the address.
+  - The rules match the source of a reply and not its destination, so they apply to every client.
+  - ICMP errors about a service, such as "port unreachable", do not carry its port and use the main table.
+  - The module writes C(/etc/systemd/system/lvs-cluster-routes.service), C(lvs-cluster-routes-watch.service) in the same
+    directory, C(/var/lib/lvs-cluster/return_route.json) and C(/etc/systemd/networkd.conf.d/91-lvs-cluster.conf). The
+    last one prevents systemd-networkd from removing routes and rules that it did not set, which it does by default at
+    every start.
+  - The kernel removes the routes of an interface that is set down or briefly loses its last address, for example when
+    systemd-networkd restarts. The table then still contains an C(unreachable) route of this module, which rejects the
+    replies. With O(persist=true) the service C(lvs-cluster-routes-watch.service) adds the route again.
+  - If a UDP server is not bound to an address and does not set the source address of its replies (C(IP_PKTINFO)), the
+    kernel selects the route before the address is known. The rules do not match such replies, so bind the server to the
+    address.
 seealso:
   - module: lvs.cluster.arp_silence
 """
 
 EXAMPLES = r"""
-- name: Answer web requests through the directors
+- name: Route replies to web requests through the directors
   lvs.cluster.return_route:
     gateways: [192.0.2.1]
     services:
@@ -126,7 +129,7 @@ EXAMPLES = r"""
         protocol: tcp
         port: 8080
 
-- name: Have the directors as the way to everywhere
+- name: Route all outgoing traffic through the directors
   lvs.cluster.return_route:
     gateways: [192.0.2.1]
     services:
@@ -151,7 +154,7 @@ diff:
   type: dict
   contains:
     before:
-      description: One line for each route, rule and line of a file.
+      description: One line for each route, each rule and each line of a file.
       type: str
     after:
       description: The same after the task. In check mode it is a prediction.

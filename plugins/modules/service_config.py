@@ -7,18 +7,19 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: service_config
-short_description: Keep a service of systemd running with its present configuration
+short_description: Manage a systemd service and its configuration files
 version_added: 0.1.0
 description:
-  - Writes the files of a systemd unit, has programs validate them first, enables and starts the unit, and reloads or
-    restarts it if its process has not read the present files.
-  - What the process has read is recorded in C(/var/lib/lvs-cluster), together with the InvocationID of the unit. A task
-    that is interrupted between writing and reloading is therefore completed by the next one, and check mode says that
-    the configuration is not read. A unit that was started by others after the files were written has read them. If
-    that is in doubt, it is reloaded.
-  - Virtual services that the unit removes from the IPVS table can stay there for their next owner.
+  - Writes the files of a systemd unit after their validation, enables and starts the unit, and reloads or restarts it
+    if its process has not read the present files.
+  - The files that the process has read are recorded in C(/var/lib/lvs-cluster), together with the InvocationID of the
+    unit. So a task that is interrupted between writing and reloading is completed by the next one, and check mode
+    reports that the configuration is not read. A unit that was started by other means after the files were written has
+    read them. In case of doubt the unit is reloaded.
+  - Virtual services that the unit removes from the IPVS table can be kept for their next owner.
   - With O(add_missing=keepalived), a host without VRRP peers before or after the change holds its VIPs on C(lo) while
-    keepalived replaces their VRRP instances. The kernel removes them after some time if the task is killed.
+    keepalived replaces their VRRP instances. If the task is killed, these addresses expire in the kernel after some
+    time.
 author:
   - The lvs.cluster authors (@lvs-cluster)
 extends_documentation_fragment:
@@ -31,16 +32,16 @@ options:
     required: true
   state:
     description:
-      - V(started) has the unit enabled and running with these files. V(stopped) stops and disables it, and leaves its
-        files alone. A unit that does not exist counts as stopped.
-      - With V(stopped) the virtual services that an earlier task named in O(services) leave the IPVS table, unless they
-        are in O(keep).
+      - V(started) enables and runs the unit with these files. V(stopped) stops and disables it, and keeps its files. A
+        unit that does not exist counts as stopped.
+      - With V(stopped), the virtual services that an earlier task listed in O(services) are removed from the IPVS
+        table, unless they are in O(keep).
     type: str
     choices: [started, stopped]
     default: started
   files:
     description:
-      - The files of the unit. All of them are written, or none. It is required with O(state=started).
+      - The files of the unit. Either all or none of them are written. Required with O(state=started).
       - Files of an earlier task that are no longer listed are removed, except those that had V(nothing) for
         O(files[].on_change).
     type: list
@@ -55,11 +56,11 @@ options:
         type: str
         required: true
       owner:
-        description: The user that owns it.
+        description: The owner of the file.
         type: str
         default: root
       group:
-        description: The group that owns it.
+        description: The group of the file.
         type: str
         default: root
       mode:
@@ -68,28 +69,30 @@ options:
         default: "0644"
       on_change:
         description:
-          - What a running unit needs to read a changed file. V(nothing) is for what counts from the next start.
-          - C(daemon-reload) is run in any case after a change below C(/etc/systemd/system).
+          - The action by which a running unit reads a changed file. V(nothing) is for files that take effect at the
+            next start.
+          - After a change below C(/etc/systemd/system), C(daemon-reload) is always run.
         type: str
         choices: [reload, restart, nothing]
         default: reload
       validate:
         description:
-          - A command and its arguments that refuses a bad file. C(%s) stands for the path of the candidate.
-          - In check mode it is left out if the program is not installed.
+          - A command and its arguments that validates the file. C(%s) is replaced with the path of the new file.
+          - In check mode the validation is skipped if the program is not installed.
         type: list
         elements: str
         default: []
       validate_status:
-        description: The exit status of the command for a good file.
+        description: The exit status of the command for a valid file.
         type: int
         default: 0
       validate_content:
-        description: The text that is validated, if that is not O(files[].content).
+        description: The text to validate in place of O(files[].content).
         type: str
   directories:
     description:
-      - Directories that must exist before the files are read. A new one counts as a change that needs a reload.
+      - Directories that must exist before the files are read. A new directory counts as a change that requires a
+        reload.
     type: list
     elements: path
     default: []
@@ -118,18 +121,18 @@ options:
         choices: [ipv4, ipv6]
   add_missing:
     description:
-      - How the unit is made to add O(services) that are absent from the table although it is running.
-      - V(keepalived) reloads it twice, first without these services, since keepalived compares its configuration with
-        the former one and not with the table. No VIP moves. V(reload) reloads the unit once. With V(none) the task
-        reports the difference only.
+      - The method by which a running unit adds O(services) that are absent from the table.
+      - V(keepalived) reloads the unit twice, first without these services, because keepalived compares its
+        configuration with the former one and not with the table. No VIP moves. V(reload) reloads the unit once. With
+        V(none) the task only reports the difference.
     type: str
     choices: [keepalived, reload, none]
     default: none
   keep:
     description:
-      - Virtual services that stay in the table although the unit removes them when it is reloaded, restarted or
-        stopped. They are added again as they were, within milliseconds. Until then nftables drops their packets rather
-        than refuse them, so clients send them again.
+      - Virtual services to keep in the table although the unit removes them when it is reloaded, restarted or stopped.
+        They are added again unchanged within milliseconds. Until then nftables drops their packets instead of rejecting
+        them, so clients send them again.
     type: list
     elements: dict
     default: []
@@ -154,31 +157,31 @@ options:
   may_restart:
     description:
       - Whether the unit is restarted if a reload fails, or if O(services) are still absent after the reloads of
-        O(add_missing), such as with a process that hangs. Otherwise the task fails.
+        O(add_missing), for example because the process hangs. Otherwise the task fails.
     type: bool
     default: false
   handover:
     description:
-      - How keepalived gives its VIPs up before a restart that O(may_restart) allows, so that another director takes
-        them. Whether one is ready is not looked at.
-      - Without this option a host that has no VRRP peers holds them on C(lo) meanwhile.
+      - The way in which keepalived releases its VIPs before a restart that O(may_restart) allows, so that another
+        director takes them. The module does not check whether another director is ready.
+      - Without this option, a host without VRRP peers holds them on C(lo) meanwhile.
     type: dict
     suboptions:
       file:
         description:
-          - A file that keepalived tracks. It begins with V(3) until the restart is over, and holds then what it held
-            before, or V(0).
-          - If the restart does not help, it stays so until a task succeeds.
+          - A file that keepalived tracks. It begins with V(3) during the restart. Afterwards it contains its former
+            content, or V(0).
+          - If the restart does not solve the problem, V(3) stays until a task succeeds.
         type: path
         required: true
       vips:
-        description: The VIPs that this host must not have before keepalived is restarted.
+        description: The VIPs that this host must have released before keepalived is restarted.
         type: list
         elements: str
         required: true
 notes:
-  - It needs root and a running systemd. O(keep) needs pyroute2 on the host, and nftables for clients that see nothing
-    of it.
+  - The module requires root and a running systemd. O(keep) requires pyroute2 on the host. With nftables on the host,
+    clients do not notice the change.
 seealso:
   - module: lvs.cluster.ipvs_table
 """
@@ -196,7 +199,7 @@ EXAMPLES = r"""
       - {address: 192.0.2.10, port: 80}
     add_missing: keepalived
 
-- name: Stop ldirectord, and leave a virtual service in the table for its next owner
+- name: Stop ldirectord and keep a virtual service in the table for its next owner
   lvs.cluster.service_config:
     name: ldirectord
     state: stopped
@@ -211,12 +214,12 @@ running:
   type: bool
   sample: true
 action:
-  description: What was (or in check mode would be) done with the process, empty for nothing.
+  description: The action on the process, or in check mode the predicted one. Empty if there is none.
   returned: success
   type: str
   sample: reload
 differences:
-  description: What was not as wanted.
+  description: The deviations that were found.
   returned: success
   type: list
   elements: dict
@@ -228,10 +231,10 @@ differences:
       description: The path, the unit, or the virtual service.
       type: str
     is:
-      description: What it was.
+      description: The state that was found.
       type: str
     should:
-      description: What it should be.
+      description: The expected state.
       type: str
   sample:
     - {"kind": "configuration", "name": "keepalived.service", "is": "not read", "should": "read"}
