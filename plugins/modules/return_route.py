@@ -105,7 +105,7 @@ options:
     default: present
 notes:
   - The rules match the source of a reply and not its destination, so they apply to every client.
-  - ICMP errors about a service, such as "port unreachable", do not carry its port and use the main table.
+  - ICMP errors about a service, such as "port unreachable", do not carry its port and take the host's usual route.
   - The module writes C(/etc/systemd/system/lvs-cluster-routes.service), C(lvs-cluster-routes-watch.service) in the same
     directory, C(/var/lib/lvs-cluster/return_route.json) and C(/etc/systemd/networkd.conf.d/91-lvs-cluster.conf). The
     last one prevents systemd-networkd from removing routes and rules that it did not set, which it does by default at
