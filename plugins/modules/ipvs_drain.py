@@ -191,7 +191,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 switched:
-  description: The addresses of the real servers whose state changed.
+  description: The addresses of the real servers that were not in the requested O(state) before.
   returned: success
   type: list
   elements: str

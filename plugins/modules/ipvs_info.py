@@ -191,12 +191,12 @@ connections:
       sample: 899
     persistence_engine:
       description: The persistence engine that created the entry.
-      returned: where one did
+      returned: if a persistence engine created the entry
       type: str
       sample: sip
     persistence_data:
       description: The data by which the engine identifies the client.
-      returned: where one did
+      returned: if a persistence engine created the entry
       type: str
 connection_table_size:
   description:

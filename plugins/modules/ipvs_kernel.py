@@ -93,7 +93,7 @@ EXAMPLES = r"""
       net.ipv4.conf.all.send_redirects: 0
       net.ipv4.vs.expire_nodest_conn: 1
 
-- name: Restore all former settings
+- name: Restore the sysctls and remove the files
   lvs.cluster.ipvs_kernel:
     state: absent
 """

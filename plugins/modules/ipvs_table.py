@@ -113,9 +113,9 @@ options:
         word C(ipvsadm) at the beginning of a line are accepted. Addresses and ports must be numeric.
       - It may contain the thresholds C(-x) and C(-y), which C(ipvsadm) does not save.
       - For a service (C(-A)), a missing C(-s) keeps the scheduler. Other missing options are reset. Without C(-p) the
-        service is not persistent, without C(-M) each client counts individually, without C(--pe) there is no
-        persistence engine, without C(-b) (C(--sched-flags)) the flags of the scheduler are cleared, and without C(-o)
-        one-packet scheduling is off.
+        service is not persistent, and without C(--pe) it has no persistence engine. Without C(-M) each client counts
+        individually. Without C(-b) (C(--sched-flags)) the flags of the scheduler are cleared. Without C(-o) one-packet
+        scheduling is off.
       - For a real server (C(-a)), a missing forwarding method (C(-g), C(-m), C(-i)), C(-w), C(-x) or C(-y) stays
         unchanged. With C(-i), a missing C(--tun-type) means C(ipip), a missing C(--tun-port) no port, and a missing
         C(--tun-csum) or C(--tun-remcsum) no checksum.

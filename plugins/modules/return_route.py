@@ -113,9 +113,8 @@ notes:
   - The kernel removes the routes of an interface that is set down or briefly loses its last address, for example when
     systemd-networkd restarts. The table then still contains an C(unreachable) route of this module, which rejects the
     replies. With O(persist=true) the service C(lvs-cluster-routes-watch.service) adds the route again.
-  - If a UDP server is not bound to an address and does not set the source address of its replies (C(IP_PKTINFO)), the
-    kernel selects the route before the address is known. The rules do not match such replies, so bind the server to the
-    address.
+  - Bind a UDP server to its address, unless it sets the source address of its replies (C(IP_PKTINFO)). Otherwise the
+    kernel selects the route before the address is known, and the rules do not match its replies.
 seealso:
   - module: lvs.cluster.arp_silence
 """

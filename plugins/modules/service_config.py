@@ -10,7 +10,7 @@ module: service_config
 short_description: Manage a systemd service and its configuration files
 version_added: 0.1.0
 description:
-  - Writes the files of a systemd unit after their validation, enables and starts the unit, and reloads or restarts it
+  - Validates and writes the files of a systemd unit, and enables and starts the unit. The unit is reloaded or restarted
     if its process has not read the present files.
   - The files that the process has read are recorded in C(/var/lib/lvs-cluster), together with the InvocationID of the
     unit. So a task that is interrupted between writing and reloading is completed by the next one, and check mode
@@ -187,7 +187,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Keep keepalived running with its configuration
+- name: Configure and start keepalived
   lvs.cluster.service_config:
     name: keepalived
     files:
