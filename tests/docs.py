@@ -70,7 +70,8 @@ def with_captions(front: str) -> str:
 
 def main() -> int:
     """Build the site, and say where it is."""
-    shutil.rmtree(SITE, ignore_errors=True)
+    if SITE.exists():
+        shutil.rmtree(SITE)
     write_pages(SITE / "rst")
     options = ["--fail-on-warning", "--keep-going", "--quiet", "--conf-dir", str(ROOT / "docs" / "sphinx")]
     command = [str(BIN / "sphinx-build"), *options, str(SITE / "rst"), str(SITE / "html")]

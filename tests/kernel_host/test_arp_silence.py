@@ -80,7 +80,7 @@ def test_no_step_is_heard_whichever_operation_fails(lab, neighbour, step_script,
     assert now(lab) == before
     assert steps > 150
     # Every operation of both ways failed once, and was named.
-    assert sum("injected; everything else was put back" in end for end in ends) == len(ends) - 4
+    assert sum("injected; everything else was restored" in end for end in ends) == len(ends) - 4
     assert sum("injected; nothing was changed" in end for end in ends) == 2
     assert any(end.startswith("failed: cannot add the address 192.0.2.10/32 dev lo") for end in ends)
     assert any(end.startswith("failed: cannot remove the address 2001:db8::10/128 dev lo") for end in ends)

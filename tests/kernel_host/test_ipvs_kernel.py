@@ -81,7 +81,7 @@ def test_a_value_that_the_kernel_refuses_puts_everything_back(lab, before):
     sysctls = {"net.ipv4.ip_forward": 1, "net.ipv4.tcp_rmem": "1 2 nonsense"}
     result = lab.module("ipvs_kernel", modules=[], sysctls=sysctls, conn_tab_bits=14)
     assert result.message == (
-        "cannot set net.ipv4.tcp_rmem to 1 2 nonsense: the kernel refuses this value; everything else was put back"
+        "cannot set net.ipv4.tcp_rmem to 1 2 nonsense: the kernel refuses this value; everything else was restored"
     )
     assert now(lab) == before
 
@@ -91,7 +91,7 @@ def test_a_value_that_the_kernel_changes_puts_everything_back(lab, before):
         "ipvs_kernel", modules=[], sysctls={"net.ipv4.ip_forward": 1, "net.ipv4.tcp_keepalive_time": "010"}
     )
     assert result.message == (
-        "cannot set net.ipv4.tcp_keepalive_time to 010: the kernel made 8 of it; everything else was put back"
+        "cannot set net.ipv4.tcp_keepalive_time to 010: the kernel made 8 of it; everything else was restored"
     )
     assert now(lab) == before
 

@@ -150,7 +150,7 @@ class ChangeFile(Operation):
 
 @dataclass(frozen=True)
 class ChangeRecord(ChangeFile):
-    """As ChangeFile, for a file that holds what has to be put back; only root may read it."""
+    """As ChangeFile, for a file with the values that have to be restored; only root may read it."""
 
     mode = 0o600
 
@@ -304,7 +304,7 @@ def settle(
 ) -> Outcome:
     """Bring a host to what a planner wants and make sure that it is there.
 
-    check may refuse a plan before anything is touched. Raises HostError; what had been changed by then is put back, and
+    check may refuse a plan before anything is changed. Raises HostError; what was changed until then is restored, and
     the sentence says whether that worked. purge: the planner of a run that also removes, for a task that does not.
     """
     state = read()
@@ -395,7 +395,7 @@ def _undo(
         rest = f", so this stays done: {', '.join(map(str, left))}" if left else ""
         return f"putting back failed too ({error}){rest}"
     remains = "; ".join(filter(None, (kind.remains(alike) for kind, alike in _by_kind(done))))
-    fate = "everything else was put back" if undone else "nothing was changed"
+    fate = "everything else was restored" if undone else "nothing was changed"
     return f"{fate}, but {remains}" if remains else fate
 
 
@@ -411,7 +411,7 @@ def plan_bookkeeping(state: HostState, record_path: str, old: Record, new: Recor
     """Keep the record while files at these paths are to be there, or while it has something to remember.
 
     The record is written ahead: before anything changes it holds what was there, so that a task that dies half-way can
-    still be taken back; it forgets only after everything is put back. Directories of others (/etc/sysctl.d) that had to
+    still be restored; it forgets only after everything is restored. Directories of others (/etc/sysctl.d) that had to
     be made are remembered in it and go when the record goes; OWN_DIRECTORY goes whenever it is empty.
     """
     paths = list(paths)

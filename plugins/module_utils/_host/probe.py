@@ -50,7 +50,7 @@ _INTERFACES = "/sys/class/net"
 
 
 def request(hardware: bytes, source: bytes, target: bytes) -> bytes:
-    """The broadcast frame that asks who has an IPv4 address; `source` may be four zero bytes (RFC 5227's probe)."""
+    """The broadcast frame of an ARP request for an IPv4 address; `source` may be four zero bytes (RFC 5227's probe)."""
     arp = _ARP.pack(*_ETHERNET_IPV4, _REQUEST, hardware, source, b"\0" * 6, target)
     return _ETHERNET.pack(BROADCAST, hardware, ETH_P_ARP) + arp
 

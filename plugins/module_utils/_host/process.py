@@ -46,7 +46,7 @@ def has_command(name: str) -> bool:
 
 
 def booted(root: str = "/") -> bool:
-    """Whether systemd runs this host: the test that sd_booted(3) makes."""
+    """Whether systemd is the init system of this host: the test of sd_booted(3)."""
     return os.path.isdir(os.path.join(root, "run/systemd/system"))
 
 

@@ -86,7 +86,7 @@ Conflicts=shutdown.target
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-# Whoever sets up the network may be later, and a route needs its interface to be up.
+# The network may be set up later, and a route needs its interface to be up.
 {links}# A batch is of one family.
 {commands}StandardInput=data
 {batch}{sandbox}

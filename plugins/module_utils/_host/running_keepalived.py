@@ -52,7 +52,7 @@ _FILES = (_VRRP, "keepalived_parent.data", _CHECKERS)
 
 
 def vrrp_complete(text: str) -> bool:
-    """Whether all of it is there that is read here: the links come last."""
+    """Whether the text has all sections that are read here: the links come last."""
     return _LINKS in _sections(text) and text.endswith("\n")
 
 

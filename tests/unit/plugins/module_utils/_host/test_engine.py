@@ -65,7 +65,7 @@ def test_what_fails_is_named_and_the_rest_undone_backwards() -> None:
     host = Host(refused=(TO_DO[2],))
     with pytest.raises(HostError) as error:
         settle(host.read, plan, host.apply, check_mode=False)
-    assert str(error.value) == "cannot set net.b to 1: no; everything else was put back"
+    assert str(error.value) == "cannot set net.b to 1: no; everything else was restored"
     assert host.applied[2:] == [TO_DO[1].inverse(), TO_DO[0].inverse()]
     assert host.state == STATE
 
@@ -89,7 +89,7 @@ def test_undoing_stops_where_it_fails_and_says_what_stays() -> None:
 
 def test_a_change_that_does_not_last_is_an_error() -> None:
     host = Host(stuck=True)
-    with pytest.raises(HostError, match=r"^net\.a was set to 1, but the kernel says 0; everything else was put back$"):
+    with pytest.raises(HostError, match=r"^net\.a was set to 1, but the kernel says 0; everything else was restored$"):
         settle(host.read, plan, host.apply, check_mode=False)
 
 

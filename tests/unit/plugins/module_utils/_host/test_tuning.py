@@ -204,7 +204,7 @@ def test_a_sysctl_that_does_not_come_with_the_module_is_refused_and_all_is_put_b
         run(simulated, wanted({"net.ipv4.vs.nonsense": 1, "net.ipv4.ip_forward": 1}, conn_tab_bits=12))
     assert str(error.value) == (
         "sysctls: the running kernel has no net.ipv4.vs.nonsense;"
-        " everything else was put back, but these kernel modules stay loaded: ip_vs"
+        " everything else was restored, but these kernel modules stay loaded: ip_vs"
     )
     assert simulated.state == host(loaded=True)
 
