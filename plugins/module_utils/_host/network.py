@@ -288,7 +288,7 @@ class Tunnels:
         return frozenset(found)
 
     def read_gue_ports(self) -> frozenset[GuePort]:
-        """All ports of GUE, those of other programs included. Raises HostError, also if its kernel module is not loaded."""
+        """All ports of GUE, those of other programs too. Raises HostError, also if the kernel module is not loaded."""
         return frozenset(
             GuePort(_IP_FAMILIES[one["family"]], int(one["port"]))
             for one in self._listed("fou", "show")
