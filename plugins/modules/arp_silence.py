@@ -129,6 +129,29 @@ diff:
       address 192.0.2.10/32 dev lo
       /etc/sysctl.d/91-lvs-cluster-arp.conf: net.ipv4.conf.all.arp_ignore = 1
       /etc/sysctl.d/91-lvs-cluster-arp.conf: net.ipv4.conf.all.arp_announce = 2
+differences:
+  description: What differs from the task, before it was carried out. Empty if nothing changes.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    kind:
+      description: The kind of thing that differs.
+      type: str
+    name:
+      description: Which one it is, the sysctl, the address or the path.
+      type: str
+    is:
+      description: What was found. V(absent) if it did not exist; V(different) for a text, which is not repeated.
+      type: str
+    should:
+      description: What it becomes.
+      type: str
+  sample:
+    - kind: address
+      name: "192.0.2.10/32 dev lo"
+      is: "absent"
+      should: "present"
 """
 
 from ansible.module_utils.basic import AnsibleModule

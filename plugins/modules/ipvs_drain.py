@@ -221,6 +221,29 @@ diff:
   returned: success
   type: list
   elements: dict
+differences:
+  description: What differs from the task, before it was carried out. Empty if nothing changes.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    kind:
+      description: The kind of thing that differs.
+      type: str
+    name:
+      description: Which one it is, the real server or the virtual service.
+      type: str
+    is:
+      description: What was found. V(absent) if it did not exist; V(different) for a text, which is not repeated.
+      type: str
+    should:
+      description: What it becomes.
+      type: str
+  sample:
+    - kind: drain
+      name: "198.51.100.11"
+      is: "in service"
+      should: "drained"
 """
 
 import contextlib

@@ -119,6 +119,29 @@ diff:
       /etc/modules-load.d/lvs-cluster.conf: ip_vs
       /etc/sysctl.d/90-lvs-cluster.conf: net.ipv4.ip_forward = 1
       /var/lib/lvs-cluster/kernel.json: remembers the value of net.ipv4.ip_forward
+differences:
+  description: What differs from the task, before it was carried out. Empty if nothing changes.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    kind:
+      description: The kind of thing that differs.
+      type: str
+    name:
+      description: Which one it is, the sysctl, the kernel module or the path.
+      type: str
+    is:
+      description: What was found. V(absent) if it did not exist; V(different) for a text, which is not repeated.
+      type: str
+    should:
+      description: What it becomes.
+      type: str
+  sample:
+    - kind: sysctl
+      name: "net.ipv4.ip_forward"
+      is: "0"
+      should: "1"
 """
 
 from ansible.module_utils.basic import AnsibleModule

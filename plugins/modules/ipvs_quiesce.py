@@ -177,6 +177,29 @@ diff:
     - The changed virtual services before and after, in the form of C(ipvsadm-save -n).
   returned: success
   type: dict
+differences:
+  description: What differs from the task, before it was carried out. Empty if nothing changes.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    kind:
+      description: The kind of thing that differs.
+      type: str
+    name:
+      description: Which one it is, the real server, the virtual service or the route.
+      type: str
+    is:
+      description: What was found. V(absent) if it did not exist; V(different) for a text, which is not repeated.
+      type: str
+    should:
+      description: What it becomes.
+      type: str
+  sample:
+    - kind: weight
+      name: "198.51.100.11:80 in web (tcp 192.0.2.10:80)"
+      is: "1"
+      should: "0"
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -135,6 +135,29 @@ diff:
     before: ""
     after: |
       --start-daemon master --mcast-interface eth1 --syncid 7 --mcast-group 224.0.0.81 --mcast-port 8848 --mcast-ttl 1
+differences:
+  description: What differs from the task, before it was carried out. Empty if nothing changes.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    kind:
+      description: The kind of thing that differs.
+      type: str
+    name:
+      description: Which one it is, the role of the daemon.
+      type: str
+    is:
+      description: What was found. V(absent) if it did not exist; V(different) for a text, which is not repeated.
+      type: str
+    should:
+      description: What it becomes.
+      type: str
+  sample:
+    - kind: sync daemon
+      name: "master"
+      is: "absent"
+      should: "--mcast-interface eth1 --syncid 7 --mcast-group 224.0.0.81 --mcast-port 8848 --mcast-ttl 1"
 """
 
 from ansible.module_utils.basic import AnsibleModule

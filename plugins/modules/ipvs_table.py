@@ -254,6 +254,31 @@ diff:
     after: |
       -A -t 192.0.2.10:80 -s rr
       -a -t 192.0.2.10:80 -r 198.51.100.11:80 -g -w 2
+differences:
+  description:
+    - What differs from the task, before it was carried out. Empty if nothing changes.
+    - With more than a thousand changes it is returned in diff mode only.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    kind:
+      description: The kind of thing that differs.
+      type: str
+    name:
+      description: Which one it is, the virtual service, the real server or the path.
+      type: str
+    is:
+      description: What was found. V(absent) if it did not exist; V(different) for a text, which is not repeated.
+      type: str
+    should:
+      description: What it becomes.
+      type: str
+  sample:
+    - kind: virtual service
+      name: "tcp 192.0.2.10:80"
+      is: "-s wlc"
+      should: "-s rr"
 """
 
 import gc

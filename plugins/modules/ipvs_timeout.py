@@ -96,6 +96,29 @@ diff:
   sample:
     before: "--set 900 120 300\n"
     after: "--set 3600 120 300\n"
+differences:
+  description: What differs from the task, before it was carried out. Empty if nothing changes.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    kind:
+      description: The kind of thing that differs.
+      type: str
+    name:
+      description: Which one it is, the timeout or the path.
+      type: str
+    is:
+      description: What was found. V(absent) if it did not exist; V(different) for a text, which is not repeated.
+      type: str
+    should:
+      description: What it becomes.
+      type: str
+  sample:
+    - kind: timeout
+      name: "tcp"
+      is: "900"
+      should: "3600"
 """
 
 from ansible.module_utils.basic import AnsibleModule

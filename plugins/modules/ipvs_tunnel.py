@@ -141,6 +141,29 @@ diff:
     after: |
       net.ipv4.conf.all.rp_filter = 0
       tunnel lvs-ipip0 type ipip mode ipip local 198.51.100.11
+differences:
+  description: What differs from the task, before it was carried out. Empty if nothing changes.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    kind:
+      description: The kind of thing that differs.
+      type: str
+    name:
+      description: Which one it is, the tunnel, the sysctl or the path.
+      type: str
+    is:
+      description: What was found. V(absent) if it did not exist; V(different) for a text, which is not repeated.
+      type: str
+    should:
+      description: What it becomes.
+      type: str
+  sample:
+    - kind: tunnel
+      name: "lvs-ipip0"
+      is: "absent"
+      should: "type ipip mode ipip local 198.51.100.11"
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -107,6 +107,29 @@ diff:
     after: |
       nftables lvs_cluster: table inet lvs_cluster {
       nftables lvs_cluster: }
+differences:
+  description: What differs from the task, before it was carried out. Empty if nothing changes.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    kind:
+      description: The kind of thing that differs.
+      type: str
+    name:
+      description: Which one it is, the table or the path.
+      type: str
+    is:
+      description: What was found. V(absent) if it did not exist; V(different) for a text, which is not repeated.
+      type: str
+    should:
+      description: What it becomes.
+      type: str
+  sample:
+    - kind: nftables table
+      name: "lvs_cluster"
+      is: "different"
+      should: "as described"
 """
 
 from ansible.module_utils.basic import AnsibleModule

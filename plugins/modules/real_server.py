@@ -185,6 +185,29 @@ diff:
   type: list
   elements: dict
   sample: [{"before": "", "after": "address 192.0.2.10/32 dev lo\n"}]
+differences:
+  description: What differs from the task, before it was carried out. Empty if nothing changes.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    kind:
+      description: The kind of thing that differs.
+      type: str
+    name:
+      description: Which one it is, as the module of the part returns it.
+      type: str
+    is:
+      description: What was found. V(absent) if it did not exist; V(different) for a text, which is not repeated.
+      type: str
+    should:
+      description: What it becomes.
+      type: str
+  sample:
+    - kind: address
+      name: "192.0.2.10/32 dev lo"
+      is: "absent"
+      should: "present"
 """
 
 from contextlib import closing

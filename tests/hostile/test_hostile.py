@@ -100,6 +100,7 @@ def test_hostile_text(cluster: Any, honest_answers: dict[str, Any], playbook: st
         "_ansible_delegated_vars": {"ansible_delegated_host": "localhost"},
         "_ansible_no_log": False,
         "diff": [{"before": payload, "after": payload * 2, "after_header": payload}],
+        "differences": [{"kind": payload, "name": payload, "is": payload * 2, "should": [payload]}, payload],
     }
     unheeded = {
         "ansible_host": "192.0.2.66",

@@ -15,7 +15,7 @@ HOSTS = ("director1", "rs1", "rs2")
 BROKEN = {
     "director1": {
         "ipvsadm --edit-service --tcp-service 203.0.113.21:7001 --scheduler wlc": [
-            "director1: the virtual service -t 203.0.113.21:7001 is -s wlc, and should be -s rr",
+            "director1: the virtual service tun-ipip-ipv4-tcp (tcp 203.0.113.21:7001) is -s wlc, and should be -s rr",
         ],
         "sysctl -qw net.ipv4.vs.expire_nodest_conn=0": [
             "director1: net.ipv4.vs.expire_nodest_conn is 0, and should be 1",
@@ -23,16 +23,16 @@ BROKEN = {
     },
     "rs1": {
         "ip link delete dev lvs-ipip0": [
-            "rs1: there is no tunnel lvs-ipip0 type ipip mode ipip local 198.51.100.11",
+            "rs1: the tunnel lvs-ipip0 does not exist",
         ],
         "nft delete table inet lvs_real_server": [
-            "rs1: the nftables table inet lvs_real_server is absent",
+            "rs1: the nftables table inet lvs_real_server does not exist",
         ],
         "ip address delete 203.0.113.22/32 dev lo": [
-            "rs1: the VIP 203.0.113.22 is not on lo",
+            "rs1: the VIP 203.0.113.22/32 dev lo is absent",
         ],
         "ip -6 rule delete from 2001:db8::11 ipproto tcp sport 7001 lookup 5151": [
-            "rs1: there is no rule from 2001:db8::11 ipproto tcp sport 7001 lookup 5151 priority 5151",
+            "rs1: the routing rule from 2001:db8::11 ipproto tcp sport 7001 lookup 5151 priority 5151 does not exist",
         ],
     },
     "rs2": {

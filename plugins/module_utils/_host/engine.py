@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from .difference import Difference
 from .errors import HostError
 from .state import (
     OWN_DIRECTORY,
@@ -30,10 +31,12 @@ from .state import (
     Query,
     Record,
     Unit,
+    differences,
     directories_for,
+    facts,
     record_warnings,
+    render,
     render_record,
-    render_state,
 )
 
 # Loading modules, applying, following up on what the kernel changed along with it, and finding nothing left to do.
@@ -284,13 +287,15 @@ class Host(Protocol):
 class Outcome:
     """What a module reports: whether there was something to do, before and after as text, sentences of warning.
 
-    leftovers: what a run with purge would still do, in words; None where the task purges.
+    leftovers: what a run with purge would still do, in words; None where the task purges. differences: between before
+    and after.
     """
 
     changed: bool
     before: str
     after: str
     warnings: tuple[str, ...]
+    differences: tuple[Difference, ...] = ()
     leftovers: tuple[str, ...] | None = None
 
 
@@ -311,7 +316,7 @@ def settle(
     first = plan(state)
     check(first)
     told = (*first.warnings, *record_warnings(state.records))
-    outcome = Outcome(bool(first.operations), _shown(state, first), _shown(first.predicted, first), told)
+    outcome = _outcome(state, first, told)
     if check_mode or not first.operations:
         return _with_leftovers(outcome, purge, first.predicted)
     done: list[Operation] = []
@@ -344,8 +349,9 @@ def _with_leftovers(outcome: Outcome, purge: Callable[[HostState], Plan] | None,
     return replace(outcome, leftovers=tuple(map(str, named or operations)))
 
 
-def _shown(state: HostState, plan: Plan) -> str:
-    return render_state(state, plan.shown_sysctls, plan.shown_addresses)
+def _outcome(state: HostState, plan: Plan, warnings: tuple[str, ...]) -> Outcome:
+    before, after = (facts(one, plan.shown_sysctls, plan.shown_addresses) for one in (state, plan.predicted))
+    return Outcome(bool(plan.operations), render(before), render(after), warnings, differences(before, after))
 
 
 def _side_effects(done: Sequence[Operation], seen: Sequence[HostState], now: HostState) -> list[Operation]:

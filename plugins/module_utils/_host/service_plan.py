@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .difference import ABSENT, DESCRIBED, DIFFERENT, PRESENT, Difference
 from .errors import HostError
 
 RELOAD, RESTART, NOTHING = "reload", "restart", "nothing"
@@ -143,20 +144,6 @@ class ServiceState:
 
 
 @dataclass(frozen=True)
-class Difference:
-    """One thing that is not as wanted: ``kind`` and ``name`` tell which."""
-
-    kind: str
-    name: str
-    found: str = ""
-    wanted: str = ""
-
-    def as_dict(self) -> dict[str, str]:
-        """Return it as the module does."""
-        return {"kind": self.kind, "name": self.name, "is": self.found, "should": self.wanted}
-
-
-@dataclass(frozen=True)
 class ServicePlan:
     """The steps, in the order of the fields; ``action`` is start, reload, restart, stop or empty.
 
@@ -240,19 +227,19 @@ def plan_service(state: ServiceState, wanted: Wanted) -> ServicePlan:
     missing: frozenset[str] = frozenset()
     if state.table is not None and action in ("", RELOAD):
         missing = ((believed & wanted.services) if action else wanted.services) - state.table
-    differences = [Difference("directory", path, "absent", "present") for path in directories]
+    differences = [Difference("directory", path, ABSENT, PRESENT) for path in directories]
     differences += [
-        Difference("file", file.path, "absent" if state.files.get(file.path) is None else "different", "as described")
+        Difference("file", file.path, ABSENT if state.files.get(file.path) is None else DIFFERENT, DESCRIBED)
         for file in write
     ]
-    differences += [Difference("file", path, "present", "absent") for path in remove]
+    differences += [Difference("file", path, PRESENT, ABSENT) for path in remove]
     if not state.unit.enabled:
         differences.append(Difference("enabled", wanted.unit, "disabled", "enabled"))
     if not state.unit.active:
         differences.append(Difference("running", wanted.unit, "stopped", "running"))
     elif unread or (dropped and not remove):
         differences.append(Difference("configuration", wanted.unit, "not read", "read"))
-    differences += [Difference("service", name, "absent", wanted.unit) for name in sorted(missing)]
+    differences += [Difference("service", name, ABSENT, wanted.unit) for name in sorted(missing)]
     if state.handed_over:
         differences.append(Difference("file", state.handed_over, "of a restart that was interrupted", "as before it"))
     return ServicePlan(
@@ -276,7 +263,7 @@ def _plan_stopped(state: ServiceState, wanted: Wanted) -> ServicePlan:
         differences.append(Difference("enabled", wanted.unit, "enabled", "disabled"))
     recorded = frozenset[str]() if state.applied is None else state.applied.services
     orphans = (recorded & (state.table or frozenset())) - wanted.keep
-    differences += [Difference("service", name, "present", "absent") for name in sorted(orphans)]
+    differences += [Difference("service", name, PRESENT, ABSENT) for name in sorted(orphans)]
     return ServicePlan(
         enable=False if state.unit.enabled else None,
         action=STOP if state.unit.active else "",

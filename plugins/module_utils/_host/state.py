@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, Union
 
+from .difference import PRESENT, Difference, of_text, of_value
 from .errors import HostError
 from .validate import display
 
@@ -195,7 +196,11 @@ class TunnelDevice:
     up: bool = True
 
     def __str__(self) -> str:
-        return f"{self.name} type {self.words()}{'' if self.up else ' down'}"
+        return f"{self.name} {self.value()}"
+
+    def value(self) -> str:
+        """What it is, besides its name."""
+        return f"type {self.words()}{'' if self.up else ' down'}"
 
     def words(self) -> str:
         """How C(ip link add) takes it, from the type on."""
@@ -461,40 +466,67 @@ def parents_of(paths: Iterable[str]) -> tuple[str, ...]:
     return directories_for(paths, frozenset())
 
 
-def render_state(state: HostState, shown_sysctls: frozenset[str], shown_addresses: frozenset[Address]) -> str:
-    """A state as lines for a diff: of sysctls and addresses what is to be shown, and everything else.
+#: What a state is shown by: kind and name -> value, None for what is absent.
+Facts = dict[tuple[str, str], "str | None"]
+#: Kinds of which the value is a text: a diff has its lines, a difference that there is another.
+_TEXTS = ("nftables table", "file", "record", "unit")
+
+
+def facts(state: HostState, shown_sysctls: frozenset[str], shown_addresses: frozenset[Address]) -> Facts:
+    """Return what a state is shown by: of sysctls and addresses what is to be shown, and everything else.
 
     A record appears by what it remembers, not by the values, which cannot be known before a kernel module is loaded.
     """
-    lines = [f"kernel module {name}" for name, loaded in sorted(state.modules.items()) if loaded]
-    lines += [
-        f"{display(key)} = {value}"
+    found: Facts = {("kernel module", name): "loaded" for name, loaded in sorted(state.modules.items()) if loaded}
+    found |= {
+        ("sysctl", display(key)): value
         for key, value in sorted(state.sysctls.items())
         if key in shown_sysctls and value is not None
-    ]
-    lines += [f"address {address}" for address in sorted(shown_addresses & state.addresses)]
-    lines += [f"route {route}" for route in sorted(state.routes)]
-    lines += [f"route {fallback}" for fallback in sorted(state.fallbacks)]
-    lines += [f"rule {rule}" for rule in sorted(state.rules)]
-    lines += [f"tunnel {device}" for device in sorted(state.tunnels)]
-    lines += [f"{port}" for port in sorted(state.gue_ports)]
-    for name, text in sorted(state.tables.items()):
-        lines += _file_lines(f"nftables {name}", text)
-    for path, text in sorted(state.files.items()):
-        lines += _file_lines(path, text)
+    }
+    found |= {("address", str(address)): PRESENT for address in sorted(shown_addresses & state.addresses)}
+    found |= {("route", str(route)): PRESENT for route in (*sorted(state.routes), *sorted(state.fallbacks))}
+    found |= {("routing rule", str(rule)): PRESENT for rule in sorted(state.rules)}
+    found |= {("tunnel", device.name): device.value() for device in sorted(state.tunnels)}
+    found |= {("tunnel port", str(port)): PRESENT for port in sorted(state.gue_ports)}
+    found |= {("nftables table", name): text for name, text in sorted(state.tables.items())}
+    found |= {("file", path): text for path, text in sorted(state.files.items())}
     for path, text in sorted(state.records.items()):
-        lines += [f"{path}: remembers {what}" for what in remembered_lines(path, text)]
+        remembered = remembered_lines(path, text)
+        found["record", path] = "".join(f"remembers {what}\n" for what in remembered) if remembered else None
     for name, unit in sorted(state.units.items()):
         if unit is not None:
-            lines += _file_lines(name, unit.text)
+            found["unit", name] = unit.text
             if "/" not in name:
-                lines.append(f"{name}: {'enabled' if unit.enabled else 'disabled'}")
+                found["enabled", name] = "enabled" if unit.enabled else "disabled"
             if unit.running is not None:
-                lines.append(f"{name}: {'running' if unit.running else 'not running'}")
-    return "".join(line + "\n" for line in lines)
+                found["running", name] = "running" if unit.running else "stopped"
+    return found
 
 
-def _file_lines(path: str, text: str | None) -> list[str]:
-    if text is None:
+def render(shown: Facts) -> str:
+    """Return facts as lines for a diff."""
+    return "".join(f"{line}\n" for (kind, name), value in shown.items() for line in _lines(kind, name, value))
+
+
+def _lines(kind: str, name: str, value: str | None) -> list[str]:
+    if value is None:
         return []
-    return [f"{path}: {line}".rstrip() for line in text.splitlines()] or [f"{path}:"]
+    if kind in _TEXTS:
+        title = f"nftables {name}" if kind == "nftables table" else name
+        return [f"{title}: {line}".rstrip() for line in value.splitlines()] or [f"{title}:"]
+    if kind == "sysctl":
+        return [f"{name} = {value}"]
+    if kind == "tunnel":
+        return [f"tunnel {name} {value}"]
+    if kind in ("enabled", "running"):
+        return [f"{name}: {value}"]
+    return [name if kind == "tunnel port" else f"{kind.removeprefix('routing ')} {name}"]
+
+
+def differences(before: Facts, after: Facts) -> tuple[Difference, ...]:
+    """Return in which facts two states differ."""
+    return tuple(
+        (of_text if kind in _TEXTS else of_value)(kind, name, before.get((kind, name)), after.get((kind, name)))
+        for kind, name in dict.fromkeys((*before, *after))
+        if before.get((kind, name)) != after.get((kind, name))
+    )

@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from .difference import as_dicts
 from .engine import Operation, Outcome, Plan
 from .errors import HostError, MissingLibrary
 from .files import make_directories, read_text, remove_empty_directories, remove_file, write_text
@@ -304,7 +305,7 @@ def run(
     except MissingLibrary as error:
         respawn_with_library(module)  # nothing has been changed: the library is needed to read
         if module.params.get("state") == "absent" and never_set_up(traces):
-            module.exit_json(changed=False, diff={"before": "", "after": ""})
+            module.exit_json(changed=False, diff={"before": "", "after": ""}, differences=[])
         fail_without_library(module, error, "to read and change addresses")
     except HostError as error:
         module.fail_json(msg=str(error))
@@ -325,6 +326,7 @@ def _result(outcome: Outcome) -> dict[str, Any]:
             "before_header": "host",
             "after_header": "host",
         },
+        "differences": as_dicts(outcome.differences),
     }
 
 

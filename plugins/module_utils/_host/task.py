@@ -134,6 +134,7 @@ def run_parts(module: AnsibleModule, parts: Iterable[Part], **result: Any) -> No
         changed=any(one["changed"] for one in done.values()),
         parts=done,
         diff=[diff for one in done.values() for diff in _diffs(one)],
+        differences=[difference for one in done.values() for difference in one.get("differences", [])],
         **result,
     )
 

@@ -38,9 +38,10 @@ class ConvergeError(Exception):
 
 
 class Outcome(NamedTuple):
-    """What was (or in check mode would be) done."""
+    """What was (or in check mode would be) done. ``patches`` have the names of services."""
 
     plan: Plan
+    patches: Sequence[ServicePatch] = ()
 
     @property
     def changed(self) -> bool:
@@ -69,21 +70,6 @@ class Outcome(NamedTuple):
 
     def _services(self) -> set[ServiceKey]:
         return {operation.service for operation in self.plan.operations}
-
-
-class Change(NamedTuple):
-    """What was (or in check mode would be) done: the settings before and after as text, both empty where alike."""
-
-    before: str
-    after: str
-
-    @property
-    def changed(self) -> bool:
-        """Whether anything was to do."""
-        return self.before != self.after
-
-
-NO_CHANGE = Change("", "")
 
 
 def _rendered(table: Table, keys: Iterable[ServiceKey]) -> str:
@@ -158,7 +144,7 @@ def _converge(
     planned = make_plan({} if nothing else ipvs.read(wanted))
     if not check_mode:
         planned = _Attempt(ipvs, patches, make_plan, wanted).run(planned, commit)
-    return Outcome(planned)
+    return Outcome(planned, patches)
 
 
 def _in_scope(patches: Iterable[ServicePatch], scope: Scope) -> Callable[[ServiceKey], bool]:
@@ -182,6 +168,7 @@ class _Attempt:
         self._ipvs = ipvs
         self._make_plan = make_plan
         self._wanted = wanted
+        self._patches = patches
         self._labels = {patch.key: patch.label for patch in patches}
         self._sent: list[Operation] = []
 
@@ -191,7 +178,7 @@ class _Attempt:
             planned = self._carry_out(planned)
         if commit is not None:
             try:
-                commit(Outcome(planned))
+                commit(Outcome(planned, self._patches))
             except ConvergeError as error:
                 raise ConvergeError(f"{error}; {self._roll_back(planned.current)}", error.result) from error
             except (OSError, KernelError, InvalidValue) as error:

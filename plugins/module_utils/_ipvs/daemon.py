@@ -174,18 +174,19 @@ def differing(predicted: Daemons, actual: Daemons, roles: Iterable[str]) -> list
 
 def render(daemons: Daemons, roles: Iterable[str]) -> str:
     """As the options of ipvsadm that start them, a line each."""
-    lines = []
-    for role in ROLES:
-        daemon = daemons.get(role)
-        if daemon is None or role not in roles:
-            continue
-        size = f" --sync-maxlen {daemon.sync_maxlen}" if daemon.sync_maxlen else ""
-        lines.append(
-            f"--start-daemon {role} --mcast-interface {daemon.interface} --syncid {daemon.sync_id}{size}"
-            f" --mcast-group {model.address_text(daemon.multicast_group)} --mcast-port {daemon.port}"
-            f" --mcast-ttl {daemon.ttl}\n"
-        )
-    return "".join(lines)
+    return "".join(
+        f"--start-daemon {role} {options(daemons[role])}\n" for role in ROLES if role in roles and role in daemons
+    )
+
+
+def options(daemon: SyncDaemon) -> str:
+    """As the options of ipvsadm."""
+    size = f" --sync-maxlen {daemon.sync_maxlen}" if daemon.sync_maxlen else ""
+    return (
+        f"--mcast-interface {daemon.interface} --syncid {daemon.sync_id}{size}"
+        f" --mcast-group {model.address_text(daemon.multicast_group)} --mcast-port {daemon.port}"
+        f" --mcast-ttl {daemon.ttl}"
+    )
 
 
 def encode(step: Step) -> tuple[int, bytes]:

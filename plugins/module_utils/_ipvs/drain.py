@@ -283,7 +283,8 @@ class _Run:
         diff = module.table_diff(removed)
         if quiesced.changed:
             diff["before"] = quiesced.before
-        return {"changed": quiesced.changed or removed.changed, "diff": diff, **waited}
+        changed = quiesced.changed or removed.changed
+        return {"changed": changed, "diff": diff, "differences": module.table_differences(removed), **waited}
 
     def _wait(self, ipvs: Ipvs, timeout: float) -> module.Result:
         waiting = Waiting(self._params["drain_wait_for"], timeout, self._params["drain_udp_pause"])

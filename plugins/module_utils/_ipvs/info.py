@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import daemon, model, netlink, readings, rules, timeouts
-from .converge import NO_CHANGE, Change, ConvergeError
+from .converge import ConvergeError
 from .kernel import Ipvs, explain
 from .model import InvalidValue, ServiceKey
+from .module import NO_CHANGE, Change
 from .readings import Facts, Wanted
 
 

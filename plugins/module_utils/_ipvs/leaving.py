@@ -34,6 +34,7 @@ from typing import Any, NamedTuple
 from ansible.module_utils.basic import AnsibleModule
 
 from .._host import drain_files, network
+from .._host.difference import PRESENT, as_dicts, of_value
 from .._host.director_state import HEADER, MAX_WRITTEN, written_services
 from .._host.errors import HostError
 from .._host.files import read_text, write_bytes, write_text
@@ -206,7 +207,8 @@ def prepare_absent(ansible: AnsibleModule) -> Callable[[], module.Result]:
     def work() -> module.Result:
         with _as_sentences():
             routes = forget_next_hops(runner(ansible), ansible.check_mode)
-        return {"changed": bool(routes), "routes": routes}
+        differences = [of_value("route", line, PRESENT, None) for line in routes]
+        return {"changed": bool(routes), "routes": routes, "differences": as_dicts(differences)}
 
     return work
 
@@ -286,6 +288,10 @@ class _Run:
                 "routes": routes,
                 "leaving": [f"{key} of {self._described.label(service)}" for service, key in entries],
                 "diff": module.table_diff(outcome),
+                "differences": [
+                    *module.table_differences(outcome),
+                    *as_dicts(of_value("route", line, None, PRESENT) for line in routes),
+                ],
             }
             awaited = [entry for entry in entries if entry in quiesced or entry in former]
             if awaited and not check_mode:

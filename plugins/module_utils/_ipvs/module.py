@@ -5,14 +5,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible.module_utils.basic import AnsibleModule
 
+from .._host.difference import Difference, as_dicts
 from .._host.task import Part, PartFailedError, fail_without_library, respawn_with_library
-from .converge import Change, ConvergeError, Outcome, converge
+from .converge import ConvergeError, Outcome, converge
 from .kernel import Ipvs, KernelError, LibraryMissing
 from .model import InvalidValue, ServicePatch, Settings, VirtualService
 from .plan import NOTHING_MORE, PURGE_ALL, MissingService, Scope, plan
@@ -21,6 +22,22 @@ Result = dict[str, Any]
 
 # Entries up to which a result may repeat what the task was given. More of them take longer to send than to apply.
 MANY = 1000
+
+
+class Change(NamedTuple):
+    """What was (or in check mode would be) done: the settings before and after as text, both empty where alike."""
+
+    before: str
+    after: str
+    differences: Sequence[Difference] = ()
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was to do."""
+        return self.before != self.after
+
+
+NO_CHANGE = Change("", "")
 
 
 def run(module: AnsibleModule, work: Callable[[], Result]) -> None:
@@ -104,7 +121,7 @@ def table_result(module: AnsibleModule, outcome: Outcome) -> Result:
     """An outcome as a module's result. A diff of thousands of lines is left out where Ansible does not show it."""
     if len(outcome.operations) > MANY and not module._diff:
         return {"changed": True}
-    return {"changed": outcome.changed, "diff": table_diff(outcome)}
+    return {"changed": outcome.changed, "diff": table_diff(outcome), "differences": table_differences(outcome)}
 
 
 def table_diff(outcome: Outcome) -> Result:
@@ -117,14 +134,26 @@ def table_diff(outcome: Outcome) -> Result:
     }
 
 
+def table_differences(outcome: Outcome) -> list[dict[str, str]]:
+    """The entries that change, as data."""
+    if not outcome.changed:
+        return []
+    from .differences import of_table
+
+    return as_dicts(of_table(outcome))
+
+
 def would_be_added(module: AnsibleModule, patches: list[ServicePatch], error: MissingService) -> Result:
     """Check mode: the task before may be the one that makes the service, and it has not done so."""
     from . import rules
 
     warn_of_missing(module, error)
     as_if = {patch.key: VirtualService(Settings(), {}) for patch in patches}
-    lines = rules.render(plan(as_if, patches).predicted).splitlines(keepends=True)
-    return {"changed": True, "diff": {"before": "", "after": "".join(line for line in lines if line.startswith("-a "))}}
+    outcome = Outcome(plan(as_if, patches), patches)
+    lines = rules.render(outcome.table).splitlines(keepends=True)
+    added = [difference for difference in table_differences(outcome) if difference["kind"] == "real server"]
+    diff = {"before": "", "after": "".join(line for line in lines if line.startswith("-a "))}
+    return {"changed": True, "diff": diff, "differences": added}
 
 
 def warn_of_missing(module: AnsibleModule, error: MissingService) -> None:
@@ -135,7 +164,7 @@ def warn_of_missing(module: AnsibleModule, error: MissingService) -> None:
 def change(header: str, changed: Change, **result: Any) -> Result:
     """The result of a module that changes something besides the table."""
     diff = {"before": changed.before, "after": changed.after, "before_header": header, "after_header": header}
-    return {"changed": changed.changed, "diff": diff, **result}
+    return {"changed": changed.changed, "diff": diff, "differences": as_dicts(changed.differences), **result}
 
 
 def read(gather: Callable[[Ipvs], Result]) -> Result:

@@ -15,8 +15,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from ansible.module_utils.basic import AnsibleModule
 
 from .._host import drain_files
+from .._host.difference import as_dicts
 from . import arguments, drain, model, module, persist, programs, readings
 from .converge import ConvergeError, Outcome, converge, in_words, turn
+from .differences import of_drains
 from .kernel import Ipvs, KernelError
 from .model import (
     InvalidValue,
@@ -265,7 +267,14 @@ class _Run:
             headers = {"before_header": self._directory, "after_header": self._directory}
             diff.append({"before": sides[0], "after": sides[1], **headers})
         former = [_as_arguments(patch, current.get(patch.key)) for patch in self._ours]
-        return {"changed": bool(files) or outcome.changed, "switched": names, "former": former, "diff": diff}
+        recorded = of_drains(names if files else (), self._params["state"] == "drained")
+        return {
+            "changed": bool(files) or outcome.changed,
+            "switched": names,
+            "former": former,
+            "diff": diff,
+            "differences": [*module.table_differences(outcome), *as_dicts(recorded)],
+        }
 
     def _wait(self, ipvs: Ipvs) -> module.Result:
         if self._params["state"] == "drained":

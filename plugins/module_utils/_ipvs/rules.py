@@ -104,10 +104,10 @@ def render(table: Table, keys: Iterable[ServiceKey] | None = None) -> str:
     for key in sorted(table) if keys is None else sorted(key for key in keys if key in table):
         service = table[key]
         identity = _identity(key)
-        lines.append(_service_line(identity, key, service.settings))
+        lines.append(f"-A {identity} {settings_options(key, service.settings)}")
         prefix = f"-a {identity} -r "
         lines += [
-            f"{prefix}{model.endpoint(address, port)} {_server_options(server)}"
+            f"{prefix}{model.endpoint(address, port)} {server_options(server)}"
             for (_family, address, port), server in sorted(service.real_servers.items())
         ]
     return "".join(line + "\n" for line in lines)
@@ -121,8 +121,9 @@ def _identity(key: ServiceKey) -> str:
     )
 
 
-def _service_line(identity: str, key: ServiceKey, settings: Settings) -> str:
-    line = f"-A {identity} -s {settings.scheduler}"
+def settings_options(key: ServiceKey, settings: Settings) -> str:
+    """What follows the identity on the line of a service."""
+    line = f"-s {settings.scheduler}"
     if settings.persistence_timeout:
         line += f" -p {settings.persistence_timeout}"
         if settings.persistence_netmask != model.full_netmask(key.family):
@@ -138,11 +139,12 @@ def _service_line(identity: str, key: ServiceKey, settings: Settings) -> str:
 
 def server_line(key: RealServerKey, server: RealServer) -> str:
     """What follows ``-r`` on the line of one real server."""
-    return f"{model.endpoint(key.address, key.port)} {_server_options(server)}"
+    return f"{model.endpoint(key.address, key.port)} {server_options(server)}"
 
 
 @functools.lru_cache(4096)
-def _server_options(server: RealServer) -> str:
+def server_options(server: RealServer) -> str:
+    """What follows the address on the line of a real server."""
     line = f"{_FORWARD_OPTIONS.get(server.forward_method, '-g')} -w {server.weight}"
     if server.upper_threshold:
         line += f" -x {server.upper_threshold}"

@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterable, Mapping
 
 from ansible.module_utils.basic import AnsibleModule
 
+from .._host.difference import as_dicts
 from . import daemon, module, netlink, timeouts
-from .converge import NO_CHANGE, Change, ConvergeError, in_words
+from .converge import ConvergeError, in_words
 from .kernel import Ipvs, KernelError, LibraryMissing, explain
+from .module import NO_CHANGE, Change
 
 
 def set_timeouts(ipvs: Ipvs, given: Mapping[str, int], check_mode: bool) -> tuple[Change, timeouts.Timeouts]:
@@ -31,7 +33,10 @@ def set_timeouts(ipvs: Ipvs, given: Mapping[str, int], check_mode: bool) -> tupl
                 "the kernel acknowledged the timeouts, but they did not last: expected"
                 f" {timeouts.render(predicted).strip()}, found {timeouts.render(actual).strip()}"
             )
-    return Change(timeouts.render(current), timeouts.render(predicted)), predicted
+    from .differences import of_timeouts
+
+    change = Change(timeouts.render(current), timeouts.render(predicted), of_timeouts(current, predicted))
+    return change, predicted
 
 
 Keep = Callable[[Mapping[str, timeouts.Kept]], None]
@@ -109,7 +114,10 @@ def set_daemons(
                 f" {daemon.render(predicted, wrong).strip() or 'none'}, found"
                 f" {daemon.render(actual, wrong).strip() or 'none'}"
             )
-    return Change(daemon.render(current, roles), daemon.render(predicted, roles)), actual
+    from .differences import of_daemons
+
+    before, after = (daemon.render(one, roles) for one in (current, predicted))
+    return Change(before, after, of_daemons(current, predicted, roles)), actual
 
 
 def _carry_out(ipvs: Ipvs, steps: Iterable[daemon.Step], before: daemon.Daemons, roles: list[str]) -> None:
@@ -179,4 +187,10 @@ def _keep_given(ansible: AnsibleModule, given: dict[str, int]) -> module.Result:
     files = changes[0] if changes else boot.to_keep_timeouts(kept, python)
     result = module.change("IPVS timeouts", change, timeouts=now._asdict())
     diffs = ([result["diff"]] if change.changed else []) + files.diff()
-    return {**result, "changed": change.changed or files.changed, "diff": diffs}
+    changed = change.changed or files.changed
+    differences: list[dict[str, str]] = []
+    if changed:
+        from .differences import of_files
+
+        differences = as_dicts([*change.differences, *of_files(files)])
+    return {**result, "changed": changed, "diff": diffs, "differences": differences}

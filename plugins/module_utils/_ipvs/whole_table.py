@@ -13,11 +13,12 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 
 from ansible.module_utils.basic import AnsibleModule
 
+from .._host.difference import as_dicts
 from . import arguments, model
 from .converge import Outcome, converge, in_words, turn
 from .kernel import Ipvs, KernelError
 from .model import InvalidValue, RealServerPatch, ServiceKey, ServicePatch
-from .module import MANY, Result, apply, table_diff
+from .module import MANY, Result, apply, table_diff, table_differences
 from .plan import Scope
 
 
@@ -159,6 +160,11 @@ def _apply_and_keep(
     result: Result = {"changed": outcome.changed or kept.changed}
     if len(outcome.operations) <= MANY or module._diff:
         result["diff"] = ([table_diff(outcome)] if outcome.changed else []) + kept.diff()
+        result["differences"] = []
+    if result["changed"] and "diff" in result:
+        from .differences import of_files
+
+        result["differences"] = [*table_differences(outcome), *as_dicts(of_files(kept))]
     return result
 
 

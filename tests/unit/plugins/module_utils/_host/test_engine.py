@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.lvs.cluster.plugins.module_utils._host.difference import Difference
 from ansible_collections.lvs.cluster.plugins.module_utils._host.engine import (
     ChangeFile,
     Operation,
@@ -17,7 +18,7 @@ from ansible_collections.lvs.cluster.plugins.module_utils._host.engine import (
     settle,
 )
 from ansible_collections.lvs.cluster.plugins.module_utils._host.errors import HostError
-from ansible_collections.lvs.cluster.plugins.module_utils._host.state import HostState, Unit, render_state
+from ansible_collections.lvs.cluster.plugins.module_utils._host.state import HostState, Unit, facts, render
 from ansible_collections.lvs.cluster.plugins.module_utils._host.sysctl import LoadModule, SetSysctl
 
 STATE = HostState(sysctls={"net/a": "0", "net/b": "0"}, files={"/f": None}, units={"u": Unit("[Unit]\n")})
@@ -59,6 +60,11 @@ def test_a_run_reports_before_and_after() -> None:
     assert outcome.before == "net.a = 0\nnet.b = 0\nu: [Unit]\nu: enabled\n"
     assert outcome.after == "net.a = 1\nnet.b = 1\n/f: text\nu: [Unit]\nu: enabled\n"
     assert outcome.warnings == ("careful",)
+    assert outcome.differences == (
+        Difference("sysctl", "net.a", "0", "1"),
+        Difference("sysctl", "net.b", "0", "1"),
+        Difference("file", "/f", "absent", "as described"),
+    )
 
 
 def test_what_fails_is_named_and_the_rest_undone_backwards() -> None:
@@ -124,5 +130,5 @@ def test_a_loaded_module_is_not_undone_and_read_again_before_the_rest() -> None:
 
 def test_an_empty_file_is_seen_in_a_diff() -> None:
     nothing: frozenset[Any] = frozenset()
-    assert render_state(HostState(files={"/f": ""}), nothing, nothing) == "/f:\n"
-    assert render_state(HostState(files={"/f": "a\n\nb\n"}), nothing, nothing) == "/f: a\n/f:\n/f: b\n"
+    assert render(facts(HostState(files={"/f": ""}), nothing, nothing)) == "/f:\n"
+    assert render(facts(HostState(files={"/f": "a\n\nb\n"}), nothing, nothing)) == "/f: a\n/f:\n/f: b\n"

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import (
-    converge,
     daemon,
     info,
     model,
+    module,
     netlink,
     plan,
     readings,
@@ -134,7 +134,11 @@ class Forgetful(Kernel):
 def test_timeouts_are_set_and_read_back() -> None:
     kernel = Kernel()
     change, now = settings.set_timeouts(kernel, {"tcp": 3600, "udp": 30}, check_mode=False)
-    assert change == converge.Change("--set 900 120 300\n", "--set 3600 120 30\n")
+    assert change[:2] == module.Change("--set 900 120 300\n", "--set 3600 120 30\n")[:2]
+    assert [(one.name, one.found, one.wanted) for one in change.differences] == [
+        ("tcp", "900", "3600"),
+        ("udp", "300", "30"),
+    ]
     assert (change.changed, now, kernel.timeouts) == (True, timeouts.Timeouts(3600, 120, 30), now._asdict())
 
 
@@ -145,7 +149,7 @@ def test_check_mode_predicts_timeouts_and_sets_none(given_timeouts: dict[str, in
     assert (kernel.timeouts, kernel.sent) == (Kernel().timeouts, [])
     assert settings.set_timeouts(kernel, given_timeouts, check_mode=False) == predicted
     again, _now = settings.set_timeouts(kernel, given_timeouts, check_mode=False)
-    assert again == converge.NO_CHANGE
+    assert again == module.NO_CHANGE
     assert len(kernel.sent) == predicted[0].changed
 
 
@@ -186,7 +190,7 @@ def test_check_mode_predicts_daemons_and_touches_none(
     real, running = settings.set_daemons(kernel, roles, patch, check_mode=False)
     assert (real, running) == (predicted, kernel.daemons)
     assert real.changed == bool(kernel.sent)
-    assert settings.set_daemons(kernel, roles, patch, check_mode=False) == (converge.NO_CHANGE, running)
+    assert settings.set_daemons(kernel, roles, patch, check_mode=False) == (module.NO_CHANGE, running)
 
 
 @given(test_daemon.states, test_daemon.some_roles, st.none() | test_daemon.patches, st.data())
@@ -272,11 +276,11 @@ def test_counters_of_one_service() -> None:
     assert (change, before) == predicted
     rest = ", packets_in 0, packets_out 0, bytes_in 0, bytes_out 0\n"
     lines = "tcp 192.0.2.10:80: connections {}" + rest + "tcp 192.0.2.10:80 real server 192.0.2.1:80: connections {}"
-    assert change == converge.Change(lines.format(3, 2) + rest, lines.format(0, 0) + rest)
+    assert change == module.Change(lines.format(3, 2) + rest, lines.format(0, 0) + rest)
     assert [entry["statistics"]["connections"] for entry in before["services"]] == [3]
     assert kernel.counted == {MARK: 1}
     again, _before = info.zero_counters(kernel, WEB, check_mode=False)
-    assert (again, len(kernel.sent)) == (converge.NO_CHANGE, 1)
+    assert (again, len(kernel.sent)) == (module.NO_CHANGE, 1)
 
 
 def test_all_counters(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -300,7 +304,7 @@ def test_a_real_server_that_has_counted_more_than_its_service() -> None:
 def test_counters_that_are_zero_are_left_alone() -> None:
     kernel = Kernel()
     change, before = info.zero_counters(kernel, None, check_mode=False)
-    assert (change, kernel.sent, len(before["services"])) == (converge.NO_CHANGE, [], 2)
+    assert (change, kernel.sent, len(before["services"])) == (module.NO_CHANGE, [], 2)
 
 
 def test_counters_of_a_service_that_is_not_there() -> None:
@@ -320,9 +324,9 @@ def test_without_ipvs_there_is_nothing_to_zero() -> None:
     kernel = Kernel(counted={WEB: 1})
     kernel.loaded = False
     zeros = dict.fromkeys(netlink.COUNTERS, 0)
-    assert info.zero_counters(kernel, WEB, check_mode=True) == (converge.NO_CHANGE, {"services": []})
+    assert info.zero_counters(kernel, WEB, check_mode=True) == (module.NO_CHANGE, {"services": []})
     assert info.zero_counters(kernel, None, check_mode=True) == (
-        converge.NO_CHANGE,
+        module.NO_CHANGE,
         {"services": [], "statistics": zeros},
     )
 
@@ -344,5 +348,5 @@ def test_timeouts_that_are_kept_come_and_go() -> None:
     change, _now, kept = settings.keep_timeouts(kernel, {}, kept, False)
     assert (change.after, kept) == ("--set 900 120 300\n", {})
     sent = len(kernel.sent)
-    assert settings.keep_timeouts(kernel, {}, {}, False)[0] == converge.NO_CHANGE
+    assert settings.keep_timeouts(kernel, {}, {}, False)[0] == module.NO_CHANGE
     assert len(kernel.sent) == sent
