@@ -377,6 +377,7 @@ from ansible_collections.lvs.cluster.plugins.module_utils._host.running_keepaliv
 from ansible_collections.lvs.cluster.plugins.module_utils._host.running_kernel import KernelModules
 from ansible_collections.lvs.cluster.plugins.module_utils._host.task import LIBRARY, respawn_with_library
 from ansible_collections.lvs.cluster.plugins.module_utils._host.validate import (
+    IPAddress,
     display,
     module_name,
     unicast_address,
@@ -420,18 +421,22 @@ def _check_addresses(wanted: list[str], unwanted: list[str]) -> None:
         return
     held = held_addresses()
     for text in wanted:
-        if unicast_address("addresses", text, "an address to have") not in held:
+        if unicast_address("addresses", text, "an address to have", link_local=True) not in held:
             raise HostError(f"this host has no address {text}")
     for text in unwanted:
-        if unicast_address("no_addresses", text, "an address to have") in held:
+        if unicast_address("no_addresses", text, "an address to have", link_local=True) in held:
             raise HostError(f"this host has the address {text}")
+
+
+def _source(option: str, text: str) -> IPAddress:
+    return unicast_address(option, text, "an address to send from", link_local=True)
 
 
 def _check_sync_source(run: RunCommand, wanted: dict[str, Any] | None) -> None:
     if wanted is None:
         return
     found = multicast_source(wanted["interface"], run)
-    accepted = [unicast_address("sync_source.from", text, "an address to send from") for text in wanted["from"]]
+    accepted = [_source("sync_source.from", text) for text in wanted["from"]]
     if found is not None and found not in accepted:
         raise HostError(
             f"this host sends connection synchronisation from {found}, the first address of {wanted['interface']},"
@@ -442,8 +447,8 @@ def _check_sync_source(run: RunCommand, wanted: dict[str, Any] | None) -> None:
 
 def _check_route_sources(wanted: list[dict[str, Any]]) -> None:
     for entry in wanted:
-        to = unicast_address("route_sources.to", entry["to"], "an address to send to")
-        accepted = [unicast_address("route_sources.from", text, "an address to send from") for text in entry["from"]]
+        to = unicast_address("route_sources.to", entry["to"], "an address to send to", link_local=True)
+        accepted = [_source("route_sources.from", text) for text in entry["from"]]
         found = route_source(to)
         if found is not None and found not in accepted:
             raise HostError(
@@ -465,7 +470,7 @@ def _check_own_addresses(run: RunCommand, wanted: list[dict[str, str]]) -> None:
         return
     held = all_addresses(run)
     for entry in wanted:
-        address = unicast_address("own_addresses", entry["address"], "an address to have")
+        address = unicast_address("own_addresses", entry["address"], "an address to have", link_local=True)
         fault = director_state.own_address_fault(held, address, entry["interface"])
         if fault:
             raise HostError(fault)

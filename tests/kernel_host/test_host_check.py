@@ -22,7 +22,7 @@ def test_addresses_that_are_there_and_not(lab):
     [
         ("10.9.0.77", "this host has no address 10.9.0.77"),
         ("2001:db8:9::77", "this host has no address 2001:db8:9::77"),
-        ("10.9.0", "addresses: '10.9.0' is no IP address"),
+        ("10.9.0", "addresses: '10.9.0' is not an IP address"),
     ],
 )
 def test_an_address_that_is_missing(lab, address, says):

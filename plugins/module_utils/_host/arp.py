@@ -34,7 +34,7 @@ from .engine import (
 from .errors import HostError
 from .state import VIPS_RECORD, Address, HostState, KnownVip, Query, Record, Unit, device_unit, parse_record
 from .sysctl import overridden, render_sysctls, sysctl_writes
-from .validate import IPAddress, display, interface_name, parse_address
+from .validate import IPAddress, display, interface_name, parse_address, unicast_address
 
 SYSCTL_FILE = "/etc/sysctl.d/91-lvs-cluster-arp.conf"
 RECORD_FILE = VIPS_RECORD
@@ -99,7 +99,7 @@ def parse_silence(
     """Check what a task gives. Raises HostError with a sentence that names the option and the value."""
     for option, name in (("interface", interface), *(("ingress", name) for name in ingress)):
         interface_name(option, name)
-    addresses = {_parse_vip(vip) for vip in vips}
+    addresses = {unicast_address("vips", vip, "a VIP") for vip in vips}
     return ArpSilence(
         present, _in_order(addresses), interface, tuple(dict.fromkeys(ingress)), persist, purge or not present
     )
@@ -107,28 +107,6 @@ def parse_silence(
 
 def _in_order(addresses: Iterable[IPAddress]) -> tuple[str, ...]:
     return tuple(str(item) for item in sorted(addresses, key=lambda item: (item.version, item.packed)))
-
-
-def _parse_vip(text: str) -> IPAddress:
-    try:
-        address = parse_address(text)
-    except ValueError:
-        hint = "; give it without a prefix length" if "/" in text else ""
-        raise HostError(f"vips: {text!r} is no IP address{hint}") from None
-    kinds = {
-        # First: since Python 3.13 the others are said of the IPv4 address inside.
-        "an IPv4 address written as IPv6": address.version == 6 and address.ipv4_mapped is not None,
-        "the unspecified address": address.is_unspecified,
-        "a loopback address": address.is_loopback,
-        "a multicast address": address.is_multicast,
-        "a link-local address": address.is_link_local,
-        "a reserved address": address.version == 4 and address.is_reserved,
-        "an address with a zone": "%" in text,
-    }
-    for kind, applies in kinds.items():
-        if applies:
-            raise HostError(f"vips: {text} is {kind}, which cannot be a VIP")
-    return address
 
 
 def keys_of_interest(silence: ArpSilence, record: Record, interfaces: Iterable[str]) -> frozenset[str]:

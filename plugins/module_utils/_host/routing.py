@@ -196,7 +196,7 @@ def parse_return_route(
         raise HostError(f"priority: {priority} is not between {_PRIORITIES[0]} and {_PRIORITIES[-1]}")
     by_family: dict[str, str] = {}
     for text in gateways:
-        address = unicast_address("gateways", text, _USE)
+        address = unicast_address("gateways", text, _USE, link_local=True)
         family = f"ipv{address.version}"
         if family in by_family:
             raise HostError(f"gateways: {by_family[family]} and {address} are both {family}, and one is possible")
@@ -204,7 +204,7 @@ def parse_return_route(
     found = []
     for number, service in enumerate(services):
         where = f"services[{number}]"
-        address = unicast_address(f"{where}.address", str(service["address"]), _USE)
+        address = unicast_address(f"{where}.address", str(service["address"]), "a VIP")
         if f"ipv{address.version}" not in by_family:
             raise HostError(f"{where}.address: {address} needs a gateway of its family, and gateways has none")
         protocol, port = str(service.get("protocol") or ""), service.get("port") or 0
@@ -222,7 +222,7 @@ def parse_return_route(
         priority,
         persist,
         purge or not present,
-        tuple(str(unicast_address("direct", text, _USE)) for text in direct),
+        tuple(str(unicast_address("direct", text, _USE, link_local=True)) for text in direct),
     )
 
 

@@ -50,15 +50,42 @@ def packed_text(address: bytes) -> str:
     return str(IPv4Address(address) if len(address) == 4 else IPv6Address(address))
 
 
-def unicast_address(where: str, text: str, use: str) -> IPAddress:
-    """The address of one host on a network. Raises HostError, which names the option and what the address is for."""
+def address_fault(address: IPAddress, link_local: bool = False) -> str:
+    """Return why an address cannot be that of one host on a network, as the end of a sentence; empty if it can.
+
+    The kernel refuses some of these as real servers (net/netfilter/ipvs/ip_vs_ctl.c, ip_vs_new_dest: unicast, and its
+    own addresses) and takes all of them as VIPs, where they can only be mistakes. ``link_local``: a link-local address
+    is as good as another, because the link is known.
+    """
+    if isinstance(address, IPv6Address):
+        # Before all else: since Python 3.13 the others are said of the IPv4 address inside.
+        if address.ipv4_mapped is not None:
+            return f"is an IPv4-mapped address (write {address.ipv4_mapped})"
+        if address.scope_id:
+            return "is an address with a zone"
+    if address.is_unspecified:
+        return "is the unspecified address"
+    if address.is_multicast:
+        return "is a multicast address"
+    if address.is_loopback:
+        return "is a loopback address"
+    if address.is_link_local and not link_local:  # 169.254.0.0/16 has the metadata services of clouds
+        return "is a link-local address"
+    if isinstance(address, IPv4Address) and address.is_reserved:  # 240.0.0.0/4, with the broadcast address
+        return "is a reserved address"
+    return ""
+
+
+def unicast_address(where: str, text: str, use: str, link_local: bool = False) -> IPAddress:
+    """Return the address of one host on a network. Raises HostError, which names the option and the ``use`` of it."""
     try:
         address = parse_address(text)
     except ValueError:
-        raise HostError(f"{where}: {text!r} is no IP address") from None
-    mapped = address.version == 6 and address.ipv4_mapped is not None
-    if mapped or address.is_unspecified or address.is_multicast or address.is_loopback or "%" in text:
-        raise HostError(f"{where}: {text} cannot be {use}")
+        hint = "; give it without a prefix length" if "/" in text else ""
+        raise HostError(f"{where}: {text!r} is not an IP address{hint}") from None
+    fault = address_fault(address, link_local)
+    if fault:
+        raise HostError(f"{where}: {text} {fault}, which cannot be {use}")
     return address
 
 

@@ -293,7 +293,11 @@ def parse_name(text: str) -> str:
 
 
 def _unusable(address: bytes) -> str:
-    """Why an address can be neither a VIP nor a real server; "" where it can."""
+    """Return why an address can be neither a VIP nor a real server; empty if it can.
+
+    What the kernel takes is taken: a loopback address is a real server on the director itself, and some networks use
+    240.0.0.0/4. The description is stricter (_host/validate.py), as it is about several hosts.
+    """
     if not any(address):
         return "must not be the unspecified address"
     if len(address) == 4:

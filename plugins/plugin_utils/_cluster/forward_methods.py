@@ -18,12 +18,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from ansible_collections.lvs.cluster.plugins.module_utils._host.validate import address_fault
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.inventory import DIRECTORS, Inventory, InventoryError
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.requirements import ROUTED, forwarding_key
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.resolve import RealServer, ResolvedService
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import (
     IPAddress,
-    address_fault,
     family_of,
     to_address,
     to_boolean,

@@ -12,9 +12,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 
+from ansible_collections.lvs.cluster.plugins.module_utils._host.validate import address_fault
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import (
     IPAddress,
-    address_fault,
     family_of,
     to_address,
 )

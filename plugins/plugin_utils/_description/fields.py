@@ -10,11 +10,11 @@ one run finds every mistake.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from ansible_collections.lvs.cluster.plugins.module_utils._host import validate as _address
+from ansible_collections.lvs.cluster.plugins.module_utils._host.validate import address_fault
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import (
     Problems,
     known_ones,
@@ -81,28 +81,6 @@ def to_address(value: object) -> IPAddress | None:
 def family_of(address: IPAddress) -> str:
     """``ipv4`` or ``ipv6``."""
     return f"ipv{address.version}"
-
-
-def address_fault(address: IPAddress) -> str:
-    """Why an address can be neither a VIP nor a real server; empty when it can.
-
-    The kernel refuses some of these as destinations (``ip_vs_new_dest`` in net/netfilter/ipvs/ip_vs_ctl.c takes
-    unicast and its own addresses only) and accepts all of them as service addresses, where they can only be mistakes.
-    """
-    # Before all else: since Python 3.13 the others are said of the IPv4 address inside.
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        return f"is an IPv4-mapped address (write {address.ipv4_mapped})"
-    if address.is_unspecified:
-        return "is the unspecified address"
-    if address.is_multicast:
-        return "is a multicast address"
-    if address.is_loopback:
-        return "is a loopback address"
-    if address.is_link_local:  # 169.254.0.0/16 has the metadata services of clouds
-        return "is a link-local address"
-    if isinstance(address, ipaddress.IPv4Address) and address.is_reserved:  # 240.0.0.0/4, with the broadcast address
-        return "is a reserved address"
-    return ""
 
 
 def _readable(key: object) -> str:

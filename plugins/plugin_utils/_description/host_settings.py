@@ -20,13 +20,12 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from ansible_collections.lvs.cluster.plugins.module_utils._host.errors import HostError
-from ansible_collections.lvs.cluster.plugins.module_utils._host.validate import display, parse_key
+from ansible_collections.lvs.cluster.plugins.module_utils._host.validate import address_fault, display, parse_key
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.timeouts import MAX_TIMEOUT, Timeouts
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import (
     MAX_PORT,
     Fields,
     IPAddress,
-    address_fault,
     family_of,
     to_address,
     to_boolean,
@@ -455,8 +454,8 @@ def _senders(value: object, daemon: SyncDaemon, problems: Problems) -> tuple[str
         address = to_address(element)
         if address is None:
             problems.add(variable, "", f"{show(element)} is not an IP address")
-        elif address.is_multicast or address.is_unspecified or address.is_loopback:
-            problems.add(variable, "", f"{show(str(address))} is not the address of a host")
+        elif address_fault(address, link_local=True):
+            problems.add(variable, "", f"{show(str(address))} {address_fault(address, link_local=True)}")
         elif family_of(address) != daemon.family:
             text = f"{address} is {family_of(address)}, and the group of the synchronisation is {daemon.family}"
             problems.add(variable, "", text)

@@ -699,7 +699,7 @@ def test_host_addresses(inventory: dict[str, Any], variables: object, message: s
             "director_sync_daemon: group: '192.0.2.1' is not a multicast address",
         ),
         ("lb1", {"sync_senders": "lb2"}, "director_sync_senders: 'lb2' is not an IP address"),
-        ("lb1", {"sync_senders": ["224.0.0.81"]}, "director_sync_senders: '224.0.0.81' is not the address of a host"),
+        ("lb1", {"sync_senders": ["224.0.0.81"]}, "director_sync_senders: '224.0.0.81' is a multicast address"),
         (
             "lb1",
             {"sync_senders": ["192.0.2.2", "fe80::2"]},

@@ -205,9 +205,9 @@ def test_what_cannot_be_had_is_refused(state: HostState, silence: ArpSilence, se
 @pytest.mark.parametrize(
     ("vip", "sentence"),
     [
-        ("192.0.2.10/32", "vips: '192.0.2.10/32' is no IP address; give it without a prefix length"),
-        ("web", "vips: 'web' is no IP address"),
-        ("", "vips: '' is no IP address"),
+        ("192.0.2.10/32", "vips: '192.0.2.10/32' is not an IP address; give it without a prefix length"),
+        ("web", "vips: 'web' is not an IP address"),
+        ("", "vips: '' is not an IP address"),
         ("0.0.0.0", "vips: 0.0.0.0 is the unspecified address, which cannot be a VIP"),
         ("::", "vips: :: is the unspecified address, which cannot be a VIP"),
         ("127.0.0.2", "vips: 127.0.0.2 is a loopback address, which cannot be a VIP"),
@@ -215,7 +215,10 @@ def test_what_cannot_be_had_is_refused(state: HostState, silence: ArpSilence, se
         ("255.255.255.255", "vips: 255.255.255.255 is a reserved address, which cannot be a VIP"),
         ("fe80::1", "vips: fe80::1 is a link-local address, which cannot be a VIP"),
         ("2001:db8::1%eth0", "vips: 2001:db8::1%eth0 is an address with a zone, which cannot be a VIP"),
-        ("::ffff:192.0.2.1", "vips: ::ffff:192.0.2.1 is an IPv4 address written as IPv6, which cannot be a VIP"),
+        (
+            "::ffff:192.0.2.1",
+            "vips: ::ffff:192.0.2.1 is an IPv4-mapped address (write 192.0.2.1), which cannot be a VIP",
+        ),
     ],
 )
 def test_what_is_no_vip_is_refused(vip: str, sentence: str) -> None:

@@ -191,8 +191,11 @@ def test_the_unit_says_what_the_module_did() -> None:
 @pytest.mark.parametrize(
     ("tunnels", "says"),
     [
-        ([{"address": "x"}], r"tunnels\[0\]\.address: 'x' is no IP address"),
-        ([{"address": "::"}], r"tunnels\[0\]\.address: :: cannot be the address that a director sends to"),
+        ([{"address": "x"}], r"tunnels\[0\]\.address: 'x' is not an IP address"),
+        (
+            [{"address": "::"}],
+            r"tunnels\[0\]\.address: :: is the unspecified address, which cannot be",
+        ),
         ([{"address": IPV4, "type": "gue"}], r"tunnels\[0\]\.port: None is no UDP port, and gue needs one"),
         ([{"address": IPV4, "port": 1}], r"tunnels\[0\]\.port: 1 is for gue only, and the type is ipip"),
         ([{"address": IPV4, "checksum": "csum"}], r"tunnels\[0\]\.checksum: ipip has no checksum"),

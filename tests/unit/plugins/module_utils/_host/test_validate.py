@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import re
 import socket
+from collections.abc import Callable
 from ipaddress import IPv6Address
 
 import pytest
@@ -13,10 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.lvs.cluster.plugins.module_utils._host.arp import parse_silence
+from ansible_collections.lvs.cluster.plugins.module_utils._host.decapsulation import parse_tunnels
 from ansible_collections.lvs.cluster.plugins.module_utils._host.errors import HostError
-from ansible_collections.lvs.cluster.plugins.module_utils._host.validate import parse_address, unicast_address
+from ansible_collections.lvs.cluster.plugins.module_utils._host.validate import (
+    address_fault,
+    parse_address,
+    unicast_address,
+)
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import model
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import address_fault, to_address
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import to_address
 
 #: As the kernel's tools write them: the last four bytes of ::/96 and of ::ffff:0:0/96 in decimal.
 TEXTS = [
@@ -72,7 +79,43 @@ def test_a_mapped_address_is_refused_for_that(inner: str) -> None:
     address = to_address(f"::ffff:{inner}")
     assert address is not None
     assert address_fault(address) == f"is an IPv4-mapped address (write {inner})"
-    with pytest.raises(HostError, match="is an IPv4 address written as IPv6"):
+    with pytest.raises(HostError, match="is an IPv4-mapped address"):
         parse_silence(True, [f"::ffff:{inner}"], "lo", (), False)
     with pytest.raises(HostError, match="cannot be an end"):
         unicast_address("x", f"::ffff:{inner}", "an end")
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("0.0.0.0", "the unspecified address"),
+        ("::", "the unspecified address"),
+        ("127.0.0.2", "a loopback address"),
+        ("::1", "a loopback address"),
+        ("224.0.0.18", "a multicast address"),
+        ("ff02::12", "a multicast address"),
+        ("250.1.1.1", "a reserved address"),
+        ("255.255.255.255", "a reserved address"),
+        ("169.254.169.254", "a link-local address"),
+        ("fe80::1", "a link-local address"),
+        ("fe80::1%eth0", "an address with a zone"),
+        ("192.0.2.1", ""),
+        ("2001:db8::1", ""),
+    ],
+)
+def test_all_options_refuse_the_same_addresses(text: str, fault: str) -> None:
+    """A VIP, a tunnel's end, a service of return_route, and an address of the description."""
+    calls: list[Callable[[], object]] = [
+        lambda: parse_silence(True, [text], "lo", (), False),
+        lambda: parse_tunnels(True, [{"address": text}], False),
+        lambda: unicast_address("x", text, "an end"),
+    ]
+    for call in calls:
+        if fault:
+            with pytest.raises(HostError, match=f"{re.escape(text)} is {fault}, which cannot be"):
+                call()
+        else:
+            call()
+    assert address_fault(parse_address(text)) == (f"is {fault}" if fault else "")
+    if "link-local" in fault:  # a gateway may be one, since its interface is known
+        assert address_fault(parse_address(text), link_local=True) == ""
