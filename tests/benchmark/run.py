@@ -38,12 +38,15 @@ TOPOLOGY = ROOT / "molecule" / "lab" / "topologies" / "benchmark.yml"
 MACHINE = "debian13"
 
 
-def task(name: str, arguments: dict[str, Any]) -> bytes:
-    """A module with its arguments as Ansible sends it to a host."""
-    full = f"lvs.cluster.{name}"
+FLOOR = Path(__file__).with_name("floor.py")
+
+
+def task(name: str, arguments: dict[str, Any], path: Path | None = None) -> bytes:
+    """A module with its arguments as Ansible sends it to a host; of the collection, or the one at this path."""
+    full = name if path else f"lvs.cluster.{name}"
     made: Any = modify_module(
         module_name=full,
-        module_path=module_loader.find_plugin(full),
+        module_path=str(path) if path else module_loader.find_plugin(full),
         module_args=arguments,
         templar=Templar(DataLoader()),
         task_vars={"ansible_python_interpreter": "/usr/bin/python3"},
@@ -59,6 +62,7 @@ def tasks(services: int) -> dict[str, bytes]:
     first = {key: described[0][key] for key in ("address", "port")}
     servers = described[0]["real_servers"][: measure.TASKS]
     return {
+        "floor.py": task("floor", {}, FLOOR),
         "table_services.py": task("ipvs_table", {"services": described, "purge": "real_servers"}),
         "table_rules.py": task("ipvs_table", {"rules": measure.as_rules(described), "purge": "real_servers"}),
         **{

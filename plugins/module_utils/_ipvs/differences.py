@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from .._host.difference import Difference, of_text, of_value
 from . import rules
 from .converge import Outcome
-from .daemon import Daemons
-from .daemon import options as daemon_options
 from .model import RealServer, RealServerKey, ServiceKey, Table
 from .persist import RULES_FILE, UNIT, FileChange, Kept
-from .timeouts import Timeouts
+
+if TYPE_CHECKING:
+    from .daemon import Daemons
+    from .timeouts import Timeouts
 
 #: Of the rules file, where weights alone differ: they change at run time, and the kernel has those that it should.
 OTHER_WEIGHTS = "other weights"
@@ -64,7 +66,7 @@ def of_timeouts(before: Timeouts, after: Timeouts) -> tuple[Difference, ...]:
     """Return the timeouts that differ, in seconds."""
     return tuple(
         of_value("timeout", name, str(old), str(new))
-        for name, old, new in zip(Timeouts._fields, before, after)
+        for name, old, new in zip(before._fields, before, after)
         if old != new
     )
 
@@ -79,8 +81,10 @@ def of_daemons(before: Daemons, after: Daemons, roles: Iterable[str]) -> tuple[D
 
 
 def _daemon(daemons: Daemons, role: str) -> str | None:
+    from . import daemon  # which a task about the table need not load
+
     found = daemons.get(role)
-    return None if found is None else daemon_options(found)
+    return None if found is None else daemon.options(found)
 
 
 def of_files(kept: Kept) -> list[Difference]:
