@@ -103,3 +103,10 @@ def build_import_check(session: nox.Session) -> None:
 def sanity(session: nox.Session) -> None:
     """Run ansible-test sanity, every test, without an ignore file. Its environments stay in the user's cache."""
     session.run("python", "tests/sanity.py", "--", *session.posargs)
+
+
+@nox.session
+def shellcheck(session: nox.Session) -> None:
+    """Run shellcheck over the programs that the roles install."""
+    programs = [path for path in sorted(ROOT.glob("roles/*/files/*")) if path.read_bytes().startswith(b"#!/bin/sh")]
+    session.run("shellcheck", *(os.path.relpath(path) for path in programs))

@@ -81,6 +81,7 @@ INTERNAL = frozenset(
         "director_changed",
         "director_checker",
         "director_checker_service",
+        "director_checker_programs",
         "director_checkers",
         "director_diff",
         "director_asked",

@@ -103,19 +103,6 @@ TimeoutStartSec=90
 Restart=on-failure
 RestartSec=2
 {sandbox.program("CAP_NET_ADMIN")}"""
-# mon gives it -s, -g, -h, -t and -u of its own before ours, and waits for it (call_alert: close).
-_ALERT_TEXT = f"""\
-#!/bin/sh
-{HEADER}
-# What mon has found about one real server, written down for lvs-cluster-health.service: lvs.alert ... failed|well
-while [ $# -gt 1 ]; do shift; done
-case $1 in
-    failed) : >"{health.FAILED}/$MON_GROUP" ;;
-    well) rm -f "{health.FAILED}/$MON_GROUP" ;;
-esac
-# Last: whoever sees this one sees the other change too.
-: >"{health.CHANGED}"
-"""
 
 
 def files(checked: Sequence[Checked], user: str) -> list[File]:
@@ -124,7 +111,6 @@ def files(checked: Sequence[Checked], user: str) -> list[File]:
     monitors = {name: file.path.rpartition("/")[2] for name, file in commands.items()}
     return [
         *commands.values(),
-        File(f"{PROGRAMS}/{_ALERT}", _ALERT_TEXT, "reload", "0750", group=_USER),
         File(health.CONFIGURATION, json.dumps(services(checked), indent=1) + "\n", "reload"),
         File(CONFIGURATION, configuration(checked, monitors), "restart", group=_USER),
         unit_file("lvs-cluster-health.path", _PATH, "restart"),

@@ -25,13 +25,14 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_sett
 HEADER = "# Written by the role lvs.cluster.director: changes made here are lost."
 #: Where programs are that a health checker runs; the role removes all of it.
 PROGRAMS = "/usr/local/lib/lvs-cluster/checks"
+#: Waits for addresses (roles/director/files).
+WAIT = "/usr/local/lib/lvs-cluster/wait-for-addresses"
 _PATIENCE = 30  # seconds, and less than what systemd has for the start of this unit
-# The drop-in of keepalived's unit wants this one (roles/director/files).
-# PartOf: whoever stops keepalived stops the waiting too. A reload of a keepalived that is about to start would be none.
+# The drop-in of keepalived's unit wants this one (roles/director/files). PartOf: stopping keepalived ends the wait too.
 _TEXT = """\
 {header}
 [Unit]
-Description=Addresses of lvs.cluster, for keepalived to speak from
+Description=Addresses of lvs.cluster that keepalived needs
 PartOf=keepalived.service
 After=network.target network-online.target
 Before=keepalived.service
@@ -39,13 +40,8 @@ Before=keepalived.service
 [Service]
 TimeoutStartSec=90
 RuntimeDirectory=lvs-cluster-addresses
-Environment="USABLE={usable}"
-# keepalived starts without them in the end, since its health checks do not need them, and is told when they are there.
-ExecStartPre=-timeout {patience} sh -c "until ${{USABLE}}; do sleep 0.2; done; touch %t/lvs-cluster-addresses/in-time"
-ExecStart=sh -c "test -e %t/lvs-cluster-addresses/in-time && exit; \\
-    echo 'keepalived starts although not all can be used: {names}'; \\
-    until ${{USABLE}} && systemctl -q is-active keepalived; do sleep 1; done; \\
-    exec systemctl reload keepalived"
+ExecStartPre=-timeout {patience} {wait} start {addresses}
+ExecStart={wait} late {addresses}
 {sandbox}"""
 
 
@@ -132,19 +128,14 @@ def addresses_unit(instances: Sequence[Instance], sync_daemon: SyncDaemon | None
     addresses = [one.source_address for one in instances if one.source_address]
     if not addresses:
         return ""
-    names = list(addresses)
-    shown = [f"-o address show to {address}" for address in addresses]
     # The kernel sends from the link's own address, whichever that is (ip_vs_sync.c, bind_mcastif_addr).
     if sync_daemon is not None and all(sync_daemon.interface != one.settings.interface for one in instances):
         link = shlex.quote(sync_daemon.interface).replace("%", "%%")
-        family = 6 if ":" in (sync_daemon.group or "") else 4
-        names.append("the one for the synchronisation")
-        shown.append(f"-{family} -o address show dev {link}")
-    usable = [f"ip {what} -tentative | grep -q ." for what in shown]
+        addresses.append(f"{6 if ':' in (sync_daemon.group or '') else 4}={link}")
     return _TEXT.format(
         header=HEADER,
         patience=_PATIENCE,
-        usable=" && \\\n    ".join(usable),
-        names=", ".join(names),
+        wait=WAIT,
+        addresses=" ".join(addresses),
         sandbox=sandbox.program(),  # systemd takes orders from root without a capability
     )

@@ -24,6 +24,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._render.unit_files imp
 from ansible_collections.lvs.cluster.tests.unit.plugins.plugin_utils import support
 
 ROLE = Path(__file__).resolve().parents[4] / "roles" / "director"
+ALERT = ROLE / "files" / "lvs.alert"
 CASE = Path(__file__).parent / "cases" / "mon"
 
 
@@ -104,6 +105,7 @@ def test_the_role_removes_all_that_it_has_given(checker: str, monkeypatch: pytes
     variables = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())
     removed = variables["director_checkers"][checker]["files"]
     given = [file["path"] for file in director(director_health_checker=checker)["health_checker"]["files"]]
+    given += [file["path"] for file in variables["director_checker_programs"][checker]]
     assert not [path for path in given if path not in removed and str(Path(path).parent) not in removed]
 
 
@@ -139,7 +141,7 @@ def test_mon_runs_nothing_as_root_and_has_no_capability_but_to_ping() -> None:
     assert re.findall(r"^(?:CapabilityBoundingSet|AmbientCapabilities)=(.*)", text, re.MULTILINE) == 2 * ["CAP_NET_RAW"]
     assert "User=mon\n" in text
     assert "NoNewPrivileges=yes\n" in text
-    assert "python" not in files["/usr/local/lib/lvs-cluster/checks/lvs.alert"]
+    assert "python" not in ALERT.read_text()
 
 
 def test_mon_has_no_capability_where_nothing_is_pinged() -> None:
@@ -156,7 +158,9 @@ def test_mon_has_no_capability_where_nothing_is_pinged() -> None:
 def test_systemd_looks_for_what_mons_alert_makes_last() -> None:
     files = files_of_mon()
     assert f"\nPathExists={health_state.CHANGED}\n" in files["/etc/systemd/system/lvs-cluster-health.path"]
-    assert files["/usr/local/lib/lvs-cluster/checks/lvs.alert"].endswith(f'\n: >"{health_state.CHANGED}"\n')
+    assert f"\nfailed={health_state.FAILED}\n" in ALERT.read_text()
+    assert ALERT.read_text().endswith('\n: >"$failed/changed"\n')
+    assert f"{health_state.FAILED}/changed" == health_state.CHANGED
     assert f"\nExecReload=/bin/touch {health_state.CHANGED}\n" in files["/etc/systemd/system/mon.service"]
     # However many alerts there are, systemd neither stops to look nor refuses to start it.
     for name in ("path", "service"):
@@ -167,9 +171,7 @@ def test_mons_alert_writes_down_what_it_is_told(tmp_path: Path) -> None:
     alert = tmp_path / "lvs.alert"
     failed = tmp_path / "failed"
     failed.mkdir()
-    alert.write_text(
-        files_of_mon()["/usr/local/lib/lvs-cluster/checks/lvs.alert"].replace(health_state.FAILED, str(failed))
-    )
+    alert.write_text(ALERT.read_text().replace(health_state.FAILED, str(failed)))
     watch = "web_80_192.0.2.11_80"
     for says, there in (("failed", [watch]), ("failed", [watch]), ("well", []), ("well", [])):
         (failed / "changed").unlink(missing_ok=True)
