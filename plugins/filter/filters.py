@@ -32,7 +32,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.inventory imp
     REAL_SERVERS,
     hosts_of_group,
 )
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description import host_settings
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description import drain_options, host_settings
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import (
     ModelError,
     Problems,
@@ -91,6 +91,35 @@ def _draining(context: Context, description: Any, hosts: Any) -> dict[str, objec
     return _expanded(context, description, lambda whole, _hosts: whole.draining(hosts))
 
 
+def _drain_options(context: Context, description: Any, hosts: Any = None) -> dict[str, object]:
+    """Return the options of a drain (`drain_options`); an error for what is wrong with them or with the description.
+
+    ``hosts``: those of the play, of which --limit leaves out others; none if the batch is known already.
+    """
+    groups = _variable(context, "groups", {})
+    given = {name: _readable(context.resolve_or_missing, name) for name in drain_options.VARIABLES}
+    problems = Problems()
+    found = drain_options.drain_options(
+        {name: value for name, value in given.items() if value is not missing}, groups, hosts, problems
+    )
+    try:
+        problems.raise_any()
+    except ModelError as error:
+        raise AnsibleFilterError(str(error)) from None
+    if hosts is not None:
+        _draining(context, description, found["real_servers"])
+    return found
+
+
+def _drain_problems(context: Context, description: Any, hosts: Any) -> str:
+    """Return what is wrong with the options of a drain, one problem a line; empty if nothing is."""
+    try:
+        _drain_options(context, description, hosts)
+    except AnsibleFilterError as error:
+        return str(error)
+    return ""
+
+
 def _problems(context: Context, description: Any, of_run: Any) -> str:
     """Return all that is wrong with the description, the variables of hosts, and the settings of the hosts of a run.
 
@@ -138,6 +167,8 @@ _FUNCTIONS: dict[str, Callable[..., object]] = {
 }
 #: Those that read the inventory too.
 _OF_INVENTORY: dict[str, Callable[..., object]] = {
+    "drain_options": _drain_options,
+    "drain_problems": _drain_problems,
     "draining": _draining,
     "problems": _problems,
     "hosts_of_run": _hosts_of_run,
