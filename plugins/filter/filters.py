@@ -44,6 +44,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._render import host_mo
 from ansible_collections.lvs.cluster.plugins.plugin_utils._verify import (
     balance,
     deviations,
+    drain_run,
     reports,
     run_order,
     vip_owners,
@@ -158,8 +159,10 @@ def _with_leftovers(context: Context, hosts: Any) -> list[str]:
 #: What `_internal` calls with its input and arguments.
 _FUNCTIONS: dict[str, Callable[..., object]] = {
     "deviations": deviations.of_results,
+    "drained_on": drain_run.drained_on,
     "held_vips": vip_owners.held_by,
     "joining": run_order.order_of_results,
+    "not_undrained": drain_run.not_undrained,
     "owner_problems": vip_owners.owner_problems_of_results,
     "seen": vip_owners.seen_of_results,
     "table_problems": balance.table_problems_of_results,

@@ -54,7 +54,7 @@ options:
     default: []
   addresses:
     description:
-      - IP addresses that the host must hold on any of its interfaces. To wait for them, use C(until).
+      - IP addresses that the host must hold on any of its interfaces.
     type: list
     elements: str
     default: []
@@ -220,6 +220,12 @@ options:
       - Whether O(vrrp=true) accepts the state C(FAULT) if M(lvs.cluster.director_join) is its only reason.
     type: bool
     default: false
+  wait:
+    description:
+      - Seconds in which the host must fulfil the conditions. The module checks them again until it does. With V(0) it
+        checks them once.
+    type: float
+    default: 0.0
   virtual_services:
     description:
       - Virtual services that must exist in the IPVS table. Their settings are not checked.
@@ -350,6 +356,7 @@ import pwd
 import shutil
 import socket
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from importlib.util import find_spec
 from typing import Any
@@ -383,6 +390,7 @@ from ansible_collections.lvs.cluster.plugins.module_utils._host.validate import 
     unicast_address,
     unit_name,
 )
+from ansible_collections.lvs.cluster.plugins.module_utils._host.wait import until
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import arguments
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.kernel import Ipvs, KernelError
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.model import InvalidValue, address_text
@@ -545,6 +553,48 @@ def _check_forwarding(families: list[str]) -> None:
         )
 
 
+def _look(run: RunCommand, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the module returns. Raises HostError for what is missing, and InvalidValue."""
+    if not booted():
+        raise HostError("systemd does not run on this host, and what the roles set up could not come back at boot")
+    kernel = KernelModules("/", run)
+    for name in wanted["kernel_modules"]:
+        if not kernel.available(module_name("kernel_modules", name)):
+            kernel.require_loadable(name)
+    for name in wanted["libraries"]:
+        if find_spec(name) is None:
+            raise HostError(
+                f"{sys.executable} has no library {name}: install it (Debian and Ubuntu: python3-{name}),"
+                " or let the roles do so (lvs_install_packages: true)"
+            )
+    for name in wanted["programs"]:
+        if shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is None:
+            raise HostError(f"{name} is not installed: install it, or let the roles do so (lvs_install_packages: true)")
+    _check_interfaces(wanted["interfaces"], wanted["interface_variables"])
+    _check_own_addresses(run, wanted["own_addresses"])
+    _check_sync_source(run, wanted["sync_source"])
+    _check_route_sources(wanted["route_sources"])
+    _check_forwarding(wanted["no_forwarding"])
+    for name in wanted["services"]:
+        if run(["systemctl", "is-active", "--", unit_name("services", name)])[0]:
+            raise HostError(f"the service {name} does not run")
+    _check_addresses(wanted["addresses"], wanted["no_addresses"])
+    _check_virtual_services(wanted["virtual_services"])
+    found: dict[str, Any] = {
+        "held": _held(wanted["vips"]),
+        "joining": _joining(),
+        "missing_packages": missing_packages(run, wanted["packages"]),
+        "user_ids": _user_ids(wanted["users"]),
+    }
+    if wanted["director_files"]:
+        found["director_files"] = _director_files()
+    if wanted["director"] is not None:
+        found["director"] = _director(run, wanted["director"], wanted["vips"])
+    if wanted["vrrp"]:
+        found["vrrp_states"] = require_vrrp(run, wanted["vrrp_scripts"], wanted["vrrp_joining"])
+    return found
+
+
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
@@ -615,6 +665,7 @@ def main() -> None:
             "vrrp": {"type": "bool", "default": False},
             "vrrp_scripts": {"type": "list", "elements": "str", "default": []},
             "vrrp_joining": {"type": "bool", "default": False},
+            "wait": {"type": "float", "default": 0.0},
             "virtual_services": {
                 "type": "list",
                 "elements": "dict",
@@ -628,49 +679,25 @@ def main() -> None:
     if LIBRARY in wanted["libraries"] or any(wanted[name] for name in _NEED_LIBRARY):
         respawn_with_library(module)
     run = runner(module)
+    found: dict[str, Any] = {}
+    faults: list[str] = []
+
+    def fulfilled() -> bool:
+        faults.clear()
+        found.clear()
+        try:
+            found.update(_look(run, wanted))
+        except HostError as error:
+            faults.append(str(error))
+        return not faults
+
     try:
         require_root()
-        if not booted():
-            raise HostError("systemd does not run on this host, and what the roles set up could not come back at boot")
-        kernel = KernelModules("/", run)
-        for name in module.params["kernel_modules"]:
-            if not kernel.available(module_name("kernel_modules", name)):
-                kernel.require_loadable(name)
-        for name in module.params["libraries"]:
-            if find_spec(name) is None:
-                raise HostError(
-                    f"{sys.executable} has no library {name}: install it (Debian and Ubuntu: python3-{name}),"
-                    " or let the roles do so (lvs_install_packages: true)"
-                )
-        for name in module.params["programs"]:
-            if shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is None:
-                raise HostError(
-                    f"{name} is not installed: install it, or let the roles do so (lvs_install_packages: true)"
-                )
-        _check_interfaces(module.params["interfaces"], module.params["interface_variables"])
-        _check_own_addresses(run, module.params["own_addresses"])
-        _check_sync_source(run, module.params["sync_source"])
-        _check_route_sources(module.params["route_sources"])
-        _check_forwarding(module.params["no_forwarding"])
-        for name in module.params["services"]:
-            if run(["systemctl", "is-active", "--", unit_name("services", name)])[0]:
-                raise HostError(f"the service {name} does not run")
-        _check_addresses(module.params["addresses"], module.params["no_addresses"])
-        _check_virtual_services(module.params["virtual_services"])
-        found: dict[str, Any] = {
-            "held": _held(module.params["vips"]),
-            "joining": _joining(),
-            "missing_packages": missing_packages(run, module.params["packages"]),
-            "user_ids": _user_ids(module.params["users"]),
-        }
-        if module.params["director_files"]:
-            found["director_files"] = _director_files()
-        if module.params["director"] is not None:
-            found["director"] = _director(run, module.params["director"], module.params["vips"])
-        if module.params["vrrp"]:
-            found["vrrp_states"] = require_vrrp(run, module.params["vrrp_scripts"], module.params["vrrp_joining"])
+        until(fulfilled, wanted["wait"])
     except (HostError, InvalidValue) as error:
         module.fail_json(msg=str(error))
+    if faults:
+        module.fail_json(msg=faults[0])
     module.exit_json(changed=False, kernel_release=os.uname().release, **found)
 
 

@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import pytest
 
 
@@ -29,6 +32,18 @@ def test_an_address_that_is_missing(lab, address, says):
     refused = lab.module("host_check", addresses=[address])
     assert refused.failed
     assert refused.message == says
+
+
+def test_it_waits_for_an_address(lab):
+    add = threading.Timer(1, lab.ip, [lab.host, "address", "add", "10.9.0.10/32", "dev", "link0"])
+    begun = time.monotonic()
+    add.start()
+    done = lab.module("host_check", addresses=["10.9.0.10"], wait=30)
+    add.join()
+    assert not done.failed, done.message
+    assert 1 <= time.monotonic() - begun < 30
+    refused = lab.module("host_check", addresses=["10.9.0.77"], wait=0.5)
+    assert refused.message == "this host has no address 10.9.0.77"
 
 
 def test_vips_that_it_may_have(lab):

@@ -235,7 +235,7 @@ def test_it_is_told_that_nothing_watches(lab):
     again = lab.module("return_route", gateways=GATEWAYS, services=SERVICES)
     assert again.changed
     assert again.diff() == [
-        "-lvs-cluster-routes-watch.service: not running",
+        "-lvs-cluster-routes-watch.service: stopped",
         "+lvs-cluster-routes-watch.service: running",
     ]
     assert lab.calls()[-1] == "restart lvs-cluster-routes-watch.service"

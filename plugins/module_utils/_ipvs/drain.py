@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from ansible.module_utils.basic import AnsibleModule
 
+from .._host.wait import until as wait_until
 from . import arguments, module, readings
 from .converge import ConvergeError, Guard, Outcome, converge, turn
 from .kernel import Ipvs, KernelError
@@ -36,8 +37,6 @@ MAX_TIMEOUT = 86400 * 31  # seconds
 #: How long a flow of UDP has to pause, in seconds, if nothing else is said. The kernel counts packets every 2 seconds.
 UDP_PAUSE = 10.0
 _SHORTEST_PAUSE = 3.0
-
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0  # seconds
 
 
 def in_service(service: VirtualService | None) -> set[RealServerKey]:
@@ -121,23 +120,6 @@ class Flows:
         return now - last[1] < self._pause
 
 
-def until(
-    done: Callable[[], bool],
-    timeout: float,
-    clock: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], None] = time.sleep,
-) -> tuple[bool, float]:
-    """Call ``done`` until it says so or the time is over, ever more seldom. Return its last answer, and the seconds."""
-    begun, pause = clock(), _FIRST_PAUSE
-    while True:
-        met = done()
-        waited = clock() - begun
-        if met or waited >= timeout:
-            return met, waited
-        sleep(min(pause, timeout - waited))
-        pause = min(pause * 1.5, _LONGEST_PAUSE)
-
-
 def check_pause(service: str, option: str, pause: float) -> None:
     """Raise InvalidValue if a pause is too short for the kernel's counters to show it."""
     if pause and not _SHORTEST_PAUSE <= pause <= MAX_TIMEOUT:
@@ -187,7 +169,7 @@ def wait(
         )
         return gone or bool(facts and facts["weight"])
 
-    _ended, waited = until(ended, waiting.timeout, clock, sleep)
+    _ended, waited = wait_until(ended, waiting.timeout, clock, sleep)
     return Drained(gone, waited, facts)
 
 

@@ -41,6 +41,7 @@ from .._host.files import read_text, write_bytes, write_text
 from .._host.process import RunCommand, runner
 from .._host.state import ROUTE_PROTOCOL
 from .._host.validate import IPAddress, parse_address
+from .._host.wait import until
 from . import arguments, drain, model, module, persist, readings
 from .converge import converge, turn
 from .kernel import Ipvs, KernelError
@@ -328,7 +329,7 @@ class _Run:
             left[:] = self._with_connections(ipvs, entries)
             return not left
 
-        met, waited = drain.until(gone, self._timeout, time.monotonic, time.sleep)
+        met, waited = until(gone, self._timeout, time.monotonic, time.sleep)
         if not met:
             self._module.warn(
                 f"connections are left after {self._timeout:g} seconds, and end when their real servers are"

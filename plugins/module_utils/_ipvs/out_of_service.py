@@ -16,6 +16,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from .._host import drain_files
 from .._host.difference import as_dicts
+from .._host.wait import until
 from . import arguments, drain, model, module, persist, programs, readings
 from .converge import ConvergeError, Outcome, converge, in_words, turn
 from .differences import of_drains
@@ -222,7 +223,7 @@ class _Run:
             left[:] = [(patch, key) for patch, key, facts in self._entries(ipvs, self._theirs) if facts["weight"]]
             return not left
 
-        met, _waited = drain.until(seen, within, self._clock, self._sleep)
+        met, _waited = until(seen, within, self._clock, self._sleep)
         if not met:
             patch, key = left[0]
             raise ConvergeError(
@@ -289,7 +290,7 @@ class _Run:
             remaining[:] = left()
             return not remaining
 
-        met, waited = drain.until(done, timeout, self._clock, self._sleep)
+        met, waited = until(done, timeout, self._clock, self._sleep)
         if not met:
             self._expire(f"{text} after {timeout:g} seconds: {'; '.join(remaining)}", waited, remedy)
         return waited
