@@ -163,7 +163,7 @@ def test_a_server_on_a_vip_is_reached_and_answers_from_it(lab):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"vips": ["192.0.2.10/32"]}, ["vips: '192.0.2.10/32' is no IP address"]),
+        ({"vips": ["192.0.2.10/32"]}, ["vips: '192.0.2.10/32' is not an IP address"]),
         ({"vips": ["10.9.0.1"]}, ["10.9.0.1 is already on link0", "director"]),
         ({"vips": ["192.0.2.10"], "interface": "dummy9"}, ["interface: this host has no interface dummy9"]),
         ({"vips": ["192.0.2.10"], "ingress": ["eth9"]}, ["ingress: this host has no interface eth9"]),
@@ -226,7 +226,7 @@ def test_missing_pyroute2_is_told_with_its_package_after_what_is_wrong_with_the_
     assert "pyroute2" in result.message
     assert "python3-pyroute2" in result.message
     assert "lvs_install_packages" in result.message
-    assert "is no IP address" in lab.module("arp_silence", vips=["web"], prepare=prepare).message
+    assert "is not an IP address" in lab.module("arp_silence", vips=["web"], prepare=prepare).message
 
 
 def test_an_interface_with_a_dot_in_its_name(lab, neighbour):

@@ -22,7 +22,7 @@ def test_addresses_that_are_there_and_not(lab):
     [
         ("10.9.0.77", "this host has no address 10.9.0.77"),
         ("2001:db8:9::77", "this host has no address 2001:db8:9::77"),
-        ("10.9.0", "addresses: '10.9.0' is no IP address"),
+        ("10.9.0", "addresses: '10.9.0' is not an IP address"),
     ],
 )
 def test_an_address_that_is_missing(lab, address, says):
@@ -148,7 +148,7 @@ def test_addresses_that_are_the_hosts_own(lab, own):
         assert not asks(own, interface).failed
     refused = asks(own, "lo")
     assert refused.failed
-    assert refused.message.startswith(f"{own} is on link0, and this director speaks VRRP on lo: set lvs_address")
+    assert refused.message.startswith(f"{own} is on link0, and this director uses VRRP on lo: set lvs_address")
     refused = asks(own[:-1] + "77", "link0")
     assert refused.failed
     assert refused.message.startswith(f"this host has no address {own[:-1]}77: set lvs_address")

@@ -244,7 +244,7 @@ def test_it_is_told_that_nothing_watches(lab):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ({"gateways": ["10.9.0.300"]}, "gateways: '10.9.0.300' is no IP address"),
+        ({"gateways": ["10.9.0.300"]}, "gateways: '10.9.0.300' is not an IP address"),
         ({"gateways": ["10.9.0.254", "10.9.0.253"]}, "are both ipv4"),
         ({"gateways": ["10.9.0.254"]}, "services[2].address: 2001:db8:9::1 needs a gateway of its family"),
         ({"gateways": ["10.9.0.1", "2001:db8:9::fe"]}, "gateways: 10.9.0.1 is an address of this host itself"),

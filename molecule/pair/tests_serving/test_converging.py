@@ -252,7 +252,7 @@ def test_a_keepalived_that_hangs_is_restarted_behind_a_handover(machine: Machine
         assert run.status != 0
         text = " ".join(run.text.split())
         assert f"keepalived.service did not add tcp {cluster.VIP}:7003 to the IPVS table after a reload" in text
-        assert "this director gives up its VIPs before" in text
+        assert "this director releases its VIPs before" in text
         assert vrrp_starts(director) == before
         run = site(*allowed)
         assert run.status == 0, run.text

@@ -26,10 +26,13 @@ FAULTS = {
 }
 #: Commands that are of no use from the beginning, and what is said then; nobody but root comes into /root.
 NEW = {
-    "hangs": ("/usr/bin/sleep 600", "cannot take the VIPs, being in the state FAULT: the script hangs fails"),
-    "forbidden": ("/root/forbidden", "keepalived does not run the script forbidden: may its user (script_user) run"),
+    "hangs": ("/usr/bin/sleep 600", "cannot take the VIPs in the state FAULT: the script hangs fails"),
+    "forbidden": (
+        "/root/forbidden",
+        "keepalived does not run the script forbidden: check that its user (script_user) may run",
+    ),
 }
-WHY = "cannot take the VIPs, being in the state FAULT: the script well fails"
+WHY = "cannot take the VIPs in the state FAULT: the script well fails"
 
 
 @pytest.fixture(autouse=True)

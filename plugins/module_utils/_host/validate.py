@@ -55,7 +55,7 @@ def unicast_address(where: str, text: str, use: str) -> IPAddress:
     try:
         address = parse_address(text)
     except ValueError:
-        raise HostError(f"{where}: {text!r} is no IP address") from None
+        raise HostError(f"{where}: {text!r} is not an IP address") from None
     mapped = address.version == 6 and address.ipv4_mapped is not None
     if mapped or address.is_unspecified or address.is_multicast or address.is_loopback or "%" in text:
         raise HostError(f"{where}: {text} cannot be {use}")
@@ -95,7 +95,7 @@ def parse_key(text: str) -> str:
         path = text.translate(str.maketrans("./", "/."))
     parts = path.split("/")
     if len(parts) < 2 or not all(_COMPONENT.fullmatch(part) and part not in (".", "..") for part in parts):
-        raise HostError(f"sysctls: {text!r} is no name of a sysctl; write it like net.ipv4.ip_forward")
+        raise HostError(f"sysctls: {text!r} is not a valid sysctl name; write it like net.ipv4.ip_forward")
     return path
 
 
