@@ -38,7 +38,9 @@ def test_a_director_alone_is_not_let_in(cluster: Any) -> None:
     """With --limit nobody knows whether the others know it."""
     run = cluster.run("site", "--limit", "lb2,real_servers", answers=answers(lb2=NEW))
     assert run.status != 0
-    assert "lb2 takes no VIP, because lb1 may not know it: run lvs.cluster.site for all directors" in run.text
+    assert (
+        "lb2 takes no VIP, because it may not be configured on lb1: run lvs.cluster.site for all directors" in run.text
+    )
     assert [told["state"] for _at, told in joined(run, "lb2")] == ["joining"]
 
 
@@ -52,7 +54,10 @@ def test_an_interrupted_run_is_completed(cluster: Any) -> None:
 def test_nothing_is_handed_over_to_one_that_waits(cluster: Any) -> None:
     run = cluster.run("failover", "-e", "lvs_failover_to=lb2", answers={"lb2": {"host_check": {"joining": True}}})
     assert run.status != 0
-    assert "lb2 is new, and the others may not know it: run lvs.cluster.site for all directors first" in run.text
+    assert (
+        "lb2 is new and may not be configured on the other directors: run lvs.cluster.site for all directors first"
+        in run.text
+    )
     assert "copy" not in run.modules("lb1")
 
 
@@ -61,5 +66,5 @@ def test_with_tags_nobody_is_let_in(cluster: Any) -> None:
     waits = {"configured": True, "joins": False, "joining": True, "drained": []}
     run = cluster.run("site", "--tags", "lvs_kernel", answers=answers(lb2=waits))
     assert run.status != 0
-    assert "lb2 takes no VIP, because lb" in run.text
+    assert "lb2 takes no VIP, because it may not be configured on lb" in run.text
     assert [told["state"] for _at, told in joined(run, "lb2")] == ["joining"]

@@ -91,7 +91,7 @@ def test_the_time_is_over(host: Host, client: traffic.Client) -> None:
     result = host.module("ipvs_real_server", **first(state="drained", drain_timeout=0.5))
     assert result["msg"] == (
         f"real server {FIRST}:80 of virtual service tcp {traffic.VIP}:80 is not drained after 0.5 seconds: it has 1"
-        " active connection. Its weight stays 0; drain_expired=force would go on all the same"
+        " active connection. Its weight stays 0; drain_expired=force continues with a warning"
     )
     assert (result["failed"], result["drained"], result["connections"]["active"]) == (True, False, 1)
     assert (result["changed"], result["diff"]["before"], result["diff"]["after"]) == (True, RULES, QUIESCED)

@@ -93,7 +93,7 @@ def test_a_scheduler_that_is_missing(host: Host, monkeypatch: pytest.MonkeyPatch
         ]
         assert host.failure("ipvs_table", services=services) == (
             f"cannot add virtual service s{bad} (fwmark {100 + bad} ipv4): this kernel has no scheduler no_such, not"
-            " even as a module (ENOENT); the table was put back as it was"
+            " even as a module (ENOENT); the table was restored"
         )
         assert table(host) == before
         assert sizes[0] == BATCH
@@ -113,7 +113,7 @@ def test_a_bad_destination(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
         host.run("ip", "route", "add", "table", "local", "broadcast", f"10.0.{bad}.{bad}", "dev", "lo")
         message = host.failure("ipvs_service", **WEB, real_servers=servers)
         assert message.startswith(f"cannot add real server 10.0.{bad}.{bad}:80 to virtual service tcp {VIP}:80: ")
-        assert message.endswith("(EINVAL); the table was put back as it was")
+        assert message.endswith("(EINVAL); the table was restored")
         assert table(host) == before
         assert sizes[0] == BATCH
         sizes.clear()
@@ -165,7 +165,7 @@ def test_a_writer_who_comes_between_again_and_again(host: Host, meddler: Meddler
         meddler.arm(host, *attempts[verb_of(number)](number))
         message = host.failure("ipvs_table", rules=SERVICE + NEW, purge="real_servers")
         assert f"real server 198.51.100.{number}:80 " in message
-        assert message.endswith("the table was put back as it was")
+        assert message.endswith("the table was restored")
         assert not meddler.commands
         assert host.save() == SERVICE + OLD
 
@@ -205,8 +205,7 @@ def test_a_file_that_cannot_be_written_leaves_table_and_files(
     try:
         message = host.failure("ipvs_table", services=[{"fwmark": 5, "scheduler": "rr"}], persist=True)
         assert message == (
-            f"cannot keep the IPVS table across reboots: cannot write {path}: Is a directory; the table was put back as"
-            " it was"
+            f"cannot keep the IPVS table across reboots: cannot write {path}: Is a directory; the table was restored"
         )
         assert table(host) == before
         assert [one for one in PERSISTED if Path(one).is_file()] == []
@@ -231,6 +230,6 @@ def test_a_read_that_fails_after_a_batch_undoes_it(host: Host, monkeypatch: pyte
     services = [{"fwmark": 5, "scheduler": "rr" if silent == 2 else "no_such"}]
     message = host.failure("ipvs_table", services=services, purge="all")
     if silent == 2:
-        assert message.endswith("No buffer space available; the table was put back as it was")
+        assert message.endswith("No buffer space available; the table was restored")
     monkeypatch.setattr(kernel.Ipvs, "read", read)
     assert table(host) == before

@@ -161,7 +161,7 @@ def test_who_drains_does_not_wait_for_ever(host: Host, archive: Path, monkeypatc
         fcntl.flock(other, fcntl.LOCK_EX)
         refused = host.failure("ipvs_drain", real_servers=["198.51.100.11"], health_checked=checked, wait=False)
     held = f"{programs.LOCK}: another process has held this lock for 3 seconds"
-    assert refused == f"{held}; nothing was changed; mon's services could not be put back: {held}"
+    assert refused == f"{held}; nothing was changed; mon's services could not be restored: {held}"
     assert "100000" in table(host)
     assert FIRST + "2\n" in table(host)
     assert not list(Path(drain_files.DIRECTORY).iterdir())

@@ -80,7 +80,7 @@ def test_one_of_two_gets_it_and_it_goes_back_as_it_was(host: Host, drains: dict[
     mine = host.ok("ipvs_drain", real_servers=[FIRST], refuse_drained=True, **drains)
     message = host.failure("ipvs_drain", real_servers=[FIRST, SECOND], refuse_drained=True, **drains)
     assert message == (
-        f"real_servers: {FIRST} is drained already: somebody works on it, or a run that failed has left it so"
+        f"real_servers: {FIRST} is drained already: it may be under maintenance, or an earlier run failed"
     )
     host.ok("ipvs_drain", real_servers=[FIRST], state="in_service", **{**drains, "services": mine["former"]})
     assert host.save() == rules(3, 0)
@@ -103,7 +103,7 @@ def test_a_failure_at_the_end_undoes_it(host: Host, drains: dict[str, Any], monk
 
     monkeypatch.setattr(persist, "carry_out", refuse)
     message = host.failure("ipvs_drain", real_servers=[FIRST], **drains)
-    assert message == f"{persist.RULES_FILE}: Read-only file system; the table was put back as it was"
+    assert message == f"{persist.RULES_FILE}: Read-only file system; the table was restored"
     assert host.save() == rules(3)
     assert list(Path(drains["drain_directory"]).iterdir()) == []
 
@@ -157,7 +157,7 @@ def test_health_checks_that_leave_it_out(host: Host, drains: dict[str, Any]) -> 
     }
     message = host.failure("ipvs_drain", **arguments)
     assert message == (
-        "the health checks leave real servers out after 0.3 seconds: 198.51.100.12:80 of tcp 192.0.2.99:80"
+        "the health checks have not added real servers after 0.3 seconds: 198.51.100.12:80 of tcp 192.0.2.99:80"
     )
     assert message in str(host.ok("ipvs_drain", expired="force", **arguments)["warnings"])
     host.restore(f"-a -t 192.0.2.99:80 -r {SECOND}:80 -g -w 1\n")
@@ -168,7 +168,7 @@ def test_health_checks_that_leave_it_out(host: Host, drains: dict[str, Any]) -> 
     ("wrong", "message"),
     [
         ({"real_servers": ["rs1"]}, "real_servers: real_servers is not an IPv4 or IPv6 address (got 'rs1')"),
-        ({"real_servers": ["198.51.100.9"]}, "real_servers: 198.51.100.9 is a real server of none of the services"),
+        ({"real_servers": ["198.51.100.9"]}, "real_servers: 198.51.100.9 is not a real server of any of the services"),
         ({"minimum_in_service": -1}, "real_servers: minimum_in_service must not be negative (got -1)"),
         ({"timeout": -1}, "real_servers: timeout must be from 0 to 2678400 seconds (got -1.0)"),
         ({"health_checked": [WEB]}, "web (tcp 192.0.2.10:80): is described twice, also as web"),

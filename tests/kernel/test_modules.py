@@ -140,7 +140,7 @@ def test_a_failing_scheduler_is_rolled_back(host: Host) -> None:
     ]
     assert host.failure("ipvs_table", services=services, purge="all") == (
         "cannot add virtual service bad (tcp 192.0.2.30:80): this kernel has no scheduler no_such, not even as a module"
-        " (ENOENT); the table was put back as it was"
+        " (ENOENT); the table was restored"
     )
     assert host.save() == TWO + OTHER
 
@@ -153,7 +153,7 @@ def test_a_real_server_that_the_kernel_refuses_is_rolled_back(host: Host) -> Non
     servers = [{"address": f"198.51.100.{number}"} for number in range(2, 256)]
     message = host.failure("ipvs_service", **WEB, real_servers=servers)
     assert message.startswith("cannot add real server 198.51.100.255:80 to virtual service tcp 192.0.2.10:80: ")
-    assert message.endswith("(EINVAL); the table was put back as it was")
+    assert message.endswith("(EINVAL); the table was restored")
     assert host.save() == TWO
 
 

@@ -163,7 +163,7 @@ def test_addresses_that_are_the_hosts_own(lab, own):
         assert not asks(own, interface).failed
     refused = asks(own, "lo")
     assert refused.failed
-    assert refused.message.startswith(f"{own} is on link0, and this director speaks VRRP on lo: set lvs_address")
+    assert refused.message.startswith(f"{own} is on link0, and this director uses VRRP on lo: set lvs_address")
     refused = asks(own[:-1] + "77", "link0")
     assert refused.failed
     assert refused.message.startswith(f"this host has no address {own[:-1]}77: set lvs_address")

@@ -91,7 +91,7 @@ def test_a_value_that_the_kernel_changes_puts_everything_back(lab, before):
         "ipvs_kernel", modules=[], sysctls={"net.ipv4.ip_forward": 1, "net.ipv4.tcp_keepalive_time": "010"}
     )
     assert result.message == (
-        "cannot set net.ipv4.tcp_keepalive_time to 010: the kernel made 8 of it; everything else was restored"
+        "cannot set net.ipv4.tcp_keepalive_time to 010: the kernel changed the value to 8; everything else was restored"
     )
     assert now(lab) == before
 
@@ -104,7 +104,10 @@ def test_a_value_that_the_kernel_changes_puts_everything_back(lab, before):
             "sysctls: the running kernel has no net.ipv4.nonsense",
         ),
         ({"sysctls": {"net.ipv4.conf": 1}}, "sysctls: net.ipv4.conf is a group of sysctls, not one"),
-        ({"sysctls": {"nonsense": 1}}, "sysctls: 'nonsense' is no name of a sysctl; write it like net.ipv4.ip_forward"),
+        (
+            {"sysctls": {"nonsense": 1}},
+            "sysctls: 'nonsense' is not a valid sysctl name; write it like net.ipv4.ip_forward",
+        ),
         ({"conn_tab_bits": 40}, "conn_tab_bits: 40 is not between 8 and 27, nor 0 for the kernel's own choice"),
         (
             {"sysctls": {"net.ipv4.conf.all.mc_forwarding": 1}},

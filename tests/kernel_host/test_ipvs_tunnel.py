@@ -87,7 +87,7 @@ def test_what_the_boot_unit_does_is_what_the_module_did(lab):
             {"address": "10.9.0.1/24"},
             "tunnels[0].address: '10.9.0.1/24' is not an IP address; give it without a prefix length",
         ),
-        ({"address": "10.9.0.1", "type": "gue"}, "tunnels[0].port: None is no UDP port"),
+        ({"address": "10.9.0.1", "type": "gue"}, "tunnels[0].port: None is not a UDP port"),
     ],
 )
 def test_one_sentence_and_nothing_done(lab, tunnel, says):

@@ -169,7 +169,7 @@ def test_counters_go_on_where_nothing_changes(lab):
         ('include "/etc/passwd"', "include"),
         ('chain c { }; include "/etc/passwd"', "include"),
         ('set s { comment "x\n" } } ; table inet z { chain c { comment "z\n"; }', "braces"),
-        ("chain c {\nmeta l4proto tcp ct original proto-dst { 80, 443 } accept\n}", "say them in another way"),
+        ("chain c {\nmeta l4proto tcp ct original proto-dst { 80, 443 } accept\n}", "write them in another way"),
         ("chain c {\ntype nat hook forward priority 0\n}", "not supported"),
     ],
 )

@@ -14,6 +14,7 @@ from typing import Any
 import clients
 import cluster
 import pytest
+import titles
 import yaml
 from pairs import INVENTORY, RULES, interrupted, killed_after, table
 from testinfra.host import Host
@@ -24,16 +25,16 @@ Change = Callable[[list[dict[str, Any]]], None]
 #: After which a run is killed: tasks in their order, and at which director. Between two of these a run only looks.
 #: After one that does nothing itself, the run is killed when the next one begins, which may not get as far as the host.
 KILLED_AFTER = (
-    ("lvs.cluster.real_server : Bring the real server in line", 1),
-    ("lvs.cluster.director : Set up what else the run is about", 1),
-    ("lvs.cluster.director : Set up the kernel, nftables and the IPVS table", 1),
-    ("lvs.cluster.director : Add it to what has been done", 1),
-    ("lvs.cluster.director : Keep keepalived running with its configuration", 1),
-    ("Check that keepalived runs", 1),
-    ("lvs.cluster.director : Set up what else the run is about", 2),
-    ("lvs.cluster.director : Set up the kernel, nftables and the IPVS table", 2),
-    ("lvs.cluster.director : Keep keepalived running with its configuration", 2),
-    ("Check that keepalived runs", 2),
+    (titles.REAL_SERVER, 1),
+    (titles.APPLY_REMAINING, 1),
+    (titles.APPLY_PARTS, 1),
+    (titles.RECORD_PARTS, 1),
+    (titles.START_KEEPALIVED, 1),
+    (titles.CHECK_DIRECTOR, 1),
+    (titles.APPLY_REMAINING, 2),
+    (titles.APPLY_PARTS, 2),
+    (titles.START_KEEPALIVED, 2),
+    (titles.CHECK_DIRECTOR, 2),
 )
 
 
@@ -251,7 +252,7 @@ def test_a_keepalived_that_hangs_is_restarted_behind_a_handover(machine: Machine
         assert run.status != 0
         text = " ".join(run.text.split())
         assert f"keepalived.service did not add tcp {cluster.VIP}:7003 to the IPVS table after a reload" in text
-        assert "this director gives up its VIPs before" in text
+        assert "this director releases its VIPs before" in text
         assert vrrp_starts(director) == before
         run = site(*allowed)
         assert run.status == 0, run.text
@@ -297,7 +298,7 @@ def test_a_director_that_is_lost_in_the_middle_is_the_last_that_is_touched(
     before = kept(machine("director1"))
     with clients.clients(held=100) as load:
         came, run = interrupted(
-            "lvs.cluster.director : Set up the kernel, nftables and the IPVS table",
+            titles.APPLY_PARTS,
             lambda _process: director.check_output("systemd-run --no-block sh -c %s", lost),
             *words,
         )

@@ -105,7 +105,7 @@ def test_the_floor_holds_also_when_two_drain_at_once(machine: Machines) -> None:
     assert found[out].status == 0, found[out].text
     assert found[refused].status != 0
     assert "minimum_in_service 1 would be undercut" in found[refused].text
-    assert "Nothing is drained that was not before" in found[refused].text
+    assert "Drain failed and was rolled back" in found[refused].text
     assert set(fewest.values()) == {1}, fewest
     assert tables(machine) == [drained(int(out.removeprefix("rs")))] * 2
     played("undrain", "-e", "lvs_real_servers=real_servers")
@@ -132,7 +132,7 @@ def test_an_update_stops_at_one_that_does_not_come_back(machine: Machines, tmp_p
             words = [f"lvs_update_tasks={breaking}", "lvs_real_servers=real_servers", "lvs_return_timeout=5"]
             run = play("rolling_update", *(word for one in words for word in ("-e", one)))
             assert run.status != 0
-            assert "rs1 does not accept connections to 192.0.2.11 port 80, and stays drained" in run.text
+            assert "rs1 does not accept connections to 192.0.2.11 port 80; it stays drained" in run.text
             assert machine("rs2").service("nginx").is_running
             assert set(cluster.ask(10)) == {"rs2"}
         finally:

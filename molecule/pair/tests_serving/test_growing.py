@@ -202,15 +202,15 @@ def test_a_run_that_ends_before_all_know_the_new_one(machine: Machines) -> None:
     with clients.clients(held=10) as load, watched() as watch:
         run = cluster.playbook("site", "--limit", "director2,real_servers", scenario="pair")
         assert run.status != 0
-        assert "director2 takes no VIP, because director1 may not know it" in run.text
+        assert "director2 takes no VIP, because it may not be configured on director1" in run.text
         assert machine("director2").file(HANDOVER).content_string == "3 joining\n"
         machine("director2").check_output("systemctl restart keepalived")
         run = cluster.playbook("failover", "-e", "lvs_failover_to=director2", scenario="pair")
         assert run.status != 0
-        assert "director2 is new, and the others may not know it" in run.text
+        assert "director2 is new and may not be configured on the other directors" in run.text
         run = cluster.playbook("verify", "-e", "lvs_verify_from=rs1", scenario="pair")
         assert run.status != 0
-        assert "because the others may not know this director" in run.text
+        assert "because the other directors may not be configured with this one" in run.text
         site("pair")
         assert machine("director2").file(HANDOVER).content_string == "0\n"
         assert not load.noticed()
@@ -288,5 +288,5 @@ def test_an_address_on_another_link(machine: Machines, tmp_path: Path) -> None:
     written["all"]["children"]["directors"]["hosts"]["director2"]["lvs_address"] = [outside.split()[0], "2001:db8::3"]
     path.write_text(yaml.safe_dump(written))
     run = site(str(tmp_path), status=1)
-    assert f"{outside.split()[0]} is on outside, and this director speaks VRRP on cluster: set lvs_address" in run.text
+    assert f"{outside.split()[0]} is on outside, and this director uses VRRP on cluster: set lvs_address" in run.text
     assert not run.tasks("lvs.cluster.real_server"), "no host was changed"

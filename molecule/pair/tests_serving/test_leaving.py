@@ -15,6 +15,7 @@ from typing import Any
 import clients
 import cluster
 import pytest
+import titles
 import yaml
 from pairs import RULES, table
 from testinfra.host import Host
@@ -23,7 +24,6 @@ Machines = Callable[[str], Host]
 
 INVENTORY = cluster.ROOT / "molecule" / "pair" / "inventory.yml"
 RS1 = re.compile(r"-r \[?(192\.0\.2\.11|2001:db8::11)\]?:")
-CLEAN_UP = "PLAY [Clean up the real servers]"
 #: How the table shows a forwarding method.
 LETTERS = {"dr": "-g", "tun": "-i", "nat": "-m"}
 
@@ -57,7 +57,7 @@ def changes_nothing(*words: str) -> None:
     run = site(*words)
     hosts = (*clients.DIRECTORS, *cluster.REAL_SERVERS)
     assert {host: run.recap(host)["changed"] for host in hosts} == dict.fromkeys(hosts, 0), run.text
-    assert "skipping: no hosts matched" in run.text.partition(CLEAN_UP)[2]
+    assert "skipping: no hosts matched" in run.text.partition(titles.CLEAN_UP)[2]
 
 
 def tables(machine: Machines) -> list[list[str]]:
@@ -100,7 +100,7 @@ def test_a_real_server_leaves_one_service_and_comes_back(machine: Machines, tmp_
             tables(machine)
             == [sorted(one for one in RULES if not (RS1.search(one) and ":80 -g" in one and "]" not in one))] * 2
         )
-        assert "skipping: no hosts matched" in run.text.partition(CLEAN_UP)[2], "it holds the VIP for others"
+        assert "skipping: no hosts matched" in run.text.partition(titles.CLEAN_UP)[2], "it holds the VIP for others"
         assert set(cluster.ask(10)) == {"rs2"}
         changes_nothing(*words)
         site()
@@ -118,7 +118,7 @@ def test_a_real_server_leaves_all_services_and_comes_back(machine: Machines, tmp
         assert not holds_vip(machine, "rs1")
         assert not machine("rs1").check_output("ip rule show table 5151")
         # rs1 alone is visited a second time
-        cleaned = run.text.partition(CLEAN_UP)[2]
+        cleaned = run.text.partition(titles.CLEAN_UP)[2]
         assert "[rs1]" in cleaned
         assert "[rs2]" not in cleaned.partition("PLAY RECAP")[0]
         changes_nothing(*words)
@@ -219,7 +219,7 @@ def test_services_change_their_method(machine: Machines, tmp_path: Path) -> None
             assert len(changed) == 4
             assert all(f" {LETTERS[method]} " in one for one in changed)
             assert set(cluster.ask(20)) == set(cluster.REAL_SERVERS)
-            assert ("[rs1]" in run.text.partition(CLEAN_UP)[2].partition("PLAY RECAP")[0]) == (method != "tun")
+            assert ("[rs1]" in run.text.partition(titles.CLEAN_UP)[2].partition("PLAY RECAP")[0]) == (method != "tun")
             changes_nothing(*words)
     assert tables(machine) == [sorted(RULES)] * 2
 

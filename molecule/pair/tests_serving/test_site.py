@@ -12,6 +12,7 @@ from pathlib import Path
 import clients
 import cluster
 import pytest
+import titles
 import yaml
 from pairs import RULES, table
 from testinfra.host import Host
@@ -28,7 +29,7 @@ def site(*words: str) -> cluster.Run:
 
 def order(run: cluster.Run) -> list[str]:
     """The directors in the order in which the role came to them."""
-    found = re.findall(r"lvs.cluster.director : Load the kernel modules.*?\n\w+: \[(\w+)\]", run.text)
+    found = re.findall(rf"{re.escape(titles.APPLY_PARTS)}\].*\n\w+: \[(\w+)\]", run.text)
     assert sorted(found) == sorted(set(found))
     return found
 

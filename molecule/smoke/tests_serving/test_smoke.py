@@ -13,6 +13,7 @@ from pathlib import Path
 import clients
 import cluster
 import pytest
+import titles
 import yaml
 from pairs import INVENTORY, RULES, killed_after, table
 from testinfra.host import Host
@@ -72,7 +73,7 @@ def test_a_real_server_leaves_by_a_run_that_is_killed_and_repeated(
 ) -> None:
     change = without_rs1(tmp_path / "changed.yml")
     # On the first of the directors, when keepalived has what the other does not have yet.
-    assert killed_after("lvs.cluster.director : Keep keepalived running with its configuration", *change)
+    assert killed_after(titles.START_KEEPALIVED, *change)
     assert not load.noticed()
     play("site", *change)
     gone = {f"-a -t {cluster.VIP}:{port} -r 192.0.2.11:{port} -g -w 1" for port in PORTS}

@@ -153,7 +153,7 @@ def plan_silence(state: HostState, silence: ArpSilence, sysctl_files: Sequence[t
     units: list[Operation] = [] if before == boot_unit else [ChangeUnit(VIPS_UNIT, before, boot_unit)]
     keeping = change_files(state, files)
     proper = [*keeping, *silencing, *addresses, *units] if silence.present else [*addresses, *units, *keeping]
-    # What is no longer listed is put back last, when no VIP depends on it.
+    # Sysctls that are no longer listed are restored last, when no VIP depends on them.
     back = {key: value for key, value in old.sysctls.items() if key not in listed and value is not None}
     operations = (*books.opening, *proper, *sysctl_writes(state, back), *books.closing)
     predicted = predict(state, operations)
@@ -197,7 +197,7 @@ def _refuse_impossible(state: HostState, silence: ArpSilence) -> None:
     if ipv6 and state.sysctls.get(_disable_ipv6(silence)) != "0":
         missing = state.sysctls.get(_disable_ipv6(silence)) is None
         why = "this kernel runs without IPv6" if missing else f"{display(_disable_ipv6(silence))} is 1"
-        raise HostError(f"vips: {ipv6[0]} cannot be put on {silence.interface}: {why}")
+        raise HostError(f"vips: {ipv6[0]} cannot be added to {silence.interface}: {why}")
 
 
 def _refuse_elsewhere(state: HostState, silence: ArpSilence, ours: set[Address]) -> None:
@@ -208,12 +208,12 @@ def _refuse_elsewhere(state: HostState, silence: ArpSilence, ours: set[Address])
         if address.interface != silence.interface:
             raise HostError(
                 f"vips: {address.address} is already on {address.interface}, where this host answers ARP for it;"
-                " take it off there first, or leave this host (a director?) out"
+                " remove it there first, or exclude this host if it is a director"
             )
         if address != _address(address.address, silence.interface):
             raise HostError(
                 f"vips: {address.address} is already on {address.interface} with the prefix length {address.prefix},"
-                " which makes the whole network local; take it off there first"
+                " which makes the whole network local; remove it there first"
             )
 
 
@@ -247,7 +247,7 @@ def _left_talking(predicted: HostState, silence: ArpSilence, old: Record) -> lis
         return []
     return [
         f"{vip} was on {known.interface} before and stays there;"
-        " with the sysctls put back, this host answers ARP for it again"
+        " with the sysctls restored, this host answers ARP for it again"
         for vip, known in sorted(old.vips.items())
         if ":" not in vip and _address(vip, known.interface) in predicted.addresses
     ]

@@ -1,12 +1,12 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a director wraps for this host is unwrapped, and not dropped for where it came in: ipvs_tunnel. Pure.
+"""The receiving ends of tunnels: the plan of ipvs_tunnel. Pure.
 
-A director wraps a client's packet as it is (net/netfilter/ipvs/ip_vs_xmit.c: ip_vs_tunnel_xmit). Here a device with the
-address that the director sends to takes the outer header off, and the packet for the VIP comes in on that device. The
-way back to the client is never that device, so reverse path filtering (rp_filter) would drop every packet: it has to be
-off there, and the larger of the values of "all" and of the device counts (include/linux/inetdevice.h: IN_DEV_RPFILTER).
+A director encapsulates a client's packet unchanged (net/netfilter/ipvs/ip_vs_xmit.c: ip_vs_tunnel_xmit). Here a device
+with the address that the director sends to removes the outer header, and receives the packet for the VIP. The route to
+the client is never through that device, so reverse path filtering (rp_filter) would drop every packet. It must be off
+there, and the larger of the values of "all" and of the device counts (include/linux/inetdevice.h: IN_DEV_RPFILTER).
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _USE = "the address that a director sends to"
 TYPES = ("ipip", "gue", "gre")
 FAMILIES = ("ipv4", "ipv6")
 CHECKSUMS = ("none", "csum", "remcsum")
-#: Those that the kernel makes when it loads a module. They are down, and nobody's to be strict about.
+#: The devices that the kernel creates when it loads a module. They are down, so their rp_filter does not matter.
 _FALLBACK = frozenset({"tunl0", "sit0", "gre0", "gretap0", "erspan0", "ip6tnl0", "ip6gre0"})
 #: What takes the packet of an inner family out of one of an outer family; GUE's UDP header is gone by then.
 _PLAIN = {
@@ -145,7 +145,7 @@ def parse_tunnels(present: bool, tunnels: Sequence[Mapping[str, object]], persis
         checksum, port = str(given.get("checksum") or "none"), given.get("port")
         inner = given.get("families") or [outer]
         if not isinstance(inner, (list, tuple)):
-            raise HostError(f"{where}.families: {inner!r} is no list")
+            raise HostError(f"{where}.families: {inner!r} is not a list")
         _check(where, kind, port, checksum)
         if kind == "gue":
             ports.add(GuePort(outer, int(str(port))))
@@ -155,8 +155,8 @@ def parse_tunnels(present: bool, tunnels: Sequence[Mapping[str, object]], persis
             other = ends.setdefault((device, end.local), end)
             if other.checksum != end.checksum:
                 raise HostError(
-                    f"{where}.checksum: gre at {address} is wanted with checksums and without, and a kernel's device"
-                    " takes either the ones or the others"
+                    f"{where}.checksum: gre at {address} is listed with and without checksums, and a kernel device"
+                    " accepts only one of them"
                 )
             ends[device, end.local] = replace(end, ipv4=end.ipv4 or other.ipv4)
     return Wanted(
@@ -166,7 +166,7 @@ def parse_tunnels(present: bool, tunnels: Sequence[Mapping[str, object]], persis
 
 def _check(where: str, kind: str, port: object, checksum: str) -> None:
     if kind == "gue" and (not isinstance(port, int) or not 1 <= port <= 65535):
-        raise HostError(f"{where}.port: {port!r} is no UDP port, and gue needs one (1 to 65535)")
+        raise HostError(f"{where}.port: {port!r} is not a UDP port, which gue requires (1 to 65535)")
     if kind != "gue" and port:
         raise HostError(f"{where}.port: {port!r} is for gue only, and the type is {kind}")
     if checksum == "remcsum" and kind != "gue":
@@ -218,7 +218,7 @@ def plan_tunnels(state: HostState, wanted: Wanted, sysctl_files: Sequence[tuple[
     surplus = sorted(state.tunnels - set(devices))
     operations: list[Operation] = [*modules, *change_files(state, files), *sysctl_writes(state, listed)]
     for device in surplus:
-        # so that whoever undoes this finds the value to put back
+        # so that a later task can restore the value
         operations += sysctl_writes(state, {_rp_filter(device.name): state.sysctls.get(_rp_filter("default")) or "0"})
         operations.append(Remove(device))
     for device in missing:
@@ -234,7 +234,7 @@ def plan_tunnels(state: HostState, wanted: Wanted, sysctl_files: Sequence[tuple[
     installed = state.units.get(TUNNELS_UNIT)
     if installed != unit:
         operations.append(ChangeUnit(TUNNELS_UNIT, installed, unit))
-    # What is no longer listed is put back last, when nothing comes out of a tunnel any more.
+    # Sysctls that are no longer listed are restored last, when the tunnels are removed.
     back = {key: value for key, value in old.sysctls.items() if key not in listed and value is not None}
     everything = (*books.opening, *operations, *sysctl_writes(state, back), *books.closing)
     conflicts = overridden(SYSCTL_FILE.rsplit("/", 1)[-1], {**listed, **own}, sysctl_files) if keep else []
@@ -297,7 +297,7 @@ def _reverse_path(state: HostState, old: Record) -> dict[str, str]:
 
 
 def _original(state: HostState, old: Record, key: str) -> str | None:
-    """The value from before the first task; of "all" a later one where somebody has set it since."""
+    """Return the value from before the first task; for "all" a later one if another process has set it since."""
     now, first = state.sysctls.get(key), old.sysctls.get(key)
     if key == _rp_filter("all") and now not in (None, "0"):
         return now

@@ -24,7 +24,7 @@ HEADER = "# Written by the role lvs.cluster.director"
 UNITS = ("ldirectord", "mon", "lvs-cluster-addresses")
 _DESCRIPTION = re.compile(r"^Description=(?:Health checks|Addresses) of lvs\.cluster", re.MULTILINE)
 HANDOVER_FILE = "/var/lib/lvs-cluster/drain/director"
-#: In that file: the number that is a fault, with the word that tells a director that joins from one that hands over.
+#: In that file: the number of a fault, with a word if the director joins rather than fails over.
 #: keepalived reads the number alone (keepalived/trackers/track_file.c: process_track_file, strtol).
 JOINING = "3 joining\n"
 
@@ -132,7 +132,7 @@ def _address(word: str) -> IPAddress | None:
 
 
 def lost_peers(present: Mapping[str, Instance], wanted: Iterable[Mapping[str, Any]], leaving: Collection[str]) -> str:
-    """Return the directors that the host has as peers, and is to have no more without being told so; else ``""``."""
+    """Return the peers that the host would lose although they are not listed as leaving; ``""`` if there are none."""
     lost: dict[str, None] = {}
     for one in wanted:
         peers = {parse_address(text) for text in one["peers"]}
@@ -144,7 +144,7 @@ def lost_peers(present: Mapping[str, Instance], wanted: Iterable[Mapping[str, An
 
 
 def joins(present: Mapping[str, Instance], wanted: Iterable[Mapping[str, Any]]) -> bool:
-    """Return whether the others do not know this director yet, so that it would not hear them.
+    """Return True if the others are not configured with this director, which then does not receive their adverts.
 
     It is new to a cluster that has other directors, was the only one, or its adverts had other addresses, as those of
     earlier versions of this collection have. Another virtual router id is not among these. The VIPs move then, and
@@ -192,8 +192,7 @@ def own_address_fault(held: Iterable[Held], address: IPAddress, interface: str) 
         return f"this host has no address {address}{_remedy(held, address, interface)}"
     if interface and interface not in where:
         return (
-            f"{address} is on {where[0]}, and this director speaks VRRP on {interface}"
-            f"{_remedy(held, address, interface)}"
+            f"{address} is on {where[0]}, and this director uses VRRP on {interface}{_remedy(held, address, interface)}"
         )
     return ""
 
@@ -210,11 +209,11 @@ def _remedy(held: Iterable[Held], address: IPAddress, interface: str) -> str:
     ]
     known = f" ({' or '.join(fit[:3])})" if fit else ""
     place = f"an address of {interface}" if interface else "an address of this host"
-    return f": set lvs_address, which ansible_host stands for if it is not set, to {place}{known}"
+    return f": set lvs_address (by default ansible_host) to {place}{known}"
 
 
 def is_joining(text: str | None) -> bool:
-    """Return whether the file of handovers says that the director joins."""
+    """Return True if the handover file marks the director as joining."""
     return text is not None and re.match(r"3\s+joining\b", text) is not None
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The files that say which real servers are drained, whoever owns their services: keepalived watches the same ones.
+"""The files that record which real servers are drained, for services of every owner. keepalived reads the same ones.
 
 Addresses are packed: 4 or 16 bytes.
 
@@ -27,7 +27,7 @@ _NUMBER = re.compile(rb"\s*[-+]?([0-9]+)")
 
 
 def says_drained(content: bytes) -> bool:
-    """Whether a file with this content drains."""
+    """Return True if a file with this content drains."""
     number = _NUMBER.match(content)
     return number is not None and int(number[1]) != 0
 
@@ -35,7 +35,7 @@ def says_drained(content: bytes) -> bool:
 def read(directory: str) -> set[bytes]:
     """The packed addresses of the real servers that are drained; none where there is no such directory.
 
-    Raises OSError where it cannot be read. Files that are not named after an address are somebody else's.
+    Raises OSError if it cannot be read. Files that are not named after an address are ignored.
     """
     drained: set[bytes] = set()
     try:

@@ -72,7 +72,7 @@ class Operation(ABC):
 
     def unsettled(self) -> str:
         """Return a sentence for a plan that still has it after it was carried out."""
-        return f"the change does not last: there is still need to {self!s}"
+        return f"the change did not last, and it is still necessary to {self!s}"
 
     @classmethod
     def side_effects(cls, done: Sequence[Operation], seen: Sequence[HostState], now: HostState) -> list[Operation]:
@@ -285,9 +285,9 @@ class Host(Protocol):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a module reports: whether there was something to do, before and after as text, sentences of warning.
+    """The result of a module: whether it changed the host, before and after as text, and warnings.
 
-    leftovers: what a run with purge would still do, in words; None where the task purges. differences: between before
+    leftovers: what a run with purge would still do, as text; None if the task purges. differences: between before
     and after.
     """
 
@@ -307,10 +307,10 @@ def settle(
     check: Callable[[Plan], None] = lambda plan: None,
     purge: Callable[[HostState], Plan] | None = None,
 ) -> Outcome:
-    """Bring a host to what a planner wants and make sure that it is there.
+    """Apply the plan of a planner to a host, and verify the result.
 
-    check may refuse a plan before anything is changed. Raises HostError; what was changed until then is restored, and
-    the sentence says whether that worked. purge: the planner of a run that also removes, for a task that does not.
+    check may refuse a plan before anything is changed. Raises HostError; all changes until then are rolled back, and
+    the message says whether that succeeded. purge: the planner of a run that also removes, for a task that does not.
     """
     state = read()
     first = plan(state)
@@ -382,9 +382,9 @@ def _apply(apply: Callable[[Operation], None], operation: Operation) -> None:
 def _undo(
     apply: Callable[[Operation], None], done: Sequence[Operation], side_effects: Callable[[], list[Operation]]
 ) -> str:
-    """Undo operations, last first, and then what is left of their side effects. Tells how that went.
+    """Undo operations, last first, and then the rest of their side effects. Return a clause with the result.
 
-    It stops at the first that fails: going on could break the safe order.
+    It stops at the first that fails, because the order of the others could be unsafe then.
     """
     left = list(done)
     undone = 0
@@ -398,8 +398,8 @@ def _undo(
         for operation in side_effects():
             _apply(apply, operation)
     except HostError as error:
-        rest = f", so this stays done: {', '.join(map(str, left))}" if left else ""
-        return f"putting back failed too ({error}){rest}"
+        rest = f", so these changes remain: {', '.join(map(str, left))}" if left else ""
+        return f"restoring failed as well ({error}){rest}"
     remains = "; ".join(filter(None, (kind.remains(alike) for kind, alike in _by_kind(done))))
     fate = "everything else was restored" if undone else "nothing was changed"
     return f"{fate}, but {remains}" if remains else fate

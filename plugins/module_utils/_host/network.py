@@ -9,7 +9,7 @@ in three ways. So tunnels are made with the command ip, which is given the same 
 An IPv4 VIP gets host scope: the kernel then never picks it as a source by itself, which it would on an interface
 without an address of its own (net/ipv4/devinet.c: inet_select_addr then looks on every interface, lo first). An IPv6
 VIP gets a preferred lifetime of 0 for the same end (RFC 6724 section 5, rule 3), and skips duplicate address detection.
-Replies of connections to the VIP carry it all the same.
+Replies of connections to the VIP still have it as their source.
 """
 
 from __future__ import annotations
@@ -198,7 +198,7 @@ class Routes(Rtnetlink):
         return frozenset(found)
 
     def change(self, before: Route | None, after: Route | None) -> None:
-        """Bring a default route from one state to another. Raises HostError with the kernel's reason."""
+        """Change a default route. Raises HostError with the kernel's reason."""
         if after is not None:
             with as_host_error():
                 self.open().route("replace", **_route(after))
@@ -328,7 +328,7 @@ class Tunnels:
         try:
             found = json.loads(text or "[]")
         except ValueError as error:
-            raise HostError(f"ip {' '.join(words)} writes no JSON ({error}): this iproute2 is too old") from error
+            raise HostError(f"ip {' '.join(words)} does not write JSON ({error}): this iproute2 is too old") from error
         return [one for one in found if isinstance(one, dict)]
 
     def _ip(self, *words: str) -> str:

@@ -41,7 +41,7 @@ class Nftables:
         """How nft would list a table with these rules. Raises HostError where nft or the kernel refuses them.
 
         Some rules are listed in a way that nft then cannot read (a set of C(ct original proto-dst), for one). A table
-        of such rules could not be put back, so they are refused too.
+        of such rules could not be restored, so they are refused too.
         """
         if not has_command("nft"):
             raise HostError("the command nft is missing (package nftables)")
@@ -53,8 +53,8 @@ class Nftables:
             status, again, errors = self._load_alone(name, path)
         if status != 0 or again != output:
             raise HostError(
-                "rules: nft lists them in a way that it does not read, so they could not be put back;"
-                f" say them in another way ({_first(errors, path)})"
+                "rules: nft lists them in a form that it cannot read, so they could not be restored;"
+                f" write them in another way ({_first(errors, path)})"
             )
         return output
 
@@ -64,11 +64,11 @@ class Nftables:
         status, output, errors = self._run(["unshare", "--net", "sh", "-c", command, path, name])
         tables, start, rest = output.partition(f"table inet {name} {{\n")
         if status == 0 and tables != f"table inet {name}\n":
-            raise HostError(f"rules: they end the table {name} and make another; one task is about one table")
+            raise HostError(f"rules: they end the table {name} and open another; one task manages one table")
         return status, start + rest, errors
 
     def swap(self, name: str, listing: str | None) -> None:
-        """Put a table in the place of what has this name, or remove it: after a check, in one transaction."""
+        """Replace the table of this name, or remove it: after a check, in one transaction."""
         text = script(name, None) if listing is None else f"{script(name, None)}{listing}"
         with _Script(text) as path:
             for options in (["--check"], []):

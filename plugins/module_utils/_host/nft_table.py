@@ -83,7 +83,7 @@ class ChangeTable(Operation):
 
 @dataclass(frozen=True)
 class NftTable:
-    """What a task wants: the rules are what stands between the braces of a table."""
+    """The arguments of a task. rules: the text between the braces of a table."""
 
     present: bool
     name: str
@@ -116,7 +116,7 @@ class NftTable:
 def parse_table(present: bool, name: str, rules: str, persist: bool, purge: bool = True) -> NftTable:
     """Check what a task gives. Raises HostError with a sentence that names the option and the value."""
     if not _NAME.fullmatch(name):
-        raise HostError(f"name: {name!r} is no name of a table (letters, digits and '_', at most 32)")
+        raise HostError(f"name: {name!r} is not a valid table name (letters, digits and '_', at most 32)")
     if not balanced(rules):
         raise HostError("rules: the braces do not match, so this is not what stands between the braces of one table")
     if re.search(r"(^|[;{}])\s*include\b", _bare(rules), re.MULTILINE):
@@ -233,7 +233,7 @@ def plan_table(state: HostState, table: NftTable, wanted: str | None) -> Plan:
     ]
     closing = list(books.closing)
     if operations and not keep and CONFIG_DIRECTORY in state.directories:
-        # it belongs to the collection: whoever leaves it last takes it along
+        # it belongs to the collection, so the last user removes it
         closing.append(RemoveDirectory(CONFIG_DIRECTORY))
     everything = (*books.opening, *operations, *closing)
     return Plan(everything, predict(state, everything))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who answers on a link for an address: ARP (RFC 826) for IPv4, neighbour discovery (RFC 4861) for IPv6.
+"""Finds the hosts that answer for an address on a link, by ARP (RFC 826) or neighbour discovery (RFC 4861).
 
 The messages as bytes come first, then the sockets.
 """
@@ -142,10 +142,10 @@ def _ipv4_interface(probe: socket.socket, address: str) -> str:
 
 
 def ask_arp(link: Link, source: str, addresses: Sequence[str], seconds: float) -> dict[str, list[str]]:
-    """Who answers: each IPv4 address with the sorted hardware addresses that claimed it on the link in that time.
+    """Return each IPv4 address with the sorted hardware addresses that claimed it on the link in that time.
 
-    Every address is asked for three times over the first half of the time, since a single frame may be lost. No more
-    than 16 hardware addresses are told of each. Raises HostError.
+    Three requests for each address are sent over the first half of the time, since a single frame may be lost. At most
+    16 hardware addresses are returned for each. Raises HostError.
     """
     wanted = {socket.inet_aton(address): address for address in addresses}
     claims = Claims(wanted)
@@ -217,7 +217,7 @@ def ipv6_interface(address: str) -> str:
 def ask_neighbours(
     interface: str, hardware: bytes, source: str, addresses: Sequence[str], seconds: float
 ) -> dict[str, list[str]]:
-    """Who answers: each IPv6 address with the sorted hardware addresses that claimed it on the link in that time.
+    """Return each IPv6 address with the sorted hardware addresses that claimed it on the link in that time.
 
     As `ask_arp`. Raises HostError.
     """

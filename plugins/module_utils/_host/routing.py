@@ -1,11 +1,11 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Replies of services go out by the directors, and nothing else does, or all the rest too: return_route. Pure.
+"""Routes for replies of services through the directors, or for all traffic: the plan of return_route. Pure.
 
 A reply of a real server behind NAT has to pass the director, which translates it back. A rule for the replies' source
-(address, protocol, port) leads to a routing table of its own, with nothing but a default route in it. So a client on
-the same link is answered through the director too, and logins, updates and the like keep their way.
+(address, protocol, port) leads to a routing table of its own, with nothing but a default route in it. So replies
+to a client on the same link go through the director too. Other traffic, such as logins and updates, is unchanged.
 
 A host that changes from dr or tun to nat has its rules before the directors know of the change, and before any of them
 has the gateway's address. Replies to health checks come from the same address and port, and would be lost. So until a
@@ -199,7 +199,7 @@ def parse_return_route(
         address = unicast_address("gateways", text, _USE, link_local=True)
         family = f"ipv{address.version}"
         if family in by_family:
-            raise HostError(f"gateways: {by_family[family]} and {address} are both {family}, and one is possible")
+            raise HostError(f"gateways: {by_family[family]} and {address} are both {family}, and only one is possible")
         by_family[family] = str(address)
     found = []
     for number, service in enumerate(services):
@@ -325,7 +325,7 @@ def _routes(state: HostState, wanted: ReturnRoute) -> dict[str, Route]:
         if found.setdefault(family, route) != route:
             raise HostError(
                 f"services: {source.address} is on {interface}, another address of its family on"
-                f" {found[family].interface}, and both are to go by {gateway}"
+                f" {found[family].interface}, and both must use {gateway}"
             )
     return found
 

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Asks the keepalived that runs for the states of its VRRP instances, and for the real servers that it has added.
+"""Reads the states of keepalived's VRRP instances, and the real servers that it has added.
 
-It writes both when it is asked to (keepalived(8), SIGUSR1). The form is that of keepalived/vrrp/vrrp_print.c and
+keepalived writes both on SIGUSR1 (keepalived(8)). The form is that of keepalived/vrrp/vrrp_print.c and
 vrrp_data.c, and of keepalived/check/check_data.c (dump_vs, dump_rs), in the versions 2.2.7 and 2.3.3: sections with a
 head in dashes, and in them lines ``Key = value``. What reads that text is pure and comes first.
 """
@@ -27,7 +27,7 @@ from .process import RunCommand
 
 _VRRP_HEAD = re.compile(r"^------< (.*) >------$", re.MULTILINE)
 _INSTANCES, _LINKS = "VRRP Topology", "Interfaces"
-#: The states in which a director has the VIPs, or stands by.
+#: The states of a master and of a backup.
 SOUND = ("MASTER", "BACKUP")
 #: What the handover file says of a director that takes the VIPs, first or after others (_render/keepalived.py).
 _STAND_BY = ("0", "1")
@@ -166,11 +166,11 @@ def _service_identity(section: str) -> dict[str, object] | None:
 
 
 def require_vrrp(run: RunCommand, wanted: Iterable[str] = (), may_join: bool = False) -> dict[str, str]:
-    """The states of all instances, where each has the VIPs or stands by and the ``wanted`` scripts are run.
+    """Return the states of all instances, if each is master or backup and the ``wanted`` scripts are run.
 
     With ``may_join`` an instance can also be in the state FAULT, if the only reason is that its director joins.
 
-    Raises HostError where one does neither, or a script is not done with its first run and could change that.
+    Raises HostError otherwise, and if a script has not finished its first run, which could change the state.
     """
     text = _ask(_main_process(run), _VRRP, vrrp_complete)
     found = vrrp_states(text)
@@ -182,25 +182,27 @@ def require_vrrp(run: RunCommand, wanted: Iterable[str] = (), may_join: bool = F
         names = " and ".join(name for name, other in found.items() if other == state)
         why = "; ".join(fault_reasons(text)) if state == "FAULT" else ""
         if why and joining:
-            why += ", because the others may not know this director: run lvs.cluster.site for all directors"
-        raise HostError(
-            f"keepalived's {names} cannot take the VIPs, being in the state {state}" + (f": {why}" if why else "")
-        )
+            why += (
+                ", because the other directors may not be configured with this one: run lvs.cluster.site for all"
+                " directors"
+            )
+        raise HostError(f"keepalived's {names} cannot take the VIPs in the state {state}" + (f": {why}" if why else ""))
     missing = sorted(set(wanted) - set(run_scripts(text)))
     if missing:
         raise HostError(
-            f"keepalived does not run the script {' and '.join(missing)}: may its user (script_user) run the command?"
+            f"keepalived does not run the script {' and '.join(missing)}: check that its user (script_user)"
+            " may run the command"
         )
     waiting = pending_scripts(text)
     if waiting:
-        raise HostError(f"keepalived is not done with the first run of the script {' and '.join(waiting)}")
+        raise HostError(f"keepalived has not finished the first run of the script {' and '.join(waiting)}")
     return found
 
 
 def added_servers(run: RunCommand) -> list[AddedServer]:
     """The real servers that keepalived's checkers have added to the IPVS table and not removed since.
 
-    Raises HostError where keepalived does not tell, as one without virtual servers.
+    Raises HostError if keepalived does not report them, such as one without virtual servers.
     """
     return added(_ask(_main_process(run), _CHECKERS, checkers_complete))
 
@@ -267,4 +269,4 @@ def _ask(process: int, name: str, is_complete: Callable[[str], bool]) -> str:
     finally:
         for path in paths.values():
             clear(path)
-    raise HostError(f"keepalived does not tell its state within {_SECONDS:.0f} s")
+    raise HostError(f"keepalived did not report its state within {_SECONDS:.0f} s")

@@ -45,7 +45,7 @@ def write_sysctl(key: str, value: str, proc: str = "/proc") -> None:
         _write(key, value, proc)
         found = read_sysctls([key], proc)[key]
         if found != value:
-            raise HostError(f"the kernel made {found} of it")
+            raise HostError(f"the kernel changed the value to {found}")
     except HostError:
         # Of several numbers, those before a bad one are in force by now (kernel/sysctl.c: do_proc_dointvec).
         if before is not None and read_sysctls([key], proc)[key] != before:

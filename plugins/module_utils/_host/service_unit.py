@@ -90,7 +90,7 @@ class ServiceUnit:
         )
 
     def validate(self, plan: ServicePlan, wanted: Wanted, if_installed: bool) -> None:
-        """Have the programs look at the files that would be written. Raises HostError with what they said.
+        """Validate the files with the programs that read them. Raises HostError with their output.
 
         ``if_installed``: leave out a program that is not there. A path of a file or directory that would only be
         created is replaced by the path of a stand-in.

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a host looks like, as values, and what has to be put back some day, as a record in JSON. Pure.
+"""The state of a host as values, and the record in JSON of what teardown restores. Pure.
 
 Addresses, routes, routing rules, tunnels and units are in the words of ip(8) and systemd.unit(5).
 
@@ -36,13 +36,13 @@ Entry = TypeVar("Entry")
 #: Of the protocols that IPVS balances (RFC 9293, RFC 768, RFC 9260).
 PROTOCOL_NUMBERS = {"tcp": 6, "udp": 17, "sctp": 132}
 MAIN_TABLE = 254  # include/uapi/linux/rtnetlink.h: RT_TABLE_MAIN
-#: Who set a rule that leads to a table of others (FRA_PROTOCOL), so that it is known again: a number that nobody has in
+#: Marks our rules that lead to a table of another owner (FRA_PROTOCOL), to find them again: a number that is unused in
 #: include/uapi/linux/rtnetlink.h (RTPROT_*) or etc/iproute2/rt_protos.
 ROUTE_PROTOCOL = 151
 #: Behind every other route of a table: what Documentation/networking/vrf.rst takes for the same end.
 FALLBACK_METRIC = 4278198272
 
-#: Kinds of devices: the kernel module, and what ip calls the packets that it takes out of its tunnel.
+#: Kinds of devices: the kernel module, and ip's name for the packets that it decapsulates.
 TUNNEL_KINDS = {
     "ipip": ("ipip", "mode ipip"),
     "sit": ("sit", "mode ip6ip"),
@@ -181,7 +181,7 @@ def is_our_tunnel(name: str) -> bool:
 
 @dataclass(frozen=True, order=True)
 class TunnelDevice:
-    """A device that unwraps what comes to the address C(local), from whomever.
+    """A device that decapsulates packets to the address C(local), from any sender.
 
     checksum: whether it takes packets with GRE's checksum, and then no others (net/ipv4/ip_tunnel.c: ip_tunnel_rcv).
     up: whether it works at all.
@@ -269,8 +269,8 @@ def parse_record(path: str, text: str | None) -> Record:
             raise ValueError(f"format {raw['format']}")
     except (ValueError, KeyError, TypeError) as error:
         raise HostError(
-            f"{path} is no record that this version can read ({error});"
-            " move it away, and put back by hand what it remembered"
+            f"{path} is not a record that this version can read ({error});"
+            " move it away, and restore by hand what it recorded"
         ) from error
     read = _Entries(raw, unreadable)
     return Record(
@@ -338,7 +338,7 @@ class _Entries:
             if isinstance(item, str):
                 found.append(item)
             else:
-                self._unreadable.append(f"{name}: {item!r} is no text")
+                self._unreadable.append(f"{name}: {item!r} is not a string")
         return tuple(found)
 
     def _not(self, what: str, name: str, raw: object) -> tuple[()]:
@@ -390,13 +390,13 @@ def remembered_lines(path: str, text: str | None) -> list[str]:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
+        raise TypeError(f"{value!r} is not a string")
     return value
 
 
 def _vip(value: Any) -> KnownVip:
     if not isinstance(value["added"], bool):
-        raise TypeError(f"{value['added']!r} is no boolean")
+        raise TypeError(f"{value['added']!r} is not a boolean")
     return KnownVip(_text(value["interface"]), value["added"])
 
 
@@ -407,7 +407,7 @@ class HostState:
     sysctls: path below /proc/sys ("net/ipv4/ip_forward") to its value, None where the kernel has no such key.
     addresses: every address of every interface, or those that matter.
     modules: kernel module to whether the kernel has it, loaded or built in.
-    files: path to text, None where there is no file. records: as files, for those that hold what has to be put back.
+    files: path to text, None where there is no file. records: as files, for those of what teardown restores.
     units: name of a unit to the unit, None where we have installed none. directories: those that exist.
     tables: name of an nftables table of the family inet to how nft lists it, None where there is none.
     routes, rules, fallbacks: those of the routing table that a planner asked for.

@@ -72,7 +72,7 @@ def _parse_value(name: str, value: object) -> str:
         return str(value)
     if isinstance(value, str) and "\n" not in value.strip() and value.strip() and normal_value(value).isprintable():
         return normal_value(value)
-    raise HostError(f"sysctls: {name}: {value!r} is no value for a sysctl; give a number or a text in one line")
+    raise HostError(f"sysctls: {name}: {value!r} is not a valid sysctl value; give a number or one line of text")
 
 
 def in_writing_order(keys: Iterable[str]) -> list[str]:

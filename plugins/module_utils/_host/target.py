@@ -69,9 +69,9 @@ class Systemd:
         return False
 
     def change(self, name: str, before: Unit | None, after: Unit | None) -> None:
-        """Bring a unit from one state to another; nothing is started but what is to run.
+        """Change a unit from one state to another. Only units that are to run are started.
 
-        Raises HostError when a step fails; the unit's file is then as it was.
+        Raises HostError when a step fails; the unit's file is then restored.
         """
         if after is None:
             self._remove(name, before)
@@ -230,7 +230,7 @@ class Target:
         if not booted(self.root):
             raise HostError(
                 f"persist: systemd does not run on this host (a container?), so nothing would {use} at boot;"
-                " set persist to false to have it until then"
+                " set persist to false to apply it until the next boot"
             )
         if needs_ip and not has_command("ip"):
             raise HostError(f"persist: the command ip is missing, which would {use} at boot (package iproute2)")
@@ -292,7 +292,7 @@ def run(
     converge: Callable[[Target, Wanted, bool], Outcome],
     traces: Collection[str] = (),
 ) -> None:
-    """Bring this host to what the arguments say; ends the process with what changed or one sentence of why not.
+    """Apply the arguments to this host; end the process with the result or with an error.
 
     ``traces`` are the files of which a host has one if the module has ever changed it. A host that has none, and lacks
     the library, has nothing to remove.

@@ -105,10 +105,10 @@ class Part:
 
 
 def run_parts(module: AnsibleModule, parts: Iterable[Part], **result: Any) -> None:
-    """Do one part after the other; ends the process as `run` does. ``result``: what to return besides.
+    """Run one part after the other; end the process as `run` does. ``result``: further values to return.
 
     All arguments are read before anything is changed. A part that fails undoes what it has changed, and those before it
-    stay: what they set up stands alone, and the next run goes on from there.
+    stay. Their changes are complete on their own, and the next run continues from there.
     """
     done: dict[str, dict[str, Any]] = {}
     parts = list(parts)

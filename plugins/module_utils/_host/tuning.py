@@ -48,7 +48,7 @@ CONN_TAB_BITS = range(8, 28)
 
 @dataclass(frozen=True)
 class KernelSettings:
-    """What a task wants. None: leave as it is.
+    """The arguments of a task. None: unchanged.
 
     conn_tab_bits: 0 is the kernel's own choice. sysctls: path to value, in the order in which they have to be written.
     defence_threshold: whether the host works out THRESHOLD for itself.
@@ -71,7 +71,7 @@ def parse_settings(
     """Check what a task gives. Raises HostError with a sentence that names the option and the value."""
     for name in modules:
         if not MODULE_NAME.fullmatch(name):
-            raise HostError(f"modules: {name!r} is no name of a kernel module")
+            raise HostError(f"modules: {name!r} is not a valid name of a kernel module")
     if conn_tab_bits and conn_tab_bits not in CONN_TAB_BITS:
         raise HostError(
             f"conn_tab_bits: {conn_tab_bits} is not between {CONN_TAB_BITS[0]} and {CONN_TAB_BITS[-1]},"
@@ -79,13 +79,13 @@ def parse_settings(
         )
     names = tuple(dict.fromkeys(name.replace("-", "_") for name in modules))  # the kernel writes underscores
     if present and defence_threshold and sysctls is None:
-        raise HostError("defence_threshold: needs sysctls, whose list it belongs to")
+        raise HostError("defence_threshold: requires sysctls")
     parsed = None if sysctls is None else parse_sysctls(sysctls)
     return KernelSettings(present, names, conn_tab_bits, parsed, defence_threshold)
 
 
 def defence_threshold(zoneinfo: str, present: str | None) -> str:
-    """Return net.ipv4.vs.amemthresh in pages, by /proc/zoneinfo: free memory between a host that is well and none.
+    """Return net.ipv4.vs.amemthresh in pages, by /proc/zoneinfo: between the free memory of a healthy host and none.
 
     IPVS compares it with free memory and the buffers of block devices, but not with the page cache of files
     (net/netfilter/ipvs/ip_vs_ctl.c: update_defense_level()), which takes nearly all memory of a healthy host in time. A
@@ -93,7 +93,7 @@ def defence_threshold(zoneinfo: str, present: str | None) -> str:
     than its watermark low, and gives ordinary allocations none below min. The pages that a zone reserves for others
     (protection) count in both (mm/page_alloc.c: __zone_watermark_ok()). The threshold is in the middle. A ``present``
     one between the two stays, because the watermarks differ a little from boot to boot. IPVS's own default is for a
-    kernel that does not tell.
+    kernel that does not report them.
     """
     zones = [_zone(text) for text in zoneinfo.split("Node ")[1:]]
     lowest = sum(min(free, reserved + minimum) for free, minimum, _low, reserved in zones)
@@ -279,5 +279,5 @@ def conn_tab_bits_pending(target: Host, settings: KernelSettings) -> str | None:
             f"ip_vs is built into this kernel, so put ip_vs.conn_tab_bits={settings.conn_tab_bits} on its command line"
         )
     else:
-        how = "the new value holds once ip_vs is loaded again, at the next boot at the latest"
+        how = "the new value takes effect when ip_vs is loaded again, at the next boot at the latest"
     return f"conn_tab_bits: ip_vs runs with {running}, not {settings.conn_tab_bits}; {how}"

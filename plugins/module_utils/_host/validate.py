@@ -122,7 +122,7 @@ def parse_key(text: str) -> str:
         path = text.translate(str.maketrans("./", "/."))
     parts = path.split("/")
     if len(parts) < 2 or not all(_COMPONENT.fullmatch(part) and part not in (".", "..") for part in parts):
-        raise HostError(f"sysctls: {text!r} is no name of a sysctl; write it like net.ipv4.ip_forward")
+        raise HostError(f"sysctls: {text!r} is not a valid sysctl name; write it like net.ipv4.ip_forward")
     return path
 
 

@@ -4,7 +4,7 @@
 """What restores the table and the timeouts at boot: an archive of programs, a unit of systemd, and the Python for both.
 
 The Python is not simply the interpreter that runs the module: Ansible may discover /usr/bin/python3.11, which does not
-outlive an upgrade of the distribution, or be told to use a virtual environment that belongs to a user.
+outlive an upgrade of the distribution, or ansible_python_interpreter may name a user's virtual environment.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ def _with_restorer(path: str, data: bytes, python: str) -> Kept:
 
 
 def _without(path: str, other: str) -> Kept:
-    """Without a file, and without what reads it at boot if there is no other file for that."""
+    """Return the plan that removes a file, and the unit that reads it at boot if there is no other such file."""
     if persist.read(other) is not None:
         return Kept(persist.file_changes({path: None}), None)
     return Kept(

@@ -20,16 +20,16 @@ from .kernel import Failure, Ipvs, KernelError, explain
 from .model import InvalidValue, RealServer, RealServerKey, ServiceKey, ServicePatch, Table, VirtualService
 from .plan import NOTHING_MORE, PURGE_ALL, REMOVE, Operation, Plan, Scope, plan, undo, unmet
 
-# Tasks that run at the same time take turns between looking how many servers are left and taking one out.
+# Tasks that run at the same time take turns, from counting the servers in service until one is removed.
 LOCK = "/run/lvs-cluster-ipvs.lock"
 # Changes that an error names: more make it unreadable.
 _NAMED = 5
 
 
 class ConvergeError(Exception):
-    """The table is not as described; one sentence says at which entry, why, and what was done about it.
+    """The table could not be changed as described. The message names the entry, the reason, and the resulting state.
 
-    ``result``: what else the module returns.
+    ``result``: the other values that the module returns.
     """
 
     def __init__(self, text: str, result: dict[str, Any] | None = None) -> None:
@@ -55,7 +55,7 @@ class Outcome(NamedTuple):
 
     @property
     def table(self) -> Table:
-        """The services that were looked at, as they are afterwards."""
+        """The services that were read, with their values afterwards."""
         return self.plan.predicted
 
     @property
@@ -97,13 +97,13 @@ def converge(
     guard: Guard | None = None,
     commit: Commit | None = None,
 ) -> Outcome:
-    """Make the kernel's table what ``desired`` describes within ``scope``; in check mode only say what that takes.
+    """Apply ``desired`` to the kernel's table within ``scope``; in check mode only return the plan.
 
-    ``guard`` sees each plan before it is carried out, and raises InvalidValue where it must not be. ``commit`` is
+    ``guard`` is called with each plan before it is applied, and raises InvalidValue to refuse it. ``commit`` is
     called once the kernel holds the table, also if nothing was to change, and never in check mode. If it raises OSError
-    or one of the errors below, the table is put back.
+    or one of the errors below, the table is restored.
     Raises InvalidValue before anything is touched, KernelError where IPVS cannot be reached, ConvergeError where the
-    kernel or ``commit`` refused something (the table is then as it was, or the error says what is left of the change)
+    kernel or ``commit`` refused something (the table is then restored, or the error says which changes remain)
     or where the kernel does not hold what it acknowledged.
     """
     with _no_garbage():
@@ -188,7 +188,7 @@ class _Attempt:
     def _carry_out(self, planned: Plan) -> Plan:
         failures = self._apply(planned.operations, planned.current)
         if failures and _lost_race(failures[0]):
-            # Somebody changed the table after it was read, or a dump that ran beside their change missed an entry.
+            # Another process changed the table after it was read, or the dump missed an entry during the change.
             now = self._read(self._wanted, planned.current)
             current = _with_entries_as_found(planned.current, now, failures)
             try:
@@ -218,14 +218,14 @@ class _Attempt:
             raise ConvergeError(f"{error}; {self._roll_back(before)}") from error
 
     def _without_lost_races(self, before: Table, failures: Sequence[Failure]) -> Table:
-        """What to go back to: entries that somebody else has made or removed meanwhile stay as they are."""
+        """Return the table to restore: entries that another process has added or removed meanwhile stay unchanged."""
         lost = [failure for failure in failures if _lost_race(failure)]
         if not lost:
             return before
         try:
             now = self._ipvs.read(self._wanted)
         except KernelError as error:
-            # Without what is there now, the way back could remove what others have made.
+            # Without the present table, a rollback could remove entries of other processes.
             raise ConvergeError(f"{self._explain(failures)}; {self._not_put_back(error)}") from error
         return _with_entries_as_found(before, now, lost)
 
@@ -238,25 +238,25 @@ class _Attempt:
         return operation.describe(self._labels.get(operation.service, ""))
 
     def _roll_back(self, before: Table) -> str:
-        """Put every entry that a message was sent for back; returns a clause that says how that went."""
+        """Restore every entry for which a message was sent; return a clause with the result."""
         try:
             back = undo(self._sent, before, self._ipvs.read(self._wanted))
             if not back.operations:
                 return "nothing was changed"
             failures = self._ipvs.apply(back.operations, [])
             if failures:
-                return f"putting the table back failed as well: {self._explain(failures)}"
+                return f"restoring the table failed as well: {self._explain(failures)}"
             if unmet(back.operations, back.predicted, self._ipvs.read(self._wanted)):
-                return "the table was put back, but another process is changing it at the same time"
+                return "the table was restored, but another process is changing it at the same time"
         except KernelError as error:
             return self._not_put_back(error)
-        return "the table was put back as it was"
+        return "the table was restored"
 
     def _not_put_back(self, error: KernelError) -> str:
-        """A clause that names what may have been done and was not undone."""
+        """Return a clause that names the changes that may remain."""
         named = ", ".join(self._describe(operation) for operation in self._sent[:_NAMED])
         more = f" and {len(self._sent) - _NAMED} more" if len(self._sent) > _NAMED else ""
-        return f"putting the table back failed as well: {error}. This may have been done: {named}{more}"
+        return f"restoring the table failed as well: {error}. This may have been done: {named}{more}"
 
     def _verify(self, planned: Plan) -> None:
         only_new = all(operation.verb != REMOVE for operation in planned.operations)
@@ -288,7 +288,7 @@ def _lost_race(failure: Failure) -> bool:
 def _with_entries_as_found(before: Table, now: Table, failures: Iterable[Failure]) -> Table:
     """``before``, but with every entry at which an operation failed as it is ``now``.
 
-    Such an entry was made or removed by somebody else after it was read; a way back must not undo that.
+    Another process added or removed such an entry after it was read. A rollback must not undo that.
     """
     table = dict(before)
     for failure in failures:
@@ -311,7 +311,7 @@ def _with_entries_as_found(before: Table, now: Table, failures: Iterable[Failure
 
 @contextlib.contextmanager
 def turn(wanted: bool) -> Iterator[None]:
-    """Hold the lock, where that is wanted, until the block ends."""
+    """Hold the lock until the block ends, if ``wanted``."""
     if not wanted:
         yield
         return

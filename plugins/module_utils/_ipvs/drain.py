@@ -1,9 +1,9 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Taking a real server out of service: the floor that must not be undercut, waiting for connections to end.
+"""Draining a real server: the minimum in service, and the wait for connections to end.
 
-And what the module ipvs_real_server does beyond one call.
+Also the module ipvs_real_server.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def _plural(number: int) -> str:
 
 
 def floor(patch: ServicePatch, minimum: int) -> Callable[[Plan], None]:
-    """A guard that refuses a plan which takes real servers out of service and leaves fewer than ``minimum`` in it."""
+    """Return a guard that refuses a plan which leaves fewer than ``minimum`` real servers in service."""
 
     def guard(plan: Plan) -> None:
         before = in_service(plan.current.get(patch.key))
@@ -61,7 +61,7 @@ def floor(patch: ServicePatch, minimum: int) -> Callable[[Plan], None]:
 
 
 def undercut(patch: ServicePatch, minimum: int, out: Collection[RealServerKey], total: int) -> InvalidValue:
-    """What says that ``minimum`` would be undercut without ``out``, of ``total`` real servers in service."""
+    """Return the error that fewer than ``minimum`` of ``total`` real servers would stay in service without ``out``."""
     keys = ", ".join(str(key) for key in sorted(out))
     return InvalidValue(
         patch.label,
@@ -74,7 +74,7 @@ def undercut(patch: ServicePatch, minimum: int, out: Collection[RealServerKey], 
 
 
 def quorum_lost(patch: ServicePatch, quorum: int, out: Collection[RealServerKey], left: int) -> InvalidValue:
-    """What says that the health checker would take the whole service down without ``out``."""
+    """Return the error that the health checker would remove all real servers of the service without ``out``."""
     keys = ", ".join(str(key) for key in sorted(out))
     return InvalidValue(
         patch.label,
@@ -109,7 +109,7 @@ class Flows:
         self._seen: dict[tuple[ServiceKey, RealServerKey], tuple[int, float]] = {}
 
     def run(self, service: ServiceKey, server: RealServerKey, facts: dict[str, Any]) -> bool:
-        """Return whether a packet may have come within the pause; also at the first look, which cannot know that."""
+        """Return True if a packet may have come within the pause. The first call, without a count, does too."""
         if not self._pause or service.protocol != UDP or not facts["connections"][INACTIVE]:
             return False
         packets, now = facts["statistics"]["packets_in"], self._clock()
@@ -156,7 +156,7 @@ def wait(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Drained:
-    """Wait until the connections are gone, the time is over, or another process has given it weight again."""
+    """Wait until the connections have ended, the time is over, or another process has set its weight."""
     flows = Flows(min(waiting.udp_pause, waiting.timeout), clock)
     facts: dict[str, Any] | None = None
     gone = False
@@ -195,7 +195,7 @@ def _refuse_what_does_not_go_together(patch: ServicePatch, params: dict[str, Any
 
 @contextlib.contextmanager
 def _with_failure(done: module.Result) -> Iterator[None]:
-    """Return what has been done with a failure too: the weight is 0 by then, whatever comes after it."""
+    """Return what was done even if a later step fails: the weight is 0 by then."""
     try:
         yield
     except ConvergeError as error:
@@ -279,7 +279,7 @@ class _Run:
         return result
 
     def _explain(self, drained: Drained, timeout: float, result: module.Result) -> None:
-        """Raise ConvergeError, or with drain_expired=force only say so."""
+        """Raise ConvergeError, or warn with drain_expired=force."""
         who = f"real server {self._key} of virtual service {self._patch.label}"
         if drained.facts and drained.facts["weight"]:
             raise ConvergeError(
@@ -289,5 +289,5 @@ class _Run:
             )
         text = f"{who} is not drained after {timeout:g} seconds: it has {drained.remaining}"
         if self._params["drain_expired"] == FAIL:
-            raise ConvergeError(f"{text}. Its weight stays 0; drain_expired=force would go on all the same", result)
+            raise ConvergeError(f"{text}. Its weight stays 0; drain_expired=force continues with a warning", result)
         self._module.warn(text)

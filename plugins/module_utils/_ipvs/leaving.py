@@ -1,11 +1,11 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the module ipvs_quiesce does: drain the real servers that leave the table, before they are removed from it.
+"""The module ipvs_quiesce: drains the real servers that leave the table, before they are removed from it.
 
 A connection whose real server is removed from the table is dropped with the next packet (net/netfilter/ipvs/
-ip_vs_core.c, ip_vs_in_hook(): IP_VS_DEST_F_AVAILABLE, expire_nodest_conn). With weight 0 it goes on, and only new ones
-go elsewhere.
+ip_vs_core.c, ip_vs_in_hook(): IP_VS_DEST_F_AVAILABLE, expire_nodest_conn). With weight 0 it continues, and only new
+ones go to other real servers.
 
 The weights that real servers had are recorded in :data:`RECORD`, before they change. So a real server that is described
 again after a run that was interrupted gets its weight back. The record is as short-lived as the kernel's table.
@@ -85,7 +85,7 @@ def leaving(current: Table, described: Described) -> Leaving:
     """Return what is in the table, is not described, and can be drained.
 
     A service that leaves is drained as a whole. A service that stays loses no new connection: it needs another real
-    server in service, and a scheduler that takes another one in the place of one with weight 0.
+    server in service, and a scheduler that selects another one instead of one with weight 0.
     """
     entries: list[Entry] = []
     undrained: dict[ServiceKey, str] = {}
@@ -109,7 +109,7 @@ def leaving(current: Table, described: Described) -> Leaving:
 def _why_not(service: VirtualService, out: Collection[RealServerKey]) -> str:
     """Return why these real servers of a service cannot be drained; empty if they can."""
     if not drain.in_service(service).difference(out):
-        return "no other real server is in service; to drain these, add others in a run before"
+        return "no other real server is in service; to drain these, add others in an earlier run"
     settings = service.settings
     # net/netfilter/ipvs: ip_vs_dh_schedule(), ip_vs_sh_get() and ip_vs_mh_get() return NULL for weight 0.
     if settings.scheduler == "dh" or (

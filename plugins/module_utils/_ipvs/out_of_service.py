@@ -1,10 +1,10 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the module ipvs_drain does: real servers out of all their services on this director, and back in.
+"""The module ipvs_drain: drains real servers in all their services on this director, and returns them to service.
 
-A service is either ours, then its weights are set here, or the health checker's, which sets them when it sees the file
-(_host/drain_files.py). The files are the record for both.
+The weights of the role's own services are set here. The health checker sets those of its services when it reads the
+file (_host/drain_files.py). The files are the record for both.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from .model import (
     VirtualService,
 )
 
-#: How long the health checker may take to see a file, in seconds, where nothing else is said.
+#: The seconds in which the health checker must react to a file, by default.
 SETTLE = 30.0
 IN_SERVICE_TIMEOUT = 60.0  # seconds
-#: How long real servers are out of the table while their flows of UDP move, in seconds. The kernel looks for the
+#: How long real servers are absent from the table while their UDP flows move, in seconds. The kernel looks for the
 #: connections of removed real servers 1 jiffy later (ip_vs_ctl.c: expire_nodest_conn_work).
 _AWAY = (1.0, 2.0, 4.0)
-#: These choose by the order in which real servers were added, so one that comes back changes what all clients get.
+#: These choose by the order in which real servers were added, so one that returns changes the choice for all clients.
 _BY_ORDER = ("dh", "mh", "sh")
 _EXPIRE = "/proc/sys/net/ipv4/vs/expire_nodest_conn"
 
@@ -77,7 +77,7 @@ class _Run:
         self._check()
 
     def _concerned(self, entries: Iterable[arguments.Arguments]) -> list[ServicePatch]:
-        """The services that have one of these real servers, with these alone."""
+        """Return the services that have one of these real servers, reduced to these real servers."""
         concerned = []
         for patch in arguments.services(entries):
             servers = {
@@ -92,7 +92,7 @@ class _Run:
         for address in sorted(self._addresses - known):
             text = model.address_text(address)
             raise InvalidValue(
-                "real_servers", text, text, f"{text} is a real server of none of the services", whole=True
+                "real_servers", text, text, f"{text} is not a real server of any of the services", whole=True
             )
         minimum, timeout = self._params["minimum_in_service"], self._params["timeout"]
         if minimum < 0:
@@ -134,7 +134,7 @@ class _Run:
     def _refuse(self, drained: Iterable[bytes]) -> None:
         for address in sorted(drained):
             text = model.address_text(address)
-            reason = f"{text} is drained already: somebody works on it, or a run that failed has left it so"
+            reason = f"{text} is drained already: it may be under maintenance, or an earlier run failed"
             raise InvalidValue("real_servers", text, text, reason, whole=True)
 
     def _put_back(self, ipvs: Ipvs) -> module.Result:
@@ -157,7 +157,7 @@ class _Run:
         change: Callable[[str, Iterable[bytes]], None],
         change_back: Callable[[str, Iterable[bytes]], None],
     ) -> module.Result:
-        """Change files and weights, all of it or nothing."""
+        """Change files and weights, or roll back."""
         kept = persist.recorded()
         if self._module.check_mode:
             return self._result(converge(ipvs, patches, check_mode=True), files, current)
@@ -181,20 +181,20 @@ class _Run:
     def _back(
         self, ipvs: Ipvs, files: frozenset[bytes], change_back: Callable[[str, Iterable[bytes]], None]
     ) -> list[str]:
-        """Undo what was done outside the table; return what could not be undone, a clause each."""
+        """Undo the changes outside the table; return a clause for each one that could not be undone."""
         problems = []
         try:
             change_back(self._directory, files)
         except OSError as error:
-            problems.append(f"the files in {self._directory} could not be put back: {in_words(error)}")
+            problems.append(f"the files in {self._directory} could not be restored: {in_words(error)}")
         try:
             self._tell(ipvs)
         except (ConvergeError, InvalidValue, KernelError, OSError) as error:
-            problems.append(f"mon's services could not be put back: {in_words(error)}")
+            problems.append(f"mon's services could not be restored: {in_words(error)}")
         return problems
 
     def _tell(self, ipvs: Ipvs) -> None:
-        """keepalived and ldirectord look at the files themselves, and mon at nothing but real servers."""
+        """Apply the files for mon; keepalived and ldirectord read the files themselves."""
         if self._theirs and programs.present():
             programs.follow(ipvs)
 
@@ -215,7 +215,7 @@ class _Run:
                 raise drain.quorum_lost(patch, quorum, out, left)
 
     def _await_checker(self, ipvs: Ipvs) -> None:
-        """Until it has seen the files. Where it does not run, its services are not in the table: nothing is awaited."""
+        """Wait until it has reacted to the files. If it does not run, its services are absent: do not wait."""
         within = self._params["seen_within"]
         left: list[tuple[ServicePatch, RealServerKey]] = []
 
@@ -228,8 +228,8 @@ class _Run:
             patch, key = left[0]
             raise ConvergeError(
                 f"the health checker has not given real server {key} of virtual service {patch.label} the weight 0"
-                f" within {within:g} seconds, so it stays in service. Does it run, and does its configuration"
-                f" watch {self._directory}, as the role director writes it?"
+                f" within {within:g} seconds, so it stays in service. Check that it runs and that its configuration"
+                f" watches {self._directory}, as the role director writes it"
             )
 
     def _entries(
@@ -242,7 +242,7 @@ class _Run:
                     yield patch, key, facts
 
     def _keep(self, kept: Table, outcome: Outcome) -> None:
-        """Have the table that comes back at boot say the same, where one is kept."""
+        """Record the same weights in the table that is restored at boot, if there is one."""
         updated = {key: self._with_weights(service, outcome.table.get(key)) for key, service in kept.items()}
         if updated != kept:
             persist.carry_out(persist.to_record(updated, updated), lambda words: persist.systemctl(self._module, words))
@@ -283,7 +283,7 @@ class _Run:
         return self._wait_for_health(ipvs)
 
     def _until(self, timeout: float, left: Callable[[], list[str]], text: str, remedy: str = "") -> float:
-        """Wait until nothing is left; returns the seconds. ConvergeError, or a warning, with what is left."""
+        """Wait until nothing is left; return the seconds. Otherwise, ConvergeError or a warning with what is left."""
         remaining: list[str] = []
 
         def done() -> bool:
@@ -329,16 +329,16 @@ class _Run:
         except ConvergeError as error:
             if not running:
                 raise
-            # one that ends only if it is told to
+            # a UDP flow that continues ends only with expired=force
             remedy = "with expired=force (lvs_drain_expired) their next packets go to other real servers"
             raise ConvergeError(f"{error}; {remedy}", error.result) from error
         return {"waited": round(waited, 1), "moved": self._move_flows(ipvs) if pause else []}
 
     def _move_flows(self, ipvs: Ipvs) -> list[str]:
-        """Have the flows of UDP that are left go to another real server with their next packet; return whose they were.
+        """Move the remaining UDP flows to another real server with their next packet; return their former real servers.
 
         With the sysctl expire_nodest_conn the kernel forgets the connections of a real server that is removed. It is
-        added again at once, with weight 0, and every director does so: one that takes over has these flows too.
+        added again at once, with weight 0, and every director does so, because the next master has these flows too.
         """
         moved: dict[tuple[ServiceKey, RealServerKey], str] = {}
         for away in _AWAY:
@@ -349,18 +349,18 @@ class _Run:
                 moved.update({(patch.key, key): f"{key} of {patch.label}" for patch in patches for key in _keys(patch)})
                 if not _forgets():
                     self._module.warn(
-                        f"UDP flows that go on will come to a drained real server again ({_joined(moved)}):"
+                        f"UDP flows that continue will reach a drained real server again ({_joined(moved)}):"
                         " set net.ipv4.vs.expire_nodest_conn to 1, and drain once more"
                     )
                     return []
                 self._readd(ipvs, patches, away)
         else:
             if self._with_flows(ipvs, first=False):
-                self._expire(f"UDP flows came back each time that they were moved: {_joined(moved)}", 0)
+                self._expire(f"UDP flows returned each time they were moved: {_joined(moved)}", 0)
         return list(moved.values())
 
     def _with_flows(self, ipvs: Ipvs, first: bool) -> list[ServicePatch]:
-        """The real servers at weight 0 that have entries of UDP, as they are in the kernel."""
+        """The real servers at weight 0 that have UDP entries in the kernel."""
         current = self._read(ipvs)
         patches = []
         for patch in self._all():
@@ -371,7 +371,7 @@ class _Run:
             if by_order and self._params["expired"] != drain.FORCE:
                 continue
             have = {key for _patch, key, facts in self._entries(ipvs, [patch]) if facts["connections"][drain.INACTIVE]}
-            # The order has to stay alike on all directors, whether they have entries or not.
+            # The order must stay the same on all directors, with or without entries.
             servers = {
                 key: RealServerPatch(*server)
                 for key, server in _found(patch, current).items()
@@ -397,13 +397,13 @@ class _Run:
             services = self._read(ipvs)
             return [
                 f"{key} of {patch.label}"
-                + ("" if patch.key in services else " (not in the table: does the health checker run?)")
+                + ("" if patch.key in services else " (not in the table; check that the health checker runs)")
                 for patch in self._theirs
                 for key, server in _servers(patch)
                 if server.weight != 0 and (patch.key, key) not in there
             ]
 
-        return {"waited": round(self._until(timeout, left, "the health checks leave real servers out"), 1)}
+        return {"waited": round(self._until(timeout, left, "the health checks have not added real servers"), 1)}
 
 
 def _address(text: str) -> bytes:
@@ -447,7 +447,7 @@ def _weighted(given: RealServerPatch, current: Table, service: ServiceKey, key: 
 def _as_arguments(patch: ServicePatch, found: VirtualService | None) -> dict[str, object]:
     """The real servers of a patch with the weights that they have, in the form of the option services.
 
-    What the table lacks is named too, without a weight: whoever gives this back names all real servers.
+    Real servers that the table lacks are listed without a weight, so a later call with this value names all of them.
     """
     facts = readings.service_facts(patch.key, model.Settings())
     there = found.real_servers if found is not None else {}

@@ -1,10 +1,10 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is kept across reboots: a rules file, which is the record of which services are ours.
+"""The rules file, which restores our services at boot and records which services are ours.
 
-So what is no longer described can be taken out again without touching what others own. Nothing here ever flushes the
-table: the unit that restores it has no ExecStop. What restores it is in boot.py.
+So services that are no longer described can be removed, and those of other owners are unchanged. Nothing here flushes
+the table: the unit that restores it has no ExecStop. The unit and its program are in boot.py.
 """
 
 from __future__ import annotations
@@ -184,7 +184,7 @@ def _put_back(kept: Kept, systemctl: Callable[[Sequence[str]], None], done: Iter
             systemctl(["daemon-reload"])
     except OSError as error:
         problems.append(f"{UNIT} ({in_words(error)})")
-    return f"this could not be put back: {', '.join(problems)}" if problems else ""
+    return f"this could not be restored: {', '.join(problems)}" if problems else ""
 
 
 def read(path: str) -> bytes | None:

@@ -3,15 +3,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Programs that run without Ansible: they are in the archive that boot.py writes, and need pyroute2.
 
-`restore`, at boot: bring the IPVS table to what a rules file describes, and set the timeouts that are in a file beside
-it. Services that the file does not mention are left alone, and so are real servers that it does not list. Lines that
+`restore`, at boot: applies a rules file to the IPVS table, and sets the timeouts that are in a file beside it. Services
+and real servers that the file does not list are unchanged. Lines that
 cannot be read, such as those of a newer version, are skipped.
 
-`health`, for root: what mon's alerts write down becomes the table. The alerts keep a file for each watch that fails
-(`health_state.FAILED`), and then make one that says that something has changed (`health_state.CHANGED`). systemd starts
+`health`, for root: applies what mon's alerts record to the table. The alerts keep a file for each watch that fails
+(`health_state.FAILED`), and then create one that marks a change (`health_state.CHANGED`). systemd starts
 this program while that file exists. The program removes it before it reads anything, so no change is lost, whenever it
-comes. The files that drain are read as well. A service that the role wrote down before and no longer does is taken out,
-unless it is the role's own by now.
+comes. The drain files are read too. A service that the role recorded before and no longer does is removed, unless the
+role manages it itself by now.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def wanted() -> list[ServicePatch]:
 
 
 def follow(ipvs: Ipvs) -> Outcome:
-    """Bring the services in line with what is known. For root. Raises what converge raises, and OSError."""
+    """Apply the recorded services and results. For root. Raises what converge raises, and OSError."""
     with _configuration() as entries:
         return converge(ipvs, _now(entries), Scope(PURGE_REAL_SERVERS))
 
@@ -193,7 +193,7 @@ def _failed() -> list[str]:
     try:
         return os.listdir(health_state.FAILED)
     except FileNotFoundError:
-        return []  # mon does not run, and nobody says that anything has failed
+        return []  # mon does not run, so there are no failures
 
 
 def _forget_change() -> str:

@@ -51,7 +51,7 @@ def keep_timeouts(
 ) -> tuple[Change, timeouts.Timeouts, dict[str, timeouts.Kept]]:
     """Set timeouts and restore those in ``old`` that are not given. Also return those to keep, with former values.
 
-    ``keep`` is told those too, except in check mode; if it raises OSError, the timeouts are put back.
+    ``keep`` is called with those too, except in check mode. If it raises OSError, the timeouts are restored.
     Raises KernelError, ConvergeError.
     """
     back = {name: one.before for name, one in old.items() if name not in given and one.before}
@@ -83,8 +83,8 @@ def _timeouts_back(ipvs: Ipvs, before: timeouts.Timeouts, change: Change) -> str
     try:
         code = ipvs.command(netlink.SET_CONFIG, timeouts.encode(before._asdict()))
     except KernelError as error:
-        return f"putting the timeouts back failed as well: {error}"
-    return f"putting the timeouts back failed as well: {explain(code)}" if code else "the timeouts were put back"
+        return f"restoring the timeouts failed as well: {error}"
+    return f"restoring the timeouts failed as well: {explain(code)}" if code else "the timeouts were restored"
 
 
 def read_daemons(ipvs: Ipvs) -> dict[str, daemon.SyncDaemon]:
@@ -97,7 +97,7 @@ def set_daemons(
 ) -> tuple[Change, daemon.Daemons]:
     """Start, change or (``patch`` is None) stop daemons; what changed, and all that run afterwards.
 
-    Raises InvalidValue, KernelError, and ConvergeError where the kernel refuses: the daemons are then as they were.
+    Raises InvalidValue, KernelError, and ConvergeError if the kernel refuses: the daemons are then restored.
     """
     current = read_daemons(ipvs)
     steps, predicted = daemon.plan(current, roles, patch)
@@ -110,7 +110,7 @@ def set_daemons(
         wrong = daemon.differing(predicted, actual, roles)
         if wrong:
             raise ConvergeError(
-                f"the kernel acknowledged the sync daemon {wrong[0]}, but it is not as asked for: expected"
+                f"the kernel acknowledged the sync daemon {wrong[0]}, but it differs from the request: expected"
                 f" {daemon.render(predicted, wrong).strip() or 'none'}, found"
                 f" {daemon.render(actual, wrong).strip() or 'none'}"
             )
@@ -123,7 +123,7 @@ def set_daemons(
 def _carry_out(ipvs: Ipvs, steps: Iterable[daemon.Step], before: daemon.Daemons, roles: list[str]) -> None:
     for step in steps:
         code = ipvs.command(*daemon.encode(step))
-        if code and not (step.daemon is None and code == errno.ESRCH):  # stopped already is what was asked for
+        if code and not (step.daemon is None and code == errno.ESRCH):  # it is stopped already
             problem = f"cannot {'start' if step.daemon else 'stop'} sync daemon {step.role}: {_reason(code, step)}"
             raise ConvergeError(f"{problem}; {_put_back(ipvs, before, roles)}")
 
@@ -133,7 +133,7 @@ def _reason(code: int, step: daemon.Step) -> str:
     if code == errno.ENODEV and step.daemon:
         return f"there is no interface {step.daemon.interface} ({name})"
     if code == errno.EEXIST:
-        return f"somebody else has started one ({name})"
+        return f"another process has started one ({name})"
     if code == errno.EINVAL:
         return f"the kernel starts none while a real server is of another family than its service ({name})"
     if code == errno.EADDRNOTAVAIL:
@@ -146,7 +146,7 @@ def _put_back(ipvs: Ipvs, before: daemon.Daemons, roles: list[str]) -> str:
     for step in back:
         code = ipvs.command(*daemon.encode(step))
         if code:
-            return f"sync daemon {step.role} could not be put back either: {_reason(code, step)}"
+            return f"sync daemon {step.role} could not be restored either: {_reason(code, step)}"
     return "the daemons run as before" if back else "nothing was changed"
 
 
@@ -171,7 +171,7 @@ def _set_given(ansible: AnsibleModule, given: dict[str, int]) -> module.Result:
 
 
 def _keep_given(ansible: AnsibleModule, given: dict[str, int]) -> module.Result:
-    """Set what is given, put back what is kept and no longer given, and keep what is given."""
+    """Set and keep the given timeouts, and restore those that were kept and are no longer given."""
     from . import boot, persist
 
     old = boot.recorded_timeouts()

@@ -55,7 +55,7 @@ KEEPALIVED, NONE = "keepalived", "none"
 _PAUSES = (1.0, 3.0, 10.0)  # seconds
 #: How long a service may take to get into the table.
 _APPEARS = 20.0  # seconds
-#: How long a director may take to give up its VIPs: keepalived reads the file at once, others take over within some
+#: How long a director may take to release its VIPs: keepalived reads the file at once, others take over within some
 #: three intervals.
 _RELEASED = 30.0  # seconds
 _STAYS_AWAY = ". This director takes no VIP until a run of site succeeds"
@@ -222,7 +222,7 @@ class Service:
         return plan_service(state, self._wanted)
 
     def validate(self, plan: ServicePlan, check_mode: bool) -> None:
-        """Have the real programs look at what would be written. Raises HostError."""
+        """Validate the files with the programs that read them. Raises HostError."""
         self._unit.validate(plan, self._wanted, if_installed=check_mode)
 
     def steps(self, state: ServiceState, plan: ServicePlan) -> Iterator[Step]:
@@ -271,10 +271,10 @@ class Service:
         self._unit.forget(self._wanted)
 
     def kept(self, plan: ServicePlan) -> frozenset[ServiceKey]:
-        """Return the services that go on with another owner, which the unit removes from the table."""
+        """Return the services that stay with another owner, and that the unit removes from the table."""
         if plan.action == RELOAD:
             return self.task.keep & keys_of(plan.released)
-        # What stops ends with everything removed, so there is no need to know what that is.
+        # A unit that stops removes all its services, so they need not be known.
         return self.task.keep if plan.action in (RESTART, STOP) else frozenset()
 
     def _dropped(self, state: ServiceState, plan: ServicePlan) -> tuple[frozenset[IPAddress], float]:
@@ -335,7 +335,7 @@ class Service:
         if not self.task.may_restart:
             raise HostError(
                 f"{self._wanted.unit} did not add {', '.join(self._absent(names))} to the IPVS table after a reload, so"
-                f" it takes a restart: {self._cost()}. It is restarted if director_may_restart of the role, or"
+                f" it must be restarted: {self._cost()}. It is restarted if director_may_restart of the role, or"
                 " may_restart of the module, is true"
             )
         self._restart_with_handover(names)
@@ -356,7 +356,7 @@ class Service:
     def _cost(self) -> str:
         """Return what a restart means for clients."""
         if self.task.handover_file:
-            return "this director gives up its VIPs before, and another one takes them if it is ready"
+            return "this director releases its VIPs before, and another one takes them if it is ready"
         if self.task.add_missing == KEEPALIVED:
             return "the VIPs are on lo for some seconds, and neighbour discovery for them is not answered"
         kept = "stay in the table" if self.task.keep else "may be gone"
@@ -378,7 +378,7 @@ class Service:
             act()
 
     def _let_vips_go(self) -> bool:
-        """Give the VIPs up; whether this host is to take them again, and has not been kept from them before."""
+        """Release the VIPs. Return True if this host takes them again, so it was not blocked before."""
         if not self.task.handover_file or self._handover_text().startswith("3"):
             return False
         before = self._handover_text()
@@ -387,16 +387,16 @@ class Service:
             return True
         self._hand_over(before or HANDED_BACK)
         raise HostError(
-            f"{self._wanted.unit} takes a restart, and has not given the VIPs up within {_RELEASED:g} seconds: hand"
-            " them over (lvs.cluster.failover) if there is another director, then restart it here (systemctl restart"
-            f" {self._wanted.unit})"
+            f"{self._wanted.unit} must be restarted, but keepalived did not release the VIPs within {_RELEASED:g}"
+            " seconds: if there is another director, fail over to it (lvs.cluster.failover), then restart the unit here"
+            f" (systemctl restart {self._wanted.unit})"
         )
 
     def _holds_no_vip(self) -> bool:
         return self.task.vips.isdisjoint(one.address for one in self._held())
 
     def _reloads(self) -> bool:
-        """Reload the unit; whether that succeeds. systemd waits for a process that hangs, and gives up."""
+        """Reload the unit; return True if that succeeds. For a process that hangs, systemd waits until its timeout."""
         try:
             self._unit.systemctl(RELOAD)
         except HostError:
@@ -444,7 +444,7 @@ class Service:
 
 
 def run(module: AnsibleModule) -> None:
-    """Bring the unit to what the arguments say; ends the process with what changed or one sentence of why not."""
+    """Apply the arguments to the unit; end the process with the result or with an error."""
     run_command = runner(module)
     try:
         task = parse_task(module.params)

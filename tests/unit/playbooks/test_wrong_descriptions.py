@@ -106,7 +106,7 @@ def test_nothing_is_touched(tmp_path: Path, services: list[dict[str, object]], s
     status, text = run(tmp_path / "inventory.yml", services, "lvs.cluster.site")
     assert status != 0
     assert sentence in text
-    assert "See that every host can be set up" not in text
+    assert "Check that the host can be set up" not in text
     assert "UNREACHABLE" not in text
     assert "Traceback" not in text
 
@@ -123,60 +123,69 @@ def test_a_health_checker_that_cannot_do_it(tmp_path: Path, value: str, sentence
     status, text = run(tmp_path / "inventory.yml", [{**WEB, "health_check": {"type": "https"}}], *words)
     assert status != 0
     assert sentence in text
-    assert "See that every host can be set up" not in text
+    assert "Check that the host can be set up" not in text
 
 
 def test_a_right_description_does_go_on_to_the_hosts(tmp_path: Path) -> None:
-    assert "See that every host can be set up" in goes_on(tmp_path / "inventory.yml", "lvs.cluster.site")
+    assert "Check that the host can be set up" in goes_on(tmp_path / "inventory.yml", "lvs.cluster.site")
 
 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ("lvs.cluster.drain", "lvs_real_servers is missing: it takes names of hosts and groups of the inventory"),
+        (
+            "lvs.cluster.drain",
+            "lvs_real_servers is missing: it must be a comma-separated string of inventory hosts and groups",
+        ),
         (
             "lvs.cluster.drain -e lvs_real_servers=rs1,rs9",
-            "lvs_real_servers names 'rs9', which is neither a host nor a group: it",
+            "lvs_real_servers names 'rs9', which is neither a host nor a group: it must",
         ),
-        ("lvs.cluster.undrain --limit rs1", "lvs_real_servers is missing: it takes names of hosts"),
+        ("lvs.cluster.undrain --limit rs1", "lvs_real_servers is missing: it must be a comma-"),
         (
             'lvs.cluster.drain -e {"lvs_real_servers":["rs1"]}',
-            "lvs_real_servers is ['rs1'], which is not one text: it takes",
+            "lvs_real_servers is ['rs1'], which is not a string: it must be",
         ),
         ("lvs.cluster.drain -e lvs_real_servers=spare", "lvs_real_servers is 'spare', which is a group without hosts"),
         (
             "lvs.cluster.undrain -e lvs_real_servers=rs1 --limit lb1",
-            "lvs_real_servers is 'rs1', but --limit leaves out rs1",
+            "lvs_real_servers is 'rs1', but --limit excludes rs1",
         ),
         ("lvs.cluster.undrain -e lvs_real_servers=lb1", "host lb1: is not in the inventory group 'real_servers'"),
-        ("lvs.cluster.rolling_update", "lvs_update_tasks has to be a file with tasks: it is missing"),
+        ("lvs.cluster.rolling_update", "lvs_update_tasks is missing: it must be the path of a file with tasks"),
         (
             "lvs.cluster.drain -e lvs_real_servers=rs1 -e lvs_minimum_in_service=50%",
-            "lvs_minimum_in_service is 50%: it is a number of real servers",
+            "lvs_minimum_in_service is 50%: it must be a number of real servers",
         ),
         (
             "lvs.cluster.drain -e lvs_real_servers=rs1 -e lvs_drain_timeout=5m",
-            "lvs_drain_timeout is 5m: it is a number",
+            "lvs_drain_timeout is 5m: it must be a number",
         ),
         (
             "lvs.cluster.drain -e lvs_real_servers=rs1 -e lvs_drain_udp_pause=no",
-            "lvs_drain_udp_pause is no: it is a number of seconds, 0 or from 3",
+            "lvs_drain_udp_pause is no: it must be a number of seconds, 0 or at least 3",
         ),
-        ("lvs.cluster.undrain -e lvs_real_servers=rs1 -e lvs_return_timeout=2m", "lvs_return_timeout is 2m: it is a"),
-        ("lvs.cluster.drain -e lvs_real_servers=rs1 -e lvs_drain_expired=no", "lvs_drain_expired is no: it is fail or"),
+        (
+            "lvs.cluster.undrain -e lvs_real_servers=rs1 -e lvs_return_timeout=2m",
+            "lvs_return_timeout is 2m: it must be a",
+        ),
+        (
+            "lvs.cluster.drain -e lvs_real_servers=rs1 -e lvs_drain_expired=no",
+            "lvs_drain_expired is no: it must be fail or",
+        ),
         (
             "lvs.cluster.drain -e lvs_real_servers=rs1 -e lvs_drain_wait_for=[active]",
-            "lvs_drain_wait_for is [active]: it is any of active, inactive and persistent, separated by commas",
+            "lvs_drain_wait_for is [active]: it must be any of active, inactive and persistent, separated by commas",
         ),
         (
             'lvs.cluster.drain -e lvs_real_servers=rs1 -e {"lvs_draining_directors":[]}',
-            "lvs_draining_directors is []: it is a list of the directors to tell, at least one of",
+            "lvs_draining_directors is []: it must be a list with at least one host of the group directors",
         ),
         (
             "lvs.cluster.rolling_update -e lvs_real_servers=rs1 -e lvs_update_tasks=galaxy.yml -e lvs_update_serial=0",
-            "lvs_update_serial is 0: it is a number of real servers from 1, or a percentage",
+            "lvs_update_serial is 0: it must be a number of real servers from 1, or a percentage",
         ),
-        ("lvs.cluster.failover", "There is one director only, or no VIP"),
+        ("lvs.cluster.failover", "A failover requires at least two directors and one VIP. This cluster has 1 and 1"),
     ],
 )
 def test_an_order_that_cannot_be(tmp_path: Path, words: str, sentence: str) -> None:
@@ -190,9 +199,9 @@ def test_an_order_that_cannot_be(tmp_path: Path, words: str, sentence: str) -> N
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ("", "lvs_failover_to is missing: it takes one of lb1, lb2"),
-        ("-e lvs_failover_to=lb3", "lvs_failover_to: lb3 is none of the directors (lb1, lb2)"),
-        ("-e lvs_failover_to=lb2 --limit lb1", "lvs_failover_to: lb2 is left out by --limit"),
+        ("", "lvs_failover_to is missing: it must be one of lb1, lb2"),
+        ("-e lvs_failover_to=lb3", "lvs_failover_to is lb3, which is not one of the directors (lb1, lb2)"),
+        ("-e lvs_failover_to=lb2 --limit lb1", "lvs_failover_to is lb2, which --limit excludes from this run"),
     ],
 )
 def test_nobody_to_hand_over_to(tmp_path: Path, words: str, sentence: str) -> None:
@@ -217,7 +226,7 @@ def test_an_order_that_can_be(tmp_path: Path) -> None:
         "lvs_drain_udp_pause": 0,
     }
     orders = ["-e", "lvs_real_servers=rs1", "-e", json.dumps(values), "-e", "lvs_return_timeout=9"]
-    assert "Take them out of service on lb1" in goes_on(tmp_path / "inventory.yml", "lvs.cluster.drain", *orders)
+    assert "Drain the real servers on lb1" in goes_on(tmp_path / "inventory.yml", "lvs.cluster.drain", *orders)
 
 
 @pytest.mark.parametrize(("words", "unreached"), [("", "lb1"), ('-e {"lvs_draining_directors":["lb2"]}', "lb2")])
@@ -232,7 +241,7 @@ def test_a_drain_says_which_director_it_cannot_reach(tmp_path: Path, words: str,
     order = ["-e", "lvs_real_servers=rs1", "-e", "lvs_minimum_in_service=0", *words.split()]
     status, text = run(tmp_path / "a.yml", [WEB], "-i", str(tmp_path / "pair.yml"), "lvs.cluster.drain", *order)
     assert status != 0
-    assert f"Nothing is drained that was not before: {unreached} cannot be reached: " in text
+    assert f"Drain failed and was rolled back: {unreached} cannot be reached: " in text
     assert "Connection refused" in text
-    assert "lvs_draining_directors, a list of the others" in text
+    assert "set lvs_draining_directors to a list of the other directors" in text
     assert "undefined" not in text

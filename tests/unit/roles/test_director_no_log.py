@@ -68,5 +68,5 @@ def test_the_model_is_printed_unless_that_is_unwanted(hidden: bool, tmp_path: Pa
         check=False,
         timeout=120,
     )
-    assert "Install the packages" in done.stdout
+    assert "Install packages" in done.stdout
     assert ("hunter2" in done.stdout + done.stderr) != hidden

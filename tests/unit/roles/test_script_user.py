@@ -36,5 +36,5 @@ def test_root_by_another_name(uid: int | str | None, status: int, tmp_path: Path
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == status, done.stdout + done.stderr
-    message = "director_script_user: toor has the user id 0, which is root's, on this host: name another user"
+    message = "director_script_user: toor has the user id 0 on this host, so it is root. Set another user"
     assert (message in done.stdout) == (status != 0)

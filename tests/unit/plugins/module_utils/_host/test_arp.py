@@ -168,13 +168,13 @@ def test_a_lost_record_is_made_again() -> None:
             host("192.0.2.10/24 eth0"),
             present("192.0.2.10"),
             "vips: 192.0.2.10 is already on eth0, where this host answers ARP for it;"
-            " take it off there first, or leave this host (a director?) out",
+            " remove it there first, or exclude this host if it is a director",
         ),
         (
             host("192.0.2.10/24 lo"),
             present("192.0.2.10"),
             "vips: 192.0.2.10 is already on lo with the prefix length 24, which makes the whole network local;"
-            " take it off there first",
+            " remove it there first",
         ),
         (
             host(eth0_arp_ignore="3"),
@@ -187,12 +187,12 @@ def test_a_lost_record_is_made_again() -> None:
         (
             replace(host(), sysctls={**host().sysctls, "net/ipv6/conf/lo/disable_ipv6": "1"}),
             present("2001:db8::1"),
-            "vips: 2001:db8::1 cannot be put on lo: net.ipv6.conf.lo.disable_ipv6 is 1",
+            "vips: 2001:db8::1 cannot be added to lo: net.ipv6.conf.lo.disable_ipv6 is 1",
         ),
         (
             replace(host(), sysctls={**host().sysctls, "net/ipv6/conf/lo/disable_ipv6": None}),
             present("2001:db8::1"),
-            "vips: 2001:db8::1 cannot be put on lo: this kernel runs without IPv6",
+            "vips: 2001:db8::1 cannot be added to lo: this kernel runs without IPv6",
         ),
     ],
 )

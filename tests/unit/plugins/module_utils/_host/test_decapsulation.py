@@ -196,11 +196,11 @@ def test_the_unit_says_what_the_module_did() -> None:
             [{"address": "::"}],
             r"tunnels\[0\]\.address: :: is the unspecified address, which cannot be",
         ),
-        ([{"address": IPV4, "type": "gue"}], r"tunnels\[0\]\.port: None is no UDP port, and gue needs one"),
+        ([{"address": IPV4, "type": "gue"}], r"tunnels\[0\]\.port: None is not a UDP port, which gue requires"),
         ([{"address": IPV4, "port": 1}], r"tunnels\[0\]\.port: 1 is for gue only, and the type is ipip"),
         ([{"address": IPV4, "checksum": "csum"}], r"tunnels\[0\]\.checksum: ipip has no checksum"),
         ([{"address": IPV4, "type": "gre", "checksum": "remcsum"}], r"remcsum is for gue only, and the type is gre"),
-        ([ALL[2], {**ALL[2], "checksum": "none"}], r"tunnels\[1\]\.checksum: gre at .* with checksums and without"),
+        ([ALL[2], {**ALL[2], "checksum": "none"}], r"tunnels\[1\]\.checksum: gre at .* with and without checksums"),
     ],
 )
 def test_wrong_values_are_named(tunnels: list[dict[str, Any]], says: str) -> None:

@@ -184,20 +184,19 @@ ADDRESSES = held("127.0.0.1/8 lo", "198.51.100.2/24 eth0", "192.0.2.2/24 eth1", 
         (
             "203.0.113.2",
             "",
-            "this host has no address 203.0.113.2: set lvs_address, which ansible_host stands for if it is not set, to "
+            "this host has no address 203.0.113.2: set lvs_address (by default ansible_host) to "
             "an address of this host (198.51.100.2 or 192.0.2.2)",
         ),
         (
             "198.51.100.2",
             "eth1",
-            "198.51.100.2 is on eth0, and this director speaks VRRP on eth1: set lvs_address, which ansible_host "
-            "stands for if it is not set, to an address of eth1 (192.0.2.2)",
+            "198.51.100.2 is on eth0, and this director uses VRRP on eth1: set lvs_address (by default "
+            "ansible_host) to an address of eth1 (192.0.2.2)",
         ),
         (
             "2001:db8::2",
             "eth1",
-            "this host has no address 2001:db8::2: set lvs_address, which ansible_host stands for if it is not set, to "
-            "an address of eth1",
+            "this host has no address 2001:db8::2: set lvs_address (by default ansible_host) to an address of eth1",
         ),
     ],
 )

@@ -88,8 +88,8 @@ def test_undoing_stops_where_it_fails_and_says_what_stays() -> None:
     with pytest.raises(HostError) as error:
         settle(host.read, plan, host.apply, check_mode=False)
     assert str(error.value) == (
-        "cannot set net.b to 1: no; putting back failed too (cannot remove /f: no),"
-        " so this stays done: set net.a to 1, write /f"
+        "cannot set net.b to 1: no; restoring failed as well (cannot remove /f: no),"
+        " so these changes remain: set net.a to 1, write /f"
     )
 
 

@@ -37,4 +37,4 @@ def test_a_table_alone() -> None:
 def test_rules_that_make_another_table_are_refused(tables: str) -> None:
     with pytest.raises(HostError) as caught:
         would_list(tables)
-    assert str(caught.value) == "rules: they end the table x and make another; one task is about one table"
+    assert str(caught.value) == "rules: they end the table x and open another; one task manages one table"

@@ -55,7 +55,7 @@ def test_nothing_to_remember_is_no_file() -> None:
     ],
 )
 def test_a_damaged_record_is_named(text: str) -> None:
-    with pytest.raises(HostError, match=r"^/var/lib/r.json is no record that this version can read"):
+    with pytest.raises(HostError, match=r"^/var/lib/r.json is not a record that this version can read"):
         parse_record("/var/lib/r.json", text)
 
 
@@ -66,12 +66,12 @@ EMPTY = '"side_effects": {}, "directories": []'
     ("text", "found", "problem"),
     [
         ('{"format": 1}', Record(), "sysctls is missing; side_effects is missing; directories is missing"),
-        ('{"format": 1, "sysctls": {"a": 1, "b": "2"}, %s}', Record({"b": "2"}), "sysctls: a: 1 is no text"),
+        ('{"format": 1, "sysctls": {"a": 1, "b": "2"}, %s}', Record({"b": "2"}), "sysctls: a: 1 is not a string"),
         ('{"format": 1, "sysctls": [], %s}', Record(), "sysctls: [] is not an object"),
         (
             '{"format": 1, "sysctls": {}, %s, "gue": ["6080", 7], "vips": {"a": {"interface": "lo"}, "b": 1}}',
             Record(gue=("6080",)),
-            "vips: a: 'added'; vips: b: 'int' object is not subscriptable; gue: 7 is no text",
+            "vips: a: 'added'; vips: b: 'int' object is not subscriptable; gue: 7 is not a string",
         ),
     ],
 )

@@ -164,7 +164,7 @@ def test_the_threshold_of_the_flood_defence_is_the_hosts_own(machine: Machine) -
 
 def test_a_size_that_has_to_wait_is_told(machine: Machine) -> None:
     assert machine.kernel(conn_tab_bits=20).warnings == (
-        "conn_tab_bits: ip_vs runs with 12, not 20; the new value holds once ip_vs is loaded again,"
+        "conn_tab_bits: ip_vs runs with 12, not 20; the new value takes effect when ip_vs is loaded again,"
         " at the next boot at the latest",
     )
 

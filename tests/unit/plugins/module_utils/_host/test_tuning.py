@@ -212,19 +212,19 @@ def test_a_sysctl_that_does_not_come_with_the_module_is_refused_and_all_is_put_b
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"modules": ["ip vs"]}, "modules: 'ip vs' is no name of a kernel module"),
-        ({"modules": ["-r"]}, "modules: '-r' is no name of a kernel module"),
+        ({"modules": ["ip vs"]}, "modules: 'ip vs' is not a valid name of a kernel module"),
+        ({"modules": ["-r"]}, "modules: '-r' is not a valid name of a kernel module"),
         (
             {"conn_tab_bits": 7},
             "conn_tab_bits: 7 is not between 8 and 27, nor 0 for the kernel's own choice",
         ),
         (
             {"sysctls": {"ip_forward": 1}},
-            "sysctls: 'ip_forward' is no name of a sysctl; write it like net.ipv4.ip_forward",
+            "sysctls: 'ip_forward' is not a valid sysctl name; write it like net.ipv4.ip_forward",
         ),
         (
             {"sysctls": {"net.core.somaxconn": None}},
-            "sysctls: net.core.somaxconn: None is no value for a sysctl; give a number or a text in one line",
+            "sysctls: net.core.somaxconn: None is not a valid sysctl value; give a number or one line of text",
         ),
         (
             {"sysctls": {"net.core.somaxconn": 1, "net/core/somaxconn": 1}},
@@ -376,4 +376,4 @@ def test_the_size_that_the_kernel_lowers_to(managed: tuple[int, ...], bits: int 
 def test_the_threshold_belongs_to_the_sysctls() -> None:
     with pytest.raises(HostError) as caught:
         parse_settings(True, ["ip_vs"], None, None, True)
-    assert str(caught.value) == "defence_threshold: needs sysctls, whose list it belongs to"
+    assert str(caught.value) == "defence_threshold: requires sysctls"

@@ -122,7 +122,7 @@ def test_a_keepalived_that_does_not_tell_changes_nothing(
     director: support.FakeKernel, configuration: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def silent(_run: object) -> list[running_keepalived.AddedServer]:
-        raise HostError("keepalived does not tell its state within 10 s")
+        raise HostError("keepalived did not report its state within 10 s")
 
     monkeypatch.setattr(running_keepalived, "added_servers", silent)
     assert not converge(configuration)["changed"]

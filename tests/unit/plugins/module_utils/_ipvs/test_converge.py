@@ -65,7 +65,7 @@ def test_whichever_message_fails_the_table_is_as_before(current: Table, target: 
         converge(kernel, support.as_patches(target), EVERYTHING)
     assert kernel.table == current
     assert f"cannot {bad.describe()}: " in str(caught.value)
-    assert str(caught.value).endswith(("; nothing was changed", "; the table was put back as it was"))
+    assert str(caught.value).endswith(("; nothing was changed", "; the table was restored"))
 
 
 def test_nothing_is_removed_where_something_else_fails() -> None:
@@ -106,7 +106,7 @@ def test_the_way_back_after_a_lost_race_leaves_what_others_made() -> None:
 
     kernel.before_apply = somebody_else
     kernel.refuse = refuse("192.0.2.1", errno.EINVAL)
-    with pytest.raises(ConvergeError, match="the table was put back as it was"):
+    with pytest.raises(ConvergeError, match="the table was restored"):
         converge(kernel, rules.parse("-A -f 1 -s rr\n-a -f 1 -r 192.0.2.1\n-A -f 2 -s rr\n"))
     assert rules.render(kernel.table) == theirs
 
@@ -130,7 +130,7 @@ def test_the_way_back_does_not_bring_back_what_others_removed() -> None:
 
     kernel.before_apply = somebody_else
     kernel.refuse = refuse("fwmark 3", errno.EINVAL)
-    with pytest.raises(ConvergeError, match="the table was put back as it was"):
+    with pytest.raises(ConvergeError, match="the table was restored"):
         converge(kernel, rules.parse("-A -f 2 -s wlc\n-A -f 3 -s rr\n"), EVERYTHING)
     assert kernel.table == {}
 
@@ -166,7 +166,7 @@ class Broken(support.FakeKernel):
 
 def test_a_socket_that_breaks_is_rolled_back() -> None:
     kernel = Broken({})
-    with pytest.raises(ConvergeError, match="No buffer space available; the table was put back as it was"):
+    with pytest.raises(ConvergeError, match="No buffer space available; the table was restored"):
         converge(kernel, rules.parse("-A -f 1 -s rr\n-A -f 2 -s rr\n"))
     assert kernel.table == {}
 
@@ -209,7 +209,7 @@ def test_a_guard_sees_the_plan_after_a_lost_race_too() -> None:
             raise InvalidValue("anything", "key", None, "must not be")
 
     kernel.before_apply = somebody_else
-    with pytest.raises(ConvergeError, match=r"key must not be; the table was put back as it was"):
+    with pytest.raises(ConvergeError, match=r"key must not be; the table was restored"):
         converge(kernel, rules.parse("-A -f 1 -s wlc\n-A -f 2 -s wlc\n"), guard=refuse_the_second)
     assert [len(planned.operations) for planned in seen] == [2, 1]
     assert rules.render(kernel.table) == theirs
@@ -266,7 +266,7 @@ def somebody_adds_the_second(kernel: support.FakeKernel) -> None:
 @pytest.mark.parametrize("text", [AFTER, BEFORE + "-A -f 2 -s rr\n"], ids=["removals", "additions"])
 def test_a_read_that_fails_after_a_batch_undoes_it(text: str) -> None:
     kernel = Deaf(table_of(BEFORE), 2)
-    with pytest.raises(ConvergeError, match=r"No buffer space available; the table was put back as it was$"):
+    with pytest.raises(ConvergeError, match=r"No buffer space available; the table was restored$"):
         converge(kernel, rules.parse(text), EVERYTHING)
     assert rules.render(kernel.table) == BEFORE
 
@@ -279,10 +279,10 @@ def test_a_read_that_fails_after_a_lost_race_undoes_the_batch_or_names_it(silent
     with pytest.raises(ConvergeError) as caught:
         converge(kernel, rules.parse(f"{AFTER}-A -f 3 -s rr\n"), EVERYTHING)
     text = str(caught.value)
-    if text.endswith("; the table was put back as it was"):
+    if text.endswith("; the table was restored"):
         assert "-A -f 1 -s rr" in rules.render(kernel.table)
     else:
-        assert "putting the table back failed as well: cannot receive" in text
+        assert "restoring the table failed as well: cannot receive" in text
         assert "This may have been done: set virtual service fwmark 1 ipv4, add virtual service fwmark 2 ipv4" in text
 
 
@@ -301,7 +301,7 @@ def test_what_cannot_be_committed_is_undone(current: Table, target: Table) -> No
     with pytest.raises(ConvergeError) as caught:
         converge(kernel, support.as_patches(target), EVERYTHING, commit=full)
     assert kernel.table == current
-    fate = "nothing was changed" if current == target else "the table was put back as it was"
+    fate = "nothing was changed" if current == target else "the table was restored"
     assert str(caught.value) == f"/etc/file: No space left on device; {fate}"
 
 

@@ -78,7 +78,7 @@ def test_the_last_ones_in_service_are_not_drained() -> None:
     one = found(table(), web(23, 24))
     assert one.entries == []
     assert list(one.undrained.values()) == [
-        "no other real server is in service; to drain these, add others in a run before"
+        "no other real server is in service; to drain these, add others in an earlier run"
     ]
 
 

@@ -194,9 +194,7 @@ def test_a_record_that_cannot_be_written_undoes_the_drain(place: Path, monkeypat
     monkeypatch.setattr(persist, "carry_out", failing)
     with pytest.raises(converge.ConvergeError) as caught:
         run(monkeypatch, director, Task(place, services=[web(), dns()]))
-    assert str(caught.value) == (
-        "/etc/lvs-cluster/ipvs.rules: No space left on device; the table was put back as it was"
-    )
+    assert str(caught.value) == ("/etc/lvs-cluster/ipvs.rules: No space left on device; the table was restored")
     assert (shown(director), drain_files.read(str(place))) == (TABLE, set())
 
 
@@ -217,12 +215,10 @@ def test_a_way_back_that_fails_does_not_hide_what_went_wrong_first(
     with pytest.raises(converge.ConvergeError) as caught:
         run(monkeypatch, director, Task(place, services=[web()]))
     text = str(caught.value)
-    assert text.startswith(
-        "/etc/lvs-cluster/ipvs.rules: No space left on device; putting the table back failed as well"
-    )
+    assert text.startswith("/etc/lvs-cluster/ipvs.rules: No space left on device; restoring the table failed as well")
     assert f"This may have been done: set real server {FIRST}:80 of virtual service web (tcp 192.0.2.10:80)" in text
     assert text.endswith(
-        f"the files in {place} could not be put back: /etc/lvs-cluster/ipvs.rules: No space left on device"
+        f"the files in {place} could not be restored: /etc/lvs-cluster/ipvs.rules: No space left on device"
     )
 
 
@@ -341,7 +337,7 @@ def test_without_the_sysctl_it_says_that_flows_stay(place: Path, monkeypatch: py
         drained().replace(drained(WEB.format(FIRST, SECOND)), WEB.format(FIRST, SECOND)),
     )
     assert task.warnings == [
-        f"UDP flows that go on will come to a drained real server again ({FIRST}:53 of dns (udp 192.0.2.10:53)): set"
+        f"UDP flows that continue will reach a drained real server again ({FIRST}:53 of dns (udp 192.0.2.10:53)): set"
         " net.ipv4.vs.expire_nodest_conn to 1, and drain once more"
     ]
 
@@ -349,7 +345,7 @@ def test_without_the_sysctl_it_says_that_flows_stay(place: Path, monkeypatch: py
 def test_flows_that_come_back_are_told(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     director = Director(forgets=False)
     director.flow(UDP, f"{FIRST}:53", 0)
-    with pytest.raises(converge.ConvergeError, match="UDP flows came back each time that they were moved"):
+    with pytest.raises(converge.ConvergeError, match="UDP flows returned each time they were moved"):
         run(monkeypatch, director, Task(place, services=[dns()]))
     assert model.pack_address(FIRST) in drain_files.read(str(place))
     assert f"-r {FIRST}:53 -m -w 0 -x 9\n" in shown(director)

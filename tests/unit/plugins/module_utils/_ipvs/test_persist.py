@@ -245,7 +245,7 @@ def test_what_cannot_be_put_back_is_named(place: Path, monkeypatch: pytest.Monke
 
     planned = boot.to_keep({}, [], PYTHON)
     monkeypatch.setattr(persist, "read", lambda path: b"neither")
-    with pytest.raises(OSError, match=f"this could not be put back: {persist.ARCHIVE} "):
+    with pytest.raises(OSError, match=f"this could not be restored: {persist.ARCHIVE} "):
         persist.carry_out(planned, write_and_refuse)
 
 

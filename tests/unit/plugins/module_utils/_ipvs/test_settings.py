@@ -214,7 +214,7 @@ def test_whichever_command_fails_the_daemons_are_as_before(
     ("code", "reason"),
     [
         (errno.ENODEV, "there is no interface eth1 (ENODEV)"),
-        (errno.EEXIST, "somebody else has started one (EEXIST)"),
+        (errno.EEXIST, "another process has started one (EEXIST)"),
         (
             errno.EINVAL,
             "the kernel starts none while a real server is of another family than its service (EINVAL)",
@@ -250,7 +250,7 @@ def test_a_daemon_that_cannot_be_put_back_either() -> None:
         settings.set_daemons(kernel, [MASTER], DaemonPatch("eth2"), check_mode=False)
     assert str(caught.value) == (
         "cannot start sync daemon master: there is no interface eth2 (ENODEV);"
-        " sync daemon master could not be put back either: there is no interface eth1 (ENODEV)"
+        " sync daemon master could not be restored either: there is no interface eth1 (ENODEV)"
     )
 
 

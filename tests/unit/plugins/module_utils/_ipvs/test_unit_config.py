@@ -210,7 +210,7 @@ class TestRestart:
     @pytest.mark.parametrize(
         ("pair", "cost"),
         [
-            (True, "this director gives up its VIPs before, and another one takes them if it is ready"),
+            (True, "this director releases its VIPs before, and another one takes them if it is ready"),
             (False, "the VIPs are on lo for some seconds, and neighbour discovery for them is not answered"),
         ],
     )
@@ -219,7 +219,7 @@ class TestRestart:
             apply(hanging, self.task(may_restart=False, pair=pair))
         assert str(error.value) == (
             "keepalived.service did not add tcp 192.0.2.10:80, tcp 192.0.2.20:80 to the IPVS table after a reload, so"
-            f" it takes a restart: {cost}. It is restarted if director_may_restart of the role, or may_restart of the"
+            f" it must be restarted: {cost}. It is restarted if director_may_restart of the role, or may_restart of the"
             " module, is true"
         )
         assert "restart" not in hanging.calls
@@ -262,7 +262,9 @@ class TestRestart:
     def test_vips_that_are_not_given_up_are_left_alone(self, hanging: Host) -> None:
         """The process that has them hangs, for example."""
         hanging.gives_up = False
-        with pytest.raises(HostError, match=r"takes a restart, and has not given the VIPs up within 30 seconds"):
+        with pytest.raises(
+            HostError, match=r"must be restarted, but keepalived did not release the VIPs within 30 seconds"
+        ):
             apply(hanging, self.task())
         assert "restart" not in hanging.calls
         assert hanging.path(HANDOVER).read_text() == "0\n"

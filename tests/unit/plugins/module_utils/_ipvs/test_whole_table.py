@@ -54,7 +54,7 @@ def test_a_table_that_cannot_be_kept_is_put_back(
     with pytest.raises(ConvergeError) as caught:
         manage(Task(services=[service(1)]))
     assert str(caught.value) == (
-        f"cannot keep the IPVS table across reboots: {bad}: No space left on device; the table was put back as it was"
+        f"cannot keep the IPVS table across reboots: {bad}: No space left on device; the table was restored"
     )
     assert rules.render(director.table) == OTHERS
     assert persist.recorded() == {}
@@ -69,7 +69,7 @@ def test_a_record_that_cannot_be_removed_keeps_its_services(
         raise OSError(30, "Read-only file system", persist.RULES_FILE)
 
     monkeypatch.setattr(persist, "_change", refuse)
-    with pytest.raises(ConvergeError, match=r"Read-only file system.*the table was put back as it was"):
+    with pytest.raises(ConvergeError, match=r"Read-only file system.*the table was restored"):
         manage(Task(state="absent"))
     assert rules.render(director.table) == OURS + OTHERS
     assert rules.render(persist.recorded()) == OURS
@@ -159,7 +159,7 @@ def refuse_to_keep(_kept: object) -> None:
 def test_timeouts_that_cannot_be_kept_are_put_back() -> None:
     ipvs = Clock()
     before = dict(ipvs.values)
-    with pytest.raises(ConvergeError, match="No space left on device; the timeouts were put back"):
+    with pytest.raises(ConvergeError, match="No space left on device; the timeouts were restored"):
         settings.keep_timeouts(ipvs, {"tcp": 3600}, {}, False, refuse_to_keep)
     assert ipvs.values == before
     with pytest.raises(ConvergeError, match="the timeouts were not changed"):
