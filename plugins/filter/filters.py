@@ -159,6 +159,7 @@ def _with_leftovers(context: Context, hosts: Any) -> list[str]:
 #: What `_internal` calls with its input and arguments.
 _FUNCTIONS: dict[str, Callable[..., object]] = {
     "deviations": deviations.of_results,
+    "drain_failure": drain_run.drain_failure,
     "drained_on": drain_run.drained_on,
     "held_vips": vip_owners.held_by,
     "joining": run_order.order_of_results,

@@ -34,7 +34,7 @@ class _Option:
 _OPTIONS = {
     "minimum_in_service": _Option("[0-9]+", "a number of real servers", int, "1"),
     "drain_timeout": _Option(_SECONDS, "a number of seconds", float, "300"),
-    "drain_udp_pause": _Option(_SECONDS, "a number of seconds, 0 or from 3", float, "10"),
+    "drain_udp_pause": _Option(_SECONDS, "a number of seconds, 0 or at least 3", float, "10"),
     "drain_expired": _Option("fail|force", "fail or force", str, "fail"),
     "drain_wait_for": _Option(
         f"({_WAIT_FOR})(,({_WAIT_FOR}))*",

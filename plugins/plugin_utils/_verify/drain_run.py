@@ -23,14 +23,15 @@ MODULE = "lvs.cluster.ipvs_drain"
 
 
 def drained_on(done: object, director: object, result: object, addresses: object) -> list[dict[str, object]]:
-    """Return what is recorded of the directors that have drained, with one more; raises `ReportError`.
+    """Return what is recorded of the directors that have drained, with one more.
 
-    ``{"director": "lb1", "switched": ["192.0.2.11"], "former": [services as the module takes them]}``. ``addresses``:
-    the real servers that are drained. A director can have switched no other.
+    ``{"director": "lb1", "switched": ["192.0.2.11"], "former": [services as the module takes them], "fault": ""}``.
+    ``addresses``: the real servers that are drained; a director can have switched no other. A fault ends the drain.
     """
-    name = str(director)
+    record: dict[str, object] = {"director": str(director), "switched": [], "former": [], "fault": ""}
     if unreached(result):
-        raise ReportError(f"{name} cannot be reached: {_message(result)}")
+        record["fault"] = _unreached(str(director), result)
+        return [*_records(done), record]
     try:
         answer = mapping(result, "the result")
         switched = texts(answer.get("switched"), "switched")
@@ -40,9 +41,24 @@ def drained_on(done: object, director: object, result: object, addresses: object
         former = answer.get("former")
         if not isinstance(former, (list, tuple)) or not all(isinstance(one, Mapping) for one in former):
             raise ReportError("former is not a list of services")
+        record.update(switched=switched, former=list(former))
     except ReportError as error:
-        raise ReportError(f"{name}: its answer is not one of {MODULE}: {error}") from None
-    return [*_records(done), {"director": name, "switched": switched, "former": list(former)}]
+        record["fault"] = f"{director}: its answer is not one of {MODULE}: {error}"
+    return [*_records(done), record]
+
+
+def drain_failure(done: object, directors: object, result: object, failed: object) -> str:
+    """Return why a drain failed, as a sentence.
+
+    ``result``: that of the last director. ``failed``: that of the task that failed. ansible-core 2.19 has none about a
+    delegated task whose host is unreachable, and does not go on to record it.
+    """
+    if unreached(result):
+        recorded = [str(one["director"]) for one in _records(done)]
+        missing = [name for name in _names(directors) if name not in recorded]
+        name = recorded[-1] if recorded and _records(done)[-1].get("fault") else (missing or ["a director"])[0]
+        return _unreached(name, result)
+    return _message(failed) or "a task failed, as shown above"
 
 
 def not_undrained(failed: object, director: object, result: object) -> list[dict[str, object]]:
@@ -53,7 +69,7 @@ def not_undrained(failed: object, director: object, result: object) -> list[dict
     found = [*_records(failed)]
     name = str(director)
     if unreached(result):
-        found.append({"director": name, "unreached": True, "text": f"{name} cannot be reached: {_message(result)}"})
+        found.append({"director": name, "unreached": True, "text": _unreached(name, result)})
     elif not isinstance(result, Mapping) or result.get("failed"):
         found.append({"director": name, "unreached": False, "text": f"{name}: {_message(result)}"})
     return found
@@ -62,6 +78,10 @@ def not_undrained(failed: object, director: object, result: object) -> list[dict
 def unreached(result: object) -> bool:
     """Return whether the connection to a host failed, by what Ansible registers for the task."""
     return isinstance(result, Mapping) and bool(result.get("unreachable"))
+
+
+def _unreached(name: str, result: object) -> str:
+    return f"{name} cannot be reached: {_message(result)}"
 
 
 def _message(result: object) -> str:

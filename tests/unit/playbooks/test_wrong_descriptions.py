@@ -135,55 +135,55 @@ def test_a_right_description_does_go_on_to_the_hosts(tmp_path: Path) -> None:
     [
         (
             "lvs.cluster.drain",
-            "lvs_real_servers is missing: it must be a comma-separated string of inventory hosts and groups",
+            "lvs_real_servers: is missing; it takes hosts and groups, as in -e lvs_real_servers=rs1,rs2",
         ),
         (
             "lvs.cluster.drain -e lvs_real_servers=rs1,rs9",
-            "lvs_real_servers names 'rs9', which is neither a host nor a group: it must",
+            "lvs_real_servers: 'rs9' is neither a host nor a group; it takes",
         ),
-        ("lvs.cluster.undrain --limit rs1", "lvs_real_servers is missing: it must be a comma-"),
+        ("lvs.cluster.undrain --limit rs1", "lvs_real_servers: is missing; it takes"),
         (
             'lvs.cluster.drain -e {"lvs_real_servers":["rs1"]}',
-            "lvs_real_servers is ['rs1'], which is not a string: it must be",
+            "lvs_real_servers: ['rs1'] is not a string; it takes",
         ),
-        ("lvs.cluster.drain -e lvs_real_servers=spare", "lvs_real_servers is 'spare', which is a group without hosts"),
+        ("lvs.cluster.drain -e lvs_real_servers=spare", "lvs_real_servers: 'spare' is a group without hosts"),
         (
             "lvs.cluster.undrain -e lvs_real_servers=rs1 --limit lb1",
-            "lvs_real_servers is 'rs1', but --limit excludes rs1",
+            "lvs_real_servers: 'rs1' names rs1, excluded by --limit",
         ),
         ("lvs.cluster.undrain -e lvs_real_servers=lb1", "host lb1: is not in the inventory group 'real_servers'"),
         ("lvs.cluster.rolling_update", "lvs_update_tasks is missing: it must be the path of a file with tasks"),
         (
             "lvs.cluster.drain -e lvs_real_servers=rs1 -e lvs_minimum_in_service=50%",
-            "lvs_minimum_in_service is 50%: it must be a number of real servers",
+            "lvs_minimum_in_service: '50%' is not a number of real servers",
         ),
         (
             "lvs.cluster.drain -e lvs_real_servers=rs1 -e lvs_drain_timeout=5m",
-            "lvs_drain_timeout is 5m: it must be a number",
+            "lvs_drain_timeout: '5m' is not a number of seconds",
         ),
         (
             "lvs.cluster.drain -e lvs_real_servers=rs1 -e lvs_drain_udp_pause=no",
-            "lvs_drain_udp_pause is no: it must be a number of seconds, 0 or at least 3",
+            "lvs_drain_udp_pause: 'no' is not a number of seconds, 0 or at least 3",
         ),
         (
             "lvs.cluster.undrain -e lvs_real_servers=rs1 -e lvs_return_timeout=2m",
-            "lvs_return_timeout is 2m: it must be a",
+            "lvs_return_timeout: '2m' is not a whole number of seconds",
         ),
         (
             "lvs.cluster.drain -e lvs_real_servers=rs1 -e lvs_drain_expired=no",
-            "lvs_drain_expired is no: it must be fail or",
+            "lvs_drain_expired: 'no' is not fail or force",
         ),
         (
             "lvs.cluster.drain -e lvs_real_servers=rs1 -e lvs_drain_wait_for=[active]",
-            "lvs_drain_wait_for is [active]: it must be any of active, inactive and persistent, separated by commas",
+            "lvs_drain_wait_for: '[active]' is not any of active, inactive and persistent, separated by commas",
         ),
         (
             'lvs.cluster.drain -e lvs_real_servers=rs1 -e {"lvs_draining_directors":[]}',
-            "lvs_draining_directors is []: it must be a list with at least one host of the group directors",
+            "lvs_draining_directors: [] is not a list of directors (lb1), as in -e",
         ),
         (
             "lvs.cluster.rolling_update -e lvs_real_servers=rs1 -e lvs_update_tasks=galaxy.yml -e lvs_update_serial=0",
-            "lvs_update_serial is 0: it must be a number of real servers from 1, or a percentage",
+            "lvs_update_serial: '0' is not a number of real servers from 1, or a percentage",
         ),
         ("lvs.cluster.failover", "A failover requires at least two directors and one VIP. This cluster has 1 and 1"),
     ],

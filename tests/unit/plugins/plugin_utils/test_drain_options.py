@@ -81,7 +81,7 @@ def test_values_of_the_command_line(variables: dict[str, Any], expected: dict[st
         ({"minimum_in_service": "50%"}, "lvs_minimum_in_service", ["'50%'", "a number of real servers"]),
         ({"minimum_in_service": -1}, "lvs_minimum_in_service", ["'-1'"]),
         ({"drain_timeout": "5m"}, "lvs_drain_timeout", ["'5m'", "a number of seconds"]),
-        ({"drain_udp_pause": "no"}, "lvs_drain_udp_pause", ["'no'", "0 or from 3"]),
+        ({"drain_udp_pause": "no"}, "lvs_drain_udp_pause", ["'no'", "0 or at least 3"]),
         ({"drain_expired": "stop"}, "lvs_drain_expired", ["'stop'", "fail or force"]),
         ({"drain_wait_for": "all"}, "lvs_drain_wait_for", ["'all'", "persistent"]),
         ({"return_timeout": 1.5}, "lvs_return_timeout", ["'1.5'", "a whole number"]),

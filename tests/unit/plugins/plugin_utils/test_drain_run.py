@@ -9,8 +9,12 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.drain_run import drained_on, not_undrained
-from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.reports import InputError, ReportError
+from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.drain_run import (
+    drain_failure,
+    drained_on,
+    not_undrained,
+)
+from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.reports import InputError
 
 ADDRESSES = ["192.0.2.11", "192.0.2.12"]
 FORMER = [{"address": "192.0.2.10", "port": 80, "real_servers": []}]
@@ -19,9 +23,9 @@ ANSWER: dict[str, Any] = {"changed": True, "switched": ADDRESSES[:1], "former": 
 
 def test_each_director_adds_its_own_record() -> None:
     first = drained_on([], "lb1", ANSWER, ADDRESSES)
-    assert first == [{"director": "lb1", "switched": ["192.0.2.11"], "former": FORMER}]
+    assert first == [{"director": "lb1", "switched": ["192.0.2.11"], "former": FORMER, "fault": ""}]
     both = drained_on(first, "lb2", {**ANSWER, "switched": [], "former": []}, ADDRESSES)
-    assert both == [*first, {"director": "lb2", "switched": [], "former": []}]
+    assert both == [*first, {"director": "lb2", "switched": [], "former": [], "fault": ""}]
 
 
 @pytest.mark.parametrize(
@@ -36,10 +40,20 @@ def test_each_director_adds_its_own_record() -> None:
         ({**ANSWER, "former": ["x"]}, "former is not a list of services"),
     ],
 )
-def test_an_answer_that_cannot_be_used_ends_the_drain(answer: Any, words: str) -> None:
-    with pytest.raises(ReportError) as caught:
-        drained_on([], "lb2", answer, ADDRESSES)
-    assert words in str(caught.value)
+def test_an_answer_that_cannot_be_used_is_a_fault_and_leaves_nothing_to_undo(answer: Any, words: str) -> None:
+    (record,) = drained_on([], "lb2", answer, ADDRESSES)
+    assert words in str(record["fault"])
+    assert (record["switched"], record["former"]) == ([], [])
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_a_director_that_cannot_be_reached_is_named_whether_it_was_recorded_or_not(recorded: bool) -> None:
+    lost = {"unreachable": True, "msg": "no route"}
+    done = drained_on([], "lb1", ANSWER, ADDRESSES)
+    if recorded:
+        done = drained_on(done, "lb2", lost, ADDRESSES)
+    assert drain_failure(done, ["lb1", "lb2", "lb3"], lost, {}) == "lb2 cannot be reached: no route"
+    assert drain_failure(done, ["lb1", "lb2"], ANSWER, {"msg": "would be undercut"}) == "would be undercut"
 
 
 def test_an_undrain_records_failures_and_goes_on() -> None:
