@@ -34,6 +34,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.inventory imp
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description import drain_options, host_settings
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import (
+    Code,
     ModelError,
     Problems,
     show,
@@ -274,6 +275,7 @@ def refuse_overriding_facts(groups: object, hostvars: object, raw_get: Callable[
         if names:
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""
             problems.add(
+                Code.FACTS_OVERRIDE,
                 f"host {host}",
                 "",
                 f"its facts override variables of the inventory: {', '.join(name[:70] for name in names[:3])}{more}. "

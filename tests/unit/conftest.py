@@ -26,8 +26,8 @@ settings.load_profile("repeatable")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The switch for golden files; what it writes is to be read like any other change."""
-    parser.addoption("--update", action="store_true", help="write what comes out into the golden files")
+    """The switch for golden files; what it writes is to be read like any other change, so the test fails then."""
+    parser.addoption("--update", action="store_true", help="write golden files anew, and fail if one has changed")
 
 
 @pytest.fixture(params=[0o022, 0o027, 0o077], ids="umask {:03o}".format)

@@ -25,7 +25,13 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_sett
     read_timeouts,
     same_addresses,
 )
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Problems, plain, show, suggestion
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import (
+    Code,
+    Problems,
+    plain,
+    show,
+    suggestion,
+)
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.variables import (
     KNOWN,
     OTHER_VARIABLES,
@@ -50,7 +56,7 @@ def _value(host: str, name: str, inventory: Inventory, problems: Problems) -> ob
     try:
         return inventory.variable(host, name)
     except InventoryError as error:
-        problems.add(f"host {host}", "", str(error))
+        error.note(problems, f"host {host}")
         return None
 
 
@@ -66,7 +72,8 @@ def _check_setting(
         values = ", ".join(
             f"{'not set' if value is None else show(value)} for {some(hosts)}" for value, hosts in found.values()
         )
-        problems.add(name, "", f"is {values}, and has to be the same for all directors: set it for the group directors")
+        text = f"is {values}, and has to be the same for all directors: set it for the group directors"
+        problems.add(Code.DIFFERS, name, "", text)
 
 
 def _check_gateway(inventory: Inventory, problems: Problems) -> None:
@@ -83,22 +90,24 @@ def _check_gateway(inventory: Inventory, problems: Problems) -> None:
     if different:
         text = f"is {show(different[0][1])} for {some([host for host, _value in different])}, and "
         text += "not set" if given is None else show(given)
-        problems.add(NAT_GATEWAY, "", f"{text} for director {first}: set the directors' address once, for all hosts")
+        text += f" for director {first}: set the directors' address once, for all hosts"
+        problems.add(Code.DIFFERS, NAT_GATEWAY, "", text)
 
 
 def _check_description(hosts: Sequence[str], inventory: Inventory, problems: Problems) -> None:
     having = [host for host in hosts if DESCRIPTION in inventory.names(host)]
     if not having:
-        return  # somebody gave it to the filter who has it from elsewhere
+        return  # the filter was given one from elsewhere
     if len(having) < len(hosts):
         without = [host for host in hosts if host not in having]
         text = f"is not set for {some(without)}, but for {some(having)}: set it once, for all hosts"
-        problems.add(DESCRIPTION, "", text)
+        problems.add(Code.MISSING, DESCRIPTION, "", text)
     first, *others = having
     different = [host for host in others if not _same(DESCRIPTION, first, host, inventory, problems)]
     if different:
-        text = f"of {some(different)} is not that of {first}{_where(first, different[0], inventory, problems)}"
-        problems.add(DESCRIPTION, "", f"{text}: set it once, for all hosts")
+        service = _where(first, different[0], inventory, problems)
+        text = f"is not the same for {some(different)} as for {first}{service}: set it once, for all hosts"
+        problems.add(Code.DIFFERS, DESCRIPTION, "", text)
 
 
 def _same(name: str, host: str, other: str, inventory: Inventory, problems: Problems) -> bool:
@@ -156,8 +165,8 @@ def _check_addresses(hosts: Sequence[str], inventory: Inventory, problems: Probl
         for address in addresses.values():
             owner = owners.setdefault(address, host)
             if owner != host:
-                text = f"{address} is the address of {owner} and of {host}: give each host its own"
-                problems.add(ADDRESS_VARIABLE, "", text)
+                text = f"is the address of {owner} and of {host}: give each host its own"
+                problems.refuse(Code.ADDRESS_TWICE, ADDRESS_VARIABLE, "", address, text)
 
 
 def check_variables(inventory: Inventory, problems: Problems) -> None:
@@ -173,6 +182,7 @@ def check_variables(inventory: Inventory, problems: Problems) -> None:
                 unknown.setdefault(name, []).append(host)
     for name, hosts in sorted(unknown.items()):
         problems.add(
+            Code.UNKNOWN_VARIABLE,
             f"variable {name}",
             "",
             f"is set for {some(hosts)} and is not a variable of this collection{suggestion(name, SETTINGS)}: "
@@ -184,12 +194,12 @@ def _others(host: str, inventory: Inventory, problems: Problems) -> frozenset[ob
     try:
         value = inventory.variable(host, OTHER_VARIABLES)
     except InventoryError as error:
-        problems.add(f"host {host}", "", str(error))
+        error.note(problems, f"host {host}")
         return frozenset()
     if value is None:
         return frozenset()
     if not isinstance(value, (list, tuple)) or not all(isinstance(name, str) for name in value):
-        problems.add(f"host {host}", OTHER_VARIABLES, f"{show(value)} is not a list of names of variables")
+        problems.refuse(Code.NOT_A_LIST, f"host {host}", OTHER_VARIABLES, value, "is not a list of variable names")
         return frozenset()
     return frozenset(value)
 
@@ -215,18 +225,17 @@ def check_timeouts(inventory: Inventory, problems: Problems) -> None:
         try:
             given = inventory.variable(director, TIMEOUTS)
         except InventoryError as error:
-            problems.add(f"group {DIRECTORS}", "", str(error))
+            error.note(problems, f"group {DIRECTORS}")
             continue
         known.append((director, read_timeouts(given, Problems())))
     for director, others in known[1:]:
         first, expected = known[0]
         if others != expected:
-            text = f"is {_say(expected)} on {first} and {_say(others)} on {director}"
-            problems.add(TIMEOUTS, "", f"{text}, but has to be the same on all directors")
+            text = f"is {_say(expected)} for {first}, {_say(others)} for {director}"
+            text += ", and has to be the same for all directors: set it for the group directors"
+            problems.add(Code.DIFFERS, TIMEOUTS, "", text)
             break
 
 
 def _say(timeouts: Mapping[str, int]) -> str:
-    return (
-        "not given" if not timeouts else f"{{{', '.join(f'{name}: {seconds}' for name, seconds in timeouts.items())}}}"
-    )
+    return "not set" if not timeouts else f"{{{', '.join(f'{name}: {seconds}' for name, seconds in timeouts.items())}}}"

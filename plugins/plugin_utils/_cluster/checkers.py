@@ -15,14 +15,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.resolve import ResolvedService
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import family_of
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import HEALTH_CHECKER
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Problems, show
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Code, Problems
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.service_reader import MAX_WEIGHT_SUM
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import HealthCheck, Service
 
 #: Not below /run: a drain outlasts a reboot of the director.
 DRAIN_DIRECTORY = "/var/lib/lvs-cluster/drain"
-#: A fault: the key and the text.
-Fault = tuple[str, str]
+#: What a health checker cannot do: the key, its value, and what is said of the value.
+Fault = tuple[str, object, str]
 Checked = tuple[ResolvedService, HealthCheck]
 _SETTLE = 30.0  # seconds, for a busy director
 _NAMING = 1.0  # seconds, for an address that the DNS does not know (ldirectord)
@@ -63,15 +63,14 @@ def check_pools(resolved: Iterable[ResolvedService], problems: Problems) -> None
         weights = sum(1 if server.weight is None else server.weight for server in item.servers)
         quorum, hysteresis = service.health_check.quorum, service.health_check.hysteresis
         if quorum > weights:
-            text = f"{quorum} is more than the weights of all real servers together, {weights}"
-            problems.add(service.where, "health_check.quorum", text)
+            text = f"is more than {weights}, the total weight of the real servers"
+            problems.refuse(Code.EXCEEDS, service.where, "health_check.quorum", quorum, text)
         elif quorum + hysteresis > weights:
-            above = f"{hysteresis} and the quorum {quorum} are"
-            text = f"{above} more than the weights of all real servers together, {weights}"
-            problems.add(service.where, "health_check.hysteresis", text)
+            text = f"and the quorum {quorum} are more than {weights}, the total weight of the real servers"
+            problems.refuse(Code.EXCEEDS, service.where, "health_check.hysteresis", hysteresis, text)
         elif weights > MAX_WEIGHT_SUM:
-            text = f"the weights of all real servers together, {weights}, are more than keepalived counts to"
-            problems.add(service.where, "real_servers", text)
+            text = f"is the total weight, and keepalived accepts at most {MAX_WEIGHT_SUM}"
+            problems.refuse(Code.OUT_OF_RANGE, service.where, "real_servers", weights, text)
         sorry = service.sorry_server
         if sorry is None:
             continue
@@ -79,8 +78,8 @@ def check_pools(resolved: Iterable[ResolvedService], problems: Problems) -> None
             if server.address == sorry.address and any(
                 (server.port or port) == (sorry.port or port) for port in service.ports
             ):
-                text = f"{sorry.address} is a real server of this service by {server.path}"
-                problems.add(service.where, "sorry_server.address", text)
+                text = f"is already a real server of this service by {server.path}"
+                problems.refuse(Code.SERVER_TWICE, service.where, "sorry_server.address", sorry.address, text)
                 break
 
 
@@ -103,23 +102,24 @@ def check_checker(health_checker: str, resolved: Iterable[ResolvedService], prob
     if faults is None:
         return
     for item, check in checked(resolved):
-        for key, text in faults(item, check):
-            problems.add(item.service.where, key, f"{text} ({HEALTH_CHECKER}: {health_checker})")
+        for key, value, text in faults(item, check):
+            text = f"{text} ({HEALTH_CHECKER}: {health_checker})"
+            problems.refuse(Code.NOT_FOR_CHECKER, item.service.where, key, value, text)
 
 
 def _common_faults(check: HealthCheck, types: Sequence[str]) -> Iterator[Fault]:
     """What neither ldirectord nor mon can do."""
     if check.type not in types:
-        yield "health_check.type", f"{check.type!r} is not possible, but {', '.join(types)} are"
+        yield "health_check.type", check.type, f"is not possible; possible are {', '.join(types)}"
     for key, seconds in (("interval", check.interval), ("timeout", check.timeout)):
         if seconds != int(seconds):
-            yield f"health_check.{key}", f"{show(seconds)} is not a whole number of seconds"
+            yield f"health_check.{key}", seconds, "is not a whole number of seconds"
     if check.type in ("http", "https") and check.status != 200:
-        yield "health_check.status", f"{check.status} is not possible, only 200 (leave it out), which is success to it"
+        yield "health_check.status", check.status, "is not possible; only 200 is success (remove the key)"
     if check.helo is not None:
-        yield "health_check.helo", f"{show(check.helo)} is not possible, leave it out"
+        yield "health_check.helo", check.helo, "is not possible: remove the key"
     if check.hysteresis:
-        yield "health_check.hysteresis", f"{check.hysteresis} is not possible, only 0"
+        yield "health_check.hysteresis", check.hysteresis, "is not possible; only 0 is"
 
 
 def _faults_of_ldirectord(item: ResolvedService, check: HealthCheck) -> Iterator[Fault]:
@@ -128,38 +128,39 @@ def _faults_of_ldirectord(item: ResolvedService, check: HealthCheck) -> Iterator
     yield from _faults_of_check(item.service, check)
     service = item.service
     if service.protocol == "sctp":
-        yield "protocol", "sctp is not possible, but tcp and udp are"
+        yield "protocol", service.protocol, "is not possible; possible are tcp, udp"
     if service.forward_method == "tun" and service.tunnel.type != "ipip":
-        yield "tunnel.type", f"{service.tunnel.type!r} is not possible, only ipip"
+        yield "tunnel.type", service.tunnel.type, "is not possible; only ipip is"
     if service.persistence is not None and service.persistence.engine:
-        yield "persistence.engine", f"{service.persistence.engine!r} is not possible, leave it out"
+        yield "persistence.engine", service.persistence.engine, "is not possible: remove the key"
     if service.one_packet and service.fwmark is not None:
-        yield "one_packet", "is not possible for a fwmark service"
+        yield "one_packet", service.one_packet, "is not possible for a fwmark service"
     sorry = None if service.sorry_server is None else service.sorry_server.address
     if sorry is not None and family_of(sorry) != service.family:
-        yield "sorry_server.address", f"{sorry} is not {service.family} as the service is"
+        yield "sorry_server.address", sorry, f"is {family_of(sorry)}, and the service is {service.family}"
     for server in item.servers:
         if server.address == sorry:
             # It would delete the real server where it means the sorry server, on another port (_remove_service).
-            yield "sorry_server.address", f"{server.address} is a real server of this service too"
+            yield "sorry_server.address", sorry, f"is also a real server of this service, by {server.path}"
         if family_of(server.address) != service.family:
-            yield f"{server.path}.address", f"{server.address} is not {service.family} as the service is"
+            text = f"is {family_of(server.address)}, and the service is {service.family}"
+            yield f"{server.path}.address", server.address, text
         if server.weight is not None and server.weight > _MAX_WEIGHT:
-            yield f"{server.path}.weight", f"{server.weight} is more than {_MAX_WEIGHT}"
+            yield f"{server.path}.weight", server.weight, f"is more than {_MAX_WEIGHT}"
 
 
 def _faults_of_check(service: Service, check: HealthCheck) -> Iterator[Fault]:
     if check.type == "tcp" and service.protocol == "udp":
-        yield "health_check.type", "'tcp' would be a ping for a udp service: ask for ping, dns or misc"
+        yield "health_check.type", check.type, "is not possible for a udp service; possible are ping, dns, misc"
     if check.type == "ping" and service.family == "ipv6":
         others = ", ".join(kind for kind in _LDIRECTORD_TYPES if kind != "ping")
-        yield "health_check.type", f"'ping' is not possible for ipv6, but {others} are"
+        yield "health_check.type", check.type, f"is not possible for ipv6; possible are {others}"
     if check.type == "dns" and check.record != "A":
-        yield "health_check.record", f"{check.record!r} is not possible, only A"
+        yield "health_check.record", check.record, "is not possible; only A is"
     if check.path is not None and "#" in check.path:
-        yield "health_check.path", f"{show(check.path)} is not possible: '#' begins a comment"
+        yield "health_check.path", check.path, "is not possible: '#' begins a comment"
     if check.quorum > 1:
-        yield "health_check.quorum", f"{check.quorum} is not possible, only 1"
+        yield "health_check.quorum", check.quorum, "is not possible; only 1 is"
 
 
 def _faults_of_mon(item: ResolvedService, check: HealthCheck) -> Iterator[Fault]:
@@ -167,14 +168,14 @@ def _faults_of_mon(item: ResolvedService, check: HealthCheck) -> Iterator[Fault]
     yield from _common_faults(check, _MON_TYPES)
     if check.type in _IPV4_ONLY and (asked := [s.address for s in item.servers if family_of(s.address) == "ipv6"]):
         others = ", ".join(kind for kind in _MON_TYPES if kind not in _IPV4_ONLY)
-        text = f"{check.type!r} is not possible for the real server {asked[0]}, but {others} are"
-        yield "health_check.type", text
+        text = f"is not possible for the real server {asked[0]}; possible are {others}"
+        yield "health_check.type", check.type, text
     if check.host is not None:
-        yield "health_check.host", f"{show(check.host)} is not possible, leave it out"
+        yield "health_check.host", check.host, "is not possible: remove the key"
     if check.type == "dns":
         ports = {check.port or server.port or port for server in item.servers for port in item.service.ports}
         for port in sorted(ports - {_DNS_PORT}):
-            yield "health_check.port", f"{port} is not possible for dns, only {_DNS_PORT}"
+            yield "health_check.port", port, f"is not possible for dns; only {_DNS_PORT} is"
 
 
 _FAULTS: dict[str, Callable[[ResolvedService, HealthCheck], Iterator[Fault]]] = {

@@ -96,7 +96,12 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_sett
     read_real_server_settings,
     read_user,
 )
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import ModelError, Problems, show
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import (
+    Code,
+    ModelError,
+    Problem,
+    Problems,
+)
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.service_reader import read_services
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import UNREWRITTEN
 
@@ -108,14 +113,18 @@ def build_cluster(
 
     ``written``: the variables of a host with their templates as written (`Inventory`).
     """
-    if not isinstance(groups, Mapping):
-        raise ModelError([f"groups: {show(groups)} is not a mapping of group names to lists of hosts"])
-    if not isinstance(hostvars, Mapping):
-        raise ModelError([f"hostvars: {show(hostvars)} is not a mapping of host names to variables"])
     problems = Problems()
+    if not isinstance(groups, Mapping):
+        text = "is not a mapping of group names to lists of hosts"
+        problems.refuse(Code.NOT_A_MAPPING, "groups", "", groups, text)
+        raise ModelError(problems.found)
+    if not isinstance(hostvars, Mapping):
+        text = "is not a mapping of host names to variables"
+        problems.refuse(Code.NOT_A_MAPPING, "hostvars", "", hostvars, text)
+        raise ModelError(problems.found)
     inventory = Inventory(groups, hostvars, written)
     if description is None and (where := found_elsewhere(DESCRIPTION, inventory)):
-        problems.add(DESCRIPTION, "", f"is missing{where}, and all directors and real servers need it")
+        problems.add(Code.MISSING, DESCRIPTION, "", f"is missing{where}, and all directors and real servers need it")
         problems.raise_any()
     services = read_services(description, problems)
     resolved = resolve(services, inventory, problems)
@@ -271,7 +280,8 @@ class Cluster:
             through = set[IPAddress]() if settings.transit else sending_all(self.resolved, self.inventory)
             outer_sources = route_sources(host, self.resolved, self.inventory)
         except InventoryError as error:
-            raise ModelError([str(error)]) from error
+            error.note(problems, "")
+            raise ModelError(problems.found) from error
         senders, source = self._synchronisation(host, daemon, settings)
         return DirectorModel(
             host=host,
@@ -377,7 +387,7 @@ class Cluster:
                 found[server.host].add(server.address)
         for host in names:
             if host not in found:
-                problems.add(f"host {host}", "", "is a real server of no service")
+                problems.add(Code.NO_SERVICE, f"host {host}", "", "is not a real server of any service")
         problems.raise_any()
         # The files that drain are named after addresses, so a service that has one without a host's name counts too.
         wanted = {address for host in names for address in found[host]}
@@ -432,7 +442,7 @@ class Cluster:
         try:
             self.inventory.members(DIRECTORS)
         except InventoryError as error:
-            problems.add(f"group {DIRECTORS}", "", str(error))
+            error.note(problems, f"group {DIRECTORS}")
         problems.raise_any()
         director_addresses(self.vips(), self.inventory, problems)
         problems.raise_any()
@@ -508,7 +518,7 @@ def find_problems(
     `host_settings.DIRECTOR` or `host_settings.REAL_SERVER`. Lines about settings begin with their hosts, unless the
     same is wrong for all directors or all real servers.
     """
-    found: dict[str, None] = {}
+    found: dict[Problem, None] = {}
     cluster = None
     try:
         cluster = build_cluster(description, groups, hostvars, written)
@@ -521,22 +531,23 @@ def find_problems(
         check_variables(inventory, problems)
         if description is not None:
             check_agreement(inventory, problems)
-        found.update(dict.fromkeys(problems.lines))
+        found.update(dict.fromkeys(problems.found))
         for members in (inventory.directors, inventory.real_servers):
             hosts = [host for host in members if host in settings]
-            of_hosts: dict[str, list[str]] = {}
+            of_hosts: dict[Problem, list[str]] = {}
             for host in hosts:
-                for line in _problems_of(host, settings[host], inventory, cluster):
-                    of_hosts.setdefault(line, []).append(host)
-            for line, concerned in of_hosts.items():
-                if line not in found:
-                    found[line if concerned == hosts else f"{some(concerned)}: {line}"] = None
+                for problem in _problems_of(host, settings[host], inventory, cluster):
+                    of_hosts.setdefault(problem, []).append(host)
+            for problem, concerned in of_hosts.items():
+                if problem not in found:
+                    where = problem.where if concerned == hosts else f"{some(concerned)}: {problem.where}"
+                    found[replace(problem, where=where)] = None
     return str(ModelError(found))
 
 
 def _problems_of(
     host: str, variables: Mapping[str, object], inventory: Inventory, cluster: Cluster | None
-) -> tuple[str, ...]:
+) -> tuple[Problem, ...]:
     """Return what is wrong with the settings of a host, and with their use if there is a cluster."""
     problems = Problems()
     try:
@@ -551,7 +562,7 @@ def _problems_of(
             read_real_server_settings(variables, problems)
     except ModelError as error:
         return error.problems
-    return problems.lines
+    return problems.found
 
 
 def _links(settings: DirectorSettings, daemon: SyncDaemon | None, tracked: Tracked) -> dict[str, str]:
@@ -579,7 +590,7 @@ def _require_member(group: str, host: object, inventory: Inventory, problems: Pr
     try:
         members = inventory.members(group)
     except InventoryError as error:
-        problems.add(f"group {group}", "", str(error))
+        error.note(problems, f"group {group}")
         return
     if host not in members:
-        problems.add(f"host {host}", "", f"is not in the inventory group {group!r}")
+        problems.add(Code.NOT_IN_GROUP, f"host {host}", "", f"is not in the inventory group {group!r}")

@@ -34,7 +34,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_sett
     TRANSIT,
     TUNNEL_GUARD,
 )
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Problems, show
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Code, Problems, show
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import (
     UNREWRITTEN,
     Service,
@@ -49,13 +49,13 @@ SOURCES_VARIABLE = "lvs_tunnel_sources"
 def check_marks(resolved: Iterable[ResolvedService], problems: Problems) -> None:
     """Note the services by mark whose traffic has to be known, and is not."""
     reasons = {
-        "nat": "with nat, real servers have to know which of their packets are replies",
-        "fullnat": "with fullnat, the directors have to know whose addresses to translate",
+        "nat": "nat needs it to recognise replies on the real servers",
+        "fullnat": "fullnat needs it to select the packets whose source address is translated",
     }
     for item in resolved:
         reason = reasons.get(item.service.forward_method)
         if reason and not item.service.traffic:
-            problems.add(item.service.where, "marks", f"is missing: {reason}")
+            problems.add(Code.MISSING, item.service.where, "marks", f"is missing: {reason}")
 
 
 def gateways_of(
@@ -72,13 +72,16 @@ def gateways_of(
         if family in given:
             found[family] = given[family]
         elif len(inventory.directors) > 1:
-            text = f"has no {family} address, which service {service} (nat) needs: one that fails over with the VIPs"
-            problems.add(NAT_GATEWAY, "", text)
+            text = (
+                f"has no {family} address, which service {service} (nat) needs: add one that fails over with the VIPs"
+            )
+            problems.add(Code.NO_GATEWAY, NAT_GATEWAY, "", text, family)
         elif inventory.directors:
             try:
                 found[family] = inventory.address(inventory.directors[0], family)
             except InventoryError as error:
-                problems.add(NAT_GATEWAY, "", f"is not given, and the director's own address cannot be had: {error}")
+                text = f"is missing, and the director's own address is not known: {error}"
+                problems.add(Code.NO_GATEWAY, NAT_GATEWAY, "", text, error.value)
     return found
 
 
@@ -91,8 +94,8 @@ def _check_owners(
     for address in given.values():
         owner = owners.get(address) or servers.get(address)
         if owner:
-            text = f"{address} is the own address of {owner}, and does not move with the VIPs"
-            problems.add(NAT_GATEWAY, "", text)
+            text = f"is an address of {owner} and does not move with the VIPs: give one that no host has"
+            problems.refuse(Code.FIXED_GATEWAY, NAT_GATEWAY, "", address, text)
 
 
 def _own_addresses(inventory: Inventory) -> dict[IPAddress, str]:
@@ -125,8 +128,8 @@ def check_return_traffic(host: str, traffic: str, resolved: Iterable[ResolvedSer
     for item in resolved if traffic == "all" else ():
         method = item.service.forward_method
         if method in UNREWRITTEN and any(server.host == host for server in item.servers):
-            text = f"'all' is not possible on {host}, which answers clients itself for service"
-            problems.add(RETURN_TRAFFIC, "", f"{text} {item.service.name} ({method})")
+            text = f"is not possible on {host}, which answers clients itself for service {item.service.name} ({method})"
+            problems.refuse(Code.NOT_FOR_METHOD, RETURN_TRAFFIC, "", traffic, text)
 
 
 def answering(service: Service, server: RealServer | SorryServer, traffic: Traffic) -> tuple[int, ...]:
@@ -175,10 +178,10 @@ def check_transit(
         key = forwarding_key(family)
         if str(extra.get(key, 0)) != "0":
             text = (
-                f"is missing: director_sysctls switches {key} on, so say whether this director forwards packets that "
+                f"is missing: director_sysctls switches {key} on, so set whether this director forwards packets that "
                 "belong to no service (true) or drops them (false)"
             )
-            problems.add(TRANSIT, "", text)
+            problems.add(Code.MISSING, TRANSIT, "", text)
 
 
 def sending_all(resolved: Iterable[ResolvedService], inventory: Inventory) -> set[IPAddress]:
@@ -208,10 +211,8 @@ def check_tunnels(resolved: Iterable[ResolvedService], problems: Problems) -> No
                 continue
             first, name = known.setdefault((server.host, server.address), (checksum, service.name))
             if first != checksum:
-                text = (
-                    f"{service.tunnel.checksum!r} is not what service {name} has, and {server.host} can take one only"
-                )
-                problems.add(service.where, "tunnel.checksum", text)
+                text = f"differs from that of service {name}, and {server.host} can have only one of them"
+                problems.refuse(Code.TUNNELS_DIFFER, service.where, "tunnel.checksum", service.tunnel.checksum, text)
                 break
 
 
@@ -242,8 +243,10 @@ def tunnel_sources(director: str, family: str, inventory: Inventory) -> list[IPA
     for element in given if isinstance(given, (list, tuple)) else [] if given is None else [given]:
         address = to_address(element)
         if address is None or address_fault(address):
+            code = Code.NOT_AN_ADDRESS if address is None else Code.UNUSABLE_ADDRESS
             fault = "is not an IP address" if address is None else address_fault(address)
-            raise InventoryError(f"{SOURCES_VARIABLE} of host {director}: {show(element)} {fault}")
+            shown = show(element)
+            raise InventoryError(code, f"{SOURCES_VARIABLE} of host {director}: {shown} {fault}", shown)
         found[address] = None
     try:
         own = list(inventory.addresses(director).values())
@@ -287,14 +290,14 @@ def _all_sources(family: str, inventory: Inventory, problems: Problems) -> list[
         try:
             sources = tunnel_sources(director, family, inventory)
         except InventoryError as error:
-            problems.add(f"group {DIRECTORS}", "", f"{error} (real servers take packets of tunnels from it alone)")
+            error.note(problems, f"group {DIRECTORS}", more=" (real servers accept tunnels from directors only)")
             continue
         if not sources:
             text = (
-                f"is missing: the inventory has no {family} address of this director, from which alone real servers "
-                f"take packets of tunnels (unless {TUNNEL_GUARD} is false)"
+                f"is missing: the inventory has no {family} address of this director, and real servers accept tunnels "
+                f"from directors' addresses only (unless {TUNNEL_GUARD} is false)"
             )
-            problems.add(f"host {director}", SOURCES_VARIABLE, text)
+            problems.add(Code.MISSING, f"host {director}", SOURCES_VARIABLE, text)
         found.update(sources)
     return sorted(found, key=int)
 

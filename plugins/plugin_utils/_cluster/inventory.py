@@ -18,7 +18,13 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields im
     family_of,
     to_address,
 )
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Problems, plain, show, suggestion
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import (
+    Code,
+    Problems,
+    plain,
+    show,
+    suggestion,
+)
 
 DIRECTORS = "directors"
 REAL_SERVERS = "real_servers"
@@ -34,7 +40,16 @@ def hosts_of_group(groups: Mapping[object, object], group: str) -> list[str]:
 
 
 class InventoryError(ValueError):
-    """One sentence about a host or group that is not as the cluster needs it."""
+    """One sentence about a host or group that is not as the cluster needs it, with its code and the value in it."""
+
+    def __init__(self, code: Code, text: str, value: str = "") -> None:
+        super().__init__(text)
+        self.code = code
+        self.value = value
+
+    def note(self, problems: Problems, where: str, key: str = "", more: str = "") -> None:
+        """Note it as a problem with what needs the host or the group; ``more`` is added to the sentence."""
+        problems.add(self.code, where, key, f"{self}{more}", self.value)
 
 
 class Inventory:
@@ -68,9 +83,11 @@ class Inventory:
         """The hosts of a group, those of its child groups included; raises `InventoryError` when there are none."""
         hosts = self._groups.get(group)
         if hosts is None:
-            raise InventoryError(f"there is no inventory group {group!r}{suggestion(group, self._groups)}")
+            shown = show(group)
+            text = f"{shown} is not a group of the inventory{suggestion(group, self._groups)}"
+            raise InventoryError(Code.UNKNOWN_GROUP, text, shown)
         if not hosts:
-            raise InventoryError(f"the inventory group {group!r} has no hosts")
+            raise InventoryError(Code.EMPTY, f"the inventory group {group!r} has no hosts", show(group))
         return hosts
 
     def servers_of(self, group: str) -> tuple[str, ...]:
@@ -87,8 +104,10 @@ class Inventory:
         if host in self._real_servers:
             return
         if any(host in hosts for hosts in self._groups.values()):
-            raise InventoryError(f"host {host!r} is not in the inventory group {REAL_SERVERS!r}")
-        raise InventoryError(f"there is no host {host!r} in the inventory{suggestion(host, self.real_servers)}")
+            text = f"host {show(host)} is not in the inventory group {REAL_SERVERS!r}"
+            raise InventoryError(Code.NOT_IN_GROUP, text, show(host))
+        text = f"{show(host)} is not a host of the inventory{suggestion(host, self.real_servers)}"
+        raise InventoryError(Code.UNKNOWN_HOST, text, show(host))
 
     def addresses(self, host: str) -> dict[str, IPAddress]:
         """The host's own addresses by family, such as ``{"ipv4": IPv4Address("198.51.100.11")}``.
@@ -115,23 +134,21 @@ class Inventory:
         if mixed:
             return next(iter(addresses.values()))
         known = " and ".join(str(address) for address in addresses.values())
-        raise InventoryError(
-            f"set {ADDRESS_VARIABLE} for host {host}: an {_say(family)} address is needed beside {known}"
-        )
+        text = f"host {host} has no {_say(family)} address: add one to {ADDRESS_VARIABLE}, beside {known}"
+        raise InventoryError(Code.NO_ADDRESS, text, host)
 
     def check_names(self, hosts: Iterable[str], problems: Problems) -> None:
         """Note directors and these hosts if their names could mean something else in a configuration."""
         for host in dict.fromkeys((*self.directors, *hosts)):
             if not _NAME.fullmatch(host):
-                problems.add(
-                    f"host {show(host)}", "", "is not a name of 1 to 253 letters, digits, '_', '.', ':' and '-'"
-                )
+                text = "is not a name of 1 to 253 letters, digits, '_', '.', ':' and '-'"
+                problems.add(Code.MALFORMED, f"host {show(host)}", "", text)
 
     def variable(self, host: str, name: str) -> object:
         """One of the host's variables; None where it is not given. Raises `InventoryError` when it cannot be had."""
         value = self._variables_of(host).get(name)
         if isinstance(value, Exception):
-            raise InventoryError(f"{name} of host {host}: {value}")
+            raise InventoryError(Code.UNREADABLE, f"{name} of host {host}: {value}")
         return value
 
     def names(self, host: str) -> list[str]:
@@ -158,34 +175,35 @@ class Inventory:
         variables = self._variables_of(host)
         value = variables.get(ADDRESS_VARIABLE)
         if isinstance(value, Exception):
-            raise InventoryError(f"{ADDRESS_VARIABLE} of host {host}: {value}")
+            raise InventoryError(Code.UNREADABLE, f"{ADDRESS_VARIABLE} of host {host}: {value}")
         if value is None:
             fallback = variables.get("ansible_host")
             if isinstance(fallback, Exception):
-                raise InventoryError(f"ansible_host of host {host}: {fallback}")
+                raise InventoryError(Code.UNREADABLE, f"ansible_host of host {host}: {fallback}")
             address = to_address(fallback)
             if address is None or address_fault(address):
-                reason = "it has none" if fallback is None else f"it has none, and ansible_host is {show(fallback)}"
-                raise InventoryError(f"set {ADDRESS_VARIABLE} for host {host}: {reason}")
+                reason = "" if fallback is None else f" (ansible_host is {show(fallback)})"
+                text = f"host {host} has no address{reason}: set {ADDRESS_VARIABLE}"
+                raise InventoryError(Code.NO_ADDRESS, text, host)
             return {family_of(address): address}
         elements = value if isinstance(value, (list, tuple)) else [value]
         addresses: dict[str, IPAddress] = {}
         for element in elements:
             address = to_address(element)
-            if address is None:
-                raise InventoryError(f"{ADDRESS_VARIABLE} of host {host}: {show(element)} is not an IP address")
-            fault = address_fault(address)
-            if fault:
-                raise InventoryError(f"{ADDRESS_VARIABLE} of host {host}: {show(str(address))} {fault}")
+            fault = "is not an IP address" if address is None else address_fault(address)
+            if address is None or fault:
+                code = Code.NOT_AN_ADDRESS if address is None else Code.UNUSABLE_ADDRESS
+                shown = show(element)
+                raise InventoryError(code, f"{ADDRESS_VARIABLE} of host {host}: {shown} {fault}", shown)
             family = family_of(address)
             if family in addresses:
-                raise InventoryError(
-                    f"{ADDRESS_VARIABLE} of host {host}: {addresses[family]} and {address} are both {_say(family)}, "
-                    "and it takes one per family"
-                )
+                both = f"{address} is an {_say(family)} address as {addresses[family]} is"
+                text = f"{ADDRESS_VARIABLE} of host {host}: {both}: give one address per family"
+                raise InventoryError(Code.TWICE, text, str(address))
             addresses[family] = address
         if not addresses:
-            raise InventoryError(f"set {ADDRESS_VARIABLE} for host {host}: the list is empty")
+            text = f"host {host} has no address: {ADDRESS_VARIABLE} is an empty list"
+            raise InventoryError(Code.NO_ADDRESS, text, host)
         return addresses
 
 

@@ -36,7 +36,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_sett
     DirectorSettings,
     SyncDaemon,
 )
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Problems
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Code, Problems
 
 #: The address that is advertised in each family, as keepalived takes it: the dummy addresses of IANA's registries of
 #: special-purpose addresses (RFC 7600, RFC 9780), which no packet may have as its destination. No source is chosen from
@@ -108,7 +108,7 @@ def director_addresses(
             try:
                 found[family][director] = str(inventory.address(director, family))
             except InventoryError as error:
-                problems.add(f"group {DIRECTORS}", "", str(error))
+                error.note(problems, f"group {DIRECTORS}")
     return found
 
 
@@ -193,7 +193,7 @@ def check_families(resolved: Iterable[ResolvedService], problems: Problems) -> N
                     f"cannot run while service {item.service.name} ({item.service.family}) has the real server "
                     f"{address}: the kernel does not synchronise across families (set it to false)"
                 )
-                problems.add(SYNC_DAEMON, "", text)
+                problems.add(Code.OTHER_FAMILY, SYNC_DAEMON, "", text, str(address))
                 return
 
 
@@ -202,7 +202,8 @@ def leaving_directors(names: Iterable[str], inventory: Inventory, problems: Prob
     found: dict[str, None] = {}
     for one in names:
         if one in inventory.directors:
-            problems.add(LEAVING_DIRECTORS, "", f"{one} is in the group {DIRECTORS}: remove it there first")
+            text = f"is in the inventory group {DIRECTORS!r}: remove it from the group first"
+            problems.refuse(Code.IN_GROUP, LEAVING_DIRECTORS, "", one, text)
         address = to_address(one)
         found[one if address is None else str(address)] = None
         with suppress(InventoryError):  # it may have left the inventory

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.inventory import Inventory, InventoryError
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import IPAddress
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Problems
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Code, Problems
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import (
     UNREWRITTEN,
     ServerEntry,
@@ -27,8 +27,8 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services 
 
 #: Why a director cannot be a real server: by forwarding method.
 _NOT_ON_DIRECTORS = {
-    **dict.fromkeys(UNREWRITTEN, "as a backup it would balance requests again, not answer them"),
-    "nat": "its replies would not pass the director that balances, unless that is itself",
+    **dict.fromkeys(UNREWRITTEN, "a backup director balances requests again instead of answering them"),
+    "nat": "the replies of a backup director bypass the master, which has to translate them",
 }
 
 
@@ -79,7 +79,8 @@ def _check_duplicates(services: Iterable[Service], problems: Problems) -> None:
     owners: dict[tuple[object, ...], str] = {}
     for service in services:
         if service.name in names:
-            problems.add(service.where, "name", f"{service.name!r} is the name of an earlier service too")
+            text = "is already the name of another service"
+            problems.refuse(Code.TWICE, service.where, "name", service.name, text)
         names.add(service.name)
         for identity in service.identities():
             earlier = owners.setdefault(tuple(identity.values()), service.name)
@@ -89,7 +90,8 @@ def _check_duplicates(services: Iterable[Service], problems: Problems) -> None:
                 key, what = "fwmark", f"{service.fwmark} ({service.family})"
             else:
                 key, what = "address", f"{service.address} {service.protocol} port {identity['port']}"
-            problems.add(service.where, key, f"{what} belongs to service {earlier} already")
+            text = f"{what} already belongs to service {earlier}"
+            problems.add(Code.SERVICE_TWICE, service.where, key, text, what)
 
 
 class _Resolver:
@@ -114,7 +116,7 @@ class _Resolver:
             for port in service.ports:
                 same = found.setdefault((server.address, port, server.port or port), server)
                 if same is not server:
-                    self._problems.add(service.where, server.path, _told_twice(server, same))
+                    _note_twice(service, server, same, self._problems)
         return tuple(sorted(servers, key=lambda server: server.order))
 
     def _expand(self, service: Service) -> Iterator[tuple[str | None, ServerEntry]]:
@@ -127,8 +129,8 @@ class _Resolver:
                     if host not in own:
                         yield host, entry
                     elif host in defaults:
-                        text = f"host {host} is a real server of this service by {defaults[host].path} already"
-                        self._problems.add(service.where, entry.path, text)
+                        text = f"host {host} is already a real server of this service by {defaults[host].path}"
+                        self._problems.add(Code.SERVER_TWICE, service.where, entry.path, text, host)
                     else:
                         defaults[host] = entry
         for entry in service.real_servers:
@@ -141,14 +143,14 @@ class _Resolver:
         try:
             return self._inventory.servers_of(entry.name)
         except InventoryError as error:
-            self._problems.add(service.where, f"{entry.path}.group", str(error))
+            error.note(self._problems, service.where, f"{entry.path}.group")
             return ()
 
     def _is_server(self, service: Service, entry: ServerEntry) -> bool:
         try:
             self._inventory.require_real_server(entry.name)
         except InventoryError as error:
-            self._problems.add(service.where, f"{entry.path}.host", str(error))
+            error.note(self._problems, service.where, f"{entry.path}.host")
             return False
         return True
 
@@ -156,13 +158,14 @@ class _Resolver:
         upper, lower = entry.upper_threshold or 0, entry.lower_threshold or 0
         if lower > upper:
             # the kernel says ERANGE, also where there is no upper one
+            code = Code.EXCEEDS if upper else Code.NEEDS_KEY
             rule = f"is above upper_threshold {upper}" if upper else "needs an upper_threshold"
-            self._problems.add(service.where, f"{entry.path}.lower_threshold", f"{lower} {rule}")
+            self._problems.refuse(code, service.where, f"{entry.path}.lower_threshold", lower, rule)
         address = entry.address
         if host is not None:
             if host in self._directors and service.forward_method in _NOT_ON_DIRECTORS:
                 text = f"host {host} is a director too: {_NOT_ON_DIRECTORS[service.forward_method]}"
-                self._problems.add(service.where, entry.path, text)
+                self._problems.add(Code.DIRECTOR_AS_SERVER, service.where, entry.path, text, host)
                 return None
             address = address or self._host_address(service, host, entry)
         if address is None:
@@ -177,16 +180,21 @@ class _Resolver:
             # once is enough: it is the host that lacks something, not each service that uses it
             if str(error) not in self._told:
                 self._told.add(str(error))
-                self._problems.add(service.where, entry.path, str(error))
+                error.note(self._problems, service.where, entry.path)
             return None
 
 
-def _told_twice(server: RealServer, earlier: RealServer) -> str:
+def _note_twice(service: Service, server: RealServer, earlier: RealServer, problems: Problems) -> None:
+    code, value = Code.SERVER_TWICE, str(server.address)
+    already = f"is already a real server of this service by {earlier.path}"
     if server.host is None:
-        return f"{server.address} is a real server of this service by {earlier.path} already"
-    if earlier.host is None or earlier.host == server.host:
-        return f"host {server.host} ({server.address}) is a real server of this service by {earlier.path} already"
-    return f"host {server.host} has the address {server.address}, and so has host {earlier.host}"
+        text = f"{value} {already}"
+    elif earlier.host is None or earlier.host == server.host:
+        text = f"host {server.host} ({value}) {already}"
+    else:
+        code = Code.ADDRESS_TWICE
+        text = f"{value} is the address of {earlier.host} and of {server.host}: give each host its own"
+    problems.add(code, service.where, server.path, text, value)
 
 
 def _merged(own: ServerEntry, default: ServerEntry) -> ServerEntry:
@@ -223,10 +231,8 @@ def _check_real_servers(
         method = item.service.forward_method
         for server in item.servers if method in _NOT_ON_DIRECTORS else ():
             if server.address in directors and server.host not in inventory.directors:
-                text = (
-                    f"{server.address} is the own address of {directors[server.address]}: {_NOT_ON_DIRECTORS[method]}"
-                )
-                problems.add(item.service.where, server.path, text)
+                text = f"is an address of {directors[server.address]}: {_NOT_ON_DIRECTORS[method]}"
+                problems.refuse(Code.DIRECTOR_AS_SERVER, item.service.where, server.path, server.address, text)
 
 
 def _check_sorry_servers(
@@ -236,8 +242,9 @@ def _check_sorry_servers(
     for item in resolved:
         sorry, method = item.service.sorry_server, item.service.forward_method
         if sorry is not None and sorry.address in directors and method in _NOT_ON_DIRECTORS:
-            text = f"{sorry.address} is the own address of {directors[sorry.address]}: {_NOT_ON_DIRECTORS[method]}"
-            problems.add(item.service.where, "sorry_server.address", text)
+            text = f"is an address of {directors[sorry.address]}: {_NOT_ON_DIRECTORS[method]}"
+            where, key = item.service.where, "sorry_server.address"
+            problems.refuse(Code.DIRECTOR_AS_SERVER, where, key, sorry.address, text)
 
 
 def _check_vips(resolved: Sequence[ResolvedService], directors: Mapping[IPAddress, str], problems: Problems) -> None:
@@ -251,8 +258,9 @@ def _check_vips(resolved: Sequence[ResolvedService], directors: Mapping[IPAddres
     for item in resolved:
         for vip in item.service.vips:
             if vip in holders:
-                text = f"{vip} cannot be a VIP: it is the own address of {holders[vip]}"
-                problems.add(item.service.where, "address" if item.service.address else "marks", text)
+                text = f"cannot be a VIP: it is an address of {holders[vip]}"
+                key = "address" if item.service.address else "marks"
+                problems.refuse(Code.VIP_IN_USE, item.service.where, key, vip, text)
 
 
 def check_overlaps(services: Iterable[Service], problems: Problems) -> None:
@@ -262,13 +270,16 @@ def check_overlaps(services: Iterable[Service], problems: Problems) -> None:
     for number, (service, traffic) in enumerate(marked):
         for other, others in marked[:number]:
             if other is not service and _overlap(traffic, others):
-                problems.add(service.where, "marks", f"{_words(traffic, others)} has the mark of service {other.name}")
+                what = _words(traffic, others)
+                text = f"{what} has the mark of service {other.name}"
+                problems.add(Code.MARKED_TWICE, service.where, "marks", text, what)
     for service in services:
         for traffic in service.traffic if service.fwmark is None else ():
             for other, others in marked:
                 if _overlap(traffic, others):
-                    text = f"{_words(traffic, others)} has the mark of service {other.name}, which would get it all"
-                    problems.add(service.where, "address", text)
+                    what = _words(traffic, others)
+                    text = f"{what} has the mark of service {other.name}, which would receive all of it"
+                    problems.add(Code.MARKED_TWICE, service.where, "address", text, what)
 
 
 def _overlap(one: Traffic, other: Traffic) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import to_boolean
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Problems, plain, show
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Code, Problems, plain
 
 TARGETS = "lvs_real_servers"
 DIRECTORS = "lvs_draining_directors"
@@ -75,7 +75,7 @@ def drain_options(
         if re.fullmatch(option.form, text):
             found[name] = option.value(text)
         else:
-            problems.add(f"lvs_{name}", "", f"{show(text)} is not {option.words}")
+            problems.refuse(Code.MALFORMED, f"lvs_{name}", "", text, f"is not {option.words}")
     return found
 
 
@@ -87,22 +87,25 @@ def _targets(
     given: object, groups: Mapping[str, Sequence[str]], run_hosts: Collection[str] | None, problems: Problems
 ) -> list[str]:
     """Return the hosts that the user names; a name may be that of a group."""
+    takes = f"it takes hosts and groups, as in -e {TARGETS}=rs1,rs2"
+    if given is None:
+        problems.add(Code.MISSING, TARGETS, "", f"is missing; {takes}")
+        return []
     if not given or not isinstance(given, str):
-        fault = "is missing" if given is None else f"{show(given)} is not a string"
-        problems.add(TARGETS, "", f"{fault}; it takes hosts and groups, as in -e {TARGETS}=rs1,rs2")
+        problems.refuse(Code.MALFORMED, TARGETS, "", given, f"is not a string; {takes}")
         return []
     names = [name.strip() for name in plain(given).split(",")]
     unknown = [name for name in names if name not in groups and name not in groups.get("all", ())]
     if unknown:
-        text = f"{show(','.join(unknown))} is neither a host nor a group; it takes hosts and groups of the inventory"
-        problems.add(TARGETS, "", f"{text}, separated by commas without blanks")
+        text = "is neither a host nor a group; it takes hosts and groups of the inventory, separated by commas"
+        problems.refuse(Code.UNKNOWN_HOST, TARGETS, "", ",".join(unknown), text)
         return []
     hosts = list(dict.fromkeys(host for name in names for host in groups.get(name, [name])))
     if not hosts:
-        problems.add(TARGETS, "", f"{show(given)} is a group without hosts")
+        problems.refuse(Code.EMPTY, TARGETS, "", given, "is a group without hosts")
     excluded = [host for host in hosts if run_hosts is not None and host not in run_hosts]
     if excluded:
-        problems.add(TARGETS, "", f"{show(given)} names {', '.join(excluded)}, excluded by --limit")
+        problems.refuse(Code.EXCLUDED, TARGETS, "", given, f"names {', '.join(excluded)}, excluded by --limit")
     return hosts
 
 
@@ -113,7 +116,8 @@ def _directors(given: object, groups: Mapping[str, Sequence[str]], problems: Pro
         return known
     names = [_text(name) for name in given] if isinstance(given, (list, tuple)) else []
     if not names or not set(names) <= set(known):
-        text = f"{show(given)} is not a list of directors ({', '.join(known)})"
-        problems.add(DIRECTORS, "", f'{text}, as in -e \'{{"{DIRECTORS}": ["{known[-1] if known else "lb2"}"]}}\'')
+        example = f'-e \'{{"{DIRECTORS}": ["{known[-1] if known else "lb2"}"]}}\''
+        text = f"is not a list of directors ({', '.join(known)}), as in {example}"
+        problems.refuse(Code.NOT_IN_GROUP, DIRECTORS, "", given, text)
         return []
     return names

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from ansible_collections.lvs.cluster.plugins.module_utils._host import validate as _address
 from ansible_collections.lvs.cluster.plugins.module_utils._host.validate import address_fault
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import (
+    Code,
     Problems,
     known_ones,
     plain,
@@ -105,9 +106,13 @@ class Fields:
         """The full path of one of this mapping's keys."""
         return f"{self.path}.{name}" if self.path else name
 
-    def fault(self, name: str, text: str) -> None:
+    def fault(self, code: Code, name: str, text: str) -> None:
         """Note a problem with one key."""
-        self.problems.add(self.where, self.key(name) if name else self.path, text)
+        self.problems.add(code, self.where, self.key(name) if name else self.path, text)
+
+    def refuse(self, code: Code, name: str, value: object, text: str) -> None:
+        """Note a wrong value of one key, which is shown before the text."""
+        self.problems.refuse(code, self.where, self.key(name) if name else self.path, value, text)
 
     def given(self, name: str) -> bool:
         """Whether the key is there and not null."""
@@ -122,7 +127,8 @@ class Fields:
         known = tuple(known)
         for key in self.values:
             if key not in known:
-                self.fault(_readable(key), f"is not a key of {what}{suggestion(key, known) or known_ones(known)}")
+                near = suggestion(key, known) or known_ones(known)
+                self.fault(Code.UNKNOWN_KEY, _readable(key), f"is not a key of {what}{near}")
 
     def integer(self, name: str, low: int, high: int) -> int | None:
         """An integer in a range; None when not given or bad."""
@@ -132,9 +138,9 @@ class Fields:
         """The same for a value that is not simply the one at a key, such as an element of a list."""
         number = to_integer(value)
         if number is None:
-            self.fault(name, f"{show(value)} is not an integer")
+            self.refuse(Code.NOT_AN_INTEGER, name, value, "is not an integer")
         elif not low <= number <= high:
-            self.fault(name, f"{show(number)} is not between {low} and {high}")
+            self.refuse(Code.OUT_OF_RANGE, name, number, f"is not between {low} and {high}")
         else:
             return number
         return None
@@ -146,9 +152,9 @@ class Fields:
         value = self.values[name]
         number = to_seconds(value)
         if number is None:
-            self.fault(name, f"{show(value)} is not a number of seconds")
+            self.refuse(Code.NOT_SECONDS, name, value, "is not a number of seconds")
         elif not low <= number <= high:  # not a number is not either
-            self.fault(name, f"{show(value)} is not between {low} and {high}")
+            self.refuse(Code.OUT_OF_RANGE, name, value, f"is not between {low} and {high}")
         else:
             return number
         return None
@@ -159,7 +165,7 @@ class Fields:
             return default
         value = to_boolean(self.values[name])
         if value is None:
-            self.fault(name, f"{show(self.values[name])} is neither true nor false")
+            self.refuse(Code.NOT_A_BOOLEAN, name, self.values[name], "is neither true nor false")
             return default
         return value
 
@@ -175,7 +181,7 @@ class Fields:
         known = tuple(known)
         if isinstance(value, str) and value in known:
             return known[known.index(value)]
-        self.fault(name, f"{show(value)} is not {what}{suggestion(value, known) or known_ones(known)}")
+        self.refuse(Code.UNKNOWN_WORD, name, value, f"is not {what}{suggestion(value, known) or known_ones(known)}")
         return None
 
     def text(self, name: str, pattern: re.Pattern[str], rule: str) -> str | None:
@@ -185,7 +191,7 @@ class Fields:
         value = self.values[name]
         if isinstance(value, str) and pattern.fullmatch(value):
             return plain(value)
-        self.fault(name, f"{show(value)} is not {rule}")
+        self.refuse(Code.MALFORMED, name, value, f"is not {rule}")
         return None
 
     def address(self, name: str) -> IPAddress | None:
@@ -196,11 +202,12 @@ class Fields:
         address = to_address(value)
         if address is None:
             prefix = isinstance(value, str) and "/" in value and to_address(value.partition("/")[0]) is not None
-            self.fault(name, f"{show(value)} is not an IP address" + (": leave out the prefix length" * prefix))
+            remedy = ": leave out the prefix length" if prefix else ""
+            self.refuse(Code.NOT_AN_ADDRESS, name, value, f"is not an IP address{remedy}")
             return None
         fault = address_fault(address)
         if fault:
-            self.fault(name, f"{show(str(address))} {fault}")
+            self.refuse(Code.UNUSABLE_ADDRESS, name, value, fault)
             return None
         return address
 
@@ -211,7 +218,7 @@ class Fields:
         value = self.values[name]
         if isinstance(value, Mapping):
             return Fields(value, self.where, self.key(name), self.problems)
-        self.fault(name, f"{show(value)} is not a mapping of keys and values")
+        self.refuse(Code.NOT_A_MAPPING, name, value, "is not a mapping of keys and values")
         return None
 
     def elements(self, name: str) -> Iterator[tuple[str, object]]:
@@ -220,7 +227,7 @@ class Fields:
             return
         value = self.values[name]
         if not isinstance(value, (list, tuple)):
-            self.fault(name, f"{show(value)} is not a list")
+            self.refuse(Code.NOT_A_LIST, name, value, "is not a list")
             return
         for index, element in enumerate(value):
             yield f"{name}[{index}]", element

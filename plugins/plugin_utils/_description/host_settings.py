@@ -32,12 +32,19 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields im
     to_integer,
     to_seconds,
 )
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Problems, plain, show
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import (
+    Code,
+    Problems,
+    known_ones,
+    plain,
+    show,
+    suggestion,
+)
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.service_reader import (
     COMMAND,
     COMMAND_RULE,
     MAX_SECONDS,
-    not_seen,
+    refuse_private,
 )
 
 #: The variables of a director, with the defaults of its role; None stands for a setting that has none.
@@ -90,6 +97,7 @@ TUNNEL_GUARD = "real_server_tunnel_guard"
 #: not "." or "..". Without what keepalived's parser gives a meaning, anywhere or at the beginning of a line
 #: (keepalived.conf(5): ~SEQ and @config-id; lib/parser.c, read_line()), and without the wildcard of nftables.
 LINK = re.compile(r"(?!\.\.?$|[~@])[^\s/:!#$*\"'\\{}\x00-\x1f\x7f]{1,15}")
+LINK_RULE = "a valid interface name"
 #: What every sender of VRRP sets (RFC 5798, sections 5.1.1.3 and 5.1.2.3), and each router on the way lowers by one.
 TTL = 255
 MAX_HOPS = TTL - 1
@@ -249,7 +257,7 @@ def read_director_settings(
     ``elsewhere`` says which other hosts have a ``director_interface``.
     """
     given = _Given(variables, DIRECTOR, problems)
-    interface = given.needed_link(INTERFACE, f"is missing (the link on which the VIPs live){elsewhere}")
+    interface = given.needed_link(INTERFACE, f"is missing (the link of the VIPs){elsewhere}")
     sync_interface = given.link("director_sync_interface") or interface
     daemon = _sync_daemon(given.value(SYNC_DAEMON), sync_interface, problems)
     senders = given.value("director_sync_senders")
@@ -305,20 +313,20 @@ class _Given:
         """The variable, or its default."""
         value = self._variables.get(name, self._defaults[name])
         if isinstance(value, Exception):
-            self._problems.add(name, "", str(value))
+            self._problems.add(Code.UNREADABLE, name, "", str(value))
             return self._defaults[name]
         return value
 
-    def fault(self, name: str, value: object, rule: str) -> None:
+    def fault(self, code: Code, name: str, value: object, rule: str) -> None:
         """Note a value that is not what ``rule`` says."""
-        self._problems.add(name, "", f"{show(value)} is {rule}")
+        self._problems.refuse(code, name, "", value, f"is {rule}")
 
     def needed_link(self, name: str, missing: str) -> str:
         """The name of the network interface of the VIPs."""
         if self.value(name) in (None, ""):
-            self._problems.add(name, "", missing)
+            self._problems.add(Code.MISSING, name, "", missing)
             return ""
-        return self.link(name, " (the link on which the VIPs live)")
+        return self.link(name, " (the link of the VIPs)")
 
     def link(self, name: str, what: str = "") -> str:
         """The name of a network interface; empty if it is left out."""
@@ -327,7 +335,7 @@ class _Given:
             return ""
         text = plain(value) if isinstance(value, str) else ""
         if not LINK.fullmatch(text):
-            self.fault(name, value, f"not the name of a network interface{what}")
+            self.fault(Code.MALFORMED, name, value, f"not {LINK_RULE}{what}")
         return text
 
     def integer(self, name: str, low: int, high: int, rule: str) -> int:
@@ -335,7 +343,8 @@ class _Given:
         value = self.value(name)
         number = to_integer(value)
         if number is None or not low <= number <= high:
-            self.fault(name, value, f"not {rule}")
+            code = Code.NOT_AN_INTEGER if number is None else Code.OUT_OF_RANGE
+            self.fault(code, name, value, f"not {rule}")
             return low
         return number
 
@@ -349,7 +358,8 @@ class _Given:
         number = to_seconds(value)
         number = None if number is None else round(number, 2)
         if number is None or not low <= number <= high:
-            self.fault(name, value, f"not a number of seconds from {low} to {high}")
+            code = Code.NOT_SECONDS if number is None else Code.OUT_OF_RANGE
+            self.fault(code, name, value, f"not a number of seconds from {low} to {high}")
             return low
         return number
 
@@ -358,14 +368,14 @@ class _Given:
         value = self.value(name)
         wanted = to_boolean(value)
         if wanted is None:
-            self.fault(name, value, "neither true nor false")
+            self.fault(Code.NOT_A_BOOLEAN, name, value, "neither true nor false")
         return otherwise if wanted is None else wanted
 
     def choice(self, name: str, known: tuple[str, ...]) -> str:
         """One of some words."""
         value = self.value(name)
         if value not in known:
-            self.fault(name, value, f"not one of {', '.join(known)}")
+            self.fault(Code.UNKNOWN_WORD, name, value, f"not one of {', '.join(known)}")
             return known[0]
         return str(value)
 
@@ -375,11 +385,11 @@ class _Given:
         if value is None:
             return None
         if not isinstance(value, (list, tuple)):
-            self.fault(name, value, "not a list of packages")
+            self.fault(Code.NOT_A_LIST, name, value, "not a list of packages")
             return ()
         for package in value:
             if not isinstance(package, str) or not package.strip():
-                self.fault(name, package, "not the name of a package")
+                self.fault(Code.MALFORMED, name, package, "not a valid package name")
         return tuple(plain(package) for package in value if isinstance(package, str))
 
     def addresses(self, name: str) -> dict[str, IPAddress]:
@@ -391,12 +401,12 @@ class _Given:
         for element in value if isinstance(value, (list, tuple)) else [value]:
             address = to_address(element)
             if address is None:
-                self.fault(name, element, "not an IP address")
+                self.fault(Code.NOT_AN_ADDRESS, name, element, "not an IP address")
             elif address_fault(address):
-                self._problems.add(name, "", f"{show(str(address))} {address_fault(address)}")
+                self._problems.refuse(Code.UNUSABLE_ADDRESS, name, "", element, address_fault(address))
             elif family_of(address) in found:
-                both = f"{found[family_of(address)]} and {address} are both {family_of(address)}"
-                self._problems.add(name, "", both)
+                text = f"is {family_of(address)} as {found[family_of(address)]} is: give one address per family"
+                self._problems.refuse(Code.TWICE, name, "", address, text)
             else:
                 found[family_of(address)] = address
         return found
@@ -406,18 +416,18 @@ def read_user(value: object, problems: Problems) -> str:
     """The user that runs the commands of health checks and the tracked ones."""
     name = plain(value) if isinstance(value, str) else ""
     if not _USER.fullmatch(name):
-        problems.add("director_script_user", "", f"{show(value)} is not the name of a user")
+        problems.refuse(Code.MALFORMED, "director_script_user", "", value, "is not a valid user name")
     elif name == "root":
-        problems.add(
-            "director_script_user", "", "'root' is not for health checks and tracked scripts: name another user"
-        )
+        text = "must not run health checks and tracked scripts: name another user"
+        problems.refuse(Code.ROOT, "director_script_user", "", name, text)
     return name
 
 
 def _health_checker(value: object, problems: Problems) -> str:
     name = plain(value) if isinstance(value, str) else ""
     if name not in CHECKERS:
-        problems.add(HEALTH_CHECKER, "", f"{show(value)} is no health checker (one of {' '.join(CHECKERS)})")
+        near = suggestion(value, CHECKERS) or known_ones(CHECKERS)
+        problems.refuse(Code.UNKNOWN_WORD, HEALTH_CHECKER, "", value, f"is not a health checker{near}")
     return name
 
 
@@ -426,7 +436,8 @@ def _sync_daemon(value: object, interface: str, problems: Problems) -> SyncDaemo
     if not isinstance(value, Mapping):
         wanted = to_boolean(value)
         if wanted is None:
-            problems.add(SYNC_DAEMON, "", f"{show(value)} is neither true nor false, nor a mapping such as {{id: 5}}")
+            text = "is neither true nor false, nor a mapping such as {id: 5}"
+            problems.refuse(Code.NOT_A_MAPPING, SYNC_DAEMON, "", value, text)
         return SyncDaemon(interface) if wanted else None
     fields = Fields(value, SYNC_DAEMON, "", problems)
     fields.refuse_unknown(SYNC_KEYS, "the sync daemon")
@@ -434,7 +445,8 @@ def _sync_daemon(value: object, interface: str, problems: Problems) -> SyncDaemo
     if fields.given("group"):
         address = to_address(fields.values["group"])
         if address is None or not address.is_multicast:
-            fields.fault("group", f"{show(fields.values['group'])} is not a multicast address")
+            code = Code.NOT_AN_ADDRESS if address is None else Code.UNUSABLE_ADDRESS
+            fields.refuse(code, "group", fields.values["group"], "is not a multicast address")
         group = str(address)
     return SyncDaemon(
         interface,
@@ -453,12 +465,12 @@ def _senders(value: object, daemon: SyncDaemon, problems: Problems) -> tuple[str
     for element in value if isinstance(value, (list, tuple)) else [] if value is None else [value]:
         address = to_address(element)
         if address is None:
-            problems.add(variable, "", f"{show(element)} is not an IP address")
+            problems.refuse(Code.NOT_AN_ADDRESS, variable, "", element, "is not an IP address")
         elif address_fault(address, link_local=True):
-            problems.add(variable, "", f"{show(str(address))} {address_fault(address, link_local=True)}")
+            problems.refuse(Code.UNUSABLE_ADDRESS, variable, "", element, address_fault(address, link_local=True))
         elif family_of(address) != daemon.family:
-            text = f"{address} is {family_of(address)}, and the group of the synchronisation is {daemon.family}"
-            problems.add(variable, "", text)
+            text = f"is {family_of(address)}, and the multicast group of the synchronisation is {daemon.family}"
+            problems.refuse(Code.OTHER_FAMILY, variable, "", address, text)
         else:
             found[str(address)] = None
     return tuple(found)
@@ -468,8 +480,8 @@ def _leaving(value: object, problems: Problems) -> tuple[str, ...]:
     if value is None:
         return ()
     if not isinstance(value, (list, tuple)) or not all(isinstance(one, str) for one in value):
-        text = f'{show(value)} is not a list of names or addresses, as in -e \'{{"{LEAVING_DIRECTORS}": ["lb2"]}}\''
-        problems.add(LEAVING_DIRECTORS, "", text)
+        text = f'is not a list of names or addresses, as in -e \'{{"{LEAVING_DIRECTORS}": ["lb2"]}}\''
+        problems.refuse(Code.NOT_A_LIST, LEAVING_DIRECTORS, "", value, text)
         return ()
     return tuple(map(plain, value))
 
@@ -479,7 +491,8 @@ def read_timeouts(value: object, problems: Problems) -> dict[str, int]:
     if value is None:
         return {}
     if not isinstance(value, Mapping):
-        problems.add(TIMEOUTS, "", f"{show(value)} is not a mapping such as {{tcp: 900, tcp_fin: 120, udp: 300}}")
+        text = "is not a mapping such as {tcp: 900, tcp_fin: 120, udp: 300}"
+        problems.refuse(Code.NOT_A_MAPPING, TIMEOUTS, "", value, text)
         return {}
     fields = Fields(value, TIMEOUTS, "", problems)
     fields.refuse_unknown(Timeouts._fields, "the timeouts")
@@ -492,23 +505,23 @@ def _sysctls(value: object, variable: str, problems: Problems) -> dict[str, int 
     if value is None:
         return {}
     if not isinstance(value, Mapping):
-        problems.add(variable, "", f"{show(value)} is not a mapping of sysctl keys and values")
+        problems.refuse(Code.NOT_A_MAPPING, variable, "", value, "is not a mapping of sysctl keys and values")
         return {}
     found: dict[str, int | str] = {}
     for given, setting in value.items():
         try:
             key = display(parse_key(given if isinstance(given, str) else ""))
         except HostError:
-            problems.add(variable, "", f"{show(given)} is not the name of a sysctl")
+            problems.refuse(Code.MALFORMED, variable, "", given, "is not a valid sysctl name")
             continue
         if key in found:
-            problems.add(variable, key, f"is there twice, the second time as {show(given)}")
+            problems.refuse(Code.TWICE, variable, key, given, "is the same key as another one: remove one of them")
         elif isinstance(setting, int):
             found[key] = int(setting)  # true and false are 1 and 0
         elif isinstance(setting, str) and setting.strip() and setting.isprintable():
             found[key] = plain(setting)
         else:
-            problems.add(variable, key, f"{show(setting)} is neither an integer nor a line of text")
+            problems.refuse(Code.MALFORMED, variable, key, setting, "is neither an integer nor a line of text")
     return found
 
 
@@ -520,9 +533,9 @@ def _tracked(interfaces: object, scripts: object, problems: Problems) -> Tracked
 
 
 def _interfaces(value: object, problems: Problems) -> Iterator[TrackedInterface]:
-    for fields in _entries(TRACKED_INTERFACES, value, "the name of a network interface", problems):
+    for fields in _entries(TRACKED_INTERFACES, value, "the name of an interface", problems):
         fields.refuse_unknown(INTERFACE_KEYS, "a tracked interface")
-        name = _needed(fields, "name", LINK, "the name of a network interface")
+        name = _needed(fields, "name", LINK, LINK_RULE)
         if name is not None:
             yield TrackedInterface(name, fields.integer("weight", LOWEST_WEIGHT, -1))
 
@@ -535,8 +548,8 @@ def _scripts(value: object, problems: Problems) -> Iterator[TrackedScript]:
         interval, timeout = (fields.integer(key, 1, MAX_SECONDS) for key in ("interval", "timeout"))
         fall, rise = (fields.integer(key, 1, _MOST_TIMES) for key in ("fall", "rise"))
         weight = fields.integer("weight", LOWEST_WEIGHT, -1)
-        if command is not None and not_seen(command):
-            fields.fault("command", not_seen(command))
+        if command is not None:
+            refuse_private(fields, "command", command)
         if name is not None and command is not None:
             # keepalived's own timeout is the interval, which a busy director may not keep: the VIPs would go then.
             yield TrackedScript(name, command, interval or 1, timeout or 5, fall or 2, rise or 2, weight)
@@ -547,7 +560,7 @@ def _entries(variable: str, value: object, short: str, problems: Problems) -> It
     if value is None:
         return
     if not isinstance(value, (list, tuple)):
-        problems.add(variable, "", f"{show(value)} is not a list")
+        problems.refuse(Code.NOT_A_LIST, variable, "", value, "is not a list")
         return
     for index, element in enumerate(value):
         where = f"{variable}[{index}]"
@@ -557,12 +570,12 @@ def _entries(variable: str, value: object, short: str, problems: Problems) -> It
             yield Fields({"name": element}, where, "", problems)
         else:
             either = f"neither {short} nor " if short else "not "
-            problems.add(where, "", f"{show(element)} is {either}a mapping of keys and values")
+            problems.refuse(Code.NOT_A_MAPPING, where, "", element, f"is {either}a mapping of keys and values")
 
 
 def _needed(fields: Fields, key: str, pattern: re.Pattern[str], rule: str) -> str | None:
     if not fields.given(key):
-        fields.fault(key, f"is missing ({rule})")
+        fields.fault(Code.MISSING, key, f"is missing ({rule})")
     return fields.text(key, pattern, rule)
 
 
@@ -574,7 +587,7 @@ def _unique(variable: str, entries: Iterable[_Entry], problems: Problems) -> Ite
     seen: set[str] = set()
     for entry in entries:
         if entry.name in seen:
-            problems.add(variable, "", f"{show(entry.name)} is there twice")
+            problems.refuse(Code.TWICE, variable, "", entry.name, "is listed twice")
         seen.add(entry.name)
         yield entry
 

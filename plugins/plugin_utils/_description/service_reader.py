@@ -30,7 +30,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields im
     family_of,
     to_integer,
 )
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Problems, plain, show
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Code, Problems, plain, show
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import (
     ENGINES,
     FAMILIES,
@@ -105,8 +105,8 @@ TYPES_OF = {
 CHECK_KEYS = ("type", *TYPES_OF, "quorum", "hysteresis", "alpha", "inhibit_on_failure")
 #: Keys without which a type says nothing.
 _NEEDED = {
-    "dns": ("name", "the name to ask for"),
-    "misc": ("command", "what to run on the director"),
+    "dns": ("name", "the domain name to query"),
+    "misc": ("command", "the command to run on the director"),
     "file": ("path", "the file on the director"),
 }
 #: Those that keepalived.conf(5) lists; the list in the code (check_dns.c: DNS_TYPE) is longer.
@@ -128,16 +128,16 @@ _DOMAIN = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\
 def read_services(description: object, problems: Problems) -> list[Service]:
     """Read the whole list; what is wrong goes to ``problems``, sound elements come back in their order."""
     if description is None:
-        problems.add(VARIABLE, "", "is missing (the list of services; an empty one takes all services away)")
+        problems.add(Code.MISSING, VARIABLE, "", "is missing (the list of services; an empty list removes all of them)")
         return []
     if not isinstance(description, (list, tuple)):
-        problems.add(VARIABLE, "", f"{show(description)} is not a list of services")
+        problems.refuse(Code.NOT_A_LIST, VARIABLE, "", description, "is not a list of services")
         return []
     services = []
     for index, element in enumerate(description):
         where = f"{VARIABLE}[{index}]"
         if not isinstance(element, Mapping):
-            problems.add(where, "", f"{show(element)} is not a mapping of keys and values")
+            problems.refuse(Code.NOT_A_MAPPING, where, "", element, "is not a mapping of keys and values")
             continue
         before = len(problems)
         name = element.get("name")
@@ -154,7 +154,7 @@ def _read_service(fields: Fields) -> Service | None:
     fields.refuse_unknown(KEYS, "a service")
     name = fields.text("name", _NAME, "a name of 1 to 64 letters, digits, '_', '.' and '-'")
     if not fields.given("name"):
-        fields.fault("name", "is missing")
+        fields.fault(Code.MISSING, "name", "is missing")
     address, fwmark, family = _identity(fields)
     marks = _marks(fields, family)
     protocol = fields.choice("protocol", "a protocol", PROTOCOLS, "tcp")
@@ -164,19 +164,22 @@ def _read_service(fields: Fields) -> Service | None:
     persistence = _persistence(fields, family)
     one_packet = fields.boolean("one_packet")
     if one_packet and fwmark is None and protocol != "udp":
-        fields.fault("one_packet", f"is for udp only, and the protocol is {protocol}")
+        fields.fault(Code.NOT_FOR_PROTOCOL, "one_packet", f"is for udp only, and the protocol is {protocol}")
     ports = (0,) if fwmark is not None else _ports(fields)
     if fwmark is None and 0 in ports and not fields.given("persistence"):
-        fields.fault("port" if fields.given("port") else "ports", "0 (every port) needs persistence")
+        key = "port" if fields.given("port") else "ports"
+        fields.refuse(Code.NEEDS_KEY, key, 0, "(every port) needs persistence")
     tunnel = _tunnel(fields, method)
     synproxy = fields.boolean("synproxy")
     if synproxy and method in UNREWRITTEN:
         # the real server's SYN-ACK goes past the director, which could not translate sequence numbers
-        fields.fault("synproxy", f"is for nat and fullnat only, and the forwarding method is {method}")
+        text = f"is for nat and fullnat only, and the forwarding method is {method}"
+        fields.fault(Code.NOT_FOR_METHOD, "synproxy", text)
     elif synproxy and protocol != "tcp":
-        fields.fault("synproxy", f"is for tcp only, and the protocol is {protocol}")
+        fields.fault(Code.NOT_FOR_PROTOCOL, "synproxy", f"is for tcp only, and the protocol is {protocol}")
     elif synproxy and fields.given("fwmark") and not (marks and all(item.protocol == "tcp" for item in marks)):
-        fields.fault("synproxy", "is for tcp only, and marks names other traffic (or none)")
+        text = "is for tcp only, and marks lists other traffic or none"
+        fields.fault(Code.NOT_FOR_PROTOCOL, "synproxy", text)
     helper = _helper(fields, method, protocol, ports)
     health_check = read_health_check(fields)
     sorry_server = read_sorry_server(fields)
@@ -213,42 +216,45 @@ def _identity(fields: Fields) -> tuple[IPAddress | None, int | None, str | None]
     family = fields.choice("family", "a family", FAMILIES, "")
     if fields.given("fwmark"):
         for other in fields.present(("address", "port", "ports", "protocol")):
-            fields.fault(other, f"cannot go with fwmark ({show(fields.values['fwmark'])}): the mark is the identity")
+            mark = show(fields.values["fwmark"])
+            text = f"cannot be combined with fwmark {mark}, which alone identifies the service: remove one of them"
+            fields.fault(Code.EXCLUSIVE_KEYS, other, text)
         if not fields.given("family"):
-            fields.fault("family", f"is missing: a fwmark needs one of {' '.join(FAMILIES)}")
+            fields.fault(Code.MISSING, "family", f"is missing: a fwmark needs one of {' '.join(FAMILIES)}")
         fwmark = fields.integer("fwmark", 1, MAX_FWMARK)
         return None, fwmark, family if family and fwmark is not None else None
     if not fields.given("address"):
-        fields.fault("address", "is missing (the VIP; or give fwmark and family)")
+        fields.fault(Code.MISSING, "address", "is missing (the VIP; or give fwmark and family)")
         return None, None, None
     address = fields.address("address")
     if address is None:
         return None, None, None
     if family and family != family_of(address):
-        fields.fault("family", f"{family!r} is not the family of the address {address}")
+        fields.refuse(Code.OTHER_FAMILY, "family", family, f"is not the family of the address {address}")
     return address, None, family_of(address)
 
 
 def _marks(fields: Fields, family: str | None) -> tuple[Traffic, ...]:
     """The traffic that gets the service's firewall mark."""
     if fields.given("marks") and not fields.given("fwmark"):
-        fields.fault("marks", "needs a fwmark: it says which traffic gets the mark")
+        fields.fault(Code.NEEDS_KEY, "marks", "needs a fwmark, which is the mark that this traffic gets")
         return ()
     found = []
     for path, value in fields.elements("marks"):
         if not isinstance(value, Mapping):
-            fields.fault(path, f"{show(value)} is not a mapping such as {{address: 192.0.2.10, ports: [80, 443]}}")
+            text = "is not a mapping such as {address: 192.0.2.10, ports: [80, 443]}"
+            fields.refuse(Code.NOT_A_MAPPING, path, value, text)
             continue
         inner = Fields(value, fields.where, path, fields.problems)
         inner.refuse_unknown(("address", "protocol", "port", "ports"), "marks")
         if not inner.given("address"):
-            inner.fault("address", "is missing (the VIP whose traffic gets the mark)")
+            inner.fault(Code.MISSING, "address", "is missing (the VIP whose traffic gets the mark)")
         address = inner.address("address")
         every = not inner.given("port") and not inner.given("ports")
         ports = () if every else _ports(inner, 1)
         protocol = inner.choice("protocol", "a protocol", PROTOCOLS, "" if every else "tcp") or None
         if address is not None and family is not None and family_of(address) != family:
-            inner.fault("address", f"{show(str(address))} is {family_of(address)}, and the service is {family}")
+            inner.refuse(Code.OTHER_FAMILY, "address", address, f"is {family_of(address)}, and the service is {family}")
         elif address is not None:
             found.append(Traffic(address, protocol, ports))
     return tuple(found)
@@ -256,24 +262,25 @@ def _marks(fields: Fields, family: str | None) -> tuple[Traffic, ...]:
 
 def _ports(fields: Fields, lowest: int = 0) -> tuple[int, ...]:
     if fields.given("port") and fields.given("ports"):
-        fields.fault("ports", f"{show(fields.values['ports'])} and port {show(fields.values['port'])}: give one")
+        text = f"cannot be combined with port {show(fields.values['port'])}: remove one of them"
+        fields.refuse(Code.EXCLUSIVE_KEYS, "ports", fields.values["ports"], text)
         return ()
     if fields.given("port"):
         port = fields.integer("port", lowest, MAX_PORT)
         return () if port is None else (port,)
     if not fields.given("ports"):
-        fields.fault("ports", "is missing (a list of ports; or give port)")
+        fields.fault(Code.MISSING, "ports", "is missing (a list of ports; or give port)")
         return ()
     before = len(fields.problems)
     ports: list[int] = []
     for path, value in fields.elements("ports"):
         port = fields.integer_at(path, value, lowest, MAX_PORT)
         if port in ports:
-            fields.fault(path, f"{port} is there twice")
+            fields.refuse(Code.TWICE, path, port, "is listed twice")
         elif port is not None:
             ports.append(port)
     if not ports and len(fields.problems) == before:
-        fields.fault("ports", "is an empty list")
+        fields.fault(Code.EMPTY, "ports", "is an empty list")
     return tuple(ports)
 
 
@@ -284,7 +291,7 @@ def _scheduler_flags(fields: Fields, scheduler: str) -> tuple[str, ...]:
         if flag is None:
             continue
         if not flag.startswith(f"{scheduler}-"):
-            fields.fault(path, f"{flag!r} is not a flag of the scheduler {scheduler}")
+            fields.refuse(Code.NOT_FOR_TYPE, path, flag, f"is not a flag of the scheduler {scheduler}")
         flags.add(flag)
     return tuple(sorted(flags))
 
@@ -316,12 +323,13 @@ def _netmask(inner: Fields, family: str, bits: int) -> int | None:
             pass
         else:
             if family == "ipv6":
-                inner.fault("netmask", f"{show(value)} is an IPv4 mask, and the VIP is IPv6 (give 1 to 128)")
+                text = "is an IPv4 mask, and the VIP is IPv6: give 1 to 128"
+                inner.refuse(Code.OTHER_FAMILY, "netmask", value, text)
                 return None
             ones = bin(int(mask)).count("1")
             if ones and int(mask) == (0xFFFFFFFF << (32 - ones)) & 0xFFFFFFFF:
                 return ones
-            inner.fault("netmask", f"{show(value)} is not a mask of 1 to 32 leading one bits")
+            inner.refuse(Code.MALFORMED, "netmask", value, "is not a mask of 1 to 32 leading one bits")
             return None
     return inner.integer("netmask", 1, bits)
 
@@ -342,13 +350,14 @@ def _tunnel(fields: Fields, method: str) -> Tunnel:
     if method != "tun":
         # spelling out the defaults does no harm; anything else would be ignored in silence
         if tunnel != Tunnel():
-            fields.fault("tunnel", f"is for the forwarding method tun only, and this is {method}")
+            fields.fault(Code.NOT_FOR_METHOD, "tunnel", f"is for tun only, and the forwarding method is {method}")
     elif tunnel.type == "gue" and tunnel.port == 0:
-        inner.fault("port", "is missing: gue needs the UDP port on which the real servers decapsulate")
+        text = "is missing: gue needs the UDP port on which the real servers decapsulate"
+        inner.fault(Code.MISSING, "port", text)
     elif tunnel.type != "gue" and tunnel.port:
-        inner.fault("port", f"{tunnel.port} is for gue only, and the type is {tunnel.type}")
+        inner.refuse(Code.NOT_FOR_TYPE, "port", tunnel.port, f"is for gue only, and the type is {tunnel.type}")
     elif (tunnel.type, tunnel.checksum) in (("ipip", "csum"), ("ipip", "remcsum"), ("gre", "remcsum")):
-        inner.fault("checksum", f"{tunnel.checksum!r} is not possible with {tunnel.type}")
+        inner.refuse(Code.NOT_FOR_TYPE, "checksum", tunnel.checksum, f"is not possible with {tunnel.type}")
     return tunnel
 
 
@@ -360,11 +369,14 @@ def _helper(fields: Fields, method: str, protocol: str, ports: tuple[int, ...]) 
     if not helper:
         return None
     if method != "nat":
-        fields.fault("helper", f"{helper} is for nat only, and the forwarding method is {method}")
+        text = f"is for nat only, and the forwarding method is {method}"
+        fields.refuse(Code.NOT_FOR_METHOD, "helper", helper, text)
     elif fields.given("fwmark") or protocol != "tcp":
-        fields.fault("helper", f"{helper} is for a service by address over tcp")
+        text = "is for tcp services with an address only"
+        fields.refuse(Code.NOT_FOR_PROTOCOL, "helper", helper, text)
     elif ports != (FTP_PORT,):
-        fields.fault("helper", f"{helper} is for the port {FTP_PORT} alone, on which the kernel listens in")
+        text = f"is for port {FTP_PORT} only: the kernel inspects no other port"
+        fields.refuse(Code.NOT_FOR_PROTOCOL, "helper", helper, text)
     return helper
 
 
@@ -373,24 +385,33 @@ def _check_against_servers(fields: Fields, service: Service) -> None:
     method = service.forward_method
     for entry in service.real_servers:
         if entry.address is not None and not service.takes(entry.address):
-            fields.fault(
-                f"{entry.path}.address",
-                f"{show(str(entry.address))} is {family_of(entry.address)}, the service is {service.family}, "
-                f"and {method} cannot mix them",
-            )
-        if entry.port is None:
-            continue
-        key = f"{entry.path}.port"
-        if service.fwmark is not None or 0 in service.ports:
-            if entry.port:
-                what = "a fwmark service" if service.fwmark is not None else "a service of every port"
-                fields.fault(key, f"{entry.port} is not possible for {what}: the packet's port is kept (leave it out)")
-        elif method in UNREWRITTEN:
-            for port in service.ports:
-                if entry.port != port:
-                    fields.fault(key, f"{entry.port} is not the service's port {port}, and {method} rewrites no port")
-        elif not entry.port:
-            fields.fault(key, "0 is not a port to send requests to (leave it out for the service's own port)")
+            text = f"is {family_of(entry.address)}, the service is {service.family}, and {method} cannot mix them"
+            fields.refuse(Code.OTHER_FAMILY, f"{entry.path}.address", entry.address, text)
+        if entry.port is not None:
+            _check_port(fields, f"{entry.path}.port", entry.port, service)
+
+
+def _check_port(fields: Fields, key: str, port: int, service: Service) -> None:
+    """Check the port of a real server or a sorry server against those of the service."""
+    if service.fwmark is not None or 0 in service.ports:
+        if port:
+            text = f"is not possible for {_portless(service)}, which keeps the port of each packet: remove the key"
+            fields.refuse(Code.PORT_IS_KEPT, key, port, text)
+    elif service.forward_method in UNREWRITTEN:
+        for own in service.ports:
+            if port != own:
+                text = f"is not the service's port {own}, and {service.forward_method} does not rewrite ports"
+                fields.refuse(Code.PORT_IS_KEPT, key, port, text)
+    elif not port:
+        text = "is not a port for requests: remove the key for the service's own port"
+        fields.refuse(Code.OUT_OF_RANGE, key, port, text)
+
+
+def _portless(service: Service) -> str:
+    """Return what a service without a port of its own is called, or an empty string for one with a port."""
+    if service.fwmark is not None:
+        return "a fwmark service"
+    return "a service of every port" if 0 in service.ports else ""
 
 
 def read_server_entries(fields: Fields) -> tuple[ServerEntry, ...]:
@@ -399,15 +420,17 @@ def read_server_entries(fields: Fields) -> tuple[ServerEntry, ...]:
     entries = []
     for path, value in fields.elements("real_servers"):
         if not isinstance(value, Mapping):
-            fields.fault(
-                path, f"{show(value)} is not a mapping such as {{group: web}}, {{host: rs1}} or {{address: …}}"
-            )
+            text = "is not a mapping such as {group: web}, {host: rs1} or {address: …}"
+            fields.refuse(Code.NOT_A_MAPPING, path, value, text)
             continue
         entry = _read_entry(Fields(value, fields.where, path, fields.problems))
         if entry is not None:
             entries.append(entry)
     if not entries and len(fields.problems) == before:
-        fields.fault("real_servers", "is an empty list" if fields.given("real_servers") else "is missing")
+        if fields.given("real_servers"):
+            fields.fault(Code.EMPTY, "real_servers", "is an empty list")
+        else:
+            fields.fault(Code.MISSING, "real_servers", "is missing")
     return tuple(entries)
 
 
@@ -417,8 +440,9 @@ def _read_entry(fields: Fields) -> ServerEntry | None:
     if kinds == ["host", "address"]:
         kinds = ["host"]  # at an address of its own for this service
     if len(kinds) != 1:
+        code = Code.EXCLUSIVE_KEYS if kinds else Code.MISSING
         found = " and ".join(kinds) or "none"
-        fields.fault("", f"needs exactly one of {', '.join(KINDS)}; it has {found}")
+        fields.fault(code, "", f"needs exactly one of {', '.join(KINDS)}; it has {found}")
         return None
     kind = kinds[0]
     address = fields.address("address") if fields.given("address") else None
@@ -443,22 +467,22 @@ def read_health_check(fields: Fields) -> HealthCheck | None:
         return None
     inner.refuse_unknown(CHECK_KEYS, "health_check")
     if not inner.given("type"):
-        inner.fault("type", f"is missing (one of {' '.join(HEALTH_CHECKS)})")
+        inner.fault(Code.MISSING, "type", f"is missing (one of {' '.join(HEALTH_CHECKS)})")
     kind = inner.choice("type", "a health check", HEALTH_CHECKS, "")
     if not kind:
         return None
     for key, kinds in TYPES_OF.items():
         if inner.given(key) and kind not in kinds:
-            inner.fault(key, f"is {_only(kinds)}, and the type is {kind}")
+            inner.fault(Code.NOT_FOR_TYPE, key, f"is {_only(kinds)}, and the type is {kind}")
     needed, what = _NEEDED.get(kind, ("", ""))
     if needed and not inner.given(needed):
-        inner.fault(needed, f"is missing ({what})")
+        inner.fault(Code.MISSING, needed, f"is missing ({what})")
     return _read_check(inner, kind)
 
 
 def _only(kinds: tuple[str, ...]) -> str:
     if kinds == _TIMED:
-        return "for checks that ask at intervals"
+        return "for periodic checks only"
     return f"for {', '.join(kinds[:-1])} and {kinds[-1]} only" if len(kinds) > 1 else f"for {kinds[0]} only"
 
 
@@ -468,7 +492,9 @@ def _read_check(inner: Fields, kind: str) -> HealthCheck:
     if kind == "file":
         path = inner.text("path", _FILE_PATH, "an absolute path of letters, digits and the characters ._/@:+=,-")
     elif kind in _WEB:
-        rule = """a path that starts with '/', without spaces and the characters "$\\, which keepalived cannot take"""
+        rule = (
+            """a path that starts with '/', without spaces and the characters "$\\, which keepalived does not accept"""
+        )
         path = inner.text("path", _URL_PATH, rule) or "/"
     check = HealthCheck(
         type=kind,
@@ -490,20 +516,21 @@ def _read_check(inner: Fields, kind: str) -> HealthCheck:
         inhibit_on_failure=inner.boolean("inhibit_on_failure", default.inhibit_on_failure),
     )
     for key, value in (("path", path if kind == "file" else None), ("command", check.command)):
-        if value is not None and not_seen(value):
-            inner.fault(key, not_seen(value))
+        if value is not None:
+            refuse_private(inner, key, value)
     if kind == "misc" and check.timeout != int(check.timeout):
-        inner.fault("timeout", f"{show(check.timeout)} is not a whole number of seconds, and misc takes nothing else")
+        text = "is not a whole number of seconds, which misc needs"
+        inner.refuse(Code.NOT_AN_INTEGER, "timeout", check.timeout, text)
     if check.hysteresis >= check.quorum:
-        inner.fault("hysteresis", f"{check.hysteresis} is not below the quorum {check.quorum}")
+        inner.refuse(Code.EXCEEDS, "hysteresis", check.hysteresis, f"is not below the quorum {check.quorum}")
     return check
 
 
-def not_seen(path: str) -> str:
-    """Why health checkers do not see this file of the host; empty where they do."""
+def refuse_private(fields: Fields, key: str, path: str) -> None:
+    """Note a file that health checkers do not see, or a command in such a place."""
     if path.startswith(_NOT_SEEN):
-        return f"{show(path)} is in a directory of which health checkers have one of their own: use another one"
-    return ""
+        text = "is in a directory that is private to each service (PrivateTmp): use another directory"
+        fields.refuse(Code.PRIVATE_DIRECTORY, key, path, text)
 
 
 def _or(value: float | None, default: float) -> float:
@@ -517,7 +544,7 @@ def read_sorry_server(fields: Fields) -> SorryServer | None:
         return None
     inner.refuse_unknown(("address", "port"), "sorry_server")
     if not inner.given("address"):
-        inner.fault("address", "is missing")
+        inner.fault(Code.MISSING, "address", "is missing")
     address = inner.address("address")
     port = inner.integer("port", 1, MAX_PORT)
     return None if address is None else SorryServer(address, port)
@@ -526,22 +553,16 @@ def read_sorry_server(fields: Fields) -> SorryServer | None:
 def check_health(fields: Fields, service: Service) -> None:
     """What the service says against its health check and its sorry server."""
     check, sorry = service.health_check, service.sorry_server
-    portless = "a fwmark service" if service.fwmark is not None else "a service of every port" * (0 in service.ports)
+    portless = _portless(service)
     if check is not None and portless and check.type in CONNECTING and check.port is None:
-        fields.fault("health_check.port", f"is missing: {portless} does not say where to connect to")
+        fields.fault(Code.MISSING, "health_check.port", f"is missing: {portless} has no port to connect to")
     if sorry is None:
         return
     if not fields.given("health_check"):
-        fields.fault("sorry_server", "needs a health_check, which is what tells that no real server is left")
+        text = "needs a health_check, which detects that no real server is left"
+        fields.fault(Code.NEEDS_KEY, "sorry_server", text)
     if not service.takes(sorry.address):
-        fields.fault("sorry_server.address", f"{show(str(sorry.address))} is not {service.family} as the service is")
-    if sorry.port is None:
-        return
-    if portless:
-        text = f"{sorry.port} is not possible for {portless}: the packet's port is kept (leave it out)"
-        fields.fault("sorry_server.port", text)
-    elif service.forward_method in UNREWRITTEN:
-        for port in service.ports:
-            if sorry.port != port:
-                text = f"{sorry.port} is not the service's port {port}, and {service.forward_method} rewrites no port"
-                fields.fault("sorry_server.port", text)
+        text = f"is {family_of(sorry.address)}, and the service is {service.family}"
+        fields.refuse(Code.OTHER_FAMILY, "sorry_server.address", sorry.address, text)
+    if sorry.port is not None:
+        _check_port(fields, "sorry_server.port", sorry.port, service)

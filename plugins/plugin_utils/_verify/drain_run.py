@@ -10,6 +10,7 @@ fails. An undrain goes on after a director that failed, and fails at its end.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.reports import (
     InputError,
@@ -39,9 +40,9 @@ def drained_on(done: object, director: object, result: object, addresses: object
         if other:
             raise ReportError(f"switched has {clip(repr(other[0]))} in it, which is not drained here")
         former = answer.get("former")
-        if not isinstance(former, (list, tuple)) or not all(isinstance(one, Mapping) for one in former):
+        if not isinstance(former, (list, tuple)):  # its elements go back to this director alone
             raise ReportError("former is not a list of services")
-        record.update(switched=switched, former=list(former))
+        record.update(switched=switched, former=_copied(former))
     except ReportError as error:
         record["fault"] = f"{director}: its answer is not one of {MODULE}: {error}"
     return [*_records(done), record]
@@ -92,7 +93,14 @@ def _message(result: object) -> str:
 def _records(value: object) -> Sequence[dict[str, object]]:
     if not isinstance(value, (list, tuple)) or not all(isinstance(one, Mapping) for one in value):
         raise InputError("the input is not a list of what other directors did")
-    return [dict(one) for one in value]
+    return [_copied(one) for one in value]
+
+
+def _copied(value: Any) -> Any:
+    """Return plain dictionaries and lists: those of Ansible cannot be made anew."""
+    if isinstance(value, Mapping):
+        return {key: _copied(one) for key, one in value.items()}
+    return [_copied(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
 def _names(value: object) -> Iterable[str]:

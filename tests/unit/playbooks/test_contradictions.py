@@ -64,39 +64,32 @@ def site(path: Path, *words: str, **changes: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize(
-    ("changes", "sentence"),
+    ("changes", "says"),
     [
-        (
-            {"lb2": {"director_virtual_router_id": 52}},
-            "director_virtual_router_id: is 51 for lb1, 52 for lb2, and has to be the same for all directors",
-        ),
+        ({"lb2": {"director_virtual_router_id": 52}}, ["director_virtual_router_id: ", "51 for lb1, 52 for lb2"]),
         (
             {"directors": {"director_advert_intervall": 0.2}},
-            "variable director_advert_intervall: is set for lb1 and lb2 and is not a variable of this collection (did "
-            "you mean 'director_advert_interval'?)",
+            ["variable director_advert_intervall: ", "for lb1 and lb2", "'director_advert_interval'"],
         ),
-        (
-            {"rs1": {"network": "198.51.100"}},
-            "lvs_virtual_services: of rs1 is not that of lb1 (service web): set it once",
-        ),
-        ({"rs1": {"lvs_address": "192.0.2.3"}}, "192.0.2.3 is the own address of director lb2: as a backup it would"),
+        ({"rs1": {"network": "198.51.100"}}, ["lvs_virtual_services: ", "for rs1", "for lb1 (service web)"]),
+        ({"rs1": {"lvs_address": "192.0.2.3"}}, ["service web: real_servers[0]: 192.0.2.3 ", "director lb2"]),
         (
             {"all": {"lvs_virtual_services": None}, "directors": {"lvs_virtual_services": [WEB]}},
-            "lvs_virtual_services: is not set for rs1, but for lb1 and lb2: set it once, for all hosts",
+            ["lvs_virtual_services: ", "for rs1", "for lb1 and lb2"],
         ),
         (
             {"all": {"lvs_virtual_services": None}, "real_servers": {"lvs_virtual_services": [WEB]}},
-            "lvs_virtual_services: is missing; rs1 has it, and all directors and real servers need it",
+            ["lvs_virtual_services: ", "rs1 has it"],
         ),
         (
             {"all": {"director_interface": None}, "real_servers": {"director_interface": "eth1"}},
-            "director_interface: is missing (the link on which the VIPs live); rs1 has it",
+            ["director_interface: ", "rs1 has it"],
         ),
     ],
 )
-def test_nothing_is_touched(tmp_path: Path, changes: dict[str, Any], sentence: str) -> None:
+def test_nothing_is_touched(tmp_path: Path, changes: dict[str, Any], says: list[str]) -> None:
     text = site(tmp_path / "inventory.yml", **changes)
-    assert sentence in text
+    assert [words for words in says if words not in text] == []
     assert "nonexistent" not in text
 
 
@@ -108,4 +101,5 @@ def test_what_does_not_contradict_goes_on_to_the_hosts(tmp_path: Path) -> None:
 def test_limit_makes_no_group_smaller(tmp_path: Path) -> None:
     """A director that is left out stays a peer of the others, and its settings are compared."""
     text = site(tmp_path / "inventory.yml", "--limit", "lb1", lb2={"director_virtual_router_id": 52})
-    assert "director_virtual_router_id: is 51 for lb1, 52 for lb2" in text
+    assert "director_virtual_router_id: " in text
+    assert "51 for lb1, 52 for lb2" in text

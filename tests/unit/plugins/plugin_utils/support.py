@@ -1,14 +1,18 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What hosts are given, as the filters return it."""
+"""What hosts are given, as the filters return it, and what is known of a problem beside its sentence."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import Cluster
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description import host_settings
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Code, Problem
 from ansible_collections.lvs.cluster.plugins.plugin_utils._render import host_models
 
 
@@ -22,3 +26,34 @@ def real_server(cluster: Cluster, host: str, **variables: object) -> dict[str, A
     """What a real server with these variables is given."""
     assert variables.keys() <= host_settings.REAL_SERVER.keys()
     return host_models.real_server(cluster.real_server(host, variables))
+
+
+@dataclass(frozen=True)
+class Expected:
+    """A problem, of whose text only some words are known: names, values and remedies."""
+
+    code: Code
+    where: str
+    key: str
+    value: str
+    says: tuple[str, ...]
+
+    def check(self, problem: Problem) -> None:
+        """Assert that a problem is this one."""
+        known = (self.code, self.where, self.key, self.value)
+        assert (problem.code, problem.where, problem.key, problem.value) == known, str(problem)
+        assert self.value in problem.text
+        for words in self.says:
+            assert re.search(rf"(?<!\w){re.escape(words)}(?!\w)", problem.text), f"{words!r} is not in: {problem}"
+
+
+def expected(code: Code, where: str, key: str = "", value: str = "", *says: str) -> Expected:
+    """A problem; ``value`` is written as in a message."""
+    return Expected(code, where, key, value, says)
+
+
+def check_all(problems: Sequence[Problem], *wanted: Expected) -> None:
+    """Assert that these are the problems, in this order, and no others."""
+    assert len(problems) == len(wanted), [str(problem) for problem in problems]
+    for problem, one in zip(problems, wanted, strict=True):
+        one.check(problem)

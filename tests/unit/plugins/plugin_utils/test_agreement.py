@@ -15,9 +15,10 @@ import yaml
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import build_cluster
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description import host_settings, variables
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import ModelError
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Code, ModelError, Problem
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.variables import PREFIXES
 from ansible_collections.lvs.cluster.tests.unit.plugins.plugin_utils import support
+from ansible_collections.lvs.cluster.tests.unit.plugins.plugin_utils.support import Expected, check_all, expected
 
 ROOT = Path(__file__).resolve().parents[4]
 WEB = [{"name": "web", "address": "192.0.2.10", "port": 80, "real_servers": [{"group": "real_servers"}]}]
@@ -46,7 +47,7 @@ NO_VARIABLES = {
 }
 
 
-def refusal(more: dict[str, dict[str, Any]], services: Any = None, **shared: Any) -> list[str]:
+def refusal(more: dict[str, dict[str, Any]], services: Any = None, **shared: Any) -> list[Problem]:
     """What is wrong with hosts that have these variables beside their addresses and the description, by default WEB."""
     services = WEB if services is None else services
     hosts: dict[str, Any] = {
@@ -66,64 +67,69 @@ def test_a_sound_cluster() -> None:
     assert refusal({}, director_interface="eth1", director_virtual_router_id="51", other="x") == []
 
 
+def differs(variable: str, *says: str) -> Expected:
+    return expected(Code.DIFFERS, variable, "", "", *says)
+
+
 @pytest.mark.parametrize(
-    ("more", "sentence"),
+    ("more", "wanted"),
     [
         (
             {"lb1": {"director_virtual_router_id": 51}, "lb2": {"director_virtual_router_id": 52}},
-            "director_virtual_router_id: is 51 for lb1, 52 for lb2, and has to be the same for all directors: "
-            "set it for the group directors",
+            differs("director_virtual_router_id", "51 for lb1", "52 for lb2", "group directors"),
         ),
-        ({"lb2": {"director_virtual_router_id": 52}}, "director_virtual_router_id: is 51 for lb1, 52 for lb2, and has"),
-        ({"lb1": {"director_advert_interval": 0.2}}, "director_advert_interval: is 0.2 for lb1, 1 for lb2, and has"),
-        ({"lb1": {"director_preempt": False}}, "director_preempt: is false for lb1, true for lb2, and has to be"),
-        ({"lb2": {"director_vrrp_hops": 1}}, "director_vrrp_hops: is 0 for lb1, 1 for lb2, and has to be"),
-        ({"lb1": {"director_sync_daemon": False}}, "director_sync_daemon: is false for lb1, true for lb2, and has"),
-        ({"lb1": {"director_sync_daemon": {"id": 7}}}, "director_sync_daemon: is {'id': 7} for lb1, true for lb2"),
+        (
+            {"lb2": {"director_virtual_router_id": 52}},
+            differs("director_virtual_router_id", "51 for lb1", "52 for lb2"),
+        ),
+        ({"lb1": {"director_advert_interval": 0.2}}, differs("director_advert_interval", "0.2 for lb1", "1 for lb2")),
+        ({"lb1": {"director_preempt": False}}, differs("director_preempt", "false for lb1", "true for lb2")),
+        ({"lb2": {"director_vrrp_hops": 1}}, differs("director_vrrp_hops", "0 for lb1", "1 for lb2")),
+        ({"lb1": {"director_sync_daemon": False}}, differs("director_sync_daemon", "false for lb1", "true for lb2")),
+        (
+            {"lb1": {"director_sync_daemon": {"id": 7}}},
+            differs("director_sync_daemon", "{'id': 7} for lb1", "true for lb2"),
+        ),
         (
             {"lb1": {"director_sync_senders": ["192.0.2.2"]}},
-            "director_sync_senders: is ['192.0.2.2'] for lb1, not set for",
+            differs("director_sync_senders", "['192.0.2.2'] for lb1", "not set for lb2"),
         ),
         (
             {"lb1": {"director_health_checker": "ldirectord"}},
-            "director_health_checker: is 'ldirectord' for lb1, 'keepalived' for lb2, and has to be the same",
+            differs("director_health_checker", "'ldirectord' for lb1", "'keepalived' for lb2"),
         ),
         (
             {"lb1": {"lvs_nat_gateway": "192.0.2.1"}},
-            "lvs_nat_gateway: is '192.0.2.1' for lb1, not set for lb2, and has",
+            differs("lvs_nat_gateway", "'192.0.2.1' for lb1", "not set for lb2"),
         ),
         (
             {"lb1": {"lvs_virtual_services": ...}},
-            "lvs_virtual_services: is not set for lb1, but for lb2, rs1 and rs2: set it",
+            expected(Code.MISSING, "lvs_virtual_services", "", "", "not set for lb1", "for lb2, rs1 and rs2", "once"),
         ),
         (
             {"rs2": {"lvs_virtual_services": [{**WEB[0], "address": "192.0.2.99"}]}},
-            "lvs_virtual_services: of rs2 is not that of lb1 (service web): set it once, for all hosts",
+            differs("lvs_virtual_services", "for rs2", "for lb1", "(service web)", "once"),
         ),
         (
             {
                 host: {"lvs_virtual_services": [*WEB, {**WEB[0], "name": "b", "port": 81}]}
                 for host in ("lb2", "rs1", "rs2")
             },
-            "lvs_virtual_services: of lb2, rs1 and rs2 is not that of lb1 (service b): set it once, for all hosts",
+            differs("lvs_virtual_services", "for lb2, rs1 and rs2", "for lb1", "(service b)", "once"),
         ),
         (
             {"lb2": {"lvs_address": "192.0.2.2"}},
-            "lvs_address: 192.0.2.2 is the address of lb1 and of lb2: give each host",
+            expected(Code.ADDRESS_TWICE, "lvs_address", "", "192.0.2.2", "of lb1", "of lb2"),
         ),
     ],
 )
-def test_what_contradicts(more: dict[str, dict[str, Any]], sentence: str) -> None:
-    problems = refusal(more)
-    assert len(problems) == 1
-    assert problems[0].startswith(sentence)
+def test_what_contradicts(more: dict[str, dict[str, Any]], wanted: Expected) -> None:
+    check_all(refusal(more), wanted)
 
 
 def test_a_real_server_with_another_gateway() -> None:
-    assert refusal({"rs1": {"lvs_nat_gateway": "192.0.2.9"}}, lvs_nat_gateway="192.0.2.1") == [
-        "lvs_nat_gateway: is '192.0.2.9' for rs1, and '192.0.2.1' for director lb1: set the directors' address once, "
-        "for all hosts"
-    ]
+    found = refusal({"rs1": {"lvs_nat_gateway": "192.0.2.9"}}, lvs_nat_gateway="192.0.2.1")
+    check_all(found, differs("lvs_nat_gateway", "'192.0.2.9' for rs1", "'192.0.2.1' for director lb1", "once"))
 
 
 @pytest.mark.parametrize(
@@ -165,8 +171,9 @@ def test_texts_are_compared_before_their_templates_are_made() -> None:
     assert "lvs_virtual_services" not in asked
     templates = [{**WEB[0], "address": "{{ vip }}"}]
     hosts["rs2"]["lvs_virtual_services"] = [{**WEB[0], "port": 81}]
-    with pytest.raises(ModelError, match="of rs2 is not that of lb1"):
+    with pytest.raises(ModelError) as caught:
         build_cluster(WEB, GROUPS, hosts, lambda host: {"lvs_virtual_services": templates}).check_hosts()
+    check_all(caught.value.problems, differs("lvs_virtual_services", "for rs2", "for lb1"))
 
 
 @pytest.mark.parametrize(
@@ -180,24 +187,23 @@ def test_texts_are_compared_before_their_templates_are_made() -> None:
     ],
 )
 def test_a_misspelt_variable(name: str, near: str) -> None:
-    assert refusal({"rs1": {name: 1}}) == [
-        f"variable {name}: is set for rs1 and is not a variable of this collection (did you mean '{near}'?): "
-        "correct it, or list it in lvs_other_variables if it is one of your own"
-    ]
+    says = ("for rs1", f"'{near}'", "lvs_other_variables")
+    check_all(refusal({"rs1": {name: 1}}), expected(Code.UNKNOWN_VARIABLE, f"variable {name}", "", "", *says))
 
 
 def test_a_misspelt_variable_of_all_hosts_is_told_once() -> None:
-    (problem,) = refusal({}, director_notify_master="/usr/local/sbin/claim-vip")
-    assert problem.startswith("variable director_notify_master: is set for lb1, lb2, rs1 and rs2 and is not a variable")
+    found = refusal({}, director_notify_master="/usr/local/sbin/claim-vip")
+    where = "variable director_notify_master"
+    check_all(found, expected(Code.UNKNOWN_VARIABLE, where, "", "", "for lb1, lb2, rs1 and rs2"))
 
 
 def test_variables_of_the_users_own() -> None:
     assert refusal({"rs1": {"lvs_rack": 7}}, lvs_other_variables=["lvs_rack"]) == []
-    assert refusal({"rs1": {"lvs_rack": 7, "lvs_other_variables": "lvs_rack"}}) == [
-        "host rs1: lvs_other_variables: 'lvs_rack' is not a list of names of variables",
-        "variable lvs_rack: is set for rs1 and is not a variable of this collection: correct it, or list it in "
-        "lvs_other_variables if it is one of your own",
-    ]
+    check_all(
+        refusal({"rs1": {"lvs_rack": 7, "lvs_other_variables": "lvs_rack"}}),
+        expected(Code.NOT_A_LIST, "host rs1", "lvs_other_variables", "'lvs_rack'"),
+        expected(Code.UNKNOWN_VARIABLE, "variable lvs_rack", "", "", "for rs1", "lvs_other_variables"),
+    )
 
 
 def test_what_an_earlier_play_has_set_is_known() -> None:
@@ -210,9 +216,8 @@ def test_a_description_in_the_wrong_group(host: str) -> None:
     hosts.setdefault(host, {})["lvs_virtual_services"] = WEB
     with pytest.raises(ModelError) as caught:
         build_cluster(None, GROUPS, hosts)
-    assert str(caught.value) == (
-        f"lvs_virtual_services: is missing; {host} has it, and all directors and real servers need it"
-    )
+    says = (f"{host} has it", "all directors and real servers")
+    check_all(caught.value.problems, expected(Code.MISSING, "lvs_virtual_services", "", "", *says))
 
 
 def test_a_setting_of_directors_in_the_wrong_group() -> None:
@@ -220,22 +225,25 @@ def test_a_setting_of_directors_in_the_wrong_group() -> None:
     del hosts["lb1"]["director_interface"]
     with pytest.raises(ModelError) as caught:
         support.director(build_cluster(WEB, GROUPS, hosts), "lb1", director_interface=None)
-    assert str(caught.value) == (
-        "director_interface: is missing (the link on which the VIPs live); lb2, rs1 and rs2 have it"
-    )
+    says = ("the link of the VIPs", "lb2, rs1 and rs2 have it")
+    check_all(caught.value.problems, expected(Code.MISSING, "director_interface", "", "", *says))
+
+
+def director_as_server() -> Expected:
+    return expected(Code.DIRECTOR_AS_SERVER, "service web", "real_servers[0]", "192.0.2.3", "director lb2")
 
 
 @pytest.mark.parametrize("method", ["dr", "tun", "nat"])
 def test_a_director_that_is_a_real_server_by_its_address(method: str) -> None:
     services = [{**WEB[0], "forward_method": method, "real_servers": [{"address": "192.0.2.3"}, {"host": "rs1"}]}]
-    (problem,) = refusal({}, services=services)
-    assert problem.startswith("service web: real_servers[0]: 192.0.2.3 is the own address of director lb2: ")
+    check_all(refusal({}, services=services), director_as_server())
 
 
 def test_a_real_server_that_has_the_address_of_a_director() -> None:
     hosts = {name: {"lvs_address": own} for name, own in {**OWN, "rs1": "192.0.2.3"}.items()}
-    with pytest.raises(ModelError, match=r"real_servers\[0\]: 192.0.2.3 is the own address of director lb2"):
+    with pytest.raises(ModelError) as caught:
         build_cluster(WEB, GROUPS, hosts)
+    director_as_server().check(caught.value.problems[0])
 
 
 def test_with_fullnat_a_director_can_be_a_real_server() -> None:

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.drain_options import VARIABLES, drain_options
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Problems
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Code, Problem, Problems
+from ansible_collections.lvs.cluster.tests.unit.plugins.plugin_utils.support import Expected, check_all, expected
 
 GROUPS = {
     "all": ["lb1", "lb2", "rs1", "rs2", "rs3"],
@@ -22,10 +23,12 @@ GROUPS = {
 }
 
 
-def options(run_hosts: list[str] | None = GROUPS["all"], **variables: Any) -> tuple[dict[str, object], tuple[str, ...]]:
+def options(
+    run_hosts: list[str] | None = GROUPS["all"], **variables: Any
+) -> tuple[dict[str, object], tuple[Problem, ...]]:
     problems = Problems()
     found = drain_options({f"lvs_{name}": value for name, value in variables.items()}, GROUPS, run_hosts, problems)
-    return found, problems.lines
+    return found, problems.found
 
 
 def test_defaults() -> None:
@@ -47,7 +50,7 @@ def test_defaults() -> None:
 
 
 @pytest.mark.parametrize(
-    ("variables", "expected"),
+    ("variables", "values"),
     [
         ({"real_servers": "web, rs3,rs1"}, {"real_servers": ["rs1", "rs2", "rs3"]}),
         ({"draining_directors": ["lb2"]}, {"directors": ["lb2"]}),
@@ -59,48 +62,48 @@ def test_defaults() -> None:
         ({"update_serial": [1, "25%"]}, {"update_serial": "1,25%"}),
     ],
 )
-def test_values_of_the_command_line(variables: dict[str, Any], expected: dict[str, object]) -> None:
+def test_values_of_the_command_line(variables: dict[str, Any], values: dict[str, object]) -> None:
     found, problems = options(**{"real_servers": "rs1", **variables})
     assert problems == ()
-    assert {key: found[key] for key in expected} == expected
+    assert {key: found[key] for key in values} == values
 
 
 @pytest.mark.parametrize(
-    ("variables", "name", "words"),
+    ("variables", "problem"),
     [
-        ({"real_servers": None}, "lvs_real_servers", ["is missing"]),
-        ({"real_servers": ["rs1"]}, "lvs_real_servers", ["['rs1']", "not a string"]),
-        ({"real_servers": ""}, "lvs_real_servers", ["''", "not a string"]),
-        ({"real_servers": "rs1,rs9"}, "lvs_real_servers", ["'rs9'", "neither a host nor a group"]),
-        ({"real_servers": "rs1 rs2"}, "lvs_real_servers", ["'rs1 rs2'", "separated by commas"]),
-        ({"real_servers": "empty"}, "lvs_real_servers", ["'empty'", "without hosts"]),
-        ({"real_servers": "rs1,rs2", "run_hosts": ["rs1"]}, "lvs_real_servers", ["rs2", "--limit"]),
-        ({"draining_directors": []}, "lvs_draining_directors", ["[]", "lb1, lb2"]),
-        ({"draining_directors": "lb1"}, "lvs_draining_directors", ["'lb1'", "not a list"]),
-        ({"draining_directors": ["lb9"]}, "lvs_draining_directors", ["lb9"]),
-        ({"minimum_in_service": "50%"}, "lvs_minimum_in_service", ["'50%'", "a number of real servers"]),
-        ({"minimum_in_service": -1}, "lvs_minimum_in_service", ["'-1'"]),
-        ({"drain_timeout": "5m"}, "lvs_drain_timeout", ["'5m'", "a number of seconds"]),
-        ({"drain_udp_pause": "no"}, "lvs_drain_udp_pause", ["'no'", "0 or at least 3"]),
-        ({"drain_expired": "stop"}, "lvs_drain_expired", ["'stop'", "fail or force"]),
-        ({"drain_wait_for": "all"}, "lvs_drain_wait_for", ["'all'", "persistent"]),
-        ({"return_timeout": 1.5}, "lvs_return_timeout", ["'1.5'", "a whole number"]),
-        ({"update_serial": 0}, "lvs_update_serial", ["'0'", "percentage"]),
+        ({"real_servers": None}, expected(Code.MISSING, "lvs_real_servers")),
+        ({"real_servers": ["rs1"]}, expected(Code.MALFORMED, "lvs_real_servers", "", "['rs1']", "not a string")),
+        ({"real_servers": ""}, expected(Code.MALFORMED, "lvs_real_servers", "", "''")),
+        ({"real_servers": "rs1,rs9"}, expected(Code.UNKNOWN_HOST, "lvs_real_servers", "", "'rs9'")),
+        ({"real_servers": "rs1 rs2"}, expected(Code.UNKNOWN_HOST, "lvs_real_servers", "", "'rs1 rs2'", "commas")),
+        ({"real_servers": "empty"}, expected(Code.EMPTY, "lvs_real_servers", "", "'empty'")),
+        (
+            {"real_servers": "rs1,rs2", "run_hosts": ["rs1"]},
+            expected(Code.EXCLUDED, "lvs_real_servers", "", "'rs1,rs2'", "names rs2", "--limit"),
+        ),
+        ({"draining_directors": []}, expected(Code.NOT_IN_GROUP, "lvs_draining_directors", "", "[]", "lb1, lb2")),
+        ({"draining_directors": "lb1"}, expected(Code.NOT_IN_GROUP, "lvs_draining_directors", "", "'lb1'", "a list")),
+        ({"draining_directors": ["lb9"]}, expected(Code.NOT_IN_GROUP, "lvs_draining_directors", "", "['lb9']")),
+        (
+            {"minimum_in_service": "50%"},
+            expected(Code.MALFORMED, "lvs_minimum_in_service", "", "'50%'", "a number of real servers"),
+        ),
+        ({"minimum_in_service": -1}, expected(Code.MALFORMED, "lvs_minimum_in_service", "", "'-1'")),
+        ({"drain_timeout": "5m"}, expected(Code.MALFORMED, "lvs_drain_timeout", "", "'5m'", "a number of seconds")),
+        ({"drain_udp_pause": "no"}, expected(Code.MALFORMED, "lvs_drain_udp_pause", "", "'no'", "at least 3")),
+        ({"drain_expired": "stop"}, expected(Code.MALFORMED, "lvs_drain_expired", "", "'stop'", "fail or force")),
+        ({"drain_wait_for": "all"}, expected(Code.MALFORMED, "lvs_drain_wait_for", "", "'all'", "persistent")),
+        ({"return_timeout": 1.5}, expected(Code.MALFORMED, "lvs_return_timeout", "", "'1.5'", "a whole number")),
+        ({"update_serial": 0}, expected(Code.MALFORMED, "lvs_update_serial", "", "'0'", "percentage")),
     ],
 )
-def test_each_problem_names_the_variable_and_the_value(variables: dict[str, Any], name: str, words: list[str]) -> None:
-    (line,) = options(**{"real_servers": "rs1", **variables})[1]
-    assert line.startswith(f"{name}: ")
-    assert [word for word in words if word not in line] == []
+def test_each_problem_names_the_variable_and_the_value(variables: dict[str, Any], problem: Expected) -> None:
+    check_all(options(**{"real_servers": "rs1", **variables})[1], problem)
 
 
 def test_all_problems_at_once() -> None:
     _found, problems = options(real_servers="rs9", drain_timeout="5m", drain_expired="stop")
-    assert [line.partition(":")[0] for line in problems] == [
-        "lvs_real_servers",
-        "lvs_drain_timeout",
-        "lvs_drain_expired",
-    ]
+    assert [problem.where for problem in problems] == ["lvs_real_servers", "lvs_drain_timeout", "lvs_drain_expired"]
 
 
 def test_a_batch_that_is_known_is_not_compared_with_the_play() -> None:
@@ -118,5 +121,5 @@ ANYTHING = st.recursive(
 def test_any_value_ends_in_options_or_in_sentences(variables: dict[str, Any]) -> None:
     problems = Problems()
     found = drain_options(variables, GROUPS, GROUPS["all"], problems)
-    assert problems.lines or len(found) == len(VARIABLES)
-    assert all(line.startswith(VARIABLES) for line in problems.lines)
+    assert problems.found or len(found) == len(VARIABLES)
+    assert all(problem.where in VARIABLES for problem in problems.found)

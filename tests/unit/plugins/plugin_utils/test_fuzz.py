@@ -191,10 +191,12 @@ def check(description: object, inventory: dict[str, Any], takes: Takes) -> None:
 def refused(error: ModelError, *beginnings: str) -> None:
     """Every problem is one line that can be read, and says where it is."""
     assert error.problems
-    for line in error.problems:
+    for problem in error.problems:
+        line = str(problem)
         assert line.startswith(beginnings)
         assert line.isprintable()
         assert len(line) < 500
+        assert problem.value in problem.text
 
 
 @FEW

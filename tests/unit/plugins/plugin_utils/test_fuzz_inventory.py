@@ -19,7 +19,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model
     find_problems,
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import ALIKE, DIRECTOR, REAL_SERVER
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import MAX_LINES, ModelError
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import MAX_LINES, ModelError, Problem
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.variables import SETTINGS
 from ansible_collections.lvs.cluster.tests.unit.plugins.plugin_utils import support
 
@@ -85,7 +85,7 @@ def hostvars(draw: st.DrawFn) -> Any:
     return hosts
 
 
-def refused(question: Callable[[], object]) -> tuple[str, ...]:
+def refused(question: Callable[[], object]) -> tuple[Problem, ...]:
     """The problems that it ends with; none if there is an answer, which a module can be given."""
     try:
         json.dumps(question())
@@ -94,8 +94,8 @@ def refused(question: Callable[[], object]) -> tuple[str, ...]:
     return ()
 
 
-def sound(problems: Iterable[str]) -> bool:
-    return all(line and line.isprintable() for line in problems)
+def sound(problems: Iterable[Problem]) -> bool:
+    return all(problem.text and str(problem).isprintable() and problem.value in problem.text for problem in problems)
 
 
 def of_role(given: Mapping[Any, object], defaults: Mapping[str, object]) -> dict[str, object]:
@@ -132,9 +132,9 @@ def test_any_inventory(description: Any, groups: Any, hosts: Any) -> None:
         if isinstance(own, dict) and host in ("n1", "n2", "n4")
     }
     together = find_problems(description, groups, hosts, None, given).splitlines()
-    assert sound(together)
+    assert all(line and line.isprintable() for line in together)
     if len(together) < MAX_LINES:
-        assert set(found) <= set(together)
+        assert {str(problem) for problem in found} <= set(together)
 
 
 def present(directors: list[str], host: str, vips: list[str]) -> str:

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import Cluster, build_cluster
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import ModelError
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Code, ModelError
 from ansible_collections.lvs.cluster.tests.unit.plugins.plugin_utils import support
+from ansible_collections.lvs.cluster.tests.unit.plugins.plugin_utils.support import Expected, check_all, expected
 
 HOSTVARS: dict[str, Any] = {
     "lb1": {"lvs_address": ["192.0.2.2", "2001:db8::2"]},
@@ -131,17 +132,17 @@ def test_connections_are_tracked_for_who_sends_everything_through_the_directors(
     unreadable = {"rs2": {"real_server_return_traffic": LookupError("no facts")}}
     with pytest.raises(ModelError) as caught:
         transit(nat(), variables=unreadable)
-    assert str(caught.value) == "real_server_return_traffic of host rs2: no facts"
+    check_all(
+        caught.value.problems, expected(Code.UNREADABLE, "", "", "", "real_server_return_traffic of host rs2: no facts")
+    )
 
 
 def test_a_host_that_forwards_anyway_has_to_say_what() -> None:
     forwards = {"net.ipv4.ip_forward": 1}
     with pytest.raises(ModelError) as caught:
         transit(nat(), director_sysctls=forwards)
-    assert str(caught.value) == (
-        "director_transit: is missing: director_sysctls switches net.ipv4.ip_forward on, so say whether this director "
-        "forwards packets that belong to no service (true) or drops them (false)"
-    )
+    says = ("director_sysctls", "net.ipv4.ip_forward", "true", "false")
+    check_all(caught.value.problems, expected(Code.MISSING, "director_transit", "", "", *says))
     assert transit(nat(), director_sysctls=forwards, director_transit=False) == transit(nat())
     others = {"net.ipv4.ip_forward": 0, "net.ipv6.conf.all.forwarding": 1}
     assert transit(nat(), director_sysctls=others) == transit(nat())
@@ -255,42 +256,46 @@ def test_directors_say_where_tunnels_come_from() -> None:
 
 
 @pytest.mark.parametrize(
-    ("director", "message"),
+    ("director", "wanted"),
     [
         (
             {"lvs_address": "2001:db8::2"},
-            "host lb1: lvs_tunnel_sources: is missing: the inventory has no ipv4 address of this director, from which "
-            "alone real servers take packets of tunnels (unless real_server_tunnel_guard is false)",
+            expected(Code.MISSING, "host lb1", "lvs_tunnel_sources", "", "ipv4", "real_server_tunnel_guard"),
         ),
         (
             {"lvs_address": None},
-            "group directors: set lvs_address for host lb1: it has none "
-            "(real servers take packets of tunnels from it alone)",
+            expected(Code.NO_ADDRESS, "group directors", "", "lb1", "lvs_address", "real servers accept tunnels"),
         ),
         (
             {"lvs_tunnel_sources": ["lb1.example.net"]},
-            "group directors: lvs_tunnel_sources of host lb1: 'lb1.example.net' is not an IP address "
-            "(real servers take packets of tunnels from it alone)",
+            expected(Code.NOT_AN_ADDRESS, "group directors", "", "'lb1.example.net'", "lvs_tunnel_sources of host lb1"),
         ),
         (
             {"lvs_tunnel_sources": ["224.0.0.1"]},
-            "group directors: lvs_tunnel_sources of host lb1: '224.0.0.1' is a multicast address "
-            "(real servers take packets of tunnels from it alone)",
+            expected(
+                Code.UNUSABLE_ADDRESS,
+                "group directors",
+                "",
+                "'224.0.0.1'",
+                "lvs_tunnel_sources of host lb1",
+                "multicast",
+                "real servers accept tunnels",
+            ),
         ),
     ],
 )
-def test_directors_whose_tunnels_nobody_would_know(director: dict[str, Any], message: str) -> None:
+def test_directors_whose_tunnels_nobody_would_know(director: dict[str, Any], wanted: Expected) -> None:
     cluster = build(tun(), directors=1, lb1=director)
     with pytest.raises(ModelError) as caught:
         support.real_server(cluster, "rs1")
-    assert str(caught.value) == message
+    check_all(caught.value.problems, wanted)
     assert support.real_server(cluster, "rs1", real_server_tunnel_guard=False)["tunnels"]
 
 
 def test_the_guard_of_tunnels_is_yes_or_no() -> None:
     with pytest.raises(ModelError) as caught:
         support.real_server(build(tun()), "rs1", real_server_tunnel_guard="maybe")
-    assert str(caught.value) == "real_server_tunnel_guard: 'maybe' is neither true nor false"
+    check_all(caught.value.problems, expected(Code.NOT_A_BOOLEAN, "real_server_tunnel_guard", "", "'maybe'"))
 
 
 def test_the_flood_defence_is_on_and_can_be_off() -> None:
@@ -323,12 +328,11 @@ def test_timeouts_are_the_same_on_all_directors() -> None:
     }
     same = build(service(), lb1=SHORT, lb2={"director_timeouts": {"tcp": "60"}})
     assert support.director(same, "lb1", **ETH0, director_timeouts={"tcp": 60})["timeouts"] == {"tcp": 60}
-    for others, shown in (({}, "not given"), ({"director_timeouts": {"tcp": 60, "udp": 5}}, "{tcp: 60, udp: 5}")):
+    for others, shown in (({}, "not set"), ({"director_timeouts": {"tcp": 60, "udp": 5}}, "{tcp: 60, udp: 5}")):
         with pytest.raises(ModelError) as caught:
             support.director(build(service(), lb1=SHORT, lb2=others), "lb1", **ETH0, director_timeouts={"tcp": 60})
-        assert str(caught.value) == (
-            f"director_timeouts: is {{tcp: 60}} on lb1 and {shown} on lb2, but has to be the same on all directors"
-        )
+        says = ("{tcp: 60} for lb1", f"{shown} for lb2", "group directors")
+        check_all(caught.value.problems, expected(Code.DIFFERS, "director_timeouts", "", "", *says))
 
 
 @pytest.mark.parametrize(("method", "value"), [("dr", 3), ("tun", 3), ("fullnat", None)])

@@ -19,9 +19,10 @@ from ansible_collections.lvs.cluster.plugins.module_utils._host import director_
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import arguments, health_state, persist, plan, rules
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import Cluster, build_cluster
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.ipvs_entries import table_entries
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import ModelError
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Code, ModelError, show
 from ansible_collections.lvs.cluster.plugins.plugin_utils._render.unit_files import program
 from ansible_collections.lvs.cluster.tests.unit.plugins.plugin_utils import support
+from ansible_collections.lvs.cluster.tests.unit.plugins.plugin_utils.support import expected
 
 ROLE = Path(__file__).resolve().parents[4] / "roles" / "director"
 ALERT = ROLE / "files" / "lvs.alert"
@@ -86,8 +87,10 @@ def test_only_who_changes_the_user_needs_one() -> None:
 
 @pytest.mark.parametrize("name", ["monit", "", None, 1, ["mon"]])
 def test_nobody_else(name: object) -> None:
-    with pytest.raises(ModelError, match=r"^director_health_checker: .* is no health checker"):
+    with pytest.raises(ModelError) as caught:
         director(director_health_checker=name)
+    wanted = expected(Code.UNKNOWN_WORD, "director_health_checker", "", show(name), "a health checker")
+    wanted.check(caught.value.problems[0])
 
 
 def test_a_command_is_not_a_shell_s() -> None:

@@ -15,8 +15,9 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.requirements 
     real_server_packages,
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import CHECKERS
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import ModelError
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Code, ModelError, show
 from ansible_collections.lvs.cluster.tests.unit.plugins.plugin_utils import support
+from ansible_collections.lvs.cluster.tests.unit.plugins.plugin_utils.support import check_all, expected
 
 
 @pytest.fixture
@@ -48,7 +49,10 @@ def test_those_that_are_given_are_all(cluster: Cluster) -> None:
 
 @pytest.mark.parametrize("given", ["keepalived", {"keepalived": 1}, 7, [7], [""], [" "], [None]])
 def test_what_is_no_list_of_names_is_refused(given: object, cluster: Cluster) -> None:
-    with pytest.raises(ModelError, match=r"^director_packages: "):
+    code, value = (Code.MALFORMED, given[0]) if isinstance(given, list) else (Code.NOT_A_LIST, given)
+    with pytest.raises(ModelError) as caught:
         support.director(cluster, director_packages=given)
-    with pytest.raises(ModelError, match=r"^real_server_packages: "):
+    check_all(caught.value.problems, expected(code, "director_packages", "", show(value)))
+    with pytest.raises(ModelError) as caught:
         support.real_server(cluster, "rs1", real_server_packages=given)
+    check_all(caught.value.problems, expected(code, "real_server_packages", "", show(value)))

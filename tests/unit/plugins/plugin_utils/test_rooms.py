@@ -25,6 +25,7 @@ HARMLESS = {
     "contextlib",
     "dataclasses",
     "difflib",
+    "enum",
     "functools",
     "ipaddress",
     "jinja2",

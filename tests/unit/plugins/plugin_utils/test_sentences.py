@@ -1,0 +1,118 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whole sentences about wrong descriptions: those that the page of messages quotes, and some more.
+
+All other tests know problems by their codes (`support.expected`), so that a sentence can be improved in one place.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import build_cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import ModelError
+from ansible_collections.lvs.cluster.tests.unit.plugins.plugin_utils import support
+
+PAGE = Path(__file__).resolve().parents[4] / "docs/docsite/rst/reference/messages.rst"
+GROUPS = {"directors": ["lb1", "lb2"], "real_servers": ["rs1", "rs2"], "web": ["rs1", "rs2"], "databases": ["db1"]}
+HOSTS = {
+    "lb1": {"lvs_address": "192.0.2.2"},
+    "lb2": {"lvs_address": "192.0.2.3"},
+    "rs1": {"lvs_address": ["192.0.2.11", "2001:db8::11"]},
+    "rs2": {"lvs_address": ["192.0.2.12", "2001:db8::12"]},
+}
+WEB: dict[str, Any] = {"name": "web", "address": "192.0.2.10", "port": 80, "real_servers": [{"group": "web"}]}
+SHOP: dict[str, Any] = {**WEB, "name": "shop"}
+MARKED: dict[str, Any] = {"name": "shop", "fwmark": 21, "family": "ipv4", "real_servers": [{"group": "web"}]}
+CHECK = {"type": "http"}
+
+#: Services, settings of a director, and what is wrong with them.
+SENTENCES: list[tuple[list[dict[str, Any]], dict[str, Any], str]] = [
+    ([{**WEB, "scheduler": "rrr"}], {}, "service web: scheduler: 'rrr' is not a scheduler (did you mean 'rr'?)"),
+    (
+        [{**WEB, "address": "2001:db8::10", "persistence": {"netmask": "255.255.255.0"}}],
+        {},
+        "service web: persistence.netmask: '255.255.255.0' is an IPv4 mask, and the VIP is IPv6: give 1 to 128",
+    ),
+    (
+        [{**WEB, "real_servers": [{"host": "rs1"}, {"host": "rs2", "port": 8080}]}],
+        {},
+        "service web: real_servers[1].port: 8080 is not the service's port 80, and dr does not rewrite ports",
+    ),
+    (
+        [{**WEB, "port": 443}, {**SHOP, "port": 443}],
+        {},
+        "service shop: address: 192.0.2.10 tcp port 443 already belongs to service web",
+    ),
+    (
+        [{**WEB, "real_servers": [{"host": "rs1"}, {"host": "rs2"}, {"group": "databases"}]}],
+        {},
+        "service web: real_servers[2].group: host 'db1' is not in the inventory group 'real_servers'",
+    ),
+    (
+        [{**SHOP, "address": "192.0.2.10/32"}],
+        {},
+        "service shop: address: '192.0.2.10/32' is not an IP address: leave out the prefix length",
+    ),
+    (
+        [{**WEB, "name": "api", "synproxy": True}],
+        {},
+        "service api: synproxy: is for nat and fullnat only, and the forwarding method is dr",
+    ),
+    (
+        [{**MARKED, "port": 80}],
+        {},
+        "service shop: port: cannot be combined with fwmark 21, which alone identifies the service: remove one of them",
+    ),
+    (
+        [{**MARKED, "forward_method": "nat"}],
+        {},
+        "service shop: marks: is missing: nat needs it to recognise replies on the real servers",
+    ),
+    (
+        [{**WEB, "health_check": {**CHECK, "quorum": 3}}],
+        {},
+        "service web: health_check.quorum: 3 is more than 2, the total weight of the real servers",
+    ),
+    (
+        [{**WEB, "sorry_server": {"address": "198.51.100.9"}}],
+        {},
+        "service web: sorry_server: needs a health_check, which detects that no real server is left",
+    ),
+    (
+        [{**WEB, "health_check": {**CHECK, "host": "www.example.net"}}],
+        {"director_health_checker": "mon"},
+        "service web: health_check.host: 'www.example.net' is not possible: remove the key "
+        "(director_health_checker: mon)",
+    ),
+    (
+        [{**WEB, "forward_method": "nat"}],
+        {},
+        "lvs_nat_gateway: has no ipv4 address, which service web (nat) needs: add one that fails over with the VIPs",
+    ),
+    (
+        [{**WEB, "address": "192.0.2.11"}],
+        {},
+        "service web: address: 192.0.2.11 cannot be a VIP: it is an address of host rs1",
+    ),
+    ([WEB], {"director_interface": None}, "director_interface: is missing (the link of the VIPs)"),
+]
+
+
+@pytest.mark.parametrize(("services", "settings", "sentence"), SENTENCES, ids=[row[2][:60] for row in SENTENCES])
+def test_sentence(services: list[dict[str, Any]], settings: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ModelError) as caught:
+        support.director(build_cluster(services, GROUPS, HOSTS), "lb1", **settings)
+    assert str(caught.value) == sentence
+
+
+def test_the_page_of_messages_quotes_them() -> None:
+    block = PAGE.read_text().partition("Mistakes in a description\n")[2].partition(".. code-block:: text\n")[2]
+    quoted = re.findall(r"(?m)^   (\S.*)$", block)
+    assert len(quoted) > 10
+    assert set(quoted) <= {sentence for _services, _settings, sentence in SENTENCES}
