@@ -20,7 +20,7 @@ TASKS = Path(__file__).parents[3] / "roles" / "director" / "tasks" / "script_use
 def test_root_by_another_name(uid: int | str | None, status: int, tmp_path: Path) -> None:
     (task,) = [task for task in yaml.safe_load(TASKS.read_text()) if "ansible.builtin.assert" in task]
     given = {
-        "director_known": {"user_ids": {} if uid is None else {"toor": uid}},
+        "director_host_state": {"user_ids": {} if uid is None else {"toor": uid}},
         "director_model": {"script_user": "toor"},
     }
     play = {"hosts": "localhost", "gather_facts": False, "vars": given, "tasks": [task]}
