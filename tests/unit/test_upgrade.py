@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What version 0.1.0 has written on hosts is read by this one: it removes all of it, and restores what was there before.
+"""What version 0.1.0 has written on hosts is read by this one, which removes it and restores what was there before.
 
 tests/upgrade/0.1.0 has the files of a director with mon and of a real server, as they were on machines of the lab.
 """
