@@ -40,6 +40,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.variables
 )
 
 DESCRIPTION = "lvs_virtual_services"
+_ALL = ("all", "ungrouped")  # the groups that Ansible makes
 
 
 def check_agreement(inventory: Inventory, problems: Problems) -> None:
@@ -205,10 +206,15 @@ def _others(host: str, inventory: Inventory, problems: Problems) -> frozenset[ob
 
 
 def found_elsewhere(name: str, inventory: Inventory) -> str:
-    """Return ``; rs1 and rs2 have it``, the hosts of the inventory that have a variable, or an empty string."""
+    """Return ``; the group web (rs1 and rs2) has it``, for hosts of the inventory that have a variable, or nothing."""
     members = dict.fromkeys(host for hosts in inventory.groups.values() for host in hosts)
     having = [host for host in members if name in inventory.names(host)]
-    return f"; {some(having)} {'has' if len(having) == 1 else 'have'} it" if having else ""
+    if not having:
+        return ""
+    named = [group for group, hosts in inventory.groups.items() if set(hosts) == set(having) and group not in _ALL]
+    if named:
+        return f"; the group {named[0]} ({some(having)}) has it"
+    return f"; {some(having)} {'has' if len(having) == 1 else 'have'} it"
 
 
 def some(hosts: list[str]) -> str:

@@ -79,11 +79,11 @@ def site(path: Path, *words: str, **changes: dict[str, Any]) -> str:
         ),
         (
             {"all": {"lvs_virtual_services": None}, "real_servers": {"lvs_virtual_services": [WEB]}},
-            ["lvs_virtual_services: ", "rs1 has it"],
+            ["lvs_virtual_services: ", "the group real_servers (rs1) has it"],
         ),
         (
             {"all": {"director_interface": None}, "real_servers": {"director_interface": "eth1"}},
-            ["director_interface: ", "rs1 has it"],
+            ["director_interface: ", "the group real_servers (rs1) has it"],
         ),
     ],
 )
