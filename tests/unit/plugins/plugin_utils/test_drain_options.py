@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -15,17 +16,16 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.drain_opt
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Code, Problem, Problems
 from ansible_collections.lvs.cluster.tests.unit.plugins.plugin_utils.support import Expected, check_all, expected
 
-GROUPS = {
-    "all": ["lb1", "lb2", "rs1", "rs2", "rs3"],
+HOSTS = ("lb1", "lb2", "rs1", "rs2", "rs3")
+GROUPS: dict[str, Sequence[str]] = {
+    "all": HOSTS,
     "directors": ["lb1", "lb2"],
     "web": ["rs1", "rs2"],
     "empty": [],
 }
 
 
-def options(
-    run_hosts: list[str] | None = GROUPS["all"], **variables: Any
-) -> tuple[dict[str, object], tuple[Problem, ...]]:
+def options(run_hosts: Sequence[str] | None = HOSTS, **variables: Any) -> tuple[dict[str, object], tuple[Problem, ...]]:
     problems = Problems()
     found = drain_options({f"lvs_{name}": value for name, value in variables.items()}, GROUPS, run_hosts, problems)
     return found, problems.found
