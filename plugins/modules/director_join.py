@@ -55,11 +55,35 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+differences:
+  description: What differs from the task, before it was carried out. Empty if nothing changes.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    kind:
+      description: V(drain) or V(handover).
+      type: str
+    name:
+      description: The address of a real server, or the path of the file.
+      type: str
+    is:
+      description: What was found.
+      type: str
+    should:
+      description: What it becomes.
+      type: str
+  sample:
+    - kind: drain
+      name: "192.0.2.12"
+      is: absent
+      should: drained
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.lvs.cluster.plugins.module_utils._host import drain_files
+from ansible_collections.lvs.cluster.plugins.module_utils._host.difference import as_dicts, of_value
 from ansible_collections.lvs.cluster.plugins.module_utils._host.director_state import HANDOVER_FILE, JOINING, is_joining
 from ansible_collections.lvs.cluster.plugins.module_utils._host.errors import HostError
 from ansible_collections.lvs.cluster.plugins.module_utils._host.files import read_text, write_text
@@ -96,7 +120,11 @@ def main() -> None:
         module.fail_json(msg=str(error))
     except OSError as error:
         module.fail_json(msg=f"cannot write {error.filename or drain_files.DIRECTORY}: {error.strerror}")
-    new = "".join(f"drained: {packed_text(address)}\n" for address in sorted(missing))
+    names = [packed_text(address) for address in sorted(missing)]
+    new = "".join(f"drained: {name}\n" for name in names)
+    differences = [of_value("drain", name, None, "drained") for name in names]
+    if after != before:
+        differences.append(of_value("handover", HANDOVER_FILE, before.strip() or None, after.strip()))
     module.exit_json(
         changed=bool(missing) or after != before,
         diff={
@@ -105,6 +133,7 @@ def main() -> None:
             "before": f"director: {before}" if after != before else "",
             "after": (f"director: {after}" if after != before else "") + new,
         },
+        differences=as_dicts(differences),
     )
 
 

@@ -200,10 +200,14 @@ def test_a_director_joins_and_takes_over_drains(lab):
     joining = {"state": "joining", "drained": ["10.9.0.30", "2001:db8:9::30"]}
     predicted = lab.module("director_join", check_mode=True, **joining)
     assert predicted.changed
+    drains = [("drain", address, "absent", "drained") for address in joining["drained"]]
+    assert [tuple(one.values()) for one in predicted.raw["differences"]][:2] == drains
+    assert predicted.raw["differences"][2]["kind"] == "handover"
     assert state() == (False, [])
     for changed in (True, False):
         done = lab.module("director_join", prepare="umask 077", **joining)
         assert done.changed is changed, done.message
+        assert bool(done.raw["differences"]) is changed
         assert state() == (True, joining["drained"])
     assert set(lab.modes().values()) == {"drwxr-xr-x", "-rw-r--r--"}
     for changed in (True, False):
