@@ -70,7 +70,7 @@ def test_vips_that_no_host_check_returns(result: Any, sentence: str) -> None:
 def test_owners_from_results() -> None:
     now = {"lb1": {"held": VIPS}, "lb2": {"held": VIPS[:1]}}
     assert owner_problems(VIPS, now, {"lb1": VIPS, "lb2": []}, True, False) == [
-        "lb1 and lb2 all have 192.0.2.10, and only one director may have it"
+        "192.0.2.10 is held by lb1 and lb2; only one director may hold it"
     ]
     with pytest.raises(AnsibleFilterError, match="before: not a dictionary"):
         owner_problems(VIPS, now, [], True, False)
