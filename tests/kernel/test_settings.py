@@ -146,8 +146,8 @@ def test_daemons_and_real_servers_of_another_family_exclude_each_other(host: Hos
     host.ok("ipvs_sync_daemon", role="master", state="stopped")
     host.ok("ipvs_real_server", **server)
     assert host.failure("ipvs_sync_daemon", role="master", interface="eth1") == (
-        "cannot start sync daemon master: the kernel does not start one while a real server is of another family than its"
-        " service (EINVAL); nothing was changed"
+        "cannot start sync daemon master: the kernel does not start one while a real server is of another family than"
+        " its service (EINVAL); nothing was changed"
     )
 
 

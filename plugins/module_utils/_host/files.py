@@ -74,7 +74,7 @@ def stage(path: str, data: bytes, mode: int = 0o644, owner: tuple[int, int] | No
 
 
 def swap_in(temporary: str, path: str) -> None:
-    """Replace a file with a staged one, atomically. Raises FileError; the staged one is then gone."""
+    """Replace a file with a staged one, atomically. Raises FileError; the staged one is then removed."""
     try:
         os.replace(temporary, path)
         _sync_directory(os.path.dirname(path))

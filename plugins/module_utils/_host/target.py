@@ -5,7 +5,7 @@
 
 The state of units is read from files, which is fast. C(systemctl) is called only for a change, and as rarely as
 possible, because each call takes about a second on a slow machine: C(enable) also makes systemd read its units again,
-so installing takes one call; removing takes two (C(disable --now), and C(daemon-reload) once the file is gone).
+so installing takes one call; removing takes two (C(disable --now), and C(daemon-reload) after the file is removed).
 """
 
 from __future__ import annotations

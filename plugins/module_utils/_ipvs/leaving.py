@@ -324,7 +324,7 @@ class _Run:
         return not self._vips or not self._vips.isdisjoint(held)
 
     def _wait(self, ipvs: Ipvs, entries: Collection[Entry]) -> float:
-        """Wait until the connections are gone or the time is over; returns the seconds."""
+        """Wait until the connections have ended or the time is over; return the seconds."""
         left: list[str] = []
 
         def gone() -> bool:

@@ -345,7 +345,7 @@ class Connections(NamedTuple):
 
 
 def decode_dest(data: bytes, message: Message) -> tuple[RealServerKey, RealServer, Connections]:
-    """Return a real server of a GET_DEST answer, whatever the order of its attributes."""
+    """Return a real server of a GET_DEST answer, with its attributes in any order."""
     values: dict[int, bytes] = {
         kind: data[start:end] for kind, start, end in attributes(data, *_nested(data, message, ATTR_DEST))
     }

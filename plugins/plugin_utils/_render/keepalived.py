@@ -116,7 +116,7 @@ def _global(host: str, instances: Sequence[Instance], sync_daemon: SyncDaemon | 
         lines.append(f"script_user {script_user}")
     if sync_daemon is not None and instances:
         lines.append(_sync_daemon(sync_daemon, instances[0].name))
-    lines += ["# At boot keepalived may start before the interface exists.", "dynamic_interfaces"]
+    lines += ["# At boot keepalived may be there before the interface is.", "dynamic_interfaces"]
     return block("global_defs", lines)
 
 
