@@ -265,7 +265,7 @@ def refuse_overriding_facts(groups: object, hostvars: object, raw_get: Callable[
     run. ``raw_get``: ansible-core's ``HostVars.raw_get``, the variables of a host with unevaluated templates.
     """
     if not isinstance(groups, Mapping) or not isinstance(hostvars, Mapping):
-        return  # `build_cluster` says so
+        return  # `build_cluster` reports it
     problems = Problems()
     for host in dict.fromkeys([*hosts_of_group(groups, DIRECTORS), *hosts_of_group(groups, REAL_SERVERS)]):
         variables = hostvars.get(host)

@@ -240,7 +240,7 @@ def without_services(text: str, unwanted: Sequence[Identity]) -> str:
 
 
 def _blocks(text: str) -> Iterator[tuple[int, int, dict[str, object]]]:
-    """Yield for each service where its block begins, where the next one begins, and its identity."""
+    """Yield the start of each service's block, the start of the next one, and its identity."""
     heads = list(_WRITTEN.finditer(text))
     ends = [head.start() for head in heads[1:]] + [len(text)]
     for head, end in zip(heads, ends):

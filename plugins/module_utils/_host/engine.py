@@ -248,7 +248,7 @@ class Host(Protocol):
     """The interface of a host for planners. `target.Target` is the real one."""
 
     def read(self, query: Query) -> HostState:
-        """Return the state that a query asks for. Raises HostError."""
+        """Return the state that a query requests. Raises HostError."""
 
     def text(self, path: str) -> str | None:
         """Return the text of a file, None if there is none."""
@@ -310,7 +310,7 @@ def settle(
 ) -> Outcome:
     """Apply the plan of a planner to a host, and verify the result.
 
-    check may refuse a plan before anything is changed. Raises HostError; all changes until then are rolled back, and
+    check may refuse a plan before any change. Raises HostError; all changes until then are rolled back, and
     the message says whether that succeeded. purge: the planner of a run with purge, for a task without.
     """
     state = read()

@@ -56,7 +56,7 @@ class ServiceUnit:
         )
 
     def show(self) -> FoundUnit:
-        """Return the unit as systemd knows it. Raises HostError."""
+        """Return systemd's state of the unit. Raises HostError."""
         status, output, errors = self._run(["systemctl", "show", f"--property={_PROPERTIES}", "--", self.unit])
         if status:
             raise HostError(f"systemctl show {self.unit} failed: {_last(errors)}")

@@ -70,7 +70,7 @@ class Unit:
 
 
 def device_unit(interface: str) -> str:
-    """Return the unit by which systemd knows an interface."""
+    """Return systemd's unit of an interface."""
     return f"sys-subsystem-net-devices-{escape(interface)}.device"
 
 
@@ -162,9 +162,7 @@ class Rule:
         return words if self.address or self.destination else f"{words} ({self.family})"
 
     def batch_words(self) -> str:
-        """Return the same for ip itself, which knows a protocol by name only if /etc/protocols has it (package
-        netbase).
-        """
+        """Return the same for ip itself, which has names of protocols only with /etc/protocols (package netbase)."""
         return self._words(str(PROTOCOL_NUMBERS.get(self.protocol, self.protocol)))
 
     def _words(self, protocol: str) -> str:
@@ -249,7 +247,7 @@ class Record:
     unreadable: tuple[str, ...] = field(default=(), compare=False)
 
     def originals(self) -> dict[str, str]:
-        """Return every remembered value, of listed keys and of side effects."""
+        """Return every recorded value, of listed keys and of side effects."""
         known = {key: value for key, value in self.sysctls.items() if value is not None}
         return {**self.side_effects, **known}
 
@@ -258,10 +256,9 @@ class Record:
 
 
 def parse_record(path: str, text: str | None) -> Record:
-    """Return the record in this text; an empty one where there is none. Entries that cannot be read are left out, and
-    named.
+    """Return the record in this text; an empty one if there is none. Unreadable entries are left out, and named.
 
-    Raises HostError naming the file where nothing of it can be read.
+    Raises HostError with the name of the file if nothing is readable.
     """
     if text is None:
         return Record()
@@ -361,7 +358,7 @@ def record_warnings(records: Mapping[str, str | None]) -> list[str]:
 
 
 def render_record(record: Record) -> str | None:
-    """Return the text of a record, or None if there is nothing to remember."""
+    """Return the text of a record, or None if it has no values."""
     if not record:
         return None
     raw: dict[str, Any] = {

@@ -259,7 +259,7 @@ def converge_kernel(target: Host, settings: KernelSettings, check_mode: bool) ->
 
 
 def _with_threshold(target: Host, settings: KernelSettings) -> KernelSettings:
-    """Return the threshold goes with the listed sysctls, unless it is one of them."""
+    """Return the settings with the threshold among the sysctls, unless it is listed."""
     sysctls = dict(settings.sysctls or {})
     present = parse_sysctl_file(target.text(SYSCTL_FILE) or "").get(THRESHOLD)
     sysctls.setdefault(THRESHOLD, defence_threshold(target.zoneinfo(), present))

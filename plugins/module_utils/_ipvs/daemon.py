@@ -32,7 +32,7 @@ _INTERFACE = re.compile(r"[^\s/:\0]{1,15}")
 
 
 class SyncDaemon(NamedTuple):
-    """A daemon as it runs, or as it is to be started."""
+    """A running daemon, or one to start."""
 
     interface: str
     sync_id: int = 0  # a backup with 0 takes every master's messages

@@ -88,7 +88,7 @@ def quorum_lost(patch: ServicePatch, quorum: int, out: Collection[RealServerKey]
 
 
 class Waiting(NamedTuple):
-    """What to wait for, and for how long."""
+    """The kinds of connections of a wait, and its times."""
 
     wait_for: Sequence[str]  # of ACTIVE, INACTIVE, PERSISTENT
     timeout: float  # seconds

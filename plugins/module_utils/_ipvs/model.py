@@ -151,7 +151,7 @@ class Settings(NamedTuple):
 
 
 class VirtualService(NamedTuple):
-    """A virtual service as it is."""
+    """The present state of a virtual service."""
 
     settings: Settings
     real_servers: Mapping[RealServerKey, RealServer]
@@ -212,7 +212,7 @@ class ServicePatch(NamedTuple):
 
 
 def pack_address(text: str) -> bytes:
-    """Return 4 or 16 bytes of an IPv4 or IPv6 address; ValueError for anything else (host names too)."""
+    """Return 4 or 16 bytes of an IPv4 or IPv6 address; ValueError for other text (host names too)."""
     try:
         return inet_pton(AF_INET6 if ":" in text else AF_INET, text)
     except (OSError, TypeError, UnicodeError, ValueError):
@@ -239,7 +239,7 @@ def endpoint(address: bytes, port: int) -> str:
 
 
 def full_netmask(family: int) -> int:
-    """Return the persistence netmask that tells every client apart, in the form of Settings.persistence_netmask."""
+    """Return the persistence netmask of single clients, in the form of Settings.persistence_netmask."""
     return 0xFFFFFFFF if family == AF_INET else 128
 
 
@@ -268,9 +268,7 @@ def parse_netmask(family: int, text: str) -> int:
 
 
 def scheduler_flag_bits(scheduler: str) -> dict[str, int]:
-    """Return flag names that mean something with a scheduler, and their bits; the generic names go with every
-    scheduler.
-    """
+    """Return the flag names of a scheduler, and their bits; the generic names are valid with every scheduler."""
     bits = {"flag-1": SCHEDULER_FLAG_1, "flag-2": SCHEDULER_FLAG_2, "flag-3": SCHEDULER_FLAG_3}
     if scheduler in ("sh", "mh"):
         bits[f"{scheduler}-fallback"] = SCHEDULER_FLAG_1
@@ -279,7 +277,7 @@ def scheduler_flag_bits(scheduler: str) -> dict[str, int]:
 
 
 def scheduler_flag_names(scheduler: str, flags: int) -> list[str]:
-    """Return names of set flags, in the order of their bits, the scheduler's own names where it has some."""
+    """Return names of set flags, in the order of their bits, with the scheduler's own names if it has any."""
     by_bit = {bit: name for name, bit in scheduler_flag_bits(scheduler).items()}
     return [name for bit, name in sorted(by_bit.items()) if flags & bit]
 

@@ -25,7 +25,9 @@ MANY = 1000
 
 
 class Change(NamedTuple):
-    """What was (or in check mode would be) done: the settings before and after as text, both empty if alike."""
+    """The change that was (or in check mode would be) made: the settings before and after as text, both empty if
+    equal.
+    """
 
     before: str
     after: str

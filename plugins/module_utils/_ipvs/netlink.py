@@ -108,7 +108,7 @@ def request(family_id: int, sequence: int, command: int, flags: int, payload: by
 
 
 class Message(NamedTuple):
-    """Where one message of a received buffer is: its attributes are ``data[start:end]``."""
+    """The place of one message in a received buffer: its attributes are ``data[start:end]``."""
 
     kind: int  # NLMSG_ERROR, NLMSG_DONE or the family's id
     sequence: int
@@ -228,7 +228,7 @@ def image(key: RealServerKey, server: RealServer) -> tuple[bytes, bytes]:
 
 @functools.lru_cache(REPEATED)
 def _after_address(family: int, port: int, server: RealServer | None) -> bytes:
-    """Return everything of a destination that follows its address; only its key where there is no ``server``."""
+    """Return everything of a destination after its address; only its key without a ``server``."""
     return (
         b"\0" * (16 - model.ADDRESS_LENGTHS[family])
         + attribute(DEST_PORT, BE16.pack(port))
@@ -451,7 +451,7 @@ def end_of(data: bytes, sequence: int) -> Message | None:
 def _alike(data: bytes) -> tuple[int, int]:
     """Return the length of a buffer's messages about real servers and where they end, by its first and its last one.
 
-    Zeros if there are none, or where they are not of one length.
+    Zeros if there are none, or if their lengths differ.
     """
     if len(data) < _SMALLEST:
         return 0, 0
@@ -475,7 +475,7 @@ def _server(values: bytes) -> RealServer | None:
 
 
 def _port(attribute: bytes) -> int:
-    """Return the port in an attribute; -1 where it is another attribute."""
+    """Return the port in an attribute; -1 for another attribute."""
     return int.from_bytes(attribute[4:6], "big") if attribute[:4] == PORT_WORD else -1
 
 
@@ -508,7 +508,7 @@ class RealServers:
         return None
 
     def _take_alike(self, data: bytes) -> int:
-        """Decode messages that are as long as the first one; returns where the rest begins."""
+        """Decode messages of the first one's length; return the start of the rest."""
         if len(data) < _SMALLEST:
             return 0
         length, kind, _flags, sequence = _HEAD.unpack_from(data)

@@ -42,7 +42,7 @@ _PAUSE = 0.05  # seconds
 
 
 def restore(arguments: Sequence[str]) -> int:
-    """Restore from the file named by the only argument; returns the exit status and says on stderr what was done."""
+    """Restore from the file named by the only argument; return the exit status, with a report on stderr."""
     if len(arguments) != 1:
         _say("usage: ipvs-restore.pyz RULES-FILE")
         return 2

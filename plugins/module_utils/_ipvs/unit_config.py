@@ -378,7 +378,7 @@ class Service:
             act()
 
     def _let_vips_go(self) -> bool:
-        """Release the VIPs. Return True if this host takes them again, so it was not blocked before."""
+        """Release the VIPs. Return True if this host takes them again, that is, if it was not blocked before."""
         if not self.task.handover_file or self._handover_text().startswith("3"):
             return False
         before = self._handover_text()

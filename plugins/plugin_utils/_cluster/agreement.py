@@ -161,7 +161,7 @@ def _check_addresses(hosts: Sequence[str], inventory: Inventory, problems: Probl
         try:
             addresses = inventory.addresses(host)
         except InventoryError:
-            continue  # told where it is used
+            continue  # reported at its use
         for address in addresses.values():
             owner = owners.setdefault(address, host)
             if owner != host:

@@ -25,7 +25,7 @@ DRAIN_DIRECTORY = "/var/lib/lvs-cluster/drain"
 Fault = tuple[str, object, str]
 Checked = tuple[ResolvedService, HealthCheck]
 _SETTLE = 30.0  # seconds, for a busy director
-_NAMING = 1.0  # seconds, for an address that the DNS does not know (ldirectord)
+_NAMING = 1.0  # seconds, for an address without a DNS name (ldirectord)
 _LDIRECTORD_TYPES = ("http", "https", "tcp", "dns", "smtp", "ping", "misc")
 _MAX_WEIGHT = 65535  # ipvsadm.c, parse_options
 _MON_TYPES = ("http", "tcp", "dns", "smtp", "ping", "misc")
@@ -141,7 +141,7 @@ def _faults_of_ldirectord(item: ResolvedService, check: HealthCheck) -> Iterator
         yield "sorry_server.address", sorry, f"is {family_of(sorry)}, and the service is {service.family}"
     for server in item.servers:
         if server.address == sorry:
-            # It would delete the real server where it means the sorry server, on another port (_remove_service).
+            # It would delete the real server instead of the sorry server, on another port (_remove_service).
             yield "sorry_server.address", sorry, f"is also a real server of this service, by {server.path}"
         if family_of(server.address) != service.family:
             text = f"is {family_of(server.address)}, and the service is {service.family}"

@@ -60,7 +60,7 @@ def sysctls(
 ) -> dict[str, int | str]:
     """Return the sysctls of one of ``directors`` directors: key with dots -> value.
 
-    ``interfaces`` are those on which it has to do with clients and real servers.
+    ``interfaces`` are the links of clients and real servers.
 
     Always:
 

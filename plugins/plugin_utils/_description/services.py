@@ -43,7 +43,7 @@ class Persistence:
 
 @dataclass(frozen=True)
 class Tunnel:
-    """How ``forward_method: tun`` wraps packets; ``port`` is the UDP port of gue, 0 otherwise."""
+    """The encapsulation of ``forward_method: tun``; ``port`` is the UDP port of gue, 0 otherwise."""
 
     type: str = "ipip"
     port: int = 0
