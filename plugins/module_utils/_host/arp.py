@@ -286,7 +286,7 @@ def batch_words(vip: str, interface: str) -> str:
 def converge_silence(target: Host, silence: ArpSilence, check_mode: bool) -> Outcome:
     """Apply the described VIPs and ARP sysctls to a host, or predict the result. Raises HostError."""
     if silence.present and silence.persist:
-        target.require_boot("put the VIPs back", needs_ip=True)
+        target.require_boot("restore the VIPs", needs_ip=True)
     sysctl_files = target.sysctl_files()
 
     def read() -> HostState:

@@ -336,7 +336,7 @@ def tunnels_unit(
 def converge_tunnels(target: Host, wanted: Wanted, check_mode: bool) -> Outcome:
     """Apply the described ends of tunnels to a host, or predict the result. Raises HostError."""
     if wanted.present and wanted.persist and wanted.ends:
-        target.require_boot("set the tunnels up", needs_ip=True)
+        target.require_boot("set up the tunnels", needs_ip=True)
     target.require_ip()
     sysctl_files = target.sysctl_files()
 

@@ -80,7 +80,7 @@ def table_problems(
                 (director, entries[_key(service)]) for director, entries in there.items() if _key(service) in entries
             ]
             for director, entry in found[1:]:
-                begin = f"{found[0][0]} and {director} do not balance {_named(service)} alike"
+                begin = f"{found[0][0]} and {director} differ in {_named(service)}"
                 problems += [f"{begin}: {text}" for text in _differing(is_checked, found[0][1], entry)]
     return problems
 

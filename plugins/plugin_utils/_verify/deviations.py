@@ -15,7 +15,7 @@ MAX_DIFFERENCES = 10000
 _FILE = {
     "absent": "{name} does not exist",
     "different": "{name} differs from what the role writes",
-    "present": "{name} exists, and nothing uses it any more",
+    "present": "{name} exists, and is no longer used",
     # Weights change at run time, and the kernel's are correct.
     "other weights": "",
 }

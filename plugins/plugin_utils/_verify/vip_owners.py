@@ -90,7 +90,7 @@ def vip_problems(
     """
     owner_of = {address: host for host, probe in probes.items() for address in probe.hardware_addresses}
     unseen = [host for host in directors if host not in probes]
-    problems = [f"{host} was not asked, so its VIPs and answers are not known" for host in unseen]
+    problems = [f"{host} has no result of arp_probe, so its VIPs and answers are unknown" for host in unseen]
     for vip in vips:
         holding = [host for host in directors if host in probes and vip in probes[host].holds]
         if not holding and not unseen:

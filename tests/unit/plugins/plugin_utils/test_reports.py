@@ -143,7 +143,7 @@ def test_values_that_are_no_settings() -> None:
     """Keys and values that ipvs_info has not are shown as text, and not at any length."""
     evil = {**SERVICE, "{{ x }}\n": ["{{ y }}"] * 9999}
     (problem,) = table_problems(CLUSTER, {"lb1": [evil], "lb2": [SERVICE]})
-    assert problem.startswith("lb1 and lb2 do not balance web (tcp 192.0.2.10:80) alike: {{ x }} is ['{{ y }}', ")
+    assert problem.startswith("lb1 and lb2 differ in web (tcp 192.0.2.10:80): {{ x }} is ['{{ y }}', ")
     assert len(problem) <= reports.MAX_TEXT
 
 
