@@ -52,7 +52,9 @@ def test_two_owners_none_and_a_silent_one() -> None:
 
 def test_a_director_that_was_not_asked_is_said() -> None:
     seen = {"rs1": probe("m3", (), {VIP: ["m1"]})}
-    assert vip_problems([VIP], ["lb1"], seen, [VIP]) == ["lb1 has no result of arp_probe, so its VIPs and answers are unknown"]
+    assert vip_problems([VIP], ["lb1"], seen, [VIP]) == [
+        "lb1 has no result of arp_probe, so its VIPs and answers are unknown"
+    ]
 
 
 ONE, OTHER, BOTH, NONE = ({"lb1": a, "lb2": b} for a, b in ((["v"], []), ([], ["v"]), (["v"], ["v"]), ([], [])))
