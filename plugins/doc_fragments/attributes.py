@@ -10,7 +10,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Which promises a module makes; a module adds the support of each where it says none here."""
+    """The attributes of modules; a module adds the support of each that has none here."""
 
     # Every module that changes something.
     DOCUMENTATION = r"""

@@ -12,7 +12,7 @@ from __future__ import annotations
 class ModuleDocFragment:
     """Documentation of options is written once, here."""
 
-    # What every module that talks to IPVS needs.
+    # The needs of every module that uses IPVS.
     DOCUMENTATION = r"""
 options: {}
 requirements:
@@ -24,7 +24,7 @@ notes:
   - The module reads and changes the IPVS table of its own network namespace.
 """
 
-    # Every module that changes something in the kernel; ipvs_info never loads what it reads.
+    # Every module that changes something in the kernel; ipvs_info never loads ip_vs.
     LOADING = r"""
 options: {}
 notes:
@@ -32,7 +32,7 @@ notes:
     table reads as empty.
 """
 
-    # What identifies a virtual service.
+    # The identity of a virtual service.
     IDENTITY = r"""
 options:
   address:
@@ -63,7 +63,7 @@ options:
     choices: [ipv4, ipv6]
 """
 
-    # One virtual service of all.
+    # One virtual service, or all.
     ONE_SERVICE = r"""
 options:
   service:

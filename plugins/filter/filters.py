@@ -1,13 +1,13 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The filters: between Ansible's templates and the rooms below plugin_utils, which know nothing of Ansible.
+"""The filters: the layer between Ansible's templates and the rooms below plugin_utils, which do not import Ansible.
 
-``cluster``, ``director`` and ``real_server`` are for everybody; each is documented in the file of its name.
+``cluster``, ``director`` and ``real_server`` are public; each is documented in the file of its name.
 ``_internal`` is for the playbooks of this collection alone: its functions change with them.
 
 ansible-core evaluates the keyword ``hosts`` of a play, which has a filter in it, before it starts a worker for the
-first task. So each worker has what is imported here, and none has to import it again.
+first task. So all workers inherit the imports of this file.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def cluster(context: Context, description: Any, check_hosts: Any = False) -> dic
 
 @pass_context
 def director(context: Context, description: Any, host: Any, settings: Any = None) -> dict[str, object]:
-    """Return what a director needs (`host_models.director`)."""
+    """Return the needs of a director (`host_models.director`)."""
 
     def wanted(whole: Cluster, hosts: Mapping[str, Any]) -> dict[str, object]:
         variables = _settings(context, hosts, host, host_settings.DIRECTOR, settings)
@@ -79,7 +79,7 @@ def director(context: Context, description: Any, host: Any, settings: Any = None
 
 @pass_context
 def real_server(context: Context, description: Any, host: Any, settings: Any = None) -> dict[str, object]:
-    """Return what a real server needs (`host_models.real_server`)."""
+    """Return the needs of a real server (`host_models.real_server`)."""
 
     def wanted(whole: Cluster, hosts: Mapping[str, Any]) -> dict[str, object]:
         variables = _settings(context, hosts, host, host_settings.REAL_SERVER, settings)
@@ -89,14 +89,14 @@ def real_server(context: Context, description: Any, host: Any, settings: Any = N
 
 
 def _draining(context: Context, description: Any, hosts: Any) -> dict[str, object]:
-    """Return what takes real servers out of all their services (`Cluster.draining`)."""
+    """Return what drains real servers in all their services (`Cluster.draining`)."""
     return _expanded(context, description, lambda whole, _hosts: whole.draining(hosts))
 
 
 def _drain_options(context: Context, description: Any, hosts: Any = None) -> dict[str, object]:
-    """Return the options of a drain (`drain_options`); an error for what is wrong with them or with the description.
+    """Return the options of a drain (`drain_options`); raise an error for problems with them or with the description.
 
-    ``hosts``: those of the play, of which --limit leaves out others; none if the batch is known already.
+    ``hosts``: those of the play after --limit; none if the batch is known already.
     """
     groups = _variable(context, "groups", {})
     given = {name: _readable(context.resolve_or_missing, name) for name in drain_options.VARIABLES}
@@ -114,7 +114,7 @@ def _drain_options(context: Context, description: Any, hosts: Any = None) -> dic
 
 
 def _drain_problems(context: Context, description: Any, hosts: Any) -> str:
-    """Return what is wrong with the options of a drain, one problem a line; empty if nothing is."""
+    """Return the problems of the options of a drain, one a line; empty without problems."""
     try:
         _drain_options(context, description, hosts)
     except AnsibleFilterError as error:
@@ -123,9 +123,9 @@ def _drain_problems(context: Context, description: Any, hosts: Any) -> str:
 
 
 def _problems(context: Context, description: Any, of_run: Any) -> str:
-    """Return all that is wrong with the description, the variables of hosts, and the settings of the hosts of a run.
+    """Return all problems of the description, the variables of hosts, and the settings of the hosts of a run.
 
-    One problem a line; empty if nothing is wrong (`cluster_model.find_problems`).
+    One problem a line; empty without problems (`cluster_model.find_problems`).
     """
     groups, hostvars = (_variable(context, name) for name in ("groups", "hostvars"))
     hosts = _Hosts(hostvars) if isinstance(hostvars, Mapping) else {}
@@ -157,7 +157,7 @@ def _with_leftovers(context: Context, hosts: Any) -> list[str]:
     return run_order.with_leftovers(hosts, _variable(context, "hostvars", {}))
 
 
-#: What `_internal` calls with its input and arguments.
+#: The functions that `_internal` calls with its input and arguments.
 _FUNCTIONS: dict[str, Callable[..., object]] = {
     "deviations": deviations.of_results,
     "drain_failure": drain_run.drain_failure,
@@ -170,7 +170,7 @@ _FUNCTIONS: dict[str, Callable[..., object]] = {
     "table_problems": balance.table_problems_of_results,
     "vip_problems": vip_owners.vip_problems_of_results,
 }
-#: Those that read the inventory too.
+#: The functions that read the inventory too.
 _OF_INVENTORY: dict[str, Callable[..., object]] = {
     "drain_options": _drain_options,
     "drain_problems": _drain_problems,
@@ -199,7 +199,7 @@ class FilterModule:
     """Ansible's entry point."""
 
     def filters(self) -> dict[str, Any]:
-        """Filter names and what they call."""
+        """Return the filters by name."""
         return {"cluster": cluster, "director": director, "real_server": real_server, "_internal": _internal}
 
 
@@ -211,7 +211,7 @@ def untrusted(value: T) -> T:
 def _expanded(
     context: Context, description: object, wanted: Callable[[Cluster, Mapping[str, Any]], dict[str, object]]
 ) -> dict[str, object]:
-    """Build the cluster and take what is wanted from it, given the variables of all hosts.
+    """Build the cluster from the variables of all hosts, and return a part of it.
 
     A `ModelError` becomes `AnsibleFilterError`, word for word.
     """
@@ -235,9 +235,9 @@ def _variable(context: Context, name: str, default: object = None) -> Any:
 def _settings(
     context: Context, hosts: Mapping[str, Any], host: object, known: Mapping[str, object], instead: Any
 ) -> dict[str, object]:
-    """Return those of the known variables that are set for a host.
+    """Return the known variables that are set for a host.
 
-    They are the variables of the task if it is the host of the task, since roles and tasks have variables of their own.
+    For the host of the task they are the variables of the task, because roles and tasks have variables of their own.
     """
     instead = {} if instead is None else instead
     if not isinstance(instead, Mapping):
@@ -259,13 +259,13 @@ def _settings(
 
 
 def refuse_overriding_facts(groups: object, hostvars: object, raw_get: Callable[[str], object] | None) -> None:
-    """Raise `ModelError` if a host of the cluster has reported facts that override what the inventory says.
+    """Raise `ModelError` if a host of the cluster has reported facts that override the inventory.
 
-    Facts are in a persistent cache before a run asks its first host, and any module may return some during the run.
-    ``raw_get``: ansible-core's ``HostVars.raw_get``, the variables of a host with their templates as written.
+    Facts can be in a persistent cache before a run contacts its first host, and any module may return some during the
+    run. ``raw_get``: ansible-core's ``HostVars.raw_get``, the variables of a host with unevaluated templates.
     """
     if not isinstance(groups, Mapping) or not isinstance(hostvars, Mapping):
-        return  # `build_cluster` says so
+        return  # `build_cluster` reports it
     problems = Problems()
     for host in dict.fromkeys([*hosts_of_group(groups, DIRECTORS), *hosts_of_group(groups, REAL_SERVERS)]):
         variables = hostvars.get(host)
@@ -279,7 +279,7 @@ def refuse_overriding_facts(groups: object, hostvars: object, raw_get: Callable[
                 f"host {host}",
                 "",
                 f"its facts override variables of the inventory: {', '.join(name[:70] for name in names[:3])}{more}. "
-                "A host must not set its own address, or what others are told. Find out which module returned these "
+                "A host must not set its own address, or settings of other hosts. Find out which module returned these "
                 "facts, and run again with --flush-cache. A template that is meant to use a fact must read it from "
                 "ansible_facts",
             )
@@ -287,7 +287,7 @@ def refuse_overriding_facts(groups: object, hostvars: object, raw_get: Callable[
 
 
 def _readable(look_up: Callable[[str], Any], name: str) -> Any:
-    """Return a value, or the exception that says why it cannot be had; look-ups may template.
+    """Return a value, or the exception of its look-up, which may evaluate a template.
 
     A host's address is often a template over its facts, and without facts it fails on access. The model can then name
     the host, which Ansible's own message does not.
@@ -315,7 +315,7 @@ class _Readable(Mapping[str, Any]):
 
 
 def _looked_up(value: Any) -> Any:
-    """Return the value with all that is inside it, whose templates are made when they are looked up."""
+    """Return the value with all of its content, whose templates are evaluated at their look-up."""
     if isinstance(value, Undefined):
         str(value)  # raises with the reason
     if isinstance(value, list):

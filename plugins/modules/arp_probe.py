@@ -104,7 +104,7 @@ from ansible_collections.lvs.cluster.plugins.module_utils._host.validate import 
 
 
 def by_version(option: str, texts: list[str]) -> dict[int, list[str]]:
-    """Addresses in normal form by version of IP. Raises HostError for what is none."""
+    """Return addresses in normal form by version of IP. Raises HostError for invalid ones."""
     found: dict[int, list[str]] = {4: [], 6: []}
     for text in texts:
         try:
@@ -116,7 +116,7 @@ def by_version(option: str, texts: list[str]) -> dict[int, list[str]]:
 
 
 def ignoring(interface: str) -> dict[str, int]:
-    """The sysctl arp_ignore of "all" and of an interface."""
+    """Return the sysctl arp_ignore of "all" and of an interface."""
     values = read_sysctls(f"net/ipv4/conf/{name}/arp_ignore" for name in ("all", interface))
     return {name: int(value or 0) for name, value in zip(("all", interface), values.values())}
 

@@ -130,22 +130,22 @@ diff:
       /etc/sysctl.d/91-lvs-cluster-arp.conf: net.ipv4.conf.all.arp_ignore = 1
       /etc/sysctl.d/91-lvs-cluster-arp.conf: net.ipv4.conf.all.arp_announce = 2
 differences:
-  description: What differs from the task, before it was carried out. Empty if nothing changes.
+  description: The differences from the task, before it is applied. Empty if nothing changes.
   returned: success
   type: list
   elements: dict
   contains:
     kind:
-      description: The kind of thing that differs.
+      description: The kind of object that differs.
       type: str
     name:
-      description: Which one it is, the sysctl, the address or the path.
+      description: The sysctl, the address or the path.
       type: str
     is:
-      description: What was found. V(absent) if it did not exist; V(different) for a text, which is not repeated.
+      description: The state found. V(absent) if it did not exist; V(different) for texts, which are not repeated.
       type: str
     should:
-      description: What it becomes.
+      description: The described state.
       type: str
   sample:
     - kind: address

@@ -63,8 +63,8 @@ options:
     description:
       - The virtual services that a health checker manages, in the form of O(services).
       - The part V(table) adds and removes none of them, and none of their real servers. It sets the given values on
-        entries that are in the table, because a health checker does not edit existing entries. A weight of 0 stays
-        unchanged, and so do real servers that are given without a weight, such as sorry servers.
+        existing entries, because a health checker does not edit these. A weight of 0 stays unchanged, and so do real
+        servers that are given without a weight, such as sorry servers.
       - Real servers that were removed from the table by other means are added again, if they are in the table according
         to keepalived or mon.
     type: list
@@ -164,19 +164,19 @@ parts:
   type: dict
   contains:
     kernel:
-      description: What M(lvs.cluster.ipvs_kernel) returns.
+      description: The return values of M(lvs.cluster.ipvs_kernel).
       type: dict
     leaving:
-      description: What M(lvs.cluster.ipvs_quiesce) returns.
+      description: The return values of M(lvs.cluster.ipvs_quiesce).
       type: dict
     nftables:
-      description: What M(lvs.cluster.nftables_table) returns.
+      description: The return values of M(lvs.cluster.nftables_table).
       type: dict
     table:
-      description: What M(lvs.cluster.ipvs_table) returns.
+      description: The return values of M(lvs.cluster.ipvs_table).
       type: dict
     timeouts:
-      description: What M(lvs.cluster.ipvs_timeout) returns.
+      description: The return values of M(lvs.cluster.ipvs_timeout).
       type: dict
   sample: {"kernel": {"changed": false}}
 diff:
@@ -186,22 +186,22 @@ diff:
   elements: dict
   sample: [{"before": "", "after": "-A -t 192.0.2.10:80 -s rr\n"}]
 differences:
-  description: What differs from the task, before it was carried out. Empty if nothing changes.
+  description: The differences from the task, before it is applied. Empty if nothing changes.
   returned: success
   type: list
   elements: dict
   contains:
     kind:
-      description: The kind of thing that differs.
+      description: The kind of object that differs.
       type: str
     name:
-      description: Which one it is, as the module of the part returns it.
+      description: As the module of the part returns it.
       type: str
     is:
-      description: What was found. V(absent) if it did not exist; V(different) for a text, which is not repeated.
+      description: The state found. V(absent) if it did not exist; V(different) for texts, which are not repeated.
       type: str
     should:
-      description: What it becomes.
+      description: The described state.
       type: str
   sample:
     - kind: weight
@@ -234,13 +234,13 @@ from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import (
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import module as ipvs_module
 
 _NFTABLES = "lvs_cluster"
-#: In their order, which the role needs too. Rules let replies of described real servers through alone, so those that
-#: leave are drained before.
+#: In their order, which the role needs too. Rules accept replies of described real servers only, so those that leave
+#: are drained before.
 _PARTS = ["kernel", "leaving", "nftables", "table", "timeouts"]
 
 
 def main() -> None:
-    gc.disable()  # a table can be ten thousand dicts, and the process is a short one
+    gc.disable()  # a table can have ten thousand dicts, and the process is short
     spec = timeouts.spec()
     module = AnsibleModule(
         argument_spec={
@@ -270,11 +270,11 @@ def main() -> None:
         with closing(Target(runner(module))) as target:
             run_parts(module, _parts(module, target), **ipvs_module.invocation(module.params))
     finally:
-        gc.freeze()  # or the end of the process would still walk through all of them
+        gc.freeze()  # otherwise the end of the process would still walk through all of them
 
 
 def _parts(module: AnsibleModule, target: Target) -> list[Part]:
-    """Those that are asked for, in the order in which they are done."""
+    """Return the requested parts, in the order of their execution."""
     given = module.params
     present = given["state"] == "present"
     services, checked = (_services(module, option) for option in ("services", "health_checked"))
@@ -337,11 +337,11 @@ def _parts(module: AnsibleModule, target: Target) -> list[Part]:
 
 
 def _services(module: AnsibleModule, option: str) -> list[dict[str, Any]]:
-    """Services as the modules for one part get them; ends the process where they are not such."""
+    """Return services as the modules for one part get them; end the process for invalid ones."""
     spec = {"type": "list", "elements": "dict", "options": {"name": {"type": "str"}, **arguments.service_spec()}}
     result = ArgumentSpecValidator({option: spec}).validate({option: module.params[option]})
     for error in result.errors:
-        # As AnsibleModule says it.
+        # The sentence of AnsibleModule.
         where = f"Unsupported parameters for ({module._name}) module: " if isinstance(error, UnsupportedError) else ""
         module.fail_json(msg=f"{where}{error.msg}")
     services: list[dict[str, Any]] = result.validated_parameters[option]

@@ -14,7 +14,7 @@ description:
     another director holds.
   - The module writes a file that keepalived tracks, as the role P(lvs.cluster.director#role) configures it. If the file
     contains the number 3, keepalived is in the state C(FAULT) and takes no VIP, also after a restart and a reboot.
-  - The playbook C(lvs.cluster.site) uses this module. It is of little use without that playbook.
+  - The playbook C(lvs.cluster.site) uses this module. Without that playbook it has little use.
 author:
   - The lvs.cluster authors (@lvs-cluster)
 extends_documentation_fragment:
@@ -112,7 +112,7 @@ def main() -> None:
         elif module.params["state"] == "joined" and joining:
             after = "0\n"
         if not module.check_mode:
-            # Before the VIPs: a director that serves must not give a drained real server anything.
+            # Before the VIPs: a master must not send requests to a drained real server.
             drain_files.write(drain_files.DIRECTORY, missing)
             if after != before:
                 write_text(HANDOVER_FILE, after)

@@ -10,7 +10,7 @@ module: host_check
 short_description: Check that a host meets the requirements of the roles
 version_added: 0.1.0
 description:
-  - Checks a host for what the roles of this collection require and cannot install. It changes nothing.
+  - Checks the requirements of the roles that they cannot install themselves. It changes nothing.
   - If a requirement is not met, the task fails with a message about the first such requirement. So a playbook can stop
     before it has changed any host.
 author:
@@ -222,8 +222,8 @@ options:
     default: false
   wait:
     description:
-      - Seconds in which the host must fulfil the conditions. The module checks them again until it does. With V(0) it
-        checks them once.
+      - Seconds in which the host must fulfil the conditions. The module repeats the checks until then. With V(0) it
+        checks once.
     type: float
     default: 0.0
   virtual_services:
@@ -395,7 +395,7 @@ from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import arguments
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.kernel import Ipvs, KernelError
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.model import InvalidValue, address_text
 
-# The options that pyroute2 answers.
+# The options that need pyroute2.
 _NEED_LIBRARY = ("addresses", "no_addresses", "vips", "virtual_services")
 
 
@@ -460,7 +460,7 @@ def _check_route_sources(wanted: list[dict[str, Any]]) -> None:
         found = route_source(to)
         if found is not None and found not in accepted:
             raise HostError(
-                f"this host sends to {to} from {found}, and {to} takes packets of tunnels from"
+                f"this host sends to {to} from {found}, and {to} accepts tunnel packets from"
                 f" {' '.join(map(str, accepted))} only: add {found} to lvs_tunnel_sources of this host"
             )
 
@@ -485,7 +485,7 @@ def _check_own_addresses(run: RunCommand, wanted: list[dict[str, str]]) -> None:
 
 
 def _director(run: RunCommand, wanted: dict[str, Any], vips: list[str]) -> dict[str, Any]:
-    """Return what the host is now; raises HostError where that must not become what it is to be."""
+    """Return the present state of the host; raises HostError if it must not become the described one."""
     text = read_text(director_state.CONFIGURATION) or ""
     ours = director_state.is_ours(text)
     present = director_state.instances(text)
@@ -548,15 +548,15 @@ def _joining() -> bool:
 def _check_forwarding(families: list[str]) -> None:
     for family, key in routers_before(families):
         raise HostError(
-            f"this host forwarded {family} packets before ({display(key)} was on): say with director_transit whether it"
-            " goes on forwarding packets that belong to no service (true) or drops them (false)"
+            f"this host forwarded {family} packets before ({display(key)} was on): set director_transit to true"
+            " to keep forwarding packets that belong to no service, or to false to drop them"
         )
 
 
 def _look(run: RunCommand, wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the module returns. Raises HostError for what is missing, and InvalidValue."""
+    """Return the result of the module. Raises HostError for unmet requirements, and InvalidValue."""
     if not booted():
-        raise HostError("systemd does not run on this host, and what the roles set up could not come back at boot")
+        raise HostError("systemd does not run on this host, so the configuration of the roles would be lost at boot")
     kernel = KernelModules("/", run)
     for name in wanted["kernel_modules"]:
         if not kernel.available(module_name("kernel_modules", name)):

@@ -10,8 +10,8 @@ module: ipvs_drain
 short_description: Drain real servers in all their services on a director, or return them to service
 version_added: 0.1.0
 description:
-  - Drains real servers in every virtual service that contains them, whatever owns the service. They get weight 0. So
-    they receive no new connections and keep existing ones.
+  - Drains real servers in every virtual service that contains them, including those of a health checker. They get
+    weight 0. So they receive no new connections and keep existing ones.
   - Drained real servers are recorded as one file each in O(drain_directory). M(lvs.cluster.ipvs_table), the role
     P(lvs.cluster.director#role) and the health checkers that this role sets up respect this record. So a real server
     stays drained through runs of the role, reloads of keepalived, failovers and reboots.
@@ -148,8 +148,8 @@ options:
     default: 10
   vips:
     description:
-      - The module waits for connections only while this host holds one of these addresses, because a backup director
-        learns late or never that a connection has ended. If the list is empty, it always waits.
+      - The module waits for connections only while this host holds one of these addresses, because a backup director is
+        informed late or never of the end of a connection. If the list is empty, it always waits.
     type: list
     elements: str
     default: []
@@ -222,22 +222,22 @@ diff:
   type: list
   elements: dict
 differences:
-  description: What differs from the task, before it was carried out. Empty if nothing changes.
+  description: The differences from the task, before it is applied. Empty if nothing changes.
   returned: success
   type: list
   elements: dict
   contains:
     kind:
-      description: The kind of thing that differs.
+      description: The kind of object that differs.
       type: str
     name:
-      description: Which one it is, the real server or the virtual service.
+      description: The real server or the virtual service.
       type: str
     is:
-      description: What was found. V(absent) if it did not exist; V(different) for a text, which is not repeated.
+      description: The state found. V(absent) if it did not exist; V(different) for texts, which are not repeated.
       type: str
     should:
-      description: What it becomes.
+      description: The described state.
       type: str
   sample:
     - kind: drain
@@ -259,7 +259,7 @@ from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.kernel import Ke
 
 
 def _has_one_of(vips: list[str], addresses: Addresses) -> bool:
-    """Return whether this host has one of these addresses, or none is given."""
+    """Return True if this host has one of these addresses, or if none is given."""
     if not vips:
         return True
     try:
@@ -299,7 +299,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    with contextlib.closing(Addresses()) as addresses:  # one connection for all that is asked while it waits
+    with contextlib.closing(Addresses()) as addresses:  # one connection for all requests of the wait
         vips = ansible.params["vips"]
         module.run(ansible, lambda: out_of_service.manage(ansible, lambda: _has_one_of(vips, addresses)))
 

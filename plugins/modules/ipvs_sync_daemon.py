@@ -56,7 +56,7 @@ options:
     type: int
   state:
     description:
-      - V(started) runs the daemon with the given options. V(stopped) stops it, whatever its options are.
+      - V(started) runs the daemon with the given options. V(stopped) stops it, with any options.
     type: str
     choices: [started, stopped]
     default: started
@@ -136,22 +136,22 @@ diff:
     after: |
       --start-daemon master --mcast-interface eth1 --syncid 7 --mcast-group 224.0.0.81 --mcast-port 8848 --mcast-ttl 1
 differences:
-  description: What differs from the task, before it was carried out. Empty if nothing changes.
+  description: The differences from the task, before it is applied. Empty if nothing changes.
   returned: success
   type: list
   elements: dict
   contains:
     kind:
-      description: The kind of thing that differs.
+      description: The kind of object that differs.
       type: str
     name:
-      description: Which one it is, the role of the daemon.
+      description: The role of the daemon.
       type: str
     is:
-      description: What was found. V(absent) if it did not exist; V(different) for a text, which is not repeated.
+      description: The state found. V(absent) if it did not exist; V(different) for texts, which are not repeated.
       type: str
     should:
-      description: What it becomes.
+      description: The described state.
       type: str
   sample:
     - kind: sync daemon

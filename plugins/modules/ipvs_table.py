@@ -10,8 +10,8 @@ module: ipvs_table
 short_description: Manage the IPVS table in one task
 version_added: 0.1.0
 description:
-  - Adds, changes and removes any number of virtual services of the Linux Virtual Server, with their real servers. It
-    makes one read, one plan and one batch, whatever their number.
+  - Adds, changes and removes any number of virtual services of the Linux Virtual Server, with their real servers, in
+    one read, one plan and one batch.
   - Values that are not given stay unchanged. An existing entry is edited in place and keeps its connections.
   - If a part of the batch fails, the batch is rolled back. After a batch the table is read back and compared with the
     plan.
@@ -164,7 +164,8 @@ options:
   drain_directory:
     description:
       - A directory with one file per drained real server, named after its address, as written by
-        M(lvs.cluster.ipvs_drain). A described real server with such a file gets weight 0, whatever weight is described.
+        M(lvs.cluster.ipvs_drain). A described real server with such a file gets weight 0 instead of its described
+        weight.
       - A file that is empty or contains V(0) is ignored, and so is a directory that does not exist.
     type: path
   state:
@@ -256,23 +257,23 @@ diff:
       -a -t 192.0.2.10:80 -r 198.51.100.11:80 -g -w 2
 differences:
   description:
-    - What differs from the task, before it was carried out. Empty if nothing changes.
+    - The differences from the task, before it is applied. Empty if nothing changes.
     - With more than a thousand changes it is returned in diff mode only.
   returned: success
   type: list
   elements: dict
   contains:
     kind:
-      description: The kind of thing that differs.
+      description: The kind of object that differs.
       type: str
     name:
-      description: Which one it is, the virtual service, the real server or the path.
+      description: The virtual service, the real server or the path.
       type: str
     is:
-      description: What was found. V(absent) if it did not exist; V(different) for a text, which is not repeated.
+      description: The state found. V(absent) if it did not exist; V(different) for texts, which are not repeated.
       type: str
     should:
-      description: What it becomes.
+      description: The described state.
       type: str
   sample:
     - kind: virtual service
@@ -289,7 +290,7 @@ from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import arguments
 
 
 def main() -> None:
-    gc.disable()  # a table can be ten thousand dicts, and the process is a short one
+    gc.disable()  # a table can have ten thousand dicts, and the process is short
     ansible = AnsibleModule(
         {
             "services": {
@@ -311,7 +312,7 @@ def main() -> None:
     try:
         module.run_prepared(ansible, whole_table.prepare)
     finally:
-        gc.freeze()  # or the end of the process would still walk through all of them
+        gc.freeze()  # otherwise the end of the process would still walk through all of them
 
 
 if __name__ == "__main__":

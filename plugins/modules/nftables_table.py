@@ -108,22 +108,22 @@ diff:
       nftables lvs_cluster: table inet lvs_cluster {
       nftables lvs_cluster: }
 differences:
-  description: What differs from the task, before it was carried out. Empty if nothing changes.
+  description: The differences from the task, before it is applied. Empty if nothing changes.
   returned: success
   type: list
   elements: dict
   contains:
     kind:
-      description: The kind of thing that differs.
+      description: The kind of object that differs.
       type: str
     name:
-      description: Which one it is, the table or the path.
+      description: The table or the path.
       type: str
     is:
-      description: What was found. V(absent) if it did not exist; V(different) for a text, which is not repeated.
+      description: The state found. V(absent) if it did not exist; V(different) for texts, which are not repeated.
       type: str
     should:
-      description: What it becomes.
+      description: The described state.
       type: str
   sample:
     - kind: nftables table

@@ -167,16 +167,16 @@ parts:
   type: dict
   contains:
     vips:
-      description: What M(lvs.cluster.arp_silence) returns.
+      description: The return values of M(lvs.cluster.arp_silence).
       type: dict
     tunnels:
-      description: What M(lvs.cluster.ipvs_tunnel) returns.
+      description: The return values of M(lvs.cluster.ipvs_tunnel).
       type: dict
     nftables:
-      description: What M(lvs.cluster.nftables_table) returns.
+      description: The return values of M(lvs.cluster.nftables_table).
       type: dict
     return_route:
-      description: What M(lvs.cluster.return_route) returns.
+      description: The return values of M(lvs.cluster.return_route).
       type: dict
   sample: {"vips": {"changed": false}}
 diff:
@@ -186,22 +186,22 @@ diff:
   elements: dict
   sample: [{"before": "", "after": "address 192.0.2.10/32 dev lo\n"}]
 differences:
-  description: What differs from the task, before it was carried out. Empty if nothing changes.
+  description: The differences from the task, before it is applied. Empty if nothing changes.
   returned: success
   type: list
   elements: dict
   contains:
     kind:
-      description: The kind of thing that differs.
+      description: The kind of object that differs.
       type: str
     name:
-      description: Which one it is, as the module of the part returns it.
+      description: As the module of the part returns it.
       type: str
     is:
-      description: What was found. V(absent) if it did not exist; V(different) for a text, which is not repeated.
+      description: The state found. V(absent) if it did not exist; V(different) for texts, which are not repeated.
       type: str
     should:
-      description: What it becomes.
+      description: The described state.
       type: str
   sample:
     - kind: address

@@ -164,22 +164,22 @@ diff:
       route default (ipv4) via 192.0.2.1 dev eth0 onlink table 5151
       rule from 192.0.2.11 ipproto tcp sport 8080 lookup 5151 priority 5151
 differences:
-  description: What differs from the task, before it was carried out. Empty if nothing changes.
+  description: The differences from the task, before it is applied. Empty if nothing changes.
   returned: success
   type: list
   elements: dict
   contains:
     kind:
-      description: The kind of thing that differs.
+      description: The kind of object that differs.
       type: str
     name:
-      description: Which one it is, the route, the rule or the path.
+      description: The route, the rule or the path.
       type: str
     is:
-      description: What was found. V(absent) if it did not exist; V(different) for a text, which is not repeated.
+      description: The state found. V(absent) if it did not exist; V(different) for texts, which are not repeated.
       type: str
     should:
-      description: What it becomes.
+      description: The described state.
       type: str
   sample:
     - kind: route

@@ -172,12 +172,14 @@ def test_a_floor(host: Host, options: dict[str, Any]) -> None:
     for check in (True, False):
         message = host.failure("ipvs_real_server", check, **first(**options, minimum_in_service=2))
         assert message == (
-            f"tcp {traffic.VIP}:80: minimum_in_service 2 would be undercut: without real server {FIRST}:80, 1 of 2 real"
+            f"tcp {traffic.VIP}:80: minimum_in_service 2 would not be met: without real server {FIRST}:80, 1 of 2 real"
             " servers in service would be left"
         )
     assert host.save() == RULES
     assert host.ok("ipvs_real_server", **first(**options, minimum_in_service=1))["changed"]
-    assert "undercut" in host.failure("ipvs_real_server", service=WEB, address=SECOND, **options, minimum_in_service=1)
+    assert "would not be met" in host.failure(
+        "ipvs_real_server", service=WEB, address=SECOND, **options, minimum_in_service=1
+    )
     # What is out of service already does not count.
     assert not host.ok("ipvs_real_server", **first(**options, minimum_in_service=5))["changed"]
 
@@ -205,7 +207,7 @@ def test_options_that_do_not_go_together(host: Host) -> None:
     host.restore(RULES)
     refused: list[tuple[dict[str, Any], str]] = [
         ({"state": "drained", "weight": 3}, "weight must be 0 with state drained"),
-        ({"drain_timeout": 3}, "drain_timeout goes with state drained or absent only"),
+        ({"drain_timeout": 3}, "drain_timeout is for state drained or absent only"),
         ({"state": "drained", "drain_timeout": -1}, "drain_timeout must be from 0"),
         ({"minimum_in_service": -1}, "minimum_in_service must not be negative"),
     ]

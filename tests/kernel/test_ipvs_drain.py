@@ -125,7 +125,7 @@ def test_the_table_respects_the_files_alone(host: Host, drains: dict[str, Any]) 
 def test_the_floor_is_kept_and_nothing_is_touched(host: Host, drains: dict[str, Any]) -> None:
     message = host.failure("ipvs_drain", real_servers=[FIRST, SECOND], **drains)
     assert message == (
-        "web (tcp 192.0.2.10:80): minimum_in_service 1 would be undercut: without real server 198.51.100.11:80,"
+        "web (tcp 192.0.2.10:80): minimum_in_service 1 would not be met: without real server 198.51.100.11:80,"
         " 198.51.100.12:80, 0 of 2 real servers in service would be left"
     )
     host.ok("ipvs_drain", real_servers=[FIRST], **drains)
@@ -329,5 +329,5 @@ def test_the_quorum_is_kept(host: Host, drains: dict[str, Any]) -> None:
     host.run("ipvsadm", "-a", "-t", "192.0.2.99:80", "-r", SECOND, "-g", "-w", "1")
     before = host.save()
     message = host.failure("ipvs_drain", real_servers=[FIRST], health_checked=theirs, **drains)
-    assert "the quorum 2 of its health_check would be lost: without real server" in message
+    assert "the quorum 2 of its health_check would not be met: without real server" in message
     assert host.save() == before

@@ -142,12 +142,12 @@ def test_daemons_and_real_servers_of_another_family_exclude_each_other(host: Hos
         "forward_method": "tun",
     }
     host.ok("ipvs_sync_daemon", role="master", interface="eth1")
-    assert "goes with no sync daemon that runs" in host.failure("ipvs_real_server", **server)
+    assert "does not mix families while a sync daemon runs" in host.failure("ipvs_real_server", **server)
     host.ok("ipvs_sync_daemon", role="master", state="stopped")
     host.ok("ipvs_real_server", **server)
     assert host.failure("ipvs_sync_daemon", role="master", interface="eth1") == (
-        "cannot start sync daemon master: the kernel starts none while a real server is of another family than its"
-        " service (EINVAL); nothing was changed"
+        "cannot start sync daemon master: the kernel does not start one while a real server is of another family than"
+        " its service (EINVAL); nothing was changed"
     )
 
 

@@ -142,7 +142,7 @@ def test_where_tunnels_are_sent_from(lab, to, own, other):
     refused = asks(other)
     assert refused.failed
     assert refused.message == (
-        f"this host sends to {to} from {own}, and {to} takes packets of tunnels from {other} only:"
+        f"this host sends to {to} from {own}, and {to} accepts tunnel packets from {other} only:"
         f" add {own} to lvs_tunnel_sources of this host"
     )
 

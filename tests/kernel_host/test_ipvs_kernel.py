@@ -111,7 +111,7 @@ def test_a_value_that_the_kernel_changes_puts_everything_back(lab, before):
         ({"conn_tab_bits": 40}, "conn_tab_bits: 40 is not between 8 and 27, nor 0 for the kernel's own choice"),
         (
             {"sysctls": {"net.ipv4.conf.all.mc_forwarding": 1}},
-            "cannot set net.ipv4.conf.all.mc_forwarding: the kernel lets nobody write it",
+            "cannot set net.ipv4.conf.all.mc_forwarding: it is read-only in the kernel",
         ),
     ],
 )

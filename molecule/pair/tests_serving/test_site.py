@@ -99,7 +99,7 @@ def test_it_says_so_when_two_have_the_vips_in_the_end(machine: Machines) -> None
     finally:
         machine("director2").check_output("nft delete table inet test_deaf")
     assert run.status != 0
-    assert f"director1 and director2 all have {cluster.VIP}, and only one director may have it" in run.text
+    assert f"{cluster.VIP} is held by director1 and director2; only one director may hold it" in run.text
 
 
 def test_what_keepalived_refuses_never_reaches_it(machine: Machines, tmp_path: Path) -> None:

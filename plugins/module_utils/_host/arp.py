@@ -1,14 +1,15 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""VIPs of a real server, and silence about them: the plan of arp_silence, and how it is carried out. Pure.
+"""VIPs of a real server without ARP: the plan of arp_silence, and its execution. Pure.
 
-The one rule of every plan: while a VIP is on the host, no interface answers ARP for it. So silence comes before the
-first VIP and goes after the last. A plan that is undone half-way passes the same states backwards.
+Every plan follows one rule: while the host holds a VIP, no interface answers ARP for it. So ARP is suppressed before
+the first VIP is added and until after the last one is removed. Undoing a plan half-way passes the same states
+backwards.
 
 What the kernel does (net/ipv4/arp.c: arp_ignore, arp_announce; include/linux/inetdevice.h: IN_DEV_MAXCONF): the larger
-of the values of "all" and of the interface that the request came in on counts. 1 and 2 answer only for addresses of
-that interface, 8 for none, but 3 answers for every address of global scope, and 4 to 7 mean 0.
+of the values of "all" and of the incoming interface counts. 1 and 2 answer only for addresses of that interface, 8 for
+none, but 3 answers for every address of global scope, and 4 to 7 mean 0.
 """
 
 from __future__ import annotations
@@ -39,15 +40,15 @@ from .validate import IPAddress, display, interface_name, parse_address, unicast
 SYSCTL_FILE = "/etc/sysctl.d/91-lvs-cluster-arp.conf"
 RECORD_FILE = VIPS_RECORD
 VIPS_UNIT = "lvs-cluster-vips.service"
-#: A host that the module has changed has one of these.
+#: A host that the module has changed has at least one of these.
 TRACES = (RECORD_FILE, f"/etc/systemd/system/{VIPS_UNIT}")
 HEADER = "Written by the Ansible module lvs.cluster.arp_silence, which overwrites changes."
 
-# Answer only for addresses of the interface asked on; announce only addresses of the interface sent from.
+# Answer only for addresses of the incoming interface; announce only addresses of the outgoing interface.
 SILENCE = {"arp_ignore": "1", "arp_announce": "2"}
 _SILENT_VALUES = frozenset({1, 2, 8})
 
-# lo is there from the start, so its VIPs come on before any link is up. Another interface has to appear first.
+# lo exists from the start, so its VIPs are added before any link is up. Another interface has to appear first.
 _ORDER_LO = """\
 Wants=network-pre.target
 Before=network-pre.target shutdown.target
@@ -80,9 +81,9 @@ WantedBy=multi-user.target
 
 @dataclass(frozen=True)
 class ArpSilence:
-    """What a task wants: addresses in normal form and order, their interface, and where else silence is written.
+    """The arguments of a task: addresses in normal form and order, their interface, and further interfaces without ARP.
 
-    purge: whether VIPs and sysctls of earlier tasks that are no longer listed are removed and restored.
+    purge: remove VIPs and restore sysctls of earlier tasks that are no longer listed.
     """
 
     present: bool = True
@@ -96,7 +97,7 @@ class ArpSilence:
 def parse_silence(
     present: bool, vips: Sequence[str], interface: str, ingress: Sequence[str], persist: bool, purge: bool = True
 ) -> ArpSilence:
-    """Check what a task gives. Raises HostError with a sentence that names the option and the value."""
+    """Check the arguments. Raises HostError with a sentence that names the option and the value."""
     for option, name in (("interface", interface), *(("ingress", name) for name in ingress)):
         interface_name(option, name)
     addresses = {unicast_address("vips", vip, "a VIP") for vip in vips}
@@ -110,14 +111,14 @@ def _in_order(addresses: Iterable[IPAddress]) -> tuple[str, ...]:
 
 
 def keys_of_interest(silence: ArpSilence, record: Record, interfaces: Iterable[str]) -> frozenset[str]:
-    """The sysctls whose values a plan needs; interfaces are the host's."""
+    """Return the sysctls whose values a plan needs; interfaces are the host's."""
     names = {"all", silence.interface, *interfaces, *silence.ingress}
     conf = {_key(name, option) for name in names for option in SILENCE}
     return frozenset({*conf, *record.sysctls, _disable_ipv6(silence)})
 
 
 def plan_silence(state: HostState, silence: ArpSilence, sysctl_files: Sequence[tuple[str, str]] = ()) -> Plan:
-    """Operations that bring a host to what is wanted. Raises HostError where that cannot be had.
+    """Return operations that lead a host to the described state. Raises HostError if that is impossible.
 
     state holds keys_of_interest, every address of the host, SYSCTL_FILE, RECORD_FILE, VIPS_UNIT and which directories
     of these exist; sysctl_files are the host's sysctl.d files, see sysctl.overridden.
@@ -129,12 +130,12 @@ def plan_silence(state: HostState, silence: ArpSilence, sysctl_files: Sequence[t
     if silence.present:
         _refuse_impossible(state, silence)
         _refuse_elsewhere(state, silence, ours)
-    # A VIP that only moves to another interface is listed, and goes there at once.
+    # A VIP that only moves to another interface is listed, and moves at once.
     known = {_address(vip, one.interface) for vip, one in old.vips.items() if vip not in silence.vips}
     kept = frozenset[Address]() if silence.purge else known & state.addresses
     wanted |= kept
 
-    # Where absent, a VIP that was there before goes too if the task names it, and stays otherwise.
+    # With state absent, a VIP from before the first task is removed if the task names it, and otherwise stays.
     missing = sorted(wanted - state.addresses)
     surplus = sorted(((ours | named) - wanted) & state.addresses)
     listed = _listed(silence, old)
@@ -201,7 +202,9 @@ def _refuse_impossible(state: HostState, silence: ArpSilence) -> None:
 
 
 def _refuse_elsewhere(state: HostState, silence: ArpSilence, ours: set[Address]) -> None:
-    """A VIP on another interface answers ARP whatever is done here; one with another prefix is not what it seems."""
+    """Refuse VIPs on other interfaces, for which the host answers ARP in any case, and VIPs with another prefix
+    length.
+    """
     for address in sorted(state.addresses - ours):
         if address.address not in silence.vips:
             continue
@@ -226,7 +229,9 @@ def _refuse_talkative(state: HostState, silence: ArpSilence) -> None:
 
 
 def _talkative(state: HostState) -> list[tuple[str, str]]:
-    """Interfaces, and their arp_ignore, on which the host would answer ARP for an address of another interface."""
+    """Return interfaces, with their arp_ignore, on which the host would answer ARP for an address of another
+    interface.
+    """
     overall = _number(state.sysctls.get(_key("all", "arp_ignore")))
     found = []
     for key, value in sorted(state.sysctls.items()):
@@ -242,7 +247,9 @@ def _number(value: str | None) -> int:
 
 
 def _left_talking(predicted: HostState, silence: ArpSilence, old: Record) -> list[str]:
-    """Sentences about VIPs that were there before us, stay when we go, and lose their silence."""
+    """Return warnings about VIPs that existed before the first task, stay after the last one, and are then
+    announced.
+    """
     if silence.present or not _talkative(predicted):
         return []
     return [
@@ -254,10 +261,10 @@ def _left_talking(predicted: HostState, silence: ArpSilence, old: Record) -> lis
 
 
 def vips_unit(header: str, interface: str, vips: Sequence[str]) -> Unit:
-    """The unit that silences ARP and then puts these addresses on the interface.
+    """Return the unit that suppresses ARP and then adds these addresses to the interface.
 
-    It runs before the network is brought up (for an interface other than lo: as soon as that is there), so that
-    services which bind to a VIP find it. It has no ExecStop: stopping it must not take a VIP from live connections.
+    It runs before the network is up (for an interface other than lo: once that exists), so that services can bind to a
+    VIP. It has no ExecStop: stopping it must not end live connections.
     """
     device = device_unit(interface)
     order = _ORDER_LO if interface == "lo" else _ORDER_DEVICE.format(device=device)
@@ -270,16 +277,16 @@ def vips_unit(header: str, interface: str, vips: Sequence[str]) -> Unit:
 
 
 def batch_words(vip: str, interface: str) -> str:
-    """An address in the words of C(ip address), as network.py adds it."""
+    """Return an address in the words of C(ip address), as network.py adds it."""
     if ":" in vip:
         return f"{vip}/128 dev {interface} nodad preferred_lft 0"
     return f"{vip}/32 dev {interface} scope host"
 
 
 def converge_silence(target: Host, silence: ArpSilence, check_mode: bool) -> Outcome:
-    """Give a host the wanted VIPs and silence about them, or predict it. Raises HostError."""
+    """Apply the described VIPs and ARP sysctls to a host, or predict the result. Raises HostError."""
     if silence.present and silence.persist:
-        target.require_boot("put the VIPs back", needs_ip=True)
+        target.require_boot("restore the VIPs", needs_ip=True)
     sysctl_files = target.sysctl_files()
 
     def read() -> HostState:

@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The receiving ends of tunnels: the plan of ipvs_tunnel. Pure.
 
-A director encapsulates a client's packet unchanged (net/netfilter/ipvs/ip_vs_xmit.c: ip_vs_tunnel_xmit). Here a device
-with the address that the director sends to removes the outer header, and receives the packet for the VIP. The route to
-the client is never through that device, so reverse path filtering (rp_filter) would drop every packet. It must be off
-there, and the larger of the values of "all" and of the device counts (include/linux/inetdevice.h: IN_DEV_RPFILTER).
+A director encapsulates a client's packet unchanged (net/netfilter/ipvs/ip_vs_xmit.c: ip_vs_tunnel_xmit). A device with
+the outer destination address removes the outer header, and receives the packet for the VIP. The route to the client
+does not use that device, so reverse path filtering (rp_filter) would drop every packet. It must be off there, and the
+larger of the values of "all" and of the device counts (include/linux/inetdevice.h: IN_DEV_RPFILTER).
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ FAMILIES = ("ipv4", "ipv6")
 CHECKSUMS = ("none", "csum", "remcsum")
 #: The devices that the kernel creates when it loads a module. They are down, so their rp_filter does not matter.
 _FALLBACK = frozenset({"tunl0", "sit0", "gre0", "gretap0", "erspan0", "ip6tnl0", "ip6gre0"})
-#: What takes the packet of an inner family out of one of an outer family; GUE's UDP header is gone by then.
+#: The kinds of devices by inner and outer family; GUE's UDP header is removed before.
 _PLAIN = {
     ("ipv4", "ipv4"): "ipip",
     ("ipv4", "ipv6"): "sit",
@@ -90,7 +90,7 @@ WantedBy=multi-user.target
 
 
 def tunnels_option() -> dict[str, Any]:
-    """The ends of tunnels."""
+    """Return the ends of tunnels."""
     return {
         "type": "list",
         "elements": "dict",
@@ -106,7 +106,7 @@ def tunnels_option() -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class End:
-    """One end: what kind of device with which address, and whether IPv4 comes out of it."""
+    """One end: the kind of device, its address, and True if it receives inner IPv4."""
 
     kind: str
     local: str
@@ -116,7 +116,7 @@ class End:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a task wants: ends, each once, and ports of GUE. purge: whether those of earlier tasks are removed."""
+    """The arguments of a task: ends, each once, and ports of GUE. purge: remove those of earlier tasks."""
 
     present: bool
     ends: tuple[End, ...]
@@ -176,12 +176,12 @@ def _check(where: str, kind: str, port: object, checksum: str) -> None:
 
 
 def keys_of_interest(record: Record, interfaces: Iterable[str]) -> frozenset[str]:
-    """The sysctls whose values a plan needs; interfaces are the host's."""
+    """Return the sysctls whose values a plan needs; interfaces are the host's."""
     return frozenset({*map(_rp_filter, ("all", "default", *interfaces)), *record.sysctls})
 
 
 def plan_tunnels(state: HostState, wanted: Wanted, sysctl_files: Sequence[tuple[str, str]] = ()) -> Plan:
-    """Operations that bring a host to what is wanted. Raises HostError where that cannot be had.
+    """Return operations that bring a host to what is wanted. Raises HostError if that cannot be had.
 
     state holds keys_of_interest, every address of the host, our tunnel devices, all GUE ports, MODULES, RECORD_FILE,
     SYSCTL_FILE, TUNNELS_UNIT and which directories of these exist; sysctl_files are the host's, see sysctl.overridden.
@@ -195,7 +195,7 @@ def plan_tunnels(state: HostState, wanted: Wanted, sysctl_files: Sequence[tuple[
         listed_names = {device.name for device in devices}
         devices = _with_former(state, devices)
         former = {device.name for device in devices} - listed_names
-        # If the record has no sysctls, only IPv6 has come out of any device.
+        # If the record has no sysctls, all devices had only inner IPv6.
         ipv4 |= {name for name in former if old.sysctls and state.sysctls.get(_rp_filter(name)) == "0"}
         ports |= {port for port in state.gue_ports if str(port) in old.gue}
     present = bool(devices or ports)
@@ -224,7 +224,7 @@ def plan_tunnels(state: HostState, wanted: Wanted, sysctl_files: Sequence[tuple[
     for device in missing:
         operations.append(Add(device))
         if device.name in ipv4:
-            # its value is not known before it is there: it takes over that of "default"
+            # its value is unknown before it exists: it copies that of "default"
             operations.append(SetSysctl(_rp_filter(device.name), None, "0"))
     there = {key: value for key, value in own.items() if key not in {_rp_filter(device.name) for device in missing}}
     operations += sysctl_writes(state, there)
@@ -251,7 +251,7 @@ def _rp_filter(interface: str) -> str:
 
 
 def _devices(state: HostState, ends: Sequence[End]) -> list[TunnelDevice]:
-    """A device for each end: the one that is there keeps its name, another gets one that is free."""
+    """Return a device for each end: an existing one keeps its name, a new one gets a free name."""
     addresses = {address.address for address in state.addresses}
     taken = {device.name for device in state.tunnels}
     found = []
@@ -269,10 +269,10 @@ def _devices(state: HostState, ends: Sequence[End]) -> list[TunnelDevice]:
 
 
 def _with_former(state: HostState, devices: Sequence[TunnelDevice]) -> list[TunnelDevice]:
-    """These devices and those of earlier tasks.
+    """Return these devices and those of earlier tasks.
 
-    The kernel has one device of a kind for an address, so one that is to take the other checksum is left unchanged:
-    the directors still send packets with the present checksum, which would be lost. The clean-up replaces the device.
+    The kernel has one device of a kind for an address, so one that needs the other checksum is left unchanged: the
+    directors still send packets with the present checksum, which would be lost. The clean-up replaces the device.
     """
     former = {device.name: device for device in state.tunnels if device.up}
     kept = [former.get(device.name, device) for device in devices]
@@ -280,9 +280,9 @@ def _with_former(state: HostState, devices: Sequence[TunnelDevice]) -> list[Tunn
 
 
 def _reverse_path(state: HostState, old: Record) -> dict[str, str]:
-    """The values with which "all" asks for nothing, and every other interface is as strict as it was.
+    """Return the values with which "all" is off, and every other interface keeps its effective value.
 
-    Not for interfaces that are as strict by themselves, such as those that come later and take "default" over.
+    Omit interfaces that have it already, such as later ones, which copy "default".
     """
     overall = _original(state, old, _rp_filter("all")) or "0"
     listed = {}
@@ -297,7 +297,7 @@ def _reverse_path(state: HostState, old: Record) -> dict[str, str]:
 
 
 def _original(state: HostState, old: Record, key: str) -> str | None:
-    """Return the value from before the first task; for "all" a later one if another process has set it since."""
+    """Return the value from before the first task; for "all" a newer one if another process has set it since."""
     now, first = state.sysctls.get(key), old.sysctls.get(key)
     if key == _rp_filter("all") and now not in (None, "0"):
         return now
@@ -311,7 +311,7 @@ def _number(value: str) -> int:
 def tunnels_unit(
     header: str, devices: Sequence[TunnelDevice], ports: Sequence[GuePort], unfiltered: Sequence[str]
 ) -> Unit:
-    """The unit that sets tunnel devices and GUE ports up before the network is.
+    """Return the unit that sets up tunnel devices and GUE ports before the network.
 
     unfiltered: devices whose packets must not be dropped by reverse path filtering. It has no ExecStop: stopping it
     must not end live connections.
@@ -334,9 +334,9 @@ def tunnels_unit(
 
 
 def converge_tunnels(target: Host, wanted: Wanted, check_mode: bool) -> Outcome:
-    """Give a host the wanted ends of tunnels, or predict it. Raises HostError."""
+    """Apply the described ends of tunnels to a host, or predict the result. Raises HostError."""
     if wanted.present and wanted.persist and wanted.ends:
-        target.require_boot("set the tunnels up", needs_ip=True)
+        target.require_boot("set up the tunnels", needs_ip=True)
     target.require_ip()
     sysctl_files = target.sysctl_files()
 

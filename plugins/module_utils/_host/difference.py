@@ -1,9 +1,9 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One thing that differs from what is wanted, as modules return it. Pure.
+"""One difference from the described state, as modules return it. Pure.
 
-A diff is for people. Programs, and the sentences of the playbook verify, use the differences.
+A diff is for people; programs, and the sentences of the playbook verify, use the differences.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 PRESENT, ABSENT = "present", "absent"
-#: Of what is compared as a text, such as a file, which a result does not repeat.
+#: The value of texts, such as files, which a result does not repeat.
 DIFFERENT, DESCRIBED = "different", "as described"
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing that is not as wanted: ``kind`` and ``name`` tell which, ``found`` and ``wanted`` its values."""
+    """One difference: ``kind`` and ``name`` identify the object, ``found`` and ``wanted`` are its values."""
 
     kind: str
     name: str

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a director is now, by its keepalived.conf and its addresses, compared with what it is to be. Pure.
+"""The present state of a director, by its keepalived.conf and its addresses, compared with the described one. Pure.
 
 The file is the one that plugin_utils/_render/keepalived.py writes, of this version or an earlier one. Of any other file
 the addresses and the virtual services are read.
@@ -18,7 +18,7 @@ from typing import Any
 from .validate import IPAddress, parse_address
 
 CONFIGURATION = "/etc/keepalived/keepalived.conf"
-#: How a file of the role begins (plugin_utils/_render/unit_files.py).
+#: The beginning of a file of the role (plugin_utils/_render/unit_files.py).
 HEADER = "# Written by the role lvs.cluster.director"
 #: Units that the role writes if the description needs them, and the line by which they are recognized.
 UNITS = ("ldirectord", "mon", "lvs-cluster-addresses")
@@ -28,8 +28,8 @@ HANDOVER_FILE = "/var/lib/lvs-cluster/drain/director"
 #: keepalived reads the number alone (keepalived/trackers/track_file.c: process_track_file, strtol).
 JOINING = "3 joining\n"
 
-# How a configuration of other hands may spell it too. What follows, up to the next of them, belongs to one service.
-# The file is a host's, so the patterns take linear time: blanks end at the end of a line, and numbers have an end.
+# These also match configurations of other origin. The text up to the next match belongs to one service. The file is a
+# host's, so the patterns take linear time: blanks end at the end of a line, and numbers are limited.
 _FLAGS = re.MULTILINE | re.ASCII
 _WRITTEN = re.compile(
     r"^[ \t]*virtual_server[ \t]+(?:fwmark[ \t]+([0-9]{1,10})|([0-9A-Fa-f.:]{2,45})(?:[ \t]+([0-9]{1,5}))?)\s{0,99}\{",
@@ -40,14 +40,14 @@ _PROTOCOL = re.compile(r"^[ \t]*protocol[ \t]+(\w{1,9})", _FLAGS)
 #: The longest configuration that is read, in characters.
 MAX_WRITTEN = 2**20
 
-#: What identifies a service: ``{"address": "192.0.2.10", "port": 80, "protocol": "tcp"}``, or fwmark and family.
+#: The identity of a service: ``{"address": "192.0.2.10", "port": 80, "protocol": "tcp"}``, or fwmark and family.
 Identity = Mapping[str, object]
 _ADDRESSES = ("virtual_ipaddress", "virtual_ipaddress_excluded")
 
 
 @dataclass
 class Instance:
-    """A ``vrrp_instance``. ``peers``: addresses of other directors, and their names where the file has them.
+    """A ``vrrp_instance``. ``peers``: addresses of other directors, and their names if the file has them.
 
     ``advert_interval`` is in seconds; keepalived.conf(5), advert_int, has the default.
     """
@@ -73,12 +73,12 @@ class Held:
 
 
 def is_ours(text: str) -> bool:
-    """Return whether the role wrote this keepalived.conf."""
+    """Return True if the role wrote this keepalived.conf."""
     return text.startswith(HEADER)
 
 
 def is_our_unit(text: str) -> bool:
-    """Return whether the role wrote this unit of systemd, one of UNITS."""
+    """Return True if the role wrote this systemd unit, one of UNITS."""
     return _DESCRIPTION.search(text) is not None
 
 
@@ -120,7 +120,7 @@ def _lines(text: str) -> Iterator[tuple[str, str, list[str], str]]:
 
 
 def _seconds(word: str) -> float:
-    """Return an advert interval; that of a damaged line is the longest that VRRP has (RFC 5798, section 5.2.7)."""
+    """Return an advert interval; for a damaged line the longest of VRRP (RFC 5798, section 5.2.7)."""
     return float(word) if re.fullmatch(r"[0-9]{1,2}(?:\.[0-9]{1,3})?", word) else 40.95
 
 
@@ -146,9 +146,9 @@ def lost_peers(present: Mapping[str, Instance], wanted: Iterable[Mapping[str, An
 def joins(present: Mapping[str, Instance], wanted: Iterable[Mapping[str, Any]]) -> bool:
     """Return True if the others are not configured with this director, which then does not receive their adverts.
 
-    It is new to a cluster that has other directors, was the only one, or its adverts had other addresses, as those of
-    earlier versions of this collection have. Another virtual router id is not among these. The VIPs move then, and
-    none is without an owner if both directors have them for a moment.
+    It is new to a cluster with other directors, was the only one, or its adverts had other addresses, as in earlier
+    versions of this collection. Another virtual router id does not count: the VIPs move then, and keep an owner because
+    both directors hold them for a moment.
     """
     wanted = list(wanted)
     if not any(one["peers"] for one in wanted):
@@ -172,8 +172,8 @@ def static_vip(
 ) -> Held | None:
     """Return a VIP that the host holds and that keepalived has not added; None if there is none.
 
-    keepalived adds what its configuration lists. That of the role lists VIPs with the prefix length of one address. If
-    the file was changed by hand and no longer is the role's, a keepalived that ``runs`` may have read the former one.
+    keepalived adds the addresses in its configuration. The role's lists VIPs with the prefix length of one address. If
+    the file was replaced by hand, a keepalived that ``runs`` may have read the former one.
     """
     listed = {address for instance in present.values() for address in instance.addresses}
     for one in held:
@@ -185,7 +185,7 @@ def static_vip(
 
 
 def own_address_fault(held: Iterable[Held], address: IPAddress, interface: str) -> str:
-    """Return why an address is not the host's own, or not on its interface if one is given; else ``""``."""
+    """Return the reason if an address is not the host's own, or not on the given interface; otherwise ``""``."""
     held = list(held)
     where = [one.interface for one in held if one.address == address]
     if not where:
@@ -198,7 +198,7 @@ def own_address_fault(held: Iterable[Held], address: IPAddress, interface: str) 
 
 
 def _remedy(held: Iterable[Held], address: IPAddress, interface: str) -> str:
-    """Return what to set, with the addresses of the same family that would do."""
+    """Return the remedy, with suitable addresses of the same family."""
     fit = [
         str(one.address)
         for one in held
@@ -220,7 +220,7 @@ def is_joining(text: str | None) -> bool:
 def written_services(text: str) -> list[dict[str, object]]:
     """Return the identities of the services that a configuration has, in its order.
 
-    Without a word about it, a service is for TCP, and one for a mark for IPv4 (check/check_data.c: alloc_vs).
+    By default a service is for TCP, and one with a mark for IPv4 (check/check_data.c: alloc_vs).
     """
     return [identity for _begin, _end, identity in _blocks(text)]
 
@@ -240,7 +240,7 @@ def without_services(text: str, unwanted: Sequence[Identity]) -> str:
 
 
 def _blocks(text: str) -> Iterator[tuple[int, int, dict[str, object]]]:
-    """Yield for each service where its block begins, where the next one begins, and its identity."""
+    """Yield the start of each service's block, the start of the next one, and its identity."""
     heads = list(_WRITTEN.finditer(text))
     ends = [head.start() for head in heads[1:]] + [len(text)]
     for head, end in zip(heads, ends):
@@ -252,5 +252,5 @@ def _blocks(text: str) -> Iterator[tuple[int, int, dict[str, object]]]:
             continue
         protocol = _PROTOCOL.search(text, head.end(), end)
         words = {"port": int(port or 0), "protocol": protocol[1].lower() if protocol else "tcp"}
-        with contextlib.suppress(ValueError):  # the head of something else
+        with contextlib.suppress(ValueError):  # the head of another block
             yield head.start(), end, {"address": str(parse_address(address)), **words}

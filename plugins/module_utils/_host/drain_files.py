@@ -1,13 +1,13 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The files that record which real servers are drained, for services of every owner. keepalived reads the same ones.
+"""The record of drained real servers as files, for services of every owner. keepalived reads the same files.
 
 Addresses are packed: 4 or 16 bytes.
 
-A file is named after the address and holds a number. As keepalived reads it (keepalived/trackers/track_file.c), one
-that is empty or not there counts as 0, and 0 is not drained. ldirectord looks whether there is a file, whatever it
-holds, and has an IPv6 address in brackets (ldirectord, _check_real_for_maintenance): so such a one has two files.
+A file is named after the address and holds a number. As in keepalived (keepalived/trackers/track_file.c), an empty or
+missing file counts as 0, and 0 is not drained. ldirectord only checks that a file exists, and writes an IPv6 address in
+brackets (ldirectord, _check_real_for_maintenance): so such an address has two files.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def says_drained(content: bytes) -> bool:
 
 
 def read(directory: str) -> set[bytes]:
-    """The packed addresses of the real servers that are drained; none where there is no such directory.
+    """Return the packed addresses of the real servers that are drained; none if there is no such directory.
 
     Raises OSError if it cannot be read. Files that are not named after an address are ignored.
     """
@@ -57,7 +57,7 @@ def read(directory: str) -> set[bytes]:
 
 
 def _address_of(name: str) -> bytes:
-    """The packed address that a file is named after; ValueError where it is none."""
+    """Return the packed address that a file is named after; ValueError if it is none."""
     bracketed = name[1:-1] if name.startswith("[") and name.endswith("]") else ""
     text = bracketed if ":" in bracketed else name
     try:
@@ -72,7 +72,7 @@ def _names(address: bytes) -> list[str]:
 
 
 def write(directory: str, addresses: Iterable[bytes]) -> None:
-    """Drain these. Raises OSError. Written in place: to keepalived each is a file that comes or is written again."""
+    """Drain these. Raises OSError. Files are written in place, so keepalived detects a new or changed file."""
     make_directories(directory)
     for name in (name for address in sorted(addresses) for name in _names(address)):
         with open(os.path.join(directory, name), "wb") as file:
@@ -81,7 +81,7 @@ def write(directory: str, addresses: Iterable[bytes]) -> None:
 
 
 def remove(directory: str, addresses: Iterable[bytes]) -> None:
-    """Drain these no longer, however their file's name spells the address. Raises OSError."""
+    """End the drain of these, for any spelling of the address in a file's name. Raises OSError."""
     wanted = frozenset(addresses)
     for name in os.listdir(directory) if os.path.isdir(directory) else ():
         with contextlib.suppress(ValueError, FileNotFoundError):

@@ -6,12 +6,12 @@
 state  --plan-->  operations, predicted state     (check mode stops here)
 operations  --apply-->  state  --plan-->  nothing left to do, or everything is undone
 
-A planner takes a HostState and what is wanted, and gives operations. Everything about an operation is known without
-touching the host: the state after it, the operation that undoes it, and the words for it. Operations that every plan
-has are here: on files, records, directories and units. The others are with what they change.
+A planner turns a HostState and the described state into operations. An operation gives, without access to the host, the
+state after it, the operation that undoes it, and its words. Common operations are here: on files, records, directories
+and units. The others are in the files of their objects.
 
-Undoing in reverse order passes through the very states that the way there passed through. So a plan in which no state
-lets a real server answer ARP for a VIP is also undone without such a state.
+Undoing in reverse order passes the same states backwards. So if no state of a plan lets a real server answer ARP for a
+VIP, its undoing does not either.
 """
 
 from __future__ import annotations
@@ -39,44 +39,44 @@ from .state import (
     render_record,
 )
 
-# Loading modules, applying, following up on what the kernel changed along with it, and finding nothing left to do.
+# Loading modules, applying, correcting side effects in the kernel, and finding nothing left to do.
 _ROUNDS = 4
 
 
 class Operation(ABC):
-    """A step that is carried out or not as a whole."""
+    """An atomic step."""
 
-    #: The host has to be read again before what comes after it can be planned.
+    #: The host has to be read again before later operations can be planned.
     ends_stage = False
-    #: It follows from the rest of a plan, and is reported only without that.
+    #: It follows from the rest of a plan, and is reported only if it is alone.
     follows = False
 
     @abstractmethod
     def applied(self, state: HostState) -> HostState:
-        """The state after it."""
+        """Return the state after it."""
 
     @abstractmethod
     def inverse(self) -> Operation | None:
-        """The operation that undoes this one, or None where nothing is to be undone."""
+        """Return the operation that undoes this one, or None if nothing is to be undone."""
 
     @abstractmethod
     def carry_out(self, host: Any) -> None:
-        """Do it on a host, a `target.Target`. Raises HostError with the reason alone: the operation has the rest."""
+        """Apply it to a host, a `target.Target`. Raises HostError with the reason only: the operation has the rest."""
 
     @abstractmethod
     def __str__(self) -> str:
-        """It in words, to follow "cannot"."""
+        """Return it in words, to follow "cannot"."""
 
     def check(self, host: Any) -> None:  # noqa: B027  # most of them are always possible
         """Raise HostError if a host cannot do it. Changes nothing."""
 
     def unsettled(self) -> str:
-        """Return a sentence for a plan that still has it after it was carried out."""
+        """Return a sentence for a plan that still has it after its execution."""
         return f"the change did not last, and it is still necessary to {self!s}"
 
     @classmethod
     def side_effects(cls, done: Sequence[Operation], seen: Sequence[HostState], now: HostState) -> list[Operation]:
-        """Return what is left to undo once these operations, all of this class, are undone.
+        """Return the side effects that remain after these operations, all of this class, are undone.
 
         ``seen``: the states of the host from before the first of them on.
         """
@@ -84,13 +84,13 @@ class Operation(ABC):
 
     @classmethod
     def remains(cls, done: Sequence[Operation]) -> str:
-        """Return a clause about what these operations, all of this class, have done for good; empty for nothing."""
+        """Return a clause about permanent effects of these operations, all of this class; empty without any."""
         return ""
 
 
 @dataclass(frozen=True)
 class Add(Operation):
-    """Give a host an address, a routing rule, a tunnel device (which is set up) or a port of GUE."""
+    """Add an address, a routing rule, a tunnel device (which is set up) or a port of GUE."""
 
     item: Item
 
@@ -110,7 +110,7 @@ class Add(Operation):
 
 @dataclass(frozen=True)
 class Remove(Operation):
-    """Take one of these away."""
+    """Remove one of these."""
 
     item: Item
 
@@ -205,7 +205,7 @@ class MakeDirectory(Operation):
 
 @dataclass(frozen=True)
 class RemoveDirectory(Operation):
-    """Remove a directory, unless there is something in it."""
+    """Remove a directory if it is empty."""
 
     follows = True
     path: str
@@ -225,9 +225,9 @@ class RemoveDirectory(Operation):
 
 @dataclass(frozen=True)
 class Plan:
-    """Operations in the order in which they are safe, the state they lead to, and what the user should know.
+    """Operations in a safe order, their final state, and warnings for the user.
 
-    shown_sysctls and shown_addresses are those of interest to a user: a state also holds what planning needs.
+    shown_sysctls and shown_addresses are those that a user sees: a state also has values that only planning needs.
     """
 
     operations: tuple[Operation, ...]
@@ -238,17 +238,17 @@ class Plan:
 
 
 def predict(state: HostState, operations: Iterable[Operation]) -> HostState:
-    """The state after these operations."""
+    """Return the state after these operations."""
     for operation in operations:
         state = operation.applied(state)
     return state
 
 
 class Host(Protocol):
-    """What a planner may ask of a host. `target.Target` is the real one."""
+    """The interface of a host for planners. `target.Target` is the real one."""
 
     def read(self, query: Query) -> HostState:
-        """Return the state that a query asks for. Raises HostError."""
+        """Return the state that a query requests. Raises HostError."""
 
     def text(self, path: str) -> str | None:
         """Return the text of a file, None if there is none."""
@@ -260,7 +260,7 @@ class Host(Protocol):
         """Return path and text of the sysctl.d files, as far as they count."""
 
     def zoneinfo(self) -> str:
-        """Return what the kernel says of its memory (proc(5), /proc/zoneinfo)."""
+        """Return the kernel's report of its memory (proc(5), /proc/zoneinfo)."""
 
     def apply(self, operation: Operation) -> None:
         """Carry out one operation. Raises HostError with the reason alone: its text has the rest."""
@@ -269,7 +269,7 @@ class Host(Protocol):
         """Raise HostError if an operation cannot be carried out here. Changes nothing."""
 
     def require_boot(self, use: str, needs_ip: bool = False) -> None:
-        """Raise HostError if no unit of ours would do ``use`` at boot."""
+        """Raise HostError if a unit of ours could not do ``use`` at boot."""
 
     def require_ip(self) -> None:
         """Raise HostError if the command ip is missing."""
@@ -285,9 +285,10 @@ class Host(Protocol):
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a module: whether it changed the host, before and after as text, and warnings.
+    """The result of a module: changes, before and after as text, and warnings. leftovers: the further changes of a run
+    with purge, as text;
 
-    leftovers: what a run with purge would still do, as text; None if the task purges. differences: between before
+    None if the task purges. differences: between before
     and after.
     """
 
@@ -309,8 +310,8 @@ def settle(
 ) -> Outcome:
     """Apply the plan of a planner to a host, and verify the result.
 
-    check may refuse a plan before anything is changed. Raises HostError; all changes until then are rolled back, and
-    the message says whether that succeeded. purge: the planner of a run that also removes, for a task that does not.
+    check may refuse a plan before any change. Raises HostError; all changes until then are rolled back, and
+    the message says whether that succeeded. purge: the planner of a run with purge, for a task without.
     """
     state = read()
     first = plan(state)
@@ -341,7 +342,7 @@ def settle(
 
 
 def _with_leftovers(outcome: Outcome, purge: Callable[[HostState], Plan] | None, state: HostState) -> Outcome:
-    """Add what is left to do in this state."""
+    """Add the remaining operations of this state."""
     if purge is None:
         return outcome
     operations = purge(state).operations
@@ -355,7 +356,7 @@ def _outcome(state: HostState, plan: Plan, warnings: tuple[str, ...]) -> Outcome
 
 
 def _side_effects(done: Sequence[Operation], seen: Sequence[HostState], now: HostState) -> list[Operation]:
-    """What is left to undo once these operations are undone."""
+    """Return the side effects that remain after these operations are undone."""
     return [left for kind, alike in _by_kind(done) for left in kind.side_effects(alike, seen, now)]
 
 
@@ -367,7 +368,7 @@ def _by_kind(operations: Sequence[Operation]) -> list[tuple[type[Operation], lis
 
 
 def _stage(operations: tuple[Operation, ...]) -> tuple[Operation, ...]:
-    """The operations up to the last one that ends a stage, or all."""
+    """Return the operations up to the last one that ends a stage, or all."""
     ends = [index for index, operation in enumerate(operations) if operation.ends_stage]
     return operations[: ends[-1] + 1] if ends else operations
 
@@ -407,18 +408,18 @@ def _undo(
 
 @dataclass(frozen=True)
 class Bookkeeping:
-    """What goes around the operations proper: first opening, in the end closing."""
+    """The operations around the others: opening ones first, closing ones last."""
 
     opening: tuple[Operation, ...]
     closing: tuple[Operation, ...]
 
 
 def plan_bookkeeping(state: HostState, record_path: str, old: Record, new: Record, paths: Iterable[str]) -> Bookkeeping:
-    """Keep the record while files at these paths are to be there, or while it has something to remember.
+    """Keep the record while files at these paths exist, or while it has values.
 
-    The record is written ahead: before anything changes it holds what was there, so that a task that dies half-way can
-    still be restored; it forgets only after everything is restored. Directories of others (/etc/sysctl.d) that had to
-    be made are remembered in it and go when the record goes; OWN_DIRECTORY goes whenever it is empty.
+    The record is written ahead: it has the former state before any change, so that an interrupted task can still be
+    restored; values are removed only after everything is restored. Foreign directories (/etc/sysctl.d) that the task
+    created are in the record and are removed with it; OWN_DIRECTORY is removed once it is empty.
     """
     paths = list(paths)
     if new or directories_for(paths, state.directories):
@@ -426,7 +427,7 @@ def plan_bookkeeping(state: HostState, record_path: str, old: Record, new: Recor
     made = directories_for(paths, state.directories)
     others = tuple(item for item in (*old.directories, *made) if item != OWN_DIRECTORY)
     new = replace(new, directories=tuple(dict.fromkeys(others)) if paths else ())
-    # The text on disk may be another spelling of the old record: that alone is no reason to write.
+    # The text on disk may be another spelling of the old record: that alone does not require a write.
     on_disk = state.records.get(record_path)
     ahead = _covering(old, new) if new else old
     text_ahead = on_disk if ahead == old else render_record(ahead)
@@ -443,14 +444,14 @@ def plan_bookkeeping(state: HostState, record_path: str, old: Record, new: Recor
 
 
 def change_files(state: HostState, wanted: Mapping[str, str | None]) -> list[Operation]:
-    """Operations that give files their text, or remove them, where they differ."""
+    """Return operations that write or remove files that differ."""
     return [
         ChangeFile(path, state.files.get(path), text) for path, text in wanted.items() if state.files.get(path) != text
     ]
 
 
 def _covering(old: Record, new: Record) -> Record:
-    """A record that serves before and after: the older of two values is the original, unless it was not known yet."""
+    """Return a record for both before and after: the older of two values is the original, unless it was unknown."""
     newly_known = {key: value for key, value in new.sysctls.items() if old.sysctls.get(key) is None}
     return Record(
         sysctls={**new.sysctls, **old.sysctls, **newly_known},

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 
 class HostError(Exception):
-    """What a user has to know, as one sentence. Modules hand its text to C(fail_json) unchanged."""
+    """An error for the user, as one sentence. Modules pass its text to C(fail_json) unchanged."""
 
 
 class FileError(HostError, OSError):

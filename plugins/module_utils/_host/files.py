@@ -4,10 +4,10 @@
 """Reading, replacing and removing small files.
 
 A file is replaced atomically: readers see the old text or the new one, also after a power cut. The temporary file is
-made in the target's own directory, so that it takes that directory's SELinux type, which is the one that policies give
-to files in /etc/sysctl.d, /etc/modprobe.d, /etc/modules-load.d, /etc/systemd/system and /var/lib.
+created in the target's own directory, so that it gets that directory's SELinux type, as policies require for files in
+/etc/sysctl.d, /etc/modprobe.d, /etc/modules-load.d, /etc/systemd/system and /var/lib.
 
-Needs no Ansible: the program that restores the IPVS table at boot has it too.
+Works without Ansible: the program that restores the IPVS table at boot uses it too.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .errors import FileError
 
 
 def read_bytes(path: str) -> bytes | None:
-    """The content of a file, or None where there is none. Raises FileError where it cannot be read."""
+    """Return the content of a file, or None if there is none. Raises FileError if it cannot be read."""
     try:
         with open(path, "rb") as stream:
             return stream.read()
@@ -32,7 +32,7 @@ def read_bytes(path: str) -> bytes | None:
 
 
 def read_text(path: str) -> str | None:
-    """As read_bytes, decoded as UTF-8; what is no UTF-8 is kept as surrogates rather than refused."""
+    """Return the text of a file, as read_bytes, decoded as UTF-8; other bytes become surrogates and are not refused."""
     data = read_bytes(path)
     return None if data is None else data.decode("utf-8", "surrogateescape")
 
@@ -41,7 +41,7 @@ def write_bytes(path: str, data: bytes, mode: int = 0o644) -> list[str]:
     """Replace or create a file with this content and mode, atomically, making missing directories.
 
     The modes do not depend on the umask.
-    Returns the directories that were made, outermost first. Raises FileError; the old content is then still there.
+    Return the created directories, outermost first. Raises FileError; the old content is then unchanged.
     """
     made = make_directories(os.path.dirname(path))
     try:
@@ -74,7 +74,7 @@ def stage(path: str, data: bytes, mode: int = 0o644, owner: tuple[int, int] | No
 
 
 def swap_in(temporary: str, path: str) -> None:
-    """Replace a file with a staged one, atomically. Raises FileError; the staged one is then gone."""
+    """Replace a file with a staged one, atomically. Raises FileError; the staged one is then removed."""
     try:
         os.replace(temporary, path)
         _sync_directory(os.path.dirname(path))
@@ -95,7 +95,7 @@ def write_text(path: str, text: str, mode: int = 0o644) -> list[str]:
 
 
 def remove_file(path: str) -> bool:
-    """Remove a file; tells whether there was one. Raises FileError."""
+    """Remove a file; return True if there was one. Raises FileError."""
     try:
         os.unlink(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -106,7 +106,7 @@ def remove_file(path: str) -> bool:
 
 
 def make_directories(path: str, mode: int = 0o755) -> list[str]:
-    """Make a directory and its missing parents. Returns those that were made, outermost first. Raises FileError."""
+    """Create a directory and its missing parents. Return the created ones, outermost first. Raises FileError."""
     missing = []
     while path and not os.path.isdir(path):
         missing.append(path)
@@ -115,9 +115,9 @@ def make_directories(path: str, mode: int = 0o755) -> list[str]:
     for directory in reversed(missing):
         try:
             os.mkdir(directory, mode)
-            os.chmod(directory, mode)  # whatever the umask is
+            os.chmod(directory, mode)  # independent of the umask
         except FileExistsError:
-            continue  # made by someone else in the meantime, so not ours to remove
+            continue  # created by another process meanwhile, so not ours to remove
         except OSError as error:
             remove_empty_directories(made)
             raise FileError(f"cannot make the directory {directory}: {error.strerror}") from error
@@ -126,14 +126,14 @@ def make_directories(path: str, mode: int = 0o755) -> list[str]:
 
 
 def remove_empty_directories(paths: Iterable[str]) -> None:
-    """Remove those of these directories that are there and empty, innermost first; the others stay."""
+    """Remove the existing empty ones of these directories, innermost first; the others stay."""
     for path in sorted(paths, key=lambda item: item.count("/"), reverse=True):
         with contextlib.suppress(OSError):
             os.rmdir(path)
 
 
 def _sync_directory(path: str) -> None:
-    """Make a rename in this directory last through a power cut."""
+    """Make a rename in this directory outlast a power cut."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

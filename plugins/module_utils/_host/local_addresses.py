@@ -1,9 +1,9 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The host's addresses, and which of them the kernel gives to packets of its own.
+"""The host's addresses, and the kernel's choice of source addresses.
 
-Without pyroute2, which a host may not have before it is set up.
+Without pyroute2, which a new host may lack.
 """
 
 from __future__ import annotations

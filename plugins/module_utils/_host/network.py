@@ -3,13 +3,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Addresses, routes, routing rules and ends of tunnels in the kernel.
 
-All but tunnels through pyroute2, versions 0.7.2 to 0.9. It has nothing for the family fou, and takes the flags of GRE
-in three ways. So tunnels are made with the command ip, which is given the same words at the next boot.
+All but tunnels through pyroute2, versions 0.7.2 to 0.9. It lacks the family fou, and its versions take the flags of GRE
+in three ways. So tunnels are made with the command ip, with the same words as at boot.
 
-An IPv4 VIP gets host scope: the kernel then never picks it as a source by itself, which it would on an interface
-without an address of its own (net/ipv4/devinet.c: inet_select_addr then looks on every interface, lo first). An IPv6
-VIP gets a preferred lifetime of 0 for the same end (RFC 6724 section 5, rule 3), and skips duplicate address detection.
-Replies of connections to the VIP still have it as their source.
+An IPv4 VIP gets host scope: then the kernel never selects it as a source by itself, as it would for an interface
+without an address of its own (net/ipv4/devinet.c: inet_select_addr then searches every interface, lo first). For the
+same purpose an IPv6 VIP gets a preferred lifetime of 0 (RFC 6724 section 5, rule 3). It also skips duplicate address
+detection. Replies of connections to the VIP still have it as their source.
 """
 
 from __future__ import annotations
@@ -55,13 +55,13 @@ _IP_FAMILIES = {"inet": "ipv4", "inet6": "ipv6"}
 
 @contextlib.contextmanager
 def as_host_error(what: str = "", harmless: int = 0) -> Iterator[None]:
-    """Turn the kernel's refusals into HostError, except for one errno that does no harm."""
+    """Turn the kernel's refusals into HostError, except for one harmless errno."""
     try:
         yield
     except MissingLibrary:
         raise
     except Exception as error:
-        # pyroute2's NetlinkError is no OSError and its place has moved, but it has always had the errno as its code.
+        # pyroute2's NetlinkError is not an OSError and its module has changed, but its code has always been the errno.
         code = error.errno if isinstance(error, OSError) else getattr(error, "code", None)
         if not isinstance(code, int):
             raise
@@ -82,7 +82,7 @@ class Rtnetlink:
             self._socket = None
 
     def open(self) -> Any:
-        """pyroute2's socket. Raises MissingLibrary."""
+        """Return pyroute2's socket. Raises MissingLibrary."""
         if self._socket is None:
             try:
                 from pyroute2 import IPRoute
@@ -96,7 +96,7 @@ class Addresses(Rtnetlink):
     """A connection to the kernel for addresses."""
 
     def read(self) -> frozenset[Address]:
-        """Every address of every interface. Raises HostError."""
+        """Return every address of every interface. Raises HostError."""
         names = dict(socket.if_nameindex())
         with as_host_error("read the addresses"):
             messages = tuple(self.open().get_addr())
@@ -108,16 +108,16 @@ class Addresses(Rtnetlink):
         return frozenset(found)
 
     def in_use(self) -> set[IPv4Address | IPv6Address]:
-        """The addresses that this host has now, on whichever interface. Raises HostError, and MissingLibrary."""
+        """Return the addresses that this host has now, on all interfaces. Raises HostError, and MissingLibrary."""
         return {ip_address(one.address) for one in self.read()}
 
     def add(self, address: Address) -> None:
-        """Add an address; one that is already there is fine. Raises HostError with the kernel's reason."""
+        """Add an address; one that exists already is fine. Raises HostError with the kernel's reason."""
         options = dict(_DEPRECATED, flags=_NO_DUPLICATE_DETECTION) if ":" in address.address else {"scope": _SCOPE_HOST}
         self._change("add", address, errno.EEXIST, options)
 
     def remove(self, address: Address) -> None:
-        """Remove an address; one that is not there is fine. Raises HostError with the kernel's reason."""
+        """Remove an address; a missing one is fine. Raises HostError with the kernel's reason."""
         self._change("del", address, errno.EADDRNOTAVAIL, {})
 
     def _change(self, command: str, address: Address, harmless: int, options: dict[str, Any]) -> None:
@@ -133,7 +133,7 @@ class Addresses(Rtnetlink):
 
 
 def held_addresses() -> set[IPv4Address | IPv6Address]:
-    """The addresses that this host has now, on whichever interface. Raises HostError, and MissingLibrary."""
+    """Return the addresses that this host has now, on all interfaces. Raises HostError, and MissingLibrary."""
     addresses = Addresses()
     try:
         return addresses.in_use()
@@ -145,7 +145,7 @@ class Routes(Rtnetlink):
     """A connection to the kernel for routes and rules."""
 
     def read_routes(self, table: int) -> frozenset[Route]:
-        """The default routes of a table. Raises HostError."""
+        """Return the default routes of a table. Raises HostError."""
         names = dict(socket.if_nameindex())
         found = set()
         for family, number in _FAMILIES.items():
@@ -153,13 +153,13 @@ class Routes(Rtnetlink):
                 messages = tuple(self.open().get_routes(family=number, table=table))
             for message in messages:
                 gateway, index = message.get_attr("RTA_GATEWAY"), message.get_attr("RTA_OIF")
-                # pyroute2 0.7 asks the kernel for one table, which old kernels answer with all
+                # pyroute2 0.7 requests one table, which old kernels answer with all
                 if message["dst_len"] == 0 and message.get_attr("RTA_TABLE") == table and gateway and index in names:
                     found.add(Route(table, family, gateway, names[index]))
         return frozenset(found)
 
     def read_fallbacks(self, table: int) -> frozenset[Fallback]:
-        """The families for which a table ends with our unreachable route. Raises HostError."""
+        """Return the families for which a table ends with our unreachable route. Raises HostError."""
         found = set()
         for family, number in _FAMILIES.items():
             with as_host_error("read the routes"):
@@ -171,7 +171,7 @@ class Routes(Rtnetlink):
         return frozenset(found)
 
     def read_rules(self, table: int) -> frozenset[Rule]:
-        """The rules that lead to a table, and those that have us as their protocol. Raises HostError."""
+        """Return the rules that lead to a table, and those with our protocol number. Raises HostError."""
         names = {number: name for name, number in PROTOCOL_NUMBERS.items()}
         found = set()
         for family, number in _FAMILIES.items():
@@ -207,22 +207,22 @@ class Routes(Rtnetlink):
                 self.open().route("del", **_route(before))
 
     def add_fallback(self, fallback: Fallback) -> None:
-        """Add an unreachable route; one that is there already is fine. Raises HostError with the kernel's reason."""
+        """Add an unreachable route; an existing one is fine. Raises HostError with the kernel's reason."""
         with as_host_error(harmless=errno.EEXIST):
             self.open().route("add", **_fallback(fallback))
 
     def remove_fallback(self, fallback: Fallback) -> None:
-        """Remove an unreachable route; one that is not there is fine. Raises HostError with the kernel's reason."""
+        """Remove an unreachable route; a missing one is fine. Raises HostError with the kernel's reason."""
         with as_host_error(harmless=errno.ESRCH):
             self.open().route("del", **_fallback(fallback))
 
     def add_rule(self, rule: Rule) -> None:
-        """Add a rule; one that is there already is fine. Raises HostError with the kernel's reason."""
+        """Add a rule; an existing one is fine. Raises HostError with the kernel's reason."""
         with as_host_error(harmless=errno.EEXIST):
             self.open().rule("add", **_rule(rule))
 
     def remove_rule(self, rule: Rule) -> None:
-        """Remove a rule; one that is not there is fine. Raises HostError with the kernel's reason."""
+        """Remove a rule; a missing one is fine. Raises HostError with the kernel's reason."""
         with as_host_error(harmless=errno.ENOENT):
             self.open().rule("del", **_rule(rule))
 
@@ -277,7 +277,7 @@ class Tunnels:
         self._run = run
 
     def read_devices(self) -> frozenset[TunnelDevice]:
-        """The devices that this collection has made. Raises HostError."""
+        """Return the devices that this collection has made. Raises HostError."""
         found = set()
         for link in self._listed("-details", "link", "show"):
             info = link.get("linkinfo", {})
@@ -288,7 +288,9 @@ class Tunnels:
         return frozenset(found)
 
     def read_gue_ports(self) -> frozenset[GuePort]:
-        """All ports of GUE, those of other programs too. Raises HostError, also if the kernel module is not loaded."""
+        """Return all ports of GUE, those of other programs too. Raises HostError, also if the kernel module is not
+        loaded.
+        """
         return frozenset(
             GuePort(_IP_FAMILIES[one["family"]], int(one["port"]))
             for one in self._listed("fou", "show")
@@ -305,8 +307,8 @@ class Tunnels:
             raise
 
     def set_up(self, device: TunnelDevice) -> None:
-        """Set it up, without an address of its own: nothing is sent through it. Raises HostError."""
-        # one after the other: in one command the kernel sets it up first, and it gets its address
+        """Set it up, without an address of its own: no packets are sent through it. Raises HostError."""
+        # one after the other: in one command the kernel sets it up first, which adds the address
         with contextlib.suppress(HostError):  # a kernel without IPv6 has nothing to generate
             self._ip("link", "set", "dev", device.name, "addrgenmode", "none")
         self._ip("link", "set", "dev", device.name, "up")
@@ -316,7 +318,7 @@ class Tunnels:
         self._ip("link", "delete", "dev", device.name)
 
     def add_gue_port(self, port: GuePort) -> None:
-        """Have the kernel take GUE on a port. Raises HostError with the kernel's reason."""
+        """Make the kernel receive GUE on a port. Raises HostError with the kernel's reason."""
         self._ip(f"-{port.family[-1]}", "fou", "add", "port", str(port.port), "gue")
 
     def remove_gue_port(self, port: GuePort) -> None:

@@ -1,12 +1,11 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One table of nftables, through the command nft: listed, tried out, swapped in one transaction.
+"""One table of nftables, through the command nft: listed, tested, and replaced in one transaction.
 
-A table is known by how C(nft --stateless list table) writes it, which nft also reads. To learn how it would write rules
-that are not loaded yet, they are loaded in a network namespace that nothing else is in (C(unshare --net), util-linux).
-So two spellings of one rule are never taken for a change, and rules that the kernel refuses are found before any is
-touched.
+Tables are compared in the form of C(nft --stateless list table), which nft also reads. New rules are first loaded in an
+empty network namespace (C(unshare --net), util-linux) to get their form. So another spelling of a rule is not a change,
+and rules that the kernel refuses are found before any change.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ class Nftables:
         self._run = run
 
     def listing(self, name: str) -> str | None:
-        """The table as nft lists it, without counters; None where there is none. Raises HostError."""
+        """Return the table as nft lists it, without counters; None if there is none. Raises HostError."""
         if not has_command("nft"):
             return None
         status, output, errors = self._run(["nft", "--stateless", "list", "table", "inet", name])
@@ -38,7 +37,7 @@ class Nftables:
         raise HostError(f"cannot list the nftables table inet {name}: {_last(errors)}")
 
     def would_list(self, name: str, rules: str) -> str:
-        """How nft would list a table with these rules. Raises HostError where nft or the kernel refuses them.
+        """Return a table with these rules as nft would list it. Raises HostError if nft or the kernel refuses them.
 
         Some rules are listed in a way that nft then cannot read (a set of C(ct original proto-dst), for one). A table
         of such rules could not be restored, so they are refused too.
@@ -59,7 +58,7 @@ class Nftables:
         return output
 
     def _load_alone(self, name: str, path: str) -> tuple[int, str, str]:
-        """Load a script where nothing else is. As RunCommand; the output is the table as listed. Raises HostError."""
+        """Load a script in an empty namespace. As RunCommand; the output is the table as listed. Raises HostError."""
         command = 'nft --file "$0" && nft list tables && exec nft --stateless list table inet "$1"'
         status, output, errors = self._run(["unshare", "--net", "sh", "-c", command, path, name])
         tables, start, rest = output.partition(f"table inet {name} {{\n")
@@ -78,7 +77,7 @@ class Nftables:
 
 
 class _Script:
-    """A file with commands of nft, as long as the block lasts."""
+    """Provide a file with nft commands until the block ends."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -103,9 +102,9 @@ def _last(errors: str) -> str:
 
 
 def _first(errors: str, path: str, before: int = 0) -> str:
-    """The first error of nft, on one line, with the rule that it points at; the name of the file says nothing.
+    """Return the first error of nft, on one line, with the rule that it points at, without the name of the file.
 
-    before is how many lines of the script are not the user's.
+    before: the number of lines in the script before the user's.
     """
     text = re.sub(rf"{re.escape(path)}:(\d+)", lambda found: f"line {int(found[1]) - before}", errors)
     lines = [line for line in text.splitlines() if line.strip(" ^~")]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One table of nftables, whole, and back at every boot: the plan of nftables_table, and how it is carried out. Pure."""
+"""One whole table of nftables, also at every boot: the plan of nftables_table, and its execution. Pure."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ CONFIG_DIRECTORY = "/etc/lvs-cluster"
 HEADER = "Written by the Ansible module lvs.cluster.nftables_table, which overwrites changes."
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,31}")
 
-# Debian's and Red Hat's nftables.service begin with "flush ruleset", so each of their starts must bring ours back: they
-# want this unit, which for that does not stay active. A reload is propagated to units that are active alone
-# (systemd, src/core/job.c: job_type_collapse), so that is the drop-in's part.
+# Debian's and Red Hat's nftables.service begin with "flush ruleset", so each of their starts must load our table again:
+# they want this unit, which for that does not stay active. A reload is propagated only to active units (systemd,
+# src/core/job.c: job_type_collapse), so the drop-in does that.
 _TABLE_UNIT = """\
 # {header}
 [Unit]
@@ -51,8 +51,8 @@ WantedBy=multi-user.target nftables.service
 """
 
 
-# The commands of a reload run one after the other (systemd.service(5), ExecReload=). If the distribution's own fails it
-# has flushed nothing, and this one does not run.
+# The commands of a reload run one after the other (systemd.service(5), ExecReload=). If the distribution's own fails,
+# it has flushed nothing, and this one does not run.
 _RELOAD_DROP_IN = """\
 # {header}
 [Service]
@@ -89,27 +89,27 @@ class NftTable:
     name: str
     rules: str = ""
     persist: bool = True
-    #: Whether what the present table lets pass or changes, and these rules do not, ends with this task.
+    #: True if this task ends what the present table accepts or changes and these rules do not.
     purge: bool = True
 
     @property
     def file(self) -> str:
-        """Where the table is kept for the next boot."""
+        """The file with the table for the next boot."""
         return f"{CONFIG_DIRECTORY}/nftables-{self.name}.nft"
 
     @property
     def record(self) -> str:
-        """Where the module remembers what it made."""
+        """The record of created directories."""
         return f"{OWN_DIRECTORY}/nftables-{self.name}.json"
 
     @property
     def unit(self) -> str:
-        """What loads the file."""
+        """The unit that loads the file."""
         return f"lvs-cluster-nftables-{self.name}.service"
 
     @property
     def drop_in(self) -> str:
-        """What loads the file when nftables.service is reloaded."""
+        """The drop-in that loads the file when nftables.service is reloaded."""
         return f"nftables.service.d/lvs-cluster-{self.name}.conf"
 
 
@@ -125,7 +125,7 @@ def parse_table(present: bool, name: str, rules: str, persist: bool, purge: bool
 
 
 def balanced(rules: str) -> bool:
-    """Whether no brace of the rules closes what is around them. Braces in quotes and comments do not count."""
+    """Return True if no brace of the rules closes the surrounding block. Braces in quotes and comments do not count."""
     depth = 0
     for brace in re.findall(r"[{}]", _bare(rules)):
         depth += 1 if brace == "{" else -1
@@ -135,7 +135,7 @@ def balanced(rules: str) -> bool:
 
 
 def _bare(rules: str) -> str:
-    """Rules without their strings, which may go over several lines (nftables, scanner.l), and comments."""
+    """Return rules without comments and strings, which may span several lines (nftables, scanner.l)."""
     return re.sub(r'"[^"]*"|#[^\n]*', "", rules)
 
 
@@ -148,10 +148,10 @@ class _Block:
 
 
 def union(present: str, wanted: str) -> str:
-    """Return rules that drop no packet which one of two tables lets pass. Both tables are as nft lists them.
+    """Return rules that accept every packet which one of two tables accepts. Both tables are as nft lists them.
 
     Sets have the elements of both tables, and chains the rules of both. A rule that drops packets stays if both tables
-    have it, or if it names sets that both have: with the elements of both, it drops only what belongs to neither.
+    have it, or if it names sets that both have: with the elements of both, it drops only packets of neither.
     """
     before, after = _blocks(present), _blocks(wanted)
     shared = {head.split()[1] for head in before.keys() & after.keys() if before[head].elements is not None}
@@ -180,7 +180,7 @@ def _names_only(rule: str, sets: set[str]) -> bool:
 
 
 def _blocks(listing: str) -> dict[str, _Block]:
-    """The blocks of a listing by their first words, such as C(chain input)."""
+    """Return the blocks of a listing by their first words, such as C(chain input)."""
     found: dict[str, _Block] = {}
     block = _Block([])
     for line in listing.splitlines()[1:-1]:
@@ -207,13 +207,13 @@ LINES_BEFORE = 3
 
 
 def script(name: str, rules: str | None) -> str:
-    """Commands of nft that replace a table, or remove it: adding it first makes its removal right in any case."""
+    """Return the nft commands that replace or remove a table; adding it first allows its removal in any case."""
     text = f"table inet {name}\ndelete table inet {name}\n"
     return text if rules is None else f"{text}table inet {name} {{\n{rules.rstrip()}\n}}\n"
 
 
 def plan_table(state: HostState, table: NftTable, wanted: str | None) -> Plan:
-    """Operations that bring a host to what is wanted; wanted is the table as nft would list it, None for none.
+    """Return operations that lead a host to the described state; wanted: the table as nft would list it, None for none.
 
     state holds the table, its file, record and unit, and which directories of these exist.
     """
@@ -233,27 +233,29 @@ def plan_table(state: HostState, table: NftTable, wanted: str | None) -> Plan:
     ]
     closing = list(books.closing)
     if operations and not keep and CONFIG_DIRECTORY in state.directories:
-        # it belongs to the collection, so the last user removes it
+        # it belongs to the collection, so its last user removes it
         closing.append(RemoveDirectory(CONFIG_DIRECTORY))
     everything = (*books.opening, *operations, *closing)
     return Plan(everything, predict(state, everything))
 
 
 def table_unit(header: str, name: str, path: str) -> Unit:
-    """The unit that loads a table of nftables from a file at boot, before the network is up.
+    """Return the unit that loads a table of nftables from a file at boot, before the network is up.
 
-    It has no ExecStop: stopping it must not open what the table closes.
+    It has no ExecStop: stopping it must not accept packets that the table drops.
     """
     return Unit(_TABLE_UNIT.format(header=header, name=name, path=path, sandbox=sandbox.early("CAP_NET_ADMIN")))
 
 
 def reload_drop_in(header: str, path: str) -> Unit:
-    """The drop-in of nftables.service that loads a table from a file at each reload, which flushes all of them."""
+    """Return the drop-in of nftables.service that loads a table from a file at each reload, which flushes all
+    tables.
+    """
     return Unit(_RELOAD_DROP_IN.format(header=header, path=path), enabled=False)
 
 
 def converge_table(target: Host, table: NftTable, check_mode: bool) -> Outcome:
-    """Give a host the wanted table of nftables, or predict it. Raises HostError."""
+    """Apply the described table of nftables to a host, or predict the result. Raises HostError."""
     wanted = None
     if table.present:
         if table.persist:

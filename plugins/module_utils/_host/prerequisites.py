@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a host must have before it is set up: packages, and no forwarding of its own."""
+"""Prerequisites of a host: packages, and no forwarding of its own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .running_kernel import read_sysctls
 from .state import KERNEL_RECORD, parse_record
 
 _NOT_FOUND = 127
-# What is written for each package: dpkg-query(1) and rpm(8). Both go on after a name that they do not know.
+# The output for each package: dpkg-query(1) and rpm(8). Both continue after an unknown name.
 _QUERIES = (
     ["dpkg-query", "--show", "--showformat=${db:Status-Status} ${Package}\\n", "--"],
     ["rpm", "--query", "--queryformat=installed %{NAME}\\n", "--"],
@@ -36,7 +36,7 @@ def missing_packages(run: RunCommand, names: Sequence[str]) -> list[str]:
 def routers_before(families: Iterable[str]) -> list[tuple[str, str]]:
     """Return the families in which the host forwarded packets by itself, each with the sysctl. Raises HostError.
 
-    Where ipvs_kernel has set the sysctl, its record has the value from before.
+    If ipvs_kernel has set the sysctl, its record has the former value.
     """
     original = parse_record(KERNEL_RECORD, read_text(KERNEL_RECORD)).originals()
     keys = {family: _FORWARDING[family] for family in families}

@@ -29,7 +29,7 @@ _ARP = struct.Struct("!HHBBH6s4s6s4s")
 _ETHERNET = struct.Struct("!6s6sH")
 _ETHERNET_IPV4 = (1, 0x0800, 6, 4)
 _REQUEST, _REPLY = 1, 2
-_MOST_CLAIMS = 16  # of one address: any more are a flood, and say nothing new
+_MOST_CLAIMS = 16  # of one address: more are a flood without new information
 
 _OWN = "/proc/net/if_inet6"  # net/ipv6/addrconf.c: if6_seq_show
 _ICMPV6_FILTER = 1  # include/uapi/linux/icmpv6.h
@@ -37,7 +37,7 @@ _SOLICITATION, _ADVERTISEMENT = 135, 136  # RFC 4861 sections 4.3 and 4.4
 _HEADER = struct.Struct("!BBHI16s")  # type, code, checksum, flags; target
 _SOURCE_OPTION, _TARGET_OPTION = 1, 2  # link-layer address, RFC 4861 section 4.6.1
 _SOLICITED_NODE = bytes.fromhex("ff0200000000000000000001ff")  # RFC 4291 section 2.7.1
-_ON_LINK = 255  # the hop limit of what no router has passed on, RFC 4861 section 7.1.2
+_ON_LINK = 255  # the hop limit of a packet that no router has forwarded, RFC 4861 section 7.1.2
 _INT = struct.Struct("=i")
 
 _SIOCGIFCONF = 0x8912  # include/uapi/linux/sockios.h
@@ -50,13 +50,15 @@ _INTERFACES = "/sys/class/net"
 
 
 def request(hardware: bytes, source: bytes, target: bytes) -> bytes:
-    """The broadcast frame of an ARP request for an IPv4 address; `source` may be four zero bytes (RFC 5227's probe)."""
+    """Return the broadcast frame of an ARP request for an IPv4 address; `source` may be four zero bytes (RFC 5227's
+    probe).
+    """
     arp = _ARP.pack(*_ETHERNET_IPV4, _REQUEST, hardware, source, b"\0" * 6, target)
     return _ETHERNET.pack(BROADCAST, hardware, ETH_P_ARP) + arp
 
 
 def answer(frame: bytes) -> tuple[bytes, bytes] | None:
-    """(IPv4 address, hardware address that claims it) of a reply; None for every other frame."""
+    """Return (IPv4 address, hardware address that claims it) of a reply; None for every other frame."""
     if len(frame) < _ETHERNET.size + _ARP.size or _ETHERNET.unpack_from(frame)[2] != ETH_P_ARP:
         return None
     *kind, operation, hardware, address, _target_hardware, _target = _ARP.unpack_from(frame, _ETHERNET.size)
@@ -66,35 +68,35 @@ def answer(frame: bytes) -> tuple[bytes, bytes] | None:
 
 
 def mac(hardware: bytes) -> str:
-    """52:54:00:12:34:56 and so on."""
+    """Return the text of a hardware address, such as 52:54:00:12:34:56."""
     return hardware.hex(":")
 
 
 class Claims:
-    """Which hardware addresses claim the addresses asked for: packed address to its text. At most 16 each."""
+    """The hardware addresses that claim the probed addresses: packed address to its text. At most 16 each."""
 
     def __init__(self, wanted: Mapping[bytes, str]) -> None:
         self._wanted = wanted
         self._found: dict[bytes, set[str]] = {packed: set() for packed in wanted}
 
     def add(self, address: bytes, hardware: str) -> None:
-        """Take an answer, whatever address it is about."""
+        """Add an answer; those for other addresses are ignored."""
         claims = self._found.get(address)
         if claims is not None and len(claims) < _MOST_CLAIMS:
             claims.add(hardware)
 
     def found(self) -> dict[str, list[str]]:
-        """Each address with the sorted hardware addresses."""
+        """Return each address with the sorted hardware addresses."""
         return {self._wanted[address]: sorted(claims) for address, claims in self._found.items()}
 
 
 def solicitation(target: bytes, hardware: bytes) -> bytes:
-    """The message that asks for an address; the kernel fills its checksum in."""
+    """Return the solicitation for an address; the kernel adds its checksum."""
     return _HEADER.pack(_SOLICITATION, 0, 0, 0, target) + bytes([_SOURCE_OPTION, 1]) + hardware
 
 
 def advertised(message: bytes) -> tuple[bytes, str] | None:
-    """(IPv6 address, hardware address that claims it) of an advertisement; None for every other message."""
+    """Return (IPv6 address, hardware address that claims it) of an advertisement; None for every other message."""
     if len(message) < _HEADER.size or message[:2] != bytes([_ADVERTISEMENT, 0]):
         return None
     target = _HEADER.unpack_from(message)[4]
@@ -115,7 +117,7 @@ class Link:
 
 
 def _ipv4_addresses(probe: socket.socket) -> Iterator[tuple[str, bytes]]:
-    """(interface, IPv4 address) of every address of this host (net/ipv4/devinet.c, inet_gifconf)."""
+    """Yield (interface, IPv4 address) of every address of this host (net/ipv4/devinet.c, inet_gifconf)."""
     room = array.array("B", bytes(_ADDRESSES * _IFREQ.size))
     where, _length = room.buffer_info()
     reply = fcntl.ioctl(probe.fileno(), _SIOCGIFCONF, struct.pack("iP", len(room), where))
@@ -126,7 +128,7 @@ def _ipv4_addresses(probe: socket.socket) -> Iterator[tuple[str, bytes]]:
 
 
 def find_link(address: str) -> Link:
-    """The interface that has this address, of either family. Raises HostError."""
+    """Return the interface that has this address, of either family. Raises HostError."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         interface = ipv6_interface(address) if ":" in address else _ipv4_interface(probe, address)
         reply = fcntl.ioctl(probe.fileno(), _SIOCGIFHWADDR, _IFREQ.pack(interface.encode(), 0, b""))
@@ -170,14 +172,14 @@ def ask_arp(link: Link, source: str, addresses: Sequence[str], seconds: float) -
 
 
 def holders(addresses: Sequence[str]) -> list[str]:
-    """Which of the addresses this host has itself."""
+    """Return the ones of these addresses that this host has itself."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         own = {held for _interface, held in (*_ipv4_addresses(probe), *ipv6_addresses())}
     return [address for address in addresses if ipaddress.ip_address(address).packed in own]
 
 
 def hardware_addresses() -> list[str]:
-    """Those of every interface of this host that has one."""
+    """Return the hardware addresses of all interfaces of this host that have one."""
     found = set()
     for name in os.listdir(_INTERFACES):
         text = read_text(os.path.join(_INTERFACES, name, "address")) or ""
@@ -187,7 +189,7 @@ def hardware_addresses() -> list[str]:
 
 
 def receive(wire: socket.socket) -> tuple[bytes, str] | None:
-    """Take one message off a socket: as advertised, None also for one that comes from beyond the link."""
+    """Receive one message from a socket; return it as `advertised`, None also for one from beyond the link."""
     message, ancillary, _flags, _sender = wire.recvmsg(2048, socket.CMSG_SPACE(_INT.size))
     for level, kind, data in ancillary:
         if (level, kind) == (socket.IPPROTO_IPV6, socket.IPV6_HOPLIMIT) and data == _INT.pack(_ON_LINK):
@@ -196,7 +198,7 @@ def receive(wire: socket.socket) -> tuple[bytes, str] | None:
 
 
 def ipv6_addresses() -> Iterator[tuple[str, bytes]]:
-    """(interface, IPv6 address) of every address of this host."""
+    """Yield (interface, IPv6 address) of every address of this host."""
     if not os.path.exists(_OWN):
         return
     with open(_OWN, encoding="ascii") as lines:
@@ -206,7 +208,7 @@ def ipv6_addresses() -> Iterator[tuple[str, bytes]]:
 
 
 def ipv6_interface(address: str) -> str:
-    """The interface that has this IPv6 address. Raises HostError."""
+    """Return the interface that has this IPv6 address. Raises HostError."""
     wanted = socket.inet_pton(socket.AF_INET6, address)
     for interface, held in ipv6_addresses():
         if held == wanted:
@@ -226,12 +228,12 @@ def ask_neighbours(
     index = socket.if_nametoindex(interface)
     try:
         with socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6) as wire:
-            # a bit that is set is a type that is not wanted
+            # a set bit excludes a type
             kept = bytearray(b"\xff" * 32)
             struct.pack_into("=I", kept, 4 * (_ADVERTISEMENT // 32), 0xFFFFFFFF & ~(1 << (_ADVERTISEMENT % 32)))
             wire.setsockopt(socket.IPPROTO_ICMPV6, _ICMPV6_FILTER, bytes(kept))
             wire.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVHOPLIMIT, 1)
-            # others drop what may have passed a router (RFC 4861 section 7.1)
+            # receivers drop messages that may have passed a router (RFC 4861 section 7.1)
             wire.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
             wire.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
             wire.bind((source, 0, 0, index))

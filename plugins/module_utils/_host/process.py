@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What this process may do, and the commands that it runs. Needs no Ansible: what runs at boot has it too."""
+"""The rights of this process, and its commands. Works without Ansible: programs at boot use it too."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _CAP_NET_ADMIN = 12  # include/uapi/linux/capability.h
 
 UNIT_DIRECTORY = "/etc/systemd/system"
-#: Where commands are looked for. A login by SSH may lack the last ones, even root's.
+#: The search path for commands. A login by SSH may lack the last ones, even root's.
 SEARCH_PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/local/sbin:/usr/sbin:/sbin"
 
 #: Runs a command without a shell, in English, and returns exit status, standard output and standard error. The status
@@ -26,7 +26,7 @@ RunCommand = Callable[[list[str]], tuple[int, str, str]]
 
 
 def has_net_admin(proc: str = "/proc") -> bool:
-    """Return whether this process has CAP_NET_ADMIN, as far as /proc says. Raises OSError and ValueError."""
+    """Return True if this process has CAP_NET_ADMIN, according to /proc. Raises OSError and ValueError."""
     with open(os.path.join(proc, "self/status"), encoding="ascii", errors="replace") as stream:
         effective = next((line.split()[1] for line in stream if line.startswith("CapEff:")), None)
     return effective is None or bool(int(effective, 16) >> _CAP_NET_ADMIN & 1)
@@ -41,12 +41,12 @@ def require_root(proc: str = "/proc") -> None:
 
 
 def has_command(name: str) -> bool:
-    """Return whether this command is on SEARCH_PATH."""
+    """Return True if this command is on SEARCH_PATH."""
     return shutil.which(name, path=SEARCH_PATH) is not None
 
 
 def booted(root: str = "/") -> bool:
-    """Whether systemd is the init system of this host: the test of sd_booted(3)."""
+    """Return True if systemd is the init system of this host: the test of sd_booted(3)."""
     return os.path.isdir(os.path.join(root, "run/systemd/system"))
 
 
@@ -59,7 +59,7 @@ def systemctl(run: RunCommand, *words: str) -> None:
 
 
 def runner(module: AnsibleModule) -> RunCommand:
-    """Return what runs commands for a module, as `RunCommand` says."""
+    """Return a `RunCommand` for a module."""
 
     def run_command(command: list[str]) -> tuple[int, str, str]:
         try:

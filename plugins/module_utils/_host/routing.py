@@ -4,17 +4,18 @@
 """Routes for replies of services through the directors, or for all traffic: the plan of return_route. Pure.
 
 A reply of a real server behind NAT has to pass the director, which translates it back. A rule for the replies' source
-(address, protocol, port) leads to a routing table of its own, with nothing but a default route in it. So replies
-to a client on the same link go through the director too. Other traffic, such as logins and updates, is unchanged.
+(address, protocol, port) leads to a routing table of its own, which has only a default route. So replies to a client on
+the same link go through the director too. Other traffic, such as logins and updates, is unchanged.
 
-A host that changes from dr or tun to nat has its rules before the directors know of the change, and before any of them
-has the gateway's address. Replies to health checks come from the same address and port, and would be lost. So until a
-task with purge, a rule before the others leads what goes to the directors themselves to the main table.
+A host that changes from dr or tun to nat has its rules before the directors change, and before any of them has the
+gateway's address. Replies to health checks come from the same address and port, and would be lost. So until a task with
+purge, an earlier rule sends packets for the directors themselves to the main table.
 
-Where they are not to, the last rule leads everything to that table, behind one that looks into the main table for more
-than a default route. So the main table's own default routes, which DHCP and others come to set, are left alone.
+For all traffic, the last rule leads everything to that table, after one that uses the main table without its default
+routes. So the main table's own default routes, which DHCP and others set, are unchanged.
 
-While the table has no default route, an unreachable one refuses the replies: they would reach the client untranslated.
+While the table has no default route, an unreachable one refuses the replies, which would otherwise reach the client
+untranslated.
 """
 
 from __future__ import annotations
@@ -60,16 +61,16 @@ NETWORKD_FILE = "/etc/systemd/networkd.conf.d/91-lvs-cluster.conf"
 RECORD_FILE = f"{OWN_DIRECTORY}/return_route.json"
 ROUTES_UNIT = "lvs-cluster-routes.service"
 WATCH_UNIT = "lvs-cluster-routes-watch.service"
-#: A host that the module has changed has one of these.
+#: A host that the module has changed has at least one of these.
 TRACES = (RECORD_FILE, f"/etc/systemd/system/{ROUTES_UNIT}")
 HEADER = "Written by the Ansible module lvs.cluster.return_route, which overwrites changes."
 _USE = "the address of a host on the link"
 PROTOCOLS = ("tcp", "udp", "sctp")
-# Tables and priorities of the kernel's own, and of what is used by hand most (ip-rule(8)).
+# Excludes the kernel's own tables and priorities, and those that are most used by hand (ip-rule(8)).
 #: The usual number of the routing table, and the usual priority of the rules that lead to it.
 USUAL_NUMBER = 5151
 _TABLES = range(256, 2**32)
-_PRIORITIES = range(2, 32764)  # the one before and the two after it are used
+_PRIORITIES = range(2, 32764)  # the one before and the two after it are used too
 # At its start networkd would remove routes and rules of others (networkd.conf(5)).
 _NETWORKD = "# {header}\n[Network]\nManageForeignRoutes=no\nManageForeignRoutingPolicyRules=no\n"
 
@@ -94,9 +95,9 @@ RemainAfterExit=yes
 WantedBy=multi-user.target
 """
 # The kernel removes the routes of an interface that goes down or loses its last address, and rules stay
-# (net/ipv4/fib_frontend.c: fib_disable_ip). No part of systemd sees that. What is set again without need is not
-# announced (net/ipv4/fib_trie.c: fib_table_insert), and what is announced begins with no digit: there is no loop.
-# A second after its start, ip listens; what it misses before that is set then.
+# (net/ipv4/fib_frontend.c: fib_disable_ip). systemd does not detect that. A route that is set again unchanged is not
+# announced (net/ipv4/fib_trie.c: fib_table_insert), and announced routes do not begin with a digit: there is no loop.
+# ip listens within a second after its start; routes that were lost before are set then.
 _WATCH_UNIT = """\
 # {header}
 [Unit]
@@ -117,7 +118,7 @@ WantedBy=multi-user.target
 
 
 def replies_option() -> dict[str, Any]:
-    """What replies come from."""
+    """Return the option for the sources of replies."""
     return {
         "type": "list",
         "elements": "dict",
@@ -131,7 +132,7 @@ def replies_option() -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class ChangeRoute(Operation):
-    """Add, replace or remove the default route of a family. Replacing leaves no moment without one."""
+    """Add, replace or remove the default route of a family. Replacing is atomic."""
 
     before: Route | None
     after: Route | None
@@ -152,7 +153,7 @@ class ChangeRoute(Operation):
 
 @dataclass(frozen=True)
 class Source:
-    """What replies come from: protocol "" is every, port 0 is every."""
+    """A source of replies: protocol "" means every one, port 0 every one."""
 
     address: str
     protocol: str = ""
@@ -161,9 +162,10 @@ class Source:
 
 @dataclass(frozen=True)
 class ReturnRoute:
-    """What a task wants; gateways by family. everything: not replies alone go by them, but all that leaves the link.
+    """The arguments of a task; gateways by family.
 
-    purge: whether rules and routes of earlier tasks that are no longer wanted are removed.
+    everything: use them for all traffic that leaves the link, not for replies only.
+    purge: remove rules and routes of earlier tasks that are no longer listed.
     """
 
     present: bool
@@ -189,7 +191,7 @@ def parse_return_route(
     purge: bool = True,
     direct: Sequence[str] = (),
 ) -> ReturnRoute:
-    """Check what a task gives. Raises HostError with a sentence that names the option and the value."""
+    """Check the arguments. Raises HostError with a sentence that names the option and the value."""
     if table not in _TABLES:
         raise HostError(f"table: {table} is not between {_TABLES[0]} and {_TABLES[-1]}")
     if priority not in _PRIORITIES:
@@ -227,11 +229,11 @@ def parse_return_route(
 
 
 def plan_return_route(state: HostState, wanted: ReturnRoute, answers_itself: bool = False) -> Plan:
-    """Operations that bring a host to what is wanted. Raises HostError where that cannot be had.
+    """Return operations that lead a host to the described state. Raises HostError if that is impossible.
 
-    state holds every address of the host, the routing table's routes and rules, RECORD_FILE, ROUTES_UNIT,
-    NETWORKD_FILE and which directories of these exist. answers_itself: whether the host has VIPs, whose replies go
-    straight to clients.
+    state holds every address of the host, the routing table's routes and rules, RECORD_FILE, ROUTES_UNIT, NETWORKD_FILE
+    and which directories of these exist. answers_itself: True if the host has VIPs, whose replies go directly to
+    clients.
     """
     old = parse_record(RECORD_FILE, state.records.get(RECORD_FILE))
     routes = _routes(state, wanted) if wanted.present and wanted.services else {}
@@ -249,13 +251,13 @@ def plan_return_route(state: HostState, wanted: ReturnRoute, answers_itself: boo
         WATCH_UNIT: watch_unit(HEADER, set_again) if keep else None,
     }
     books = plan_bookkeeping(state, RECORD_FILE, old, Record(), [NETWORKD_FILE] if keep else [])
-    # A rule without its route would send replies by the next rule, which is the main table: so routes come first and
-    # go last. Rules come in their order and go in the reverse, so that the one for everything is never alone.
+    # Replies without their route would use the next rule, the main table: so routes are added first and removed last.
+    # Rules are added in order and removed in reverse order, so that the one for all traffic is never alone.
     had = {route.family: route for route in state.routes}
     set_routes = [ChangeRoute(had.get(family), route) for family, route in routes.items() if had.get(family) != route]
     gone = [ChangeRoute(route, None) for family, route in sorted(had.items()) if family not in routes]
     last = frozenset(fallbacks(routes.values()))
-    # What watches would set a route again that is being removed.
+    # The watching unit would add a removed route again.
     unwatched = [ChangeUnit(WATCH_UNIT, state.units.get(WATCH_UNIT), None)] if state.units.get(WATCH_UNIT) else []
     operations: list[Operation] = [*change_files(state, files), *(() if keep else unwatched), *set_routes]
     operations += map(Add, sorted(last - state.fallbacks))
@@ -273,7 +275,7 @@ def plan_return_route(state: HostState, wanted: ReturnRoute, answers_itself: boo
 
 
 def _rules(wanted: ReturnRoute, routes: Mapping[str, Route]) -> frozenset[Rule]:
-    """The rules of these routes' families; where everything goes by a gateway, the links of the host do not."""
+    """Return the rules of these routes' families; with a gateway for all traffic, except to the links of the host."""
     found = set()
     for source in wanted.services if routes else ():
         family = "ipv6" if ":" in source.address else "ipv4"
@@ -287,10 +289,10 @@ def _rules(wanted: ReturnRoute, routes: Mapping[str, Route]) -> frozenset[Rule]:
 def _with_former(
     state: HostState, wanted: ReturnRoute, rules: frozenset[Rule], answers_itself: bool
 ) -> frozenset[Rule]:
-    """These rules and those of earlier tasks, as far as they are about single addresses.
+    """Return these rules and those of earlier tasks for single addresses.
 
-    A rule for everything is removed at once, since the rules for services hold without it. It is not added while the
-    host answers clients itself: their replies would go to the gateways too.
+    A rule for all traffic is removed at once, because the rules for services work without it. It is not added while the
+    host answers clients itself: these replies would go to the gateways too.
     """
     for_services = {rule for rule in rules if rule.address}
     for_everything = rules - for_services
@@ -308,7 +310,7 @@ def _with_former(
 
 
 def _routes(state: HostState, wanted: ReturnRoute) -> dict[str, Route]:
-    """The default route of each family, by the interface that has the services' addresses."""
+    """Return the default route of each family, through the interface that has the services' addresses."""
     interfaces = {address.address: address.interface for address in state.addresses}
     found: dict[str, Route] = {}
     for source in wanted.services:
@@ -331,9 +333,9 @@ def _routes(state: HostState, wanted: ReturnRoute) -> dict[str, Route]:
 
 
 def routes_unit(header: str, routes: Sequence[Route], rules: Sequence[Rule]) -> Unit:
-    """The unit that sets routes and rules as soon as the interfaces are there.
+    """Return the unit that sets routes and rules once the interfaces exist.
 
-    It has no ExecStop: stopping it must not turn replies of live connections away.
+    It has no ExecStop: stopping it must not redirect replies of live connections.
     """
     interfaces = sorted({route.interface for route in routes})
     lines = _route_lines(routes)
@@ -358,7 +360,7 @@ def routes_unit(header: str, routes: Sequence[Route], rules: Sequence[Rule]) -> 
 
 
 def watch_unit(header: str, routes: Sequence[Route]) -> Unit:
-    """The unit that sets routes again when an interface has lost them, for as long as it runs."""
+    """Return the unit that sets routes again when an interface has lost them, for as long as it runs."""
     families = sorted({route.family[-1] for route in routes})
     # ip prints an error for each route while the interface is down, so its output is discarded.
     commands = "".join(
@@ -376,7 +378,7 @@ def watch_unit(header: str, routes: Sequence[Route]) -> Unit:
 
 
 def _route_lines(routes: Sequence[Route]) -> list[str]:
-    """What sets routes, and what is met without them: a line each, behind the number of the family."""
+    """Return the commands for routes and their fallbacks, a line each, after the number of the family."""
     lines = [
         f"{route.family[-1]} route replace default via {route.gateway} dev {route.interface} onlink table {route.table}"
         for route in routes
@@ -386,7 +388,7 @@ def _route_lines(routes: Sequence[Route]) -> list[str]:
 
 
 def converge_return_route(target: Host, wanted: ReturnRoute, check_mode: bool) -> Outcome:
-    """Give a host the wanted routes and rules, or predict it. Raises HostError."""
+    """Apply the described routes and rules to a host, or predict the result. Raises HostError."""
     if wanted.present and wanted.persist and wanted.services:
         target.require_boot("set the routes", needs_ip=True)
 

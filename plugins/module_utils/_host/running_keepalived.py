@@ -5,7 +5,7 @@
 
 keepalived writes both on SIGUSR1 (keepalived(8)). The form is that of keepalived/vrrp/vrrp_print.c and
 vrrp_data.c, and of keepalived/check/check_data.c (dump_vs, dump_rs), in the versions 2.2.7 and 2.3.3: sections with a
-head in dashes, and in them lines ``Key = value``. What reads that text is pure and comes first.
+head in dashes, and in them lines ``Key = value``. The functions that parse that text are pure and come first.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _VRRP_HEAD = re.compile(r"^------< (.*) >------$", re.MULTILINE)
 _INSTANCES, _LINKS = "VRRP Topology", "Interfaces"
 #: The states of a master and of a backup.
 SOUND = ("MASTER", "BACKUP")
-#: What the handover file says of a director that takes the VIPs, first or after others (_render/keepalived.py).
+#: The values of the handover file with which a director takes VIPs, first or after others (_render/keepalived.py).
 _STAND_BY = ("0", "1")
 
 _SERVICE, _SERVER, _BEHIND = "Virtual server", "Real server", "Health checkers"
@@ -40,29 +40,31 @@ _FAMILY = re.compile(r"^   Address family = inet(6?)$", re.MULTILINE)
 _PROTOCOL = re.compile(r"^   protocol = (TCP|UDP|SCTP)$", re.MULTILINE)
 _ENDPOINT = re.compile(r"^   RIP = (\S+), RPORT = ([0-9]+), WEIGHT = ([0-9]+) ", re.MULTILINE)
 _ALIVE = re.compile(r"^   alive = ([0-9]+)$", re.MULTILINE)
-#: Whether it has added the real server to the table and not removed it since (ipvswrapper.c: ipvs_cmd).
+#: 1 if it has added the real server to the table and not removed it since (ipvswrapper.c: ipvs_cmd).
 _ADDED = re.compile(r"^   RS set = ([0-9]+)$", re.MULTILINE)
 
-# It answers between two rounds of its own work, which is soon; one that stands still never does.
+# It answers between two rounds of its own work, which is soon; one that hangs never does.
 _SECONDS = 10.0
 _INTERVAL = 0.05
-#: What it writes, in its own /tmp: one file for each of its processes, which root alone can read.
+#: Its output files, in its own /tmp: one for each of its processes, readable only by root.
 _VRRP, _CHECKERS = "keepalived.data", "keepalived_check.data"
 _FILES = (_VRRP, "keepalived_parent.data", _CHECKERS)
 
 
 def vrrp_complete(text: str) -> bool:
-    """Whether the text has all sections that are read here: the links come last."""
+    """Return True if the text has all sections that this file reads: the links come last."""
     return _LINKS in _sections(text) and text.endswith("\n")
 
 
 def vrrp_states(text: str) -> dict[str, str]:
-    """The instances and their states, ``{"lvs_ipv4": "BACKUP"}``; FAULT is one, and INIT until all scripts have run."""
+    """Return the instances and their states, ``{"lvs_ipv4": "BACKUP"}``; FAULT is one, and INIT until all scripts have
+    run.
+    """
     return {name: values.get("State", "") for name, values in _entries(_sections(text).get(_INSTANCES, ""))}
 
 
 def fault_reasons(text: str) -> list[str]:
-    """Why an instance may be in the state FAULT, each in a few words; empty where it does not say."""
+    """Return possible reasons for the state FAULT, each in a few words; empty without any."""
     sections = _sections(text)
     watched = {values.get("Interface") for _name, values in _entries(sections.get(_INSTANCES, ""))}
     watched.update(re.findall(r"^ +(\S+) weight 0$", sections.get("VRRP Sync groups", ""), re.MULTILINE))
@@ -82,12 +84,12 @@ def fault_reasons(text: str) -> list[str]:
 
 
 def run_scripts(text: str) -> list[str]:
-    """The names of the scripts that it runs."""
+    """Return the names of the scripts that it runs."""
     return [name for name, _values in _scripts(text)]
 
 
 def pending_scripts(text: str) -> list[str]:
-    """The scripts that have not run to their end yet. After a reload an instance stays until then what it was."""
+    """Return the scripts that have not ended yet. Until then an instance keeps its state after a reload."""
     return [name for name, values in _scripts(text) if values.get("Init state") in ("INIT", "INIT/RELOAD")]
 
 
@@ -101,7 +103,7 @@ def _sections(text: str) -> dict[str, str]:
 
 
 def _entries(section: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """The entries of a section: what its first line names, and the first value of each key."""
+    """Yield the entries of a section: the name in its first line, and the first value of each key."""
     name = ""
     values: dict[str, str] = {}
     for line in section.splitlines():
@@ -122,7 +124,7 @@ class AddedServer(NamedTuple):
     """A real server in keepalived's view of the table.
 
     ``service`` identifies its service: ``{"address": "192.0.2.10", "port": 80, "protocol": "tcp"}``, or fwmark and
-    family. One that has failed is there only with inhibit_on_failure, and has weight 0 (ipvswrapper.c: ipvs_cmd).
+    family. A failed one is present only with inhibit_on_failure, with weight 0 (ipvswrapper.c: ipvs_cmd).
     """
 
     service: Mapping[str, object]
@@ -132,12 +134,12 @@ class AddedServer(NamedTuple):
 
 
 def checkers_complete(text: str) -> bool:
-    """Whether all virtual servers are there: the health checkers come behind them."""
+    """Return True if the text has all virtual servers: the health checkers follow them."""
     return _BEHIND in _CHECKERS_HEAD.findall(text) and text.endswith("\n")
 
 
 def added(text: str) -> list[AddedServer]:
-    """Return the real servers that keepalived takes to be in the table, in its order."""
+    """Return the real servers in keepalived's view of the table, in its order."""
     found = []
     service: dict[str, object] | None = None
     parts = _CHECKERS_HEAD.split(text)
@@ -155,7 +157,7 @@ def added(text: str) -> list[AddedServer]:
 
 
 def _service_identity(section: str) -> dict[str, object] | None:
-    """Return what identifies a virtual server; None for a group, which the role does not write."""
+    """Return the identity of a virtual server; None for a group, which the role does not write."""
     address, mark = _ADDRESS.search(section), _MARK.search(section)
     family, protocol = _FAMILY.search(section), _PROTOCOL.search(section)
     if mark is not None and family is not None:
@@ -200,7 +202,7 @@ def require_vrrp(run: RunCommand, wanted: Iterable[str] = (), may_join: bool = F
 
 
 def added_servers(run: RunCommand) -> list[AddedServer]:
-    """The real servers that keepalived's checkers have added to the IPVS table and not removed since.
+    """Return the real servers that keepalived's checkers have added to the IPVS table and not removed since.
 
     Raises HostError if keepalived does not report them, such as one without virtual servers.
     """
@@ -216,7 +218,7 @@ def _main_process(run: RunCommand) -> int:
 
 
 def _is_roots(path: str) -> bool:
-    """Anybody can make a file in /tmp, of any name that is not there yet."""
+    """Return True if the file is root's: every user can create files in /tmp with any unused name."""
     try:
         found = os.lstat(path)
     except OSError:
@@ -225,7 +227,7 @@ def _is_roots(path: str) -> bool:
 
 
 def clear(path: str) -> None:
-    """Remove what is in the way of a file. Raises HostError.
+    """Remove an obstacle at the path of a file. Raises HostError.
 
     keepalived replaces a file of any owner, but cannot replace a directory, and every user can create one in /tmp. A
     directory that is not empty is moved into another directory beside it, which belongs to root.
@@ -248,7 +250,7 @@ def clear(path: str) -> None:
 
 
 def _ask(process: int, name: str, is_complete: Callable[[str], bool]) -> str:
-    """Return what the process writes into the file of this name."""
+    """Return the text that the process writes into the file of this name."""
     # It has a /tmp of its own, by PrivateTmp= of its unit, unless it was started before the role wrote that.
     paths = {one: os.path.join("/proc", str(process), "root/tmp", one) for one in _FILES}
     for path in paths.values():

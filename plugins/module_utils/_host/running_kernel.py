@@ -19,7 +19,7 @@ _DIRECTORIES = ("/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/u
 
 
 def read_sysctls(keys: Iterable[str], proc: str = "/proc") -> dict[str, str | None]:
-    """The value of each key, None where the kernel has no such key.
+    """Return the value of each key, None if the kernel has no such key.
 
     Raises HostError naming a key that cannot be read.
     """
@@ -39,7 +39,7 @@ def read_sysctls(keys: Iterable[str], proc: str = "/proc") -> dict[str, str | No
 
 
 def write_sysctl(key: str, value: str, proc: str = "/proc") -> None:
-    """Write a value and see that it holds. Raises HostError with the reason; the value is then as before."""
+    """Write a value and verify it. Raises HostError with the reason; the value is then as before."""
     before = read_sysctls([key], proc)[key]
     try:
         _write(key, value, proc)
@@ -47,7 +47,7 @@ def write_sysctl(key: str, value: str, proc: str = "/proc") -> None:
         if found != value:
             raise HostError(f"the kernel changed the value to {found}")
     except HostError:
-        # Of several numbers, those before a bad one are in force by now (kernel/sysctl.c: do_proc_dointvec).
+        # Of several numbers, those before an invalid one are already set (kernel/sysctl.c: do_proc_dointvec).
         if before is not None and read_sysctls([key], proc)[key] != before:
             _write(key, before, proc)
         raise
@@ -64,17 +64,17 @@ def _write(key: str, value: str, proc: str) -> None:
 
 
 def require_writable(keys: Iterable[str], proc: str = "/proc") -> None:
-    """Raises HostError where one of these keys exists but may not be written, as in most containers."""
+    """Raise HostError if one of these keys exists but is read-only, as in most containers."""
     for key in keys:
         path = os.path.join(proc, "sys", key)
         if os.path.exists(path) and not os.access(path, os.W_OK):
             read_only = os.statvfs(path).f_flag & os.ST_RDONLY
-            why = "/proc/sys is read-only here (a container?)" if read_only else "the kernel lets nobody write it"
+            why = "/proc/sys is read-only here (a container?)" if read_only else "it is read-only in the kernel"
             raise HostError(f"cannot set {display(key)}: {why}")
 
 
 def read_interfaces(proc: str = "/proc") -> tuple[str, ...]:
-    """The names of the interfaces that have IPv4 or IPv6 sysctls."""
+    """Return the names of the interfaces that have IPv4 or IPv6 sysctls."""
     names = set()
     for family in ("ipv4", "ipv6"):
         directory = os.path.join(proc, "sys/net", family, "conf")
@@ -84,7 +84,7 @@ def read_interfaces(proc: str = "/proc") -> tuple[str, ...]:
 
 
 def read_sysctl_files(root: str = "/") -> list[tuple[str, str]]:
-    """Path and text of every sysctl.d file that counts."""
+    """Return path and text of every effective sysctl.d file."""
     found: dict[str, tuple[str, str]] = {}
     for directory in _DIRECTORIES:
         try:
@@ -99,7 +99,7 @@ def read_sysctl_files(root: str = "/") -> list[tuple[str, str]]:
 
 
 class KernelModules:
-    """The running kernel's modules; /proc, /sys and /lib/modules are looked for below root."""
+    """The running kernel's modules; /proc, /sys and /lib/modules are read below root."""
 
     def __init__(self, root: str, run: RunCommand) -> None:
         self._root = root
@@ -108,7 +108,7 @@ class KernelModules:
         self._builtin: frozenset[str] | None = None
 
     def available(self, name: str) -> bool:
-        """Whether the kernel has the module now, loaded or built in; a line in /proc/modules would miss the latter."""
+        """Return True if the kernel has the module now, loaded or built in; /proc/modules lacks the latter."""
         if os.path.isdir(self._at("sys/module", name)):
             return True
         if name == "ip_vs" and os.path.exists(self._at("proc/net/ip_vs")):
@@ -116,7 +116,7 @@ class KernelModules:
         return self.built_in(name)
 
     def require_loadable(self, name: str) -> None:
-        """Raises HostError saying why, where the module cannot be loaded; loads nothing."""
+        """Raise HostError with the reason if the module cannot be loaded. Loads nothing."""
         status, _output, errors = self._run(["modprobe", "--dry-run", "--quiet", "--", name])
         if status == 0:
             return
@@ -143,12 +143,12 @@ class KernelModules:
             raise HostError(f"modprobe loaded something else: {name} is an alias; list the module itself")
 
     def parameter(self, module: str, name: str) -> str | None:
-        """The value of a loaded module's parameter, or None."""
+        """Return the value of a loaded module's parameter, or None."""
         text = read_text(self._at("sys/module", module, "parameters", name))
         return None if text is None else text.strip()
 
     def built_in(self, name: str) -> bool:
-        """Whether the module is a part of the kernel itself."""
+        """Return True if the module is a part of the kernel itself."""
         if self._builtin is None:
             text = read_text(self._at("lib/modules", self._release, "modules.builtin")) or ""
             files = (line.rsplit("/", 1)[-1].split(".")[0] for line in text.splitlines())

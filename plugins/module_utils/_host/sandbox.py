@@ -1,10 +1,10 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lines that confine a service of systemd, for all units that this collection writes. Pure.
+"""The sandbox lines of a systemd service, for all units that this collection writes. Pure.
 
-The settings are those of systemd.exec(5). Units that write sysctls get no ProtectKernelTunables. None gets
-PrivateNetwork or PrivateUsers, since they change the host's own network.
+The settings are those of systemd.exec(5). Units that write sysctls get no ProtectKernelTunables. No unit gets
+PrivateNetwork or PrivateUsers, because they change the host's own network.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SystemCallArchitectures=native
 SystemCallFilter=@system-service
 SystemCallErrorNumber=EPERM
 """
-# A unit without default dependencies may run before the root directory can be written to. systemd 252 makes a directory
+# A unit without default dependencies may run before the root file system is writable. systemd 252 makes a directory
 # in /tmp for PrivateDevices (core/namespace.c: mount_private_dev), and PrivateTmp waits for systemd-tmpfiles-setup.
 _EARLY = """\
 ProtectSystem=strict
@@ -49,7 +49,7 @@ MemoryDenyWriteExecute=yes
 UMask=0077
 """
 # Commands of health checks may be anywhere, write below /run and /var, and be written in languages that are compiled
-# while they run. They see other processes, which is what some of them check.
+# while they run. They see other processes, which some of them check.
 _CHECKER = """\
 ProtectSystem=full
 ProtectHome=read-only
@@ -60,17 +60,17 @@ ProtectKernelTunables=yes
 
 
 def early(*capabilities: str) -> str:
-    """The lines for a unit that sets up the network at boot with ``ip``, ``nft`` and sysctls."""
+    """Return the lines for a unit that sets up the network at boot with ``ip``, ``nft`` and sysctls."""
     return _lines(_EARLY, capabilities)
 
 
 def program(*capabilities: str) -> str:
-    """The lines for a program of this collection that runs after the basic boot, and sets no sysctl."""
+    """Return the lines for a program of this collection that runs after the basic boot, and sets no sysctl."""
     return _lines(_PROGRAM, capabilities)
 
 
 def checker(*capabilities: str) -> str:
-    """The lines for a health checker, whose children run commands that users describe."""
+    """Return the lines for a health checker, whose children run commands that users describe."""
     return _lines(_CHECKER, capabilities)
 
 

@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The plan of service_config: the files of a unit of systemd, and whether its process has read them. Pure.
 
-What a process has read is state: a record beside the files says it. The record is marked as pending before the first
-file changes, and as applied after the process has read all of them. A run that is killed in between leaves the mark,
-and the next run finds it. A record counts for one start of the unit, which systemd identifies by the InvocationID. A
-unit that others have started since then has read the files if these are clearly older than its process.
+A record beside the files has the state that a process has read. It is marked as pending before the first file changes,
+and as applied after the process has read all of them. A run that is killed in between leaves the mark for the next run.
+A record counts for one start of the unit, which systemd identifies by the InvocationID. A unit that was started by
+other means since then has read the files if these are clearly older than its process.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ START, STOP = "start", "stop"
 RUNNING, STOPPED = "started", "stopped"
 RECORDS = "/var/lib/lvs-cluster"
 FORMAT = 1
-#: A file is older than a process if it is so by more than this: file systems and clocks are coarse.
+#: The smallest difference by which a file is older than a process: file systems and clocks are coarse.
 MARGIN = 2.0  # seconds
 
 
@@ -33,7 +33,7 @@ MARGIN = 2.0  # seconds
 class ConfigFile:
     """A file of the unit. ``mode`` is octal digits; ``shown`` is the text that ``validate`` gets, usually ``content``.
 
-    ``validate``: a command and its arguments, with ``%s`` for the path; it must end with ``validate_status``.
+    ``validate``: a command and its arguments, with ``%s`` for the path; its status must be ``validate_status``.
     """
 
     path: str
@@ -54,10 +54,10 @@ class ConfigFile:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a task wants of a unit.
+    """The arguments of a task for a unit.
 
-    ``services``: virtual services, by their names in messages, that the running process has to have in the IPVS table.
-    ``keep``: those that stay there when the process goes.
+    ``services``: virtual services, by their names in messages, that the running process must have in the IPVS table.
+    ``keep``: those that stay there when the process stops.
     """
 
     unit: str
@@ -69,7 +69,7 @@ class Wanted:
 
     @property
     def record(self) -> str:
-        """Where it is recorded what the process has read."""
+        """The path of the record of the files that the process has read."""
         return f"{RECORDS}/{self.unit}.applied"
 
 
@@ -100,7 +100,7 @@ class FoundUnit:
 class Applied:
     """The record: the digests of the files that a start of the unit has read, and the virtual services in them.
 
-    A pending one says that files may have changed since. ``interim`` are the addresses that the process drops for up to
+    A pending one means that files may have changed since. ``interim``: the addresses that the process removes for up to
     ``seconds`` when it reads them.
     """
 
@@ -127,11 +127,11 @@ class Applied:
 
 @dataclass(frozen=True)
 class ServiceState:
-    """What a planner has to know of the host.
+    """The input of a planner.
 
-    ``table``: the virtual services in the IPVS table, None if it cannot be read. ``written``: those that the files on
-    the host name, for a host without a record. ``handed_over``: the file of handovers, if a restart that was
-    interrupted has left it so that this host takes no VIP.
+    ``table``: the virtual services in the IPVS table, None if it cannot be read. ``written``: those in the files on the
+    host, for a host without a record. ``handed_over``: the handover file, if an interrupted restart has left it so that
+    this host takes no VIP.
     """
 
     unit: FoundUnit = FoundUnit()
@@ -147,8 +147,8 @@ class ServiceState:
 class ServicePlan:
     """The steps, in the order of the fields; ``action`` is start, reload, restart, stop or empty.
 
-    ``released``: virtual services that the process removes from the table by that. ``missing``: those that it takes to
-    be in the table, and that are not. ``orphans``: those that a stopped process may leave there.
+    ``released``: virtual services that the process thereby removes from the table. ``missing``: those in its view of
+    the table that are absent. ``orphans``: those that a stopped process may leave there.
     """
 
     directories: tuple[str, ...] = ()
@@ -164,12 +164,12 @@ class ServicePlan:
 
     @property
     def changed(self) -> bool:
-        """Whether there is anything to do."""
+        """True if there are steps."""
         return bool(self.differences)
 
 
 def digest(content: bytes) -> str:
-    """The digest of a file's content, for the record."""
+    """Return the digest of a file's content, for the record."""
     return hashlib.sha256(content).hexdigest()
 
 
@@ -194,7 +194,7 @@ def parse_applied(text: str | None) -> Applied | None:
 
 
 def check(wanted: Wanted) -> None:
-    """Raise HostError for files that cannot be as wanted."""
+    """Raise HostError for invalid files."""
     seen = set()
     for file in wanted.files:
         if not file.path.startswith("/") or file.path.endswith("/") or "/../" in file.path:
@@ -209,7 +209,7 @@ def check(wanted: Wanted) -> None:
 
 
 def plan_service(state: ServiceState, wanted: Wanted) -> ServicePlan:
-    """Return what brings the unit to what is wanted."""
+    """Return the steps that lead the unit to the described state."""
     if wanted.state == STOPPED:
         return _plan_stopped(state, wanted)
     before = state.applied
@@ -219,7 +219,7 @@ def plan_service(state: ServiceState, wanted: Wanted) -> ServicePlan:
     remove = tuple(path for path in dropped if state.files.get(path) is not None)
     directories = tuple(path for path in wanted.directories if path not in state.directories)
     units = any(path.startswith("/etc/systemd/system/") for path in (*(file.path for file in write), *remove))
-    if before is not None and before.pending:  # what wrote them may have been killed before systemd read them
+    if before is not None and before.pending:  # their writer may have been killed before systemd read them
         units = units or any(path.startswith("/etc/systemd/system/") for path in paths)
     action, unread = _action(state, wanted, bool(directories), bool(dropped))
     believed = _believed(state)
@@ -280,7 +280,7 @@ def _differs(file: ConfigFile, found: FoundFile | None) -> bool:
 
 
 def _action(state: ServiceState, wanted: Wanted, new_directory: bool, dropped: bool) -> tuple[str, bool]:
-    """Return what the process has to do, and whether the files that it has not read are as wanted already."""
+    """Return the action of the process, and True if the files that it has not read are already as described."""
     if not state.unit.active:
         return START, False
     differing = [file for file in wanted.files if file.on_change != NOTHING and not _has_read(state, file)]
@@ -292,7 +292,7 @@ def _action(state: ServiceState, wanted: Wanted, new_directory: bool, dropped: b
 
 
 def _has_read(state: ServiceState, file: ConfigFile) -> bool:
-    """Return whether the running process has read the wanted content of this file."""
+    """Return True if the running process has read the described content of this file."""
     found, unit, applied = state.files.get(file.path), state.unit, state.applied
     if found is None or digest(found.content) != file.digest:
         return False
@@ -304,14 +304,14 @@ def _has_read(state: ServiceState, file: ConfigFile) -> bool:
 
 
 def _believed(state: ServiceState) -> frozenset[str]:
-    """Return the virtual services that the running process has made, as far as is known."""
+    """Return the virtual services that the running process has made, as far as they are known."""
     return state.written if state.applied is None else state.applied.services
 
 
 def pending(
     state: ServiceState, wanted: Wanted, interim: frozenset[str] = frozenset(), seconds: float = 0.0
 ) -> Applied:
-    """Return the record for the time in which the files change: what the process has or will have."""
+    """Return the record during the change of files: the present and the future state of the process."""
     read = {} if state.applied is None else state.applied.read
     return Applied(True, state.unit.invocation, read, _believed(state) | wanted.services, interim, seconds)
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A unit of systemd with its files, on the host: what service_config reads and carries out."""
+"""A systemd unit with its files, on the host: reads and steps of service_config."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class ServiceUnit:
         self._root = root
 
     def path(self, path: str) -> str:
-        """Where a file of the host is."""
+        """Return the path of a file of the host."""
         return os.path.join(self._root, path.lstrip("/"))
 
     def read(self, wanted: Wanted) -> ServiceState:
@@ -56,7 +56,7 @@ class ServiceUnit:
         )
 
     def show(self) -> FoundUnit:
-        """Return the unit as systemd knows it. Raises HostError."""
+        """Return systemd's state of the unit. Raises HostError."""
         status, output, errors = self._run(["systemctl", "show", f"--property={_PROPERTIES}", "--", self.unit])
         if status:
             raise HostError(f"systemctl show {self.unit} failed: {_last(errors)}")
@@ -92,8 +92,8 @@ class ServiceUnit:
     def validate(self, plan: ServicePlan, wanted: Wanted, if_installed: bool) -> None:
         """Validate the files with the programs that read them. Raises HostError with their output.
 
-        ``if_installed``: leave out a program that is not there. A path of a file or directory that would only be
-        created is replaced by the path of a stand-in.
+        ``if_installed``: skip a missing program. The path of a file or directory that does not exist yet is replaced by
+        that of a substitute.
         """
         if not any(file.validate for file in plan.write):
             return
@@ -182,7 +182,7 @@ class ServiceUnit:
             remove_file(self.path(path))
 
     def systemctl(self, verb: str) -> None:
-        """Run systemctl about the unit, or daemon-reload. Raises HostError with what it said."""
+        """Run systemctl for the unit, or daemon-reload. Raises HostError with its output."""
         try:
             systemctl(self._run, verb, *(() if verb == "daemon-reload" else ("--", self.unit)))
         except HostError as error:

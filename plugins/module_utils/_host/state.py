@@ -1,15 +1,15 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The state of a host as values, and the record in JSON of what teardown restores. Pure.
+"""The state of a host as values, and the record in JSON of the values that teardown restores. Pure.
 
 Addresses, routes, routing rules, tunnels and units are in the words of ip(8) and systemd.unit(5).
 
 There is one record a module, in /var/lib/lvs-cluster. Every record holds: "format", 1; "sysctls", the keys that the
-task lists, with the values found before the first change (null while the kernel module that brings the key is not
-loaded); "side_effects", the same for keys that the kernel changed along with them; "directories", those that had to be
-made. The record of arp_silence also holds "vips": address to {"interface": name, "added": whether the module added it};
-that of ipvs_tunnel holds "gue", the ports that it added.
+task lists, with the values found before the first change (null while the kernel module of the key is not loaded);
+"side_effects", the same for keys that the kernel changed along with them; "directories", those that were created. The
+record of arp_silence also holds "vips": address to {"interface": name, "added": whether the module added it}; that of
+ipvs_tunnel holds "gue", the ports that it added.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .difference import PRESENT, Difference, of_text, of_value
 from .errors import HostError
 from .validate import display
 
-#: Where the records are.
+#: The directory of the records.
 OWN_DIRECTORY = "/var/lib/lvs-cluster"
 KERNEL_RECORD = f"{OWN_DIRECTORY}/kernel.json"
 VIPS_RECORD = f"{OWN_DIRECTORY}/arp_silence.json"
@@ -33,13 +33,13 @@ VIPS_RECORD = f"{OWN_DIRECTORY}/arp_silence.json"
 RECORD_FORMAT = 1
 Entry = TypeVar("Entry")
 
-#: Of the protocols that IPVS balances (RFC 9293, RFC 768, RFC 9260).
+#: The numbers of the protocols that IPVS balances (RFC 9293, RFC 768, RFC 9260).
 PROTOCOL_NUMBERS = {"tcp": 6, "udp": 17, "sctp": 132}
 MAIN_TABLE = 254  # include/uapi/linux/rtnetlink.h: RT_TABLE_MAIN
 #: Marks our rules that lead to a table of another owner (FRA_PROTOCOL), to find them again: a number that is unused in
 #: include/uapi/linux/rtnetlink.h (RTPROT_*) or etc/iproute2/rt_protos.
 ROUTE_PROTOCOL = 151
-#: Behind every other route of a table: what Documentation/networking/vrf.rst takes for the same end.
+#: After every other route of a table; the value of Documentation/networking/vrf.rst for the same purpose.
 FALLBACK_METRIC = 4278198272
 
 #: Kinds of devices: the kernel module, and ip's name for the packets that it decapsulates.
@@ -50,7 +50,7 @@ TUNNEL_KINDS = {
     "gre": ("ip_gre", ""),
     "ip6gre": ("ip6_gre", ""),
 }
-#: Kernel modules that take GUE's UDP header off, by the outer family.
+#: Kernel modules that remove GUE's UDP header, by the outer family.
 GUE_MODULES = {"ipv4": "fou", "ipv6": "fou6"}
 #: The names of our devices, as nftables matches them.
 TUNNEL_DEVICES = "lvs-*"
@@ -59,7 +59,7 @@ _OUR_TUNNEL = re.compile(rf"lvs-({'|'.join(TUNNEL_KINDS)})\d{{1,3}}")
 
 @dataclass(frozen=True)
 class Unit:
-    """A unit file's text, whether C(multi-user.target) wants the unit, and whether it runs (None: does not matter).
+    """A unit file's text, if C(multi-user.target) wants the unit, and if it runs (None: either).
 
     A name with a slash is that of a drop-in: C(nftables.service.d/x.conf). It is never enabled.
     """
@@ -70,12 +70,12 @@ class Unit:
 
 
 def device_unit(interface: str) -> str:
-    """The unit by which systemd knows an interface."""
+    """Return systemd's unit of an interface."""
     return f"sys-subsystem-net-devices-{escape(interface)}.device"
 
 
 def escape(name: str) -> str:
-    """A name as systemd writes it in a unit's name (systemd-escape(1))."""
+    """Return a name as systemd writes it in a unit's name (systemd-escape(1))."""
     escaped = re.sub(r"[^A-Za-z0-9:_.]", lambda match: "".join(f"\\x{byte:02x}" for byte in match[0].encode()), name)
     return f"\\x2e{escaped[1:]}" if escaped.startswith(".") else escaped
 
@@ -109,9 +109,10 @@ class Route:
 
 @dataclass(frozen=True, order=True)
 class Fallback:
-    """What replies meet while a table lacks its default route: refused, rather than sent out by the main table.
+    """The route for replies while a table lacks its default route: it refuses them, instead of the main table sending
+    them.
 
-    No interface is in it, so it stays when one goes down. A director then sees its health checks fail.
+    It has no interface, so it stays when one goes down. Then the director's health checks fail.
     """
 
     place = "fallbacks"
@@ -123,21 +124,21 @@ class Fallback:
         return f"{self.batch_words()} ({self.family})"
 
     def batch_words(self) -> str:
-        """The same for ip."""
+        """Return the same for ip."""
         return f"unreachable default table {self.table} metric {FALLBACK_METRIC}"
 
 
 def fallbacks(routes: Iterable[Route]) -> list[Fallback]:
-    """The fallbacks of these routes."""
+    """Return the fallbacks of these routes."""
     return sorted({Fallback(route.table, route.family) for route in routes})
 
 
 @dataclass(frozen=True, order=True)
 class Rule:
-    """A routing rule: packets from an address ("" is every), of one protocol ("" is every), from one port (0 is every).
+    """A routing rule: packets from an address ("": all), of one protocol ("": all), from one port (0: all).
 
-    more_than_default: a default route that is found in the table does not count (suppress_prefixlength 0).
-    destination: an address that the packets go to ("" is every).
+    more_than_default: ignore default routes in the table (suppress_prefixlength 0).
+    destination: of the packets ("": all).
     """
 
     place = "rules"
@@ -153,7 +154,7 @@ class Rule:
 
     @property
     def marked(self) -> bool:
-        """Return whether the rule is marked with our protocol, because it leads to a table of others."""
+        """Return True if the rule is marked with our protocol, because it leads to a foreign table."""
         return self.more_than_default or bool(self.destination)
 
     def __str__(self) -> str:
@@ -161,7 +162,7 @@ class Rule:
         return words if self.address or self.destination else f"{words} ({self.family})"
 
     def batch_words(self) -> str:
-        """The same for ip itself, which knows a protocol by name only where /etc/protocols has it (package netbase)."""
+        """Return the same for ip itself, which has names of protocols only with /etc/protocols (package netbase)."""
         return self._words(str(PROTOCOL_NUMBERS.get(self.protocol, self.protocol)))
 
     def _words(self, protocol: str) -> str:
@@ -175,7 +176,7 @@ class Rule:
 
 
 def is_our_tunnel(name: str) -> bool:
-    """Whether a device has a name of those that this collection gives."""
+    """Return True if a device has a name of this collection."""
     return _OUR_TUNNEL.fullmatch(name) is not None
 
 
@@ -183,8 +184,7 @@ def is_our_tunnel(name: str) -> bool:
 class TunnelDevice:
     """A device that decapsulates packets to the address C(local), from any sender.
 
-    checksum: whether it takes packets with GRE's checksum, and then no others (net/ipv4/ip_tunnel.c: ip_tunnel_rcv).
-    up: whether it works at all.
+    checksum: accept only packets with GRE's checksum (net/ipv4/ip_tunnel.c: ip_tunnel_rcv). up: the device is up.
     """
 
     place = "tunnels"
@@ -199,11 +199,11 @@ class TunnelDevice:
         return f"{self.name} {self.value()}"
 
     def value(self) -> str:
-        """What it is, besides its name."""
+        """Return its properties besides the name."""
         return f"type {self.words()}{'' if self.up else ' down'}"
 
     def words(self) -> str:
-        """How C(ip link add) takes it, from the type on."""
+        """Return it in the words of C(ip link add), from the type on."""
         mode = TUNNEL_KINDS[self.kind][1]
         options = [mode] if mode else []
         return " ".join([self.kind, *options, f"local {self.local}", *(["icsum"] if self.checksum else [])])
@@ -211,7 +211,7 @@ class TunnelDevice:
 
 @dataclass(frozen=True, order=True)
 class GuePort:
-    """A UDP port on which the kernel takes the headers of GUE off; family is that of the outer packet."""
+    """A UDP port on which the kernel removes the headers of GUE; family is that of the outer packet."""
 
     place = "gue_ports"
     noun = "port"
@@ -222,13 +222,13 @@ class GuePort:
         return f"{self.family} udp port {self.port} gue"
 
 
-#: What hosts have any number of. ``place`` is the field of HostState that has them, ``noun`` is for messages.
+#: Objects of which hosts have any number. ``place`` is their field of HostState, ``noun`` is for messages.
 Item = Union[Address, Rule, Fallback, TunnelDevice, GuePort]
 
 
 @dataclass(frozen=True)
 class KnownVip:
-    """A VIP that a task listed: its interface, and whether the module added it (else it was there before)."""
+    """A VIP that a task listed: its interface, and True if the module added it (otherwise it existed before)."""
 
     interface: str
     added: bool
@@ -236,18 +236,18 @@ class KnownVip:
 
 @dataclass(frozen=True)
 class Record:
-    """The content of a record, as the module's docstring says. Keys of sysctls are paths below /proc/sys."""
+    """The content of a record, as in the module's docstring. Keys of sysctls are paths below /proc/sys."""
 
     sysctls: Mapping[str, str | None] = field(default_factory=dict)
     side_effects: Mapping[str, str] = field(default_factory=dict)
     directories: tuple[str, ...] = ()
     vips: Mapping[str, KnownVip] = field(default_factory=dict)
     gue: tuple[str, ...] = ()
-    #: What is in the file and cannot be read, a clause each. It is not written again.
+    #: Unreadable parts of the file, a clause each. They are not written again.
     unreadable: tuple[str, ...] = field(default=(), compare=False)
 
     def originals(self) -> dict[str, str]:
-        """Every remembered value, of listed keys and of side effects."""
+        """Return every recorded value, of listed keys and of side effects."""
         known = {key: value for key, value in self.sysctls.items() if value is not None}
         return {**self.side_effects, **known}
 
@@ -256,9 +256,9 @@ class Record:
 
 
 def parse_record(path: str, text: str | None) -> Record:
-    """The record in this text; an empty one where there is none. Entries that cannot be read are left out, and named.
+    """Return the record in this text; an empty one if there is none. Unreadable entries are left out, and named.
 
-    Raises HostError naming the file where nothing of it can be read.
+    Raises HostError with the name of the file if nothing is readable.
     """
     if text is None:
         return Record()
@@ -284,7 +284,7 @@ def parse_record(path: str, text: str | None) -> Record:
 
 
 def _loaded(text: str, unreadable: list[str]) -> dict[str, Any]:
-    """The object in this text, and of one that was cut off what is in front of that. Raises ValueError."""
+    """Return the object in this text, or the complete part of a truncated one. Raises ValueError."""
     try:
         raw = json.loads(text)
     except ValueError as error:
@@ -298,7 +298,7 @@ def _loaded(text: str, unreadable: list[str]) -> dict[str, Any]:
 
 
 def _cut_off(text: str) -> Any:
-    """What is in the whole lines of a text, as `render_record` writes them, or None."""
+    """Return the object in the complete lines of a text, as `render_record` writes them, or None."""
     lines = text.splitlines()
     while lines:
         closing = ""
@@ -347,7 +347,7 @@ class _Entries:
 
 
 def record_warnings(records: Mapping[str, str | None]) -> list[str]:
-    """A sentence for each record, by path and text, of which something cannot be read."""
+    """Return a sentence for each record, by path and text, of which something cannot be read."""
     return [
         f"{path} is damaged, and these entries cannot be restored: {'; '.join(found)}. Restore them by hand"
         " after teardown; the next change writes the other entries again"
@@ -358,7 +358,7 @@ def record_warnings(records: Mapping[str, str | None]) -> list[str]:
 
 
 def render_record(record: Record) -> str | None:
-    """The text of a record, or None where there is nothing to remember."""
+    """Return the text of a record, or None if it has no values."""
     if not record:
         return None
     raw: dict[str, Any] = {
@@ -377,7 +377,7 @@ def render_record(record: Record) -> str | None:
 
 
 def remembered_lines(path: str, text: str | None) -> list[str]:
-    """What a record remembers, a line each, for a diff."""
+    """Return the values of a record, a line each, for a diff."""
     record = parse_record(path, text)
     lines = [f"the value of {display(key)}" for key in sorted({*record.sysctls, *record.side_effects})]
     lines += [
@@ -402,16 +402,15 @@ def _vip(value: Any) -> KnownVip:
 
 @dataclass(frozen=True)
 class HostState:
-    """The part of a host that a planner asked for.
+    """The part of a host that a planner requested.
 
-    sysctls: path below /proc/sys ("net/ipv4/ip_forward") to its value, None where the kernel has no such key.
-    addresses: every address of every interface, or those that matter.
-    modules: kernel module to whether the kernel has it, loaded or built in.
-    files: path to text, None where there is no file. records: as files, for those of what teardown restores.
-    units: name of a unit to the unit, None where we have installed none. directories: those that exist.
-    tables: name of an nftables table of the family inet to how nft lists it, None where there is none.
-    routes, rules, fallbacks: those of the routing table that a planner asked for.
-    tunnels, gue_ports: the tunnel devices of this collection, and every port on which the kernel takes GUE.
+    sysctls: path below /proc/sys ("net/ipv4/ip_forward") to its value, None if the kernel has no such key. addresses:
+    every address of every interface, or the relevant ones. modules: kernel module to True if the kernel has it, loaded
+    or built in. files: path to text, None if there is no file. records: as files, for the records of teardown. units:
+    name of a unit to the unit, None if we have installed none. directories: those that exist. tables: name of an
+    nftables table of the family inet to how nft lists it, None if there is none. routes, rules, fallbacks: those of the
+    requested routing table. tunnels, gue_ports: the tunnel devices of this collection, and every port on which the
+    kernel takes GUE.
     """
 
     sysctls: Mapping[str, str | None] = field(default_factory=dict)
@@ -431,10 +430,10 @@ class HostState:
 
 @dataclass(frozen=True)
 class Query:
-    """What a planner needs to know. Paths are the host's, below the target's root.
+    """The request of a planner. Paths are the host's, below the target's root. table is a table of nftables, routes the
+    number of a routing table.
 
-    table is a table of nftables, routes the number of a routing table. Whoever asks for tunnels asks for the modules
-    that GUE needs as well.
+    A request for tunnels also needs the modules of GUE.
     """
 
     sysctls: Iterable[str] = ()
@@ -450,7 +449,7 @@ class Query:
 
 
 def directories_for(paths: Iterable[str], existing: frozenset[str]) -> tuple[str, ...]:
-    """The directories that are missing for these files, outermost first."""
+    """Return the directories that are missing for these files, outermost first."""
     missing: list[str] = []
     for path in paths:
         parents = path.split("/")[1:-1]
@@ -462,20 +461,20 @@ def directories_for(paths: Iterable[str], existing: frozenset[str]) -> tuple[str
 
 
 def parents_of(paths: Iterable[str]) -> tuple[str, ...]:
-    """Every directory that these files lie in, outermost first."""
+    """Return every directory that these files lie in, outermost first."""
     return directories_for(paths, frozenset())
 
 
-#: What a state is shown by: kind and name -> value, None for what is absent.
+#: The facts of a state: kind and name -> value, None for absent ones.
 Facts = dict[tuple[str, str], "str | None"]
-#: Kinds of which the value is a text: a diff has its lines, a difference that there is another.
+#: Kinds with a text as the value: a diff has its lines, a difference only that it differs.
 _TEXTS = ("nftables table", "file", "record", "unit")
 
 
 def facts(state: HostState, shown_sysctls: frozenset[str], shown_addresses: frozenset[Address]) -> Facts:
-    """Return what a state is shown by: of sysctls and addresses what is to be shown, and everything else.
+    """Return the facts of a state: the shown sysctls and addresses, and everything else.
 
-    A record appears by what it remembers, not by the values, which cannot be known before a kernel module is loaded.
+    A record appears by its names, not by the values, which are unknown before a kernel module is loaded.
     """
     found: Facts = {("kernel module", name): "loaded" for name, loaded in sorted(state.modules.items()) if loaded}
     found |= {
@@ -524,7 +523,7 @@ def _lines(kind: str, name: str, value: str | None) -> list[str]:
 
 
 def differences(before: Facts, after: Facts) -> tuple[Difference, ...]:
-    """Return in which facts two states differ."""
+    """Return the facts in which two states differ."""
     return tuple(
         (of_text if kind in _TEXTS else of_value)(kind, name, before.get((kind, name)), after.get((kind, name)))
         for kind, name in dict.fromkeys((*before, *after))

@@ -29,7 +29,7 @@ _ALIASES = {IP_FORWARD: _ALL_FORWARDING, _ALL_FORWARDING: IP_FORWARD}
 # addrconf_fixup_forwarding, addrconf_disable_ipv6, addrconf_fixup_linkdown).
 _IPV6_COPIED = frozenset({"forwarding", "disable_ipv6", "ignore_routes_with_linkdown"})
 
-# Keys that only exist once a kernel module is there: beginning of the key, and of the names of modules that bring it.
+# Keys that exist only with a kernel module: prefix of the key, and prefixes of the names of its modules.
 # All of ip_vs_* need ip_vs, which needs nf_conntrack; a tunnel's module makes its fallback device.
 _BROUGHT_BY: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("net/ipv4/vs/", ("ip_vs",)),
@@ -44,7 +44,7 @@ _BROUGHT_BY: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 
 def parse_sysctls(raw: Mapping[str, object]) -> dict[str, str]:
-    """Keys and values of a task as paths and normal values, in the order in which they have to be written.
+    """Return keys and values of a task as paths and normal values, in the order in which they have to be written.
 
     The order is the task's, but keys whose write changes others come first. Raises HostError naming key and value.
     """
@@ -76,7 +76,9 @@ def _parse_value(name: str, value: object) -> str:
 
 
 def in_writing_order(keys: Iterable[str]) -> list[str]:
-    """Keys in an order that lets each keep its value: those that change many others first, else as they were."""
+    """Return keys in an order in which each keeps its value: those that change many others first, otherwise
+    unchanged.
+    """
     return sorted(keys, key=_rank)  # sorted() is stable
 
 
@@ -90,11 +92,11 @@ def _rank(key: str) -> int:
 
 
 def influenced(key: str, interfaces: Iterable[str]) -> frozenset[str]:
-    """Keys that the kernel may change when this one changes, besides itself; interfaces are the host's.
+    """Return keys that the kernel may change when this one changes, besides itself; interfaces are the host's.
 
     net/ipv4/devinet.c, inet_forward_change: a change of ip_forward sets conf.all.accept_redirects to the opposite, and
-    forwarding of default and every interface to the same. (send_redirects stays as it is, whatever ip-sysctl.rst
-    suggests.) devinet_copy_dflt_conf: conf.default.X is copied to interfaces that had neither X written nor an address.
+    forwarding of default and every interface to the same. (send_redirects is unchanged, contrary to ip-sysctl.rst.)
+    devinet_copy_dflt_conf: conf.default.X is copied to interfaces that had neither X written nor an address.
     """
     if key in _ALIASES:
         forwarding = {f"net/ipv4/conf/{name}/forwarding" for name in ("all", "default", *interfaces)}
@@ -111,10 +113,10 @@ def influenced(key: str, interfaces: Iterable[str]) -> frozenset[str]:
 
 
 def values_after_write(values: Mapping[str, str | None], key: str, value: str) -> dict[str, str | None]:
-    """The values after a write, as far as it can be told: what influenced() calls copied by conf.default cannot."""
+    """Return the predictable values after a write; copies of conf.default are not predictable (`influenced`)."""
     changed = {**values, key: value}
     if values.get(key) == value:
-        return changed  # the kernel acts on changes only
+        return changed  # the kernel reacts to changes only
     if _rank(key) == 0:
         for other in influenced(key, interfaces_in(values)):
             if values.get(other) is not None:
@@ -124,13 +126,13 @@ def values_after_write(values: Mapping[str, str | None], key: str, value: str) -
 
 
 def interfaces_in(values: Iterable[str]) -> frozenset[str]:
-    """The names of interfaces that these keys are about."""
+    """Return the names of the interfaces of these keys."""
     matches = (_CONF.fullmatch(key) for key in values)
     return frozenset(match.group(2) for match in matches if match) - {"all", "default"}
 
 
 def brought_by(key: str, modules: Iterable[str]) -> bool:
-    """Whether loading one of these kernel modules may bring a key that the kernel does not have."""
+    """Return True if loading one of these kernel modules may add a missing key."""
     for beginning, names in _BROUGHT_BY:
         if key.startswith(beginning):
             return any(module == name or module.startswith(name + "_") for module in modules for name in names)
@@ -138,22 +140,23 @@ def brought_by(key: str, modules: Iterable[str]) -> bool:
 
 
 def render_sysctls(header: str, values: Mapping[str, str]) -> str | None:
-    """A sysctl.d file with a comment and these keys in their order; None without any."""
+    """Return a sysctl.d file with a comment and these keys in their order; None without any."""
     if not values:
         return None
     return f"# {header}\n" + "".join(f"{display(key)} = {value}\n" for key, value in values.items())
 
 
 def parse_sysctl_file(text: str) -> dict[str, str]:
-    """The assignments of a sysctl.d file in their order, without wildcards and what is no assignment."""
+    """Return the assignments of a sysctl.d file in their order, without wildcards and other lines."""
     return dict(_assignments(text))
 
 
 def overridden(own_name: str, wanted: Mapping[str, str], files: Sequence[tuple[str, str]]) -> list[str]:
-    """Sentences about sysctl.d files that undo wanted values at the next boot.
+    """Return sentences about sysctl.d files that undo wanted values at the next boot. files are path and text of every
+    effective sysctl.d file.
 
-    files are path and text of every sysctl.d file that counts. As sysctl.d(5) says, they are applied in the order of
-    their names whatever their directory, the last assignment wins, and one with a wildcard loses against one without.
+    As in sysctl.d(5), they are applied in the order of their names in all directories, the last assignment wins, and
+    one without a wildcard overrides one with.
     """
     last: dict[str, tuple[str, str]] = {}
     for path, text in sorted(files, key=lambda item: item[0].rsplit("/", 1)[-1]):
@@ -179,14 +182,14 @@ def _assignments(text: str) -> Iterator[tuple[str, str]]:
         try:
             yield parse_key(name), normal_value(value)
         except HostError:
-            continue  # a wildcard, or nothing that the kernel knows either
+            continue  # a wildcard, or an invalid key
 
 
 @dataclass(frozen=True)
 class LoadModule(Operation):
     """Load a kernel module. Not undone: another part of the host may use it by then."""
 
-    ends_stage = True  # what sysctls it brings has to be read
+    ends_stage = True  # its sysctls have to be read
     name: str
 
     def applied(self, state: HostState) -> HostState:
@@ -212,7 +215,7 @@ class LoadModule(Operation):
 
 @dataclass(frozen=True)
 class SetSysctl(Operation):
-    """Write a sysctl. before is None only in predictions, where what brings the key is not there yet."""
+    """Write a sysctl. before is None only in predictions without the kernel module of the key."""
 
     key: str
     before: str | None
@@ -235,7 +238,9 @@ class SetSysctl(Operation):
 
     @classmethod
     def side_effects(cls, done: Sequence[Operation], seen: Sequence[HostState], now: HostState) -> list[Operation]:
-        """Undoing a write does not undo what the kernel changed along with it: that gets the first value seen."""
+        """Return writes of the first values of keys that the kernel changed along with these: undoing does not restore
+        them.
+        """
         first: dict[str, str] = {}
         for state in seen:
             for key, value in state.sysctls.items():
@@ -255,6 +260,6 @@ class SetSysctl(Operation):
 
 
 def sysctl_writes(state: HostState, targets: Mapping[str, str]) -> list[Operation]:
-    """Writes of what differs; a key without a value is that of an interface that is gone by now."""
+    """Return writes of differing keys; a key without a value belongs to an interface that no longer exists."""
     current = {key: state.sysctls.get(key) for key in targets}
     return [SetSysctl(key, current[key], value) for key, value in targets.items() if current[key] not in (None, value)]

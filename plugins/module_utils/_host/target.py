@@ -1,11 +1,11 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The host itself: reads the state that a planner asks for, carries operations out, and ends a module with the outcome.
+"""The host itself: reads the state that a planner requests, carries out operations, and ends a module with the outcome.
 
-State of units is read from the files, which costs nothing. C(systemctl) is called only for a change, and as seldom as
-possible, since each call takes about a second on a slow machine: C(enable) also makes systemd read its units again, so
-installing takes one call; removing takes two (C(disable --now), and C(daemon-reload) once the file is gone).
+The state of units is read from files, which is fast. C(systemctl) is called only for a change, and as rarely as
+possible, because each call takes about a second on a slow machine: C(enable) also makes systemd read its units again,
+so installing takes one call; removing takes two (C(disable --now), and C(daemon-reload) after the file is removed).
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Systemd:
         self._run = run
 
     def read(self, name: str) -> Unit | None:
-        """The unit as it is installed, or None where there is no file of ours."""
+        """Return the installed unit, or None if there is no file of ours."""
         text = read_text(os.path.join(self._directory, name))
         if text is None:
             return None
@@ -69,9 +69,9 @@ class Systemd:
         return False
 
     def change(self, name: str, before: Unit | None, after: Unit | None) -> None:
-        """Change a unit from one state to another. Only units that are to run are started.
+        """Change a unit from one state to another. Only units that should run are started.
 
-        Raises HostError when a step fails; the unit's file is then restored.
+        Raises HostError if a step fails; the unit's file is then restored.
         """
         if after is None:
             self._remove(name, before)
@@ -118,7 +118,7 @@ class Systemd:
 class Target:
     """A host: its files below root, its /proc, /sys and /lib/modules below kernel. Tests give their own directories.
 
-    What not every task needs is imported where it is needed.
+    Parts that not every task needs are imported on demand.
     """
 
     def __init__(
@@ -165,29 +165,29 @@ class Target:
         return Tunnels(self._run)
 
     def close(self) -> None:
-        """Close what was opened."""
+        """Close open connections."""
         for name in ("addresses", "routes"):
             if name in vars(self):
                 getattr(self, name).close()
 
     def path(self, path: str) -> str:
-        """Where a file of the host is."""
+        """Return the path of a file of the host."""
         return os.path.join(self.root, path.lstrip("/"))
 
     def text(self, path: str) -> str | None:
-        """The text of a file of the host, or None."""
+        """Return the text of a file of the host, or None."""
         return read_text(self.path(path))
 
     def interfaces(self) -> tuple[str, ...]:
-        """The names of the host's interfaces."""
+        """Return the names of the host's interfaces."""
         return read_interfaces(self.proc)
 
     def sysctl_files(self) -> list[tuple[str, str]]:
-        """Path and text of the host's sysctl.d files, as far as they count."""
+        """Return path and text of the host's effective sysctl.d files."""
         return read_sysctl_files(self.root)
 
     def read(self, query: Query) -> HostState:
-        """The state that a query asks for. Raises HostError."""
+        """Return the state that a query requests. Raises HostError."""
         records = () if query.record is None else (query.record,)
         modules = {name: self.modules.available(name) for name in query.modules}
         units = (*(() if query.unit is None else (query.unit,)), *query.more_units)
@@ -209,7 +209,7 @@ class Target:
         )
 
     def apply(self, operation: Operation) -> None:
-        """Carry out one operation. Raises HostError with the reason alone: its text has the rest."""
+        """Carry out one operation. Raises HostError with the reason only: its text has the rest."""
         operation.carry_out(self)
 
     def check(self, plan: Plan) -> None:
@@ -226,7 +226,7 @@ class Target:
         require_writable([key], self.proc)
 
     def require_boot(self, use: str, needs_ip: bool = False) -> None:
-        """Raise HostError if no unit of ours would do ``use`` at boot."""
+        """Raise HostError if a unit of ours could not do ``use`` at boot."""
         if not booted(self.root):
             raise HostError(
                 f"persist: systemd does not run on this host (a container?), so nothing would {use} at boot;"
@@ -241,7 +241,7 @@ class Target:
             raise HostError("the command ip is missing (package iproute2)")
 
     def zoneinfo(self) -> str:
-        """Return what the kernel says of its memory (proc(5), /proc/zoneinfo)."""
+        """Return the kernel's report of its memory (proc(5), /proc/zoneinfo)."""
         return read_text(os.path.join(self.proc, "zoneinfo")) or ""
 
     def make_directory(self, path: str) -> None:
@@ -249,7 +249,7 @@ class Target:
         make_directories(self.path(path))
 
     def remove_directory(self, path: str) -> None:
-        """Remove a directory, unless there is something in it."""
+        """Remove a directory if it is empty."""
         remove_empty_directories([self.path(path)])
 
     def write(self, path: str, text: str | None, mode: int) -> None:
@@ -260,7 +260,7 @@ class Target:
             write_text(self.path(path), text, mode)
 
     def add(self, item: Item) -> None:
-        """Give the host an address, a rule, a route, a tunnel or a port. Raises HostError."""
+        """Add an address, a rule, a route, a tunnel or a port to the host. Raises HostError."""
         if isinstance(item, Address):
             self.addresses.add(item)
         elif isinstance(item, Rule):
@@ -273,7 +273,7 @@ class Target:
             self.tunnels.add_gue_port(item)
 
     def remove(self, item: Item) -> None:
-        """Take one of these from the host. Raises HostError."""
+        """Remove one of these from the host. Raises HostError."""
         if isinstance(item, Address):
             self.addresses.remove(item)
         elif isinstance(item, Rule):
@@ -294,8 +294,8 @@ def run(
 ) -> None:
     """Apply the arguments to this host; end the process with the result or with an error.
 
-    ``traces`` are the files of which a host has one if the module has ever changed it. A host that has none, and lacks
-    the library, has nothing to remove.
+    ``traces`` are files of which a changed host has at least one. A host without any, and without the library, has
+    nothing to remove.
     """
     target = Target(runner(module))
     try:
@@ -339,7 +339,7 @@ def host_part(
     traces: Collection[str] = (),
     needs_pyroute2: bool = True,
 ) -> Part:
-    """Return the part that does what `run` does."""
+    """Return a part that does the work of `run`."""
 
     def prepare() -> Work:
         wanted = parse()

@@ -1,10 +1,10 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What modules do besides their work: they need pyroute2 and root, and may have several parts.
+"""Common tasks of modules: they need pyroute2 and root, and may have several parts.
 
-Ansible discovers an interpreter, or ansible_python_interpreter names one. Distributions package pyroute2 for
-/usr/bin/python3 alone, so a module whose interpreter lacks it runs again under that one.
+Ansible discovers an interpreter, or ansible_python_interpreter names one. Distributions package pyroute2 only for
+/usr/bin/python3, so a module without it runs again under that interpreter.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from .process import require_root
 SYSTEM_PYTHON = "/usr/bin/python3"
 LIBRARY = "pyroute2"
 PACKAGE = "python3-pyroute2"
-# respawn_module writes everything into a pipe that nothing reads yet, and would wait for ever. A pipe holds 64 KiB
-# (pipe(7)), and there are more than the arguments to write.
+# respawn_module writes everything into a pipe before its reader starts, and would block for ever. A pipe holds 64 KiB
+# (pipe(7)), and the arguments are only a part.
 _MOST_ARGUMENTS = 32768
 
 Work = Callable[[], dict[str, Any]]
@@ -36,7 +36,7 @@ Work = Callable[[], dict[str, Any]]
 def respawn_with_library(module: AnsibleModule) -> None:
     """Run the module again under the system's Python and end, if that has pyroute2 and this one lacks it.
 
-    Otherwise it returns, and the module fails when it needs the library. Call it before anything is changed.
+    Otherwise it returns, and the module fails when it needs the library. Call it before any change.
     """
     if find_spec(LIBRARY) is not None:
         return
@@ -56,12 +56,14 @@ def respawn_with_library(module: AnsibleModule) -> None:
 
 
 def _sent_by_ansible() -> bool:
-    """Tell a module that Ansible has sent, which can be run again, from one that a test has imported."""
+    """Return True for a module that Ansible has sent, which can be run again, False for one that a test has
+    imported.
+    """
     return hasattr(sys.modules["__main__"], "_modlib_path")
 
 
 def _is_system_python() -> bool:
-    """Tell whether this process runs /usr/bin/python3 itself, under whichever name, and no environment made of it."""
+    """Return True if this process runs /usr/bin/python3 itself, under any name, and not an environment based on it."""
     if sys.prefix != sys.base_prefix or not sys.executable or not os.path.exists(SYSTEM_PYTHON):
         return False
     return os.path.samefile(sys.executable, SYSTEM_PYTHON)
@@ -82,7 +84,7 @@ def fail_without_library(module: AnsibleModule, error: Exception, use: str) -> N
 
 
 class PartFailedError(HostError):
-    """A part cannot be done. ``result``: what its module would return besides the message."""
+    """A part failed. ``result``: the values that its module would return besides the message."""
 
     def __init__(self, message: str, result: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
@@ -91,11 +93,11 @@ class PartFailedError(HostError):
 
 @dataclass(frozen=True)
 class Part:
-    """One of several things that a module does.
+    """One of several parts of a module.
 
-    ``prepare`` reads its arguments, changes nothing, and returns what does the work and returns the part's result. Both
-    raise HostError; the work raises MissingLibrary before it changes anything. ``needs_pyroute2``: whether it
-    may need that library. ``traces`` are as `run` has them.
+    ``prepare`` reads its arguments, changes nothing, and returns a function that does the work and returns the part's
+    result. Both raise HostError; the work raises MissingLibrary before any change. ``needs_pyroute2``: it may need that
+    library. ``traces`` are as for `run`.
     """
 
     name: str
@@ -107,7 +109,7 @@ class Part:
 def run_parts(module: AnsibleModule, parts: Iterable[Part], **result: Any) -> None:
     """Run one part after the other; end the process as `run` does. ``result``: further values to return.
 
-    All arguments are read before anything is changed. A part that fails undoes what it has changed, and those before it
+    All arguments are read before any change. A part that fails undoes what it has changed, and those before it
     stay. Their changes are complete on their own, and the next run continues from there.
     """
     done: dict[str, dict[str, Any]] = {}
@@ -145,5 +147,5 @@ def _diffs(result: Mapping[str, Any]) -> list[dict[str, str]]:
 
 
 def never_set_up(traces: Collection[str]) -> bool:
-    """Whether a host has none of the files of which it has one if a module has ever changed it."""
+    """Return True if a host has none of the files of which a changed host has at least one."""
     return bool(traces) and not any(map(os.path.lexists, traces))

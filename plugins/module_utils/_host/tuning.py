@@ -1,10 +1,10 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Kernel modules, their options and sysctls: the plan of ipvs_kernel, and how it is carried out. Pure.
+"""Kernel modules, their options and sysctls: the plan of ipvs_kernel, and its execution. Pure.
 
-The order of a plan: the record of what was there before, the module options, the modules, the sysctls (which need the
-modules), the files for the next boot. Taking out runs the other way, and never unloads a kernel module.
+The order of a plan: the record of the former state, the module options, the modules, the sysctls (which need the
+modules), the files for the next boot. Removal has the reverse order, and never unloads a kernel module.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ HEADER = "Written by the Ansible module lvs.cluster.ipvs_kernel, which overwrite
 THRESHOLD = "net/ipv4/vs/amemthresh"
 _PAGE = PAGESIZE
 
-# net/netfilter/ipvs/ip_vs_conn.c, ip_vs_conn_init: 8 to 20, in newer kernels up to 27 as far as the memory goes.
+# net/netfilter/ipvs/ip_vs_conn.c, ip_vs_conn_init: 8 to 20, in newer kernels up to 27 if the memory suffices.
 CONN_TAB_BITS = range(8, 28)
 
 
@@ -51,7 +51,7 @@ class KernelSettings:
     """The arguments of a task. None: unchanged.
 
     conn_tab_bits: 0 is the kernel's own choice. sysctls: path to value, in the order in which they have to be written.
-    defence_threshold: whether the host works out THRESHOLD for itself.
+    defence_threshold: the host computes THRESHOLD itself.
     """
 
     present: bool = True
@@ -68,7 +68,7 @@ def parse_settings(
     sysctls: Mapping[str, object] | None,
     defence_threshold: bool = False,
 ) -> KernelSettings:
-    """Check what a task gives. Raises HostError with a sentence that names the option and the value."""
+    """Check the arguments. Raises HostError with a sentence that names the option and the value."""
     for name in modules:
         if not MODULE_NAME.fullmatch(name):
             raise HostError(f"modules: {name!r} is not a valid name of a kernel module")
@@ -85,15 +85,15 @@ def parse_settings(
 
 
 def defence_threshold(zoneinfo: str, present: str | None) -> str:
-    """Return net.ipv4.vs.amemthresh in pages, by /proc/zoneinfo: between the free memory of a healthy host and none.
+    """Return net.ipv4.vs.amemthresh in pages, from /proc/zoneinfo: between a healthy host's free memory and none.
 
     IPVS compares it with free memory and the buffers of block devices, but not with the page cache of files
-    (net/netfilter/ipvs/ip_vs_ctl.c: update_defense_level()), which takes nearly all memory of a healthy host in time. A
-    share of all memory would be a threshold that such a host stays below. The kernel frees memory when a zone has less
-    than its watermark low, and gives ordinary allocations none below min. The pages that a zone reserves for others
+    (net/netfilter/ipvs/ip_vs_ctl.c: update_defense_level()), which takes nearly all memory of a healthy host in time.
+    With a share of all memory, such a host would always be below the threshold. The kernel frees memory when a zone has
+    less than its watermark low, and refuses ordinary allocations below min. The pages that a zone reserves for others
     (protection) count in both (mm/page_alloc.c: __zone_watermark_ok()). The threshold is in the middle. A ``present``
-    one between the two stays, because the watermarks differ a little from boot to boot. IPVS's own default is for a
-    kernel that does not report them.
+    one between the two stays, because the watermarks differ a little from boot to boot. If the kernel does not report
+    them, IPVS's own default is used.
     """
     zones = [_zone(text) for text in zoneinfo.split("Node ")[1:]]
     lowest = sum(min(free, reserved + minimum) for free, minimum, _low, reserved in zones)
@@ -106,11 +106,11 @@ def defence_threshold(zoneinfo: str, present: str | None) -> str:
 
 
 def most_tab_bits(zoneinfo: str) -> int | None:
-    """Return the conn_tab_bits that each kernel takes on a host with this memory; None if the memory is not known.
+    """Return the largest conn_tab_bits of each kernel on a host with this memory; None if the memory is not known.
 
-    Linux 6.5 and later take a higher value for the highest that half of the memory has room for, with four connections
-    to a row and entries of 512 bytes (net/netfilter/ipvs/ip_vs_conn.c: ip_vs_conn_init()). Linux 7.1 and later have
-    room for eight times as many rows.
+    Linux 6.5 and later lower a higher value to the largest that fits into half of the memory, with four connections per
+    row and entries of 512 bytes (net/netfilter/ipvs/ip_vs_conn.c: ip_vs_conn_init()). Linux 7.1 and later have room for
+    eight times as many rows.
     """
     total = sum(int(found) for found in re.findall(r"^ +managed +([0-9]+)$", zoneinfo, re.MULTILINE))
     return (total * _PAGE // 8 // 512 - 1).bit_length() if total else None
@@ -128,7 +128,7 @@ def _zone(text: str) -> tuple[int, int, int, int]:
 
 
 def listed_sysctls(settings: KernelSettings, record: Record, sysctl_file: str | None) -> dict[str, str]:
-    """The sysctls that are to hold after the task: those it lists or, where it lists none, those of the task before."""
+    """Return the sysctls after the task: those that it lists or, if it lists none, those of the former task."""
     if not settings.present:
         return {}
     if settings.sysctls is not None:
@@ -137,13 +137,13 @@ def listed_sysctls(settings: KernelSettings, record: Record, sysctl_file: str | 
 
 
 def keys_of_interest(listed: Iterable[str], record: Record, interfaces: Sequence[str]) -> frozenset[str]:
-    """The sysctls whose values a plan needs; interfaces are the host's."""
+    """Return the sysctls whose values a plan needs; interfaces are the host's."""
     keys = {*listed, *record.sysctls, *record.side_effects}
     return frozenset(keys.union(*(influenced(key, interfaces) for key in keys)))
 
 
 def plan_kernel(state: HostState, settings: KernelSettings, sysctl_files: Sequence[tuple[str, str]] = ()) -> Plan:
-    """Operations that bring a host to what is wanted. Raises HostError where the kernel lacks a listed sysctl.
+    """Return operations that bring a host to what is wanted. Raises HostError if the kernel lacks a listed sysctl.
 
     state holds keys_of_interest, the listed modules, FILES, RECORD_FILE and which directories of these exist;
     sysctl_files are the host's sysctl.d files, see sysctl.overridden.
@@ -158,7 +158,7 @@ def plan_kernel(state: HostState, settings: KernelSettings, sysctl_files: Sequen
     books = plan_bookkeeping(state, RECORD_FILE, old, new, [path for path, text in files.items() if text is not None])
     options = {
         OPTIONS_FILE: files.pop(OPTIONS_FILE)
-    }  # before the modules: they read their options when they are loaded
+    }  # before the modules, which read their options when they are loaded
     proper: list[Operation] = [*change_files(state, options), *loads]
     proper += [*writes, *change_files(state, files)] if settings.present else [*change_files(state, files), *writes]
     operations = (*books.opening, *proper, *books.closing)
@@ -180,9 +180,9 @@ def _refuse_unknown(state: HostState, listed: Iterable[str], modules: Iterable[s
 
 
 def _targets(state: HostState, listed: Mapping[str, str], record: Record) -> dict[str, str]:
-    """The values to reach: those listed, and those that the rest would have if it had never been listed.
+    """Return the target values: the listed ones, and for other recorded keys those without any task.
 
-    The latter are the remembered values, changed by what writing the listed keys changes along with them.
+    The latter are the recorded values, plus the side effects of writing the listed keys.
     """
     originals = record.originals()
     natural: dict[str, str | None] = dict(originals)
@@ -193,12 +193,12 @@ def _targets(state: HostState, listed: Mapping[str, str], record: Record) -> dic
     freed = freed.union(*(influenced(key, interfaces) for key in freed)).intersection(originals)
     if not listed:
         freed = set(originals)
-    there = (key for key in freed if state.sysctls.get(key) is not None)  # an interface may be gone by now
+    there = (key for key in freed if state.sysctls.get(key) is not None)  # an interface may no longer exist
     return {**{key: natural[key] or originals[key] for key in there}, **listed}
 
 
 def _writes(state: HostState, targets: Mapping[str, str], listed: Mapping[str, str]) -> list[SetSysctl]:
-    """Writes that reach the targets, each planned with the side effects of those before it in view."""
+    """Return writes that lead to the targets, each planned with the side effects of earlier ones."""
     values: dict[str, str | None] = dict(state.sysctls)
     writes = []
     for key in in_writing_order([*sorted(key for key in targets if key not in listed), *listed]):
@@ -226,7 +226,7 @@ def _file(lines: Sequence[str]) -> str | None:
 
 
 def _wanted_record(state: HostState, old: Record, listed: Iterable[str], written: set[str]) -> Record:
-    """The values to remember once the plan is done; what an older record knows is older, so it is the original."""
+    """Return the values to remember after the plan; an older record has the original values."""
     current = {key: value for key, value in state.sysctls.items() if value is not None}
     originals = {**current, **old.originals()}
     interfaces = interfaces_in(state.sysctls)
@@ -239,7 +239,7 @@ def _wanted_record(state: HostState, old: Record, listed: Iterable[str], written
 
 
 def converge_kernel(target: Host, settings: KernelSettings, check_mode: bool) -> Outcome:
-    """Give a host's kernel the wanted modules, options and sysctls, or predict it. Raises HostError."""
+    """Apply the described modules, options and sysctls to a host's kernel, or predict the result. Raises HostError."""
     sysctl_files = target.sysctl_files()
     if settings.present and settings.defence_threshold:
         settings = _with_threshold(target, settings)
@@ -259,7 +259,7 @@ def converge_kernel(target: Host, settings: KernelSettings, check_mode: bool) ->
 
 
 def _with_threshold(target: Host, settings: KernelSettings) -> KernelSettings:
-    """The threshold goes with the listed sysctls, unless it is one of them."""
+    """Return the settings with the threshold among the sysctls, unless it is listed."""
     sysctls = dict(settings.sysctls or {})
     present = parse_sysctl_file(target.text(SYSCTL_FILE) or "").get(THRESHOLD)
     sysctls.setdefault(THRESHOLD, defence_threshold(target.zoneinfo(), present))
@@ -267,7 +267,7 @@ def _with_threshold(target: Host, settings: KernelSettings) -> KernelSettings:
 
 
 def conn_tab_bits_pending(target: Host, settings: KernelSettings) -> str | None:
-    """A sentence where ip_vs runs with another size of its connection table: it reads that only when it is loaded."""
+    """Return a sentence if ip_vs runs with another table size, which it reads only when it is loaded."""
     running = target.modules.parameter("ip_vs", "conn_tab_bits")
     if not settings.present or not settings.conn_tab_bits or running in (None, str(settings.conn_tab_bits)):
         return None

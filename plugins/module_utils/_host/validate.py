@@ -1,12 +1,12 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a task gives, checked: IP addresses, names, keys of sysctls. Pure.
+"""Checks of arguments: IP addresses, names, keys of sysctls. Pure.
 
-Addresses are read from text and written in one form. Python's ipaddress differs from inet_ntop(3) in ::/96, and its own
-form of IPv4-mapped addresses has changed with Python 3.13. The kernel's tools, keepalived and pyroute2 write what
-inet_ntop writes. Names of files and comparisons with what they report depend on the form, so every address that becomes
-text is one of these.
+Addresses are read from text and written in one form. Python's ipaddress differs from inet_ntop(3) in ::/96, and its
+form of IPv4-mapped addresses has changed with Python 3.13. The kernel's tools, keepalived and pyroute2 use the form of
+inet_ntop. Names of files and comparisons with their reports depend on the form, so every address that becomes text is
+one of these.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from typing import Union
 from .errors import HostError
 
 MODULE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,54}")  # include/linux/module.h: MODULE_NAME_LEN
-_UNIT_NAME = re.compile(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]{0,254}")  # systemd.unit(5); no option of systemctl
-# What the kernel takes (include/uapi/linux/if.h: IFNAMSIZ; net/core/dev.c: dev_valid_name), less what systemd's units,
-# the files of sysctl.d or the batches of ip would read as something else.
+_UNIT_NAME = re.compile(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]{0,254}")  # systemd.unit(5); not an option of systemctl
+# The kernel's rule (include/uapi/linux/if.h: IFNAMSIZ; net/core/dev.c: dev_valid_name), without characters that are
+# special in systemd's units, the files of sysctl.d or the batches of ip.
 _INTERFACE_NAME = re.compile(r"(?!-|\.\.?$)[^\s/:!#$%;=*\"'\\{}\x00-\x1f\x7f]{1,15}")
 _COMPONENT = re.compile(r"[A-Za-z0-9_.:@+-]+")  # of the key of a sysctl
 
@@ -54,11 +54,11 @@ def address_fault(address: IPAddress, link_local: bool = False) -> str:
     """Return why an address cannot be that of one host on a network, as the end of a sentence; empty if it can.
 
     The kernel refuses some of these as real servers (net/netfilter/ipvs/ip_vs_ctl.c, ip_vs_new_dest: unicast, and its
-    own addresses) and takes all of them as VIPs, where they can only be mistakes. ``link_local``: a link-local address
-    is as good as another, because the link is known.
+    own addresses) and accepts all of them as VIPs, where they can only be mistakes. ``link_local``: accept link-local
+    addresses, because the link is known.
     """
     if isinstance(address, IPv6Address):
-        # Before all else: since Python 3.13 the others are said of the IPv4 address inside.
+        # First of all: since Python 3.13 the other properties are those of the IPv4 address inside.
         if address.ipv4_mapped is not None:
             return f"is an IPv4-mapped address (write {address.ipv4_mapped})"
         if address.scope_id:
@@ -90,31 +90,31 @@ def unicast_address(where: str, text: str, use: str, link_local: bool = False) -
 
 
 def module_name(where: str, text: str) -> str:
-    """The name of a kernel module. Raises HostError, which names the option."""
+    """Return the name of a kernel module. Raises HostError, which names the option."""
     if not MODULE_NAME.fullmatch(text):
         raise HostError(f"{where}: {text!r} is not a valid name of a kernel module")
     return text
 
 
 def unit_name(where: str, text: str) -> str:
-    """The name of a unit of systemd. Raises HostError, which names the option."""
+    """Return the name of a unit of systemd. Raises HostError, which names the option."""
     if not _UNIT_NAME.fullmatch(text):
         raise HostError(f"{where}: {text!r} is not a valid name of a service")
     return text
 
 
 def interface_name(where: str, text: str) -> str:
-    """The name of one network interface. Raises HostError, which names the option."""
+    """Return the name of one network interface. Raises HostError, which names the option."""
     if not _INTERFACE_NAME.fullmatch(text) or text in ("all", "default"):
         raise HostError(f"{where}: {text!r} is not a valid interface name")
     return text
 
 
 def parse_key(text: str) -> str:
-    """The path of a key written with dots or with slashes.
+    """Return the path of a key written with dots or with slashes.
 
     As in sysctl.d(5) the first separator decides, and the other character is then part of names:
-    "net.ipv4.conf.eth0/100.arp_ignore" is about the interface eth0.100. Raises HostError naming the key.
+    "net.ipv4.conf.eth0/100.arp_ignore" belongs to the interface eth0.100. Raises HostError naming the key.
     """
     path = text
     separators = [character for character in text if character in "./"]
@@ -127,10 +127,10 @@ def parse_key(text: str) -> str:
 
 
 def display(key: str) -> str:
-    """A key as users write it: with dots, or with slashes where a name in it holds a dot."""
+    """Return a key as users write it: with dots, or with slashes if a name in it has a dot."""
     return key if "." in key else key.replace("/", ".")
 
 
 def normal_value(text: str) -> str:
-    """A value with its parts separated by one blank: the kernel separates them by tabs."""
+    """Return a value with its parts separated by one blank: the kernel separates them by tabs."""
     return " ".join(text.split())

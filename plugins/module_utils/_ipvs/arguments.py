@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Arguments of modules: their specifications, and plain dicts to patches. Pure.
 
-The specifications are documented in the doc fragment ipvs. What goes together is checked here, in one sentence that
-says which service and option is wrong: bad input is one InvalidValue. The dicts may come from AnsibleModule, from a
-cluster description on the controller or from a test.
+The specifications are documented in the doc fragment ipvs. Combinations are checked here. Wrong input is one
+InvalidValue, a sentence that names the service and the option. The dicts may come from AnsibleModule, from a cluster
+description on the controller or from a test.
 
 A service dict has ``address``, ``port`` and ``protocol``, or ``fwmark`` and ``family``; then ``scheduler``,
 ``scheduler_flags``, ``persistence_timeout``, ``persistence_netmask``, ``persistence_engine``, ``one_packet``,
@@ -40,13 +40,13 @@ _CHOICES = {
 }
 
 
-# What a real server dict may hold.
+# The keys of a real server dict.
 _IDENTITY = ("address", "port")
 _REAL_SERVER_KEYS = frozenset([*_IDENTITY, *_NUMBERS, *_CHOICES])
 
 
 def identity_spec() -> Spec:
-    """What identifies a virtual service."""
+    """Return the options that identify a virtual service."""
     return {
         "address": {"type": "str"},
         "port": {"type": "int"},
@@ -57,12 +57,12 @@ def identity_spec() -> Spec:
 
 
 def service_option(required: bool = False) -> Spec:
-    """An option that names a virtual service."""
+    """Return an option that names a virtual service."""
     return {"type": "dict", "required": required, "options": identity_spec()}
 
 
 def real_server_spec() -> Spec:
-    """A real server and its attributes."""
+    """Return a real server and its attributes."""
     return {
         "address": {"type": "str", "required": True},
         "port": {"type": "int"},
@@ -77,7 +77,7 @@ def real_server_spec() -> Spec:
 
 
 def service_spec() -> Spec:
-    """A virtual service with its attributes and real servers."""
+    """Return a virtual service with its attributes and real servers."""
     return {
         **identity_spec(),
         "scheduler": {"type": "str"},
@@ -92,12 +92,12 @@ def service_spec() -> Spec:
 
 
 def state_spec() -> Spec:
-    """Whether it should be there."""
+    """Return the option ``state``."""
     return {"state": {"type": "str", "choices": ["present", "absent"], "default": "present"}}
 
 
 def waiting_spec() -> Spec:
-    """An option that says which connections have to be gone."""
+    """Return the option for the connections that must have ended."""
     return {
         "type": "list",
         "elements": "str",
@@ -107,7 +107,7 @@ def waiting_spec() -> Spec:
 
 
 def draining_spec() -> Spec:
-    """How a real server goes."""
+    """Return the options of a drain."""
     return {
         "state": {"type": "str", "choices": ["present", "absent", "drained"], "default": "present"},
         "drain_timeout": {"type": "float"},
@@ -120,7 +120,7 @@ def draining_spec() -> Spec:
 
 def _number(label: str, key: str, value: object, low: int, high: int) -> int:
     if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 20:
-        value = int(value)  # what a template made of a number
+        value = int(value)  # the result of a template for a number
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
         raise InvalidValue(label, key, value, f"must be a whole number from {low} to {high}")
     return value
@@ -140,13 +140,13 @@ def _address(label: str, key: str, value: object) -> bytes:
 
 
 def _one_line(value: object) -> str:
-    """As it can stand in a message: line breaks and the like are escaped."""
+    """Return it as a message shows it: line breaks and the like are escaped."""
     text = str(value)
     return text if text.isprintable() else repr(text)[1:-1]
 
 
 def _hint(arguments: Arguments) -> str:
-    """How to call a service whose key cannot be told yet."""
+    """Return a name for a service whose key is not known yet."""
     if arguments.get("name"):
         return _one_line(arguments["name"])
     if arguments.get("fwmark") is not None:
@@ -158,14 +158,14 @@ def _hint(arguments: Arguments) -> str:
 
 
 def service_key(arguments: Arguments, within: str = "") -> ServiceKey:
-    """The identity of a service. ``within``: the option that holds it, with a dot, for messages (``service.``)."""
+    """Return the identity of a service. ``within``: its option with a dot, for messages (``service.``)."""
     label = _hint(arguments)
     fwmark, address, port = arguments.get("fwmark"), arguments.get("address"), arguments.get("port")
     protocol, family = arguments.get("protocol"), arguments.get("family")
     if fwmark is not None:
         for option in ("address", "port", "protocol"):
             if arguments.get(option) is not None:
-                raise InvalidValue(label, within + option, arguments[option], "does not go with fwmark")
+                raise InvalidValue(label, within + option, arguments[option], "cannot be combined with fwmark")
         fwmark = _number(label, f"{within}fwmark", fwmark, 1, 2**32 - 1)
         number = _choice(label, f"{within}family", "ipv4" if family is None else family, model.FAMILIES)
         return ServiceKey(fwmark, number, 0, b"", 0)
@@ -219,7 +219,7 @@ def _settings(label: str, key: ServiceKey, arguments: Arguments) -> SettingsPatc
 
 
 def real_server_key(label: str, service: ServiceKey, arguments: Arguments) -> RealServerKey:
-    """The identity of a real server; its port is the service's where none is given."""
+    """Return the identity of a real server; its port is the service's where none is given."""
     address, port = arguments.get("address"), arguments.get("port")
     try:
         packed = inet_pton(model.AF_INET, address)  # type: ignore[arg-type]  # what else it may be comes next
@@ -254,7 +254,7 @@ def _real_server(label: str, key: RealServerKey, arguments: Arguments) -> RealSe
 def real_servers(
     label: str, service: ServiceKey, entries: Iterable[Arguments] | None
 ) -> dict[RealServerKey, RealServerPatch] | None:
-    """Patches of a service's real servers; a server that is listed twice is refused."""
+    """Return patches of a service's real servers; a server that is listed twice is refused."""
     if entries is None:
         return None
     patches: dict[RealServerKey, RealServerPatch] = {}
@@ -284,7 +284,7 @@ def _refuse_unknown(label: str, entry: Arguments) -> None:
 
 
 def service(arguments: Arguments) -> ServicePatch:
-    """A service dict as a patch. ``state: absent`` removes it; its other options are then ignored."""
+    """Return a service dict as a patch. ``state: absent`` removes it; its other options are then ignored."""
     key = service_key(arguments)
     patch = ServicePatch(key, name=_one_line(arguments.get("name") or ""), absent=arguments.get("state") == "absent")
     if patch.absent:
@@ -296,7 +296,7 @@ def service(arguments: Arguments) -> ServicePatch:
 
 
 def only_real_server(arguments: Arguments) -> ServicePatch:
-    """A real server dict with its ``service`` (a dict of the identity) and ``state`` as a patch of that service."""
+    """Return a patch of a service, from a real server dict with ``service`` (a dict of the identity) and ``state``."""
     key = service_key(arguments["service"], "service.")
     patch = ServicePatch(key, settings=None)
     server_key = real_server_key(patch.label, key, arguments)
@@ -304,14 +304,14 @@ def only_real_server(arguments: Arguments) -> ServicePatch:
 
 
 def services(entries: Iterable[Arguments]) -> list[ServicePatch]:
-    """A list of service dicts as patches; a service that is listed twice is refused."""
+    """Return a list of service dicts as patches; a service that is listed twice is refused."""
     patches = [service(entry) for entry in entries]
     refuse_duplicates(patches)
     return patches
 
 
 def refuse_duplicates(patches: Iterable[ServicePatch]) -> None:
-    """InvalidValue where two patches are for one service."""
+    """Raise InvalidValue if two patches are for one service."""
     seen: dict[ServiceKey, ServicePatch] = {}
     for patch in patches:
         if patch.key in seen:

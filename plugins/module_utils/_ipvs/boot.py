@@ -1,10 +1,11 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What restores the table and the timeouts at boot: an archive of programs, a unit of systemd, and the Python for both.
+"""The restoration of the table and the timeouts at boot: an archive of programs, a systemd unit, and the Python for
+both.
 
-The Python is not simply the interpreter that runs the module: Ansible may discover /usr/bin/python3.11, which does not
-outlive an upgrade of the distribution, or ansible_python_interpreter may name a user's virtual environment.
+The Python can differ from the module's interpreter: Ansible may discover /usr/bin/python3.11, which an upgrade of the
+distribution removes, or ansible_python_interpreter may name a user's virtual environment.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ ExecStart={python} {archive} {rules}
 WantedBy=multi-user.target
 """
 
-# What the programs import, by package; none of it needs Ansible.
+# The imports of the programs, by package, without Ansible.
 ARCHIVED = {
     "_host": ("__init__", "drain_files", "errors", "files", "process", "validate"),
     "_ipvs": (
@@ -82,7 +83,7 @@ from {_ARCHIVE_PACKAGE}._ipvs.programs import health, restore
 
 sys.exit(health(sys.argv[2:]) if sys.argv[1:2] == ["health"] else restore(sys.argv[1:]))
 """
-# What runs at boot gets neither the environment of the task nor a user's libraries: -I. Prints where the library is.
+# Programs at boot get neither the environment of the task nor a user's libraries: -I. Prints the place of the library.
 _PROBE = f"""\
 import sys
 from importlib.util import find_spec
@@ -96,13 +97,13 @@ _lstat = os.lstat
 
 
 def installed_python() -> str | None:
-    """The interpreter that the unit names now; None if there is no unit."""
+    """Return the interpreter that the unit names now; None if there is no unit."""
     found = re.search(rb"^ExecStart=(\S+)", persist.read(persist.UNIT_FILE) or b"", re.MULTILINE)
     return found[1].decode("utf-8", "replace") if found else None
 
 
 def to_keep(table: Table, keys: Iterable[ServiceKey], python: str) -> Kept:
-    """What has to be done so that these services of ``table`` come back at boot. Reads files, writes nothing.
+    """Return the changes that restore these services of ``table`` at boot. Reads files, writes nothing.
 
     ``python``: the words of the command line before the program (`boot_command`).
     """
@@ -110,19 +111,19 @@ def to_keep(table: Table, keys: Iterable[ServiceKey], python: str) -> Kept:
 
 
 def to_forget() -> Kept:
-    """What has to be done so that nothing is left of it. Reads files, writes nothing."""
+    """Return the changes that remove all of it. Reads files, writes nothing."""
     return _without(persist.RULES_FILE, persist.TIMEOUTS_FILE)
 
 
 def recorded_timeouts() -> dict[str, timeouts.Kept]:
-    """The timeouts that are set at boot; empty where there are none. InvalidValue where the file is damaged."""
+    """Return the timeouts that are set at boot; empty if there are none. InvalidValue if the file is damaged."""
     return timeouts.parse_kept(
         (persist.read(persist.TIMEOUTS_FILE) or b"").decode("utf-8", "replace"), persist.TIMEOUTS_FILE
     )
 
 
 def to_keep_timeouts(kept: Mapping[str, timeouts.Kept], python: str) -> Kept:
-    """What has to be done so that these timeouts are set at boot, and no others. Reads files, writes nothing.
+    """Return the changes that set these timeouts at boot, and no others. Reads files, writes nothing.
 
     ``python`` is as for `to_keep`.
     """
@@ -133,7 +134,7 @@ def to_keep_timeouts(kept: Mapping[str, timeouts.Kept], python: str) -> Kept:
 
 
 def _with_restorer(path: str, data: bytes, python: str) -> Kept:
-    """A file, and what reads it at boot."""
+    """Return the changes for a file, and for its unit at boot."""
     unit = _UNIT_TEXT.format(
         python=python,
         archive=persist.ARCHIVE,
@@ -156,7 +157,7 @@ def _without(path: str, other: str) -> Kept:
 
 
 def build_archive() -> bytes:
-    """The restorer as a zip archive that Python runs: the same bytes from the same source, whenever and wherever."""
+    """Return the restorer as a zip archive that Python runs: the same source always gives the same bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         _add(archive, f"{_ARCHIVE_PACKAGE}/__init__.py", b"")
@@ -168,7 +169,7 @@ def build_archive() -> bytes:
 
 
 def _source(package: str, name: str) -> bytes:
-    """The source of a file of ours, which in a module is in the archive that Ansible sent."""
+    """Return the source of a file of ours, which in a module is in the archive that Ansible sent."""
     full_name = f"{__package__.rpartition('.')[0]}.{package}"
     source = pkgutil.get_data(full_name, f"{name}.py")
     if source is None:
@@ -184,7 +185,7 @@ def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
 
 
 def command_at_boot(module: AnsibleModule) -> str:
-    """The first words of the command line that restores at boot, on a module's host. Raises KernelError."""
+    """Return the first words of the command line that restores at boot, on a module's host. Raises KernelError."""
     try:
         return boot_command(runner(module), installed_python())
     except HostError as error:
@@ -192,10 +193,10 @@ def command_at_boot(module: AnsibleModule) -> str:
 
 
 def boot_command(run: RunCommand, installed: str | None = None) -> str:
-    """The first words of a command line that runs a Python program at boot as root.
+    """Return the first words of a command line that runs a Python program at boot as root.
 
-    They name /usr/bin/python3 if it has the library, whichever interpreter runs the module. Otherwise they name the
-    ``installed`` interpreter or the one that runs the module, if only root can change it. Raises HostError.
+    They name /usr/bin/python3 if it has the library, also if another interpreter runs the module. Otherwise they name
+    the ``installed`` interpreter or the one that runs the module, if only root can change it. Raises HostError.
     """
     reasons = []
     for python in dict.fromkeys(filter(None, (SYSTEM_PYTHON, installed, sys.executable))):
@@ -205,16 +206,16 @@ def boot_command(run: RunCommand, installed: str | None = None) -> str:
         if python != installed or python == sys.executable:
             reasons.append(reason)
     if find_spec(LIBRARY) is None:
-        # The packages are not installed yet, or a real run fails for want of the library before anything is changed.
+        # The packages are not installed yet, or a real run fails before any change because the library is missing.
         return f"{SYSTEM_PYTHON} -I"
     raise HostError(
-        f"persist: no Python of this host is fit to restore the IPVS table at boot: {', and '.join(reasons)};"
+        f"persist: no Python of this host can restore the IPVS table at boot: {', and '.join(reasons)};"
         f" install {LIBRARY} for {SYSTEM_PYTHON} (Debian and Ubuntu: {PACKAGE})"
     )
 
 
 def _unfit(python: str, run: RunCommand) -> str | None:
-    """Why this interpreter cannot run at boot; None if it can."""
+    """Return the reason why this interpreter cannot run at boot; None if it can."""
     is_system = python == SYSTEM_PYTHON
     if not is_system and not _PLAIN.fullmatch(python):
         return f"{python} is not used because of its name"
@@ -231,7 +232,7 @@ def _unfit(python: str, run: RunCommand) -> str | None:
 
 
 def open_to_others(path: str) -> str | None:
-    """The first file or directory on the way to a path that users other than root may change, links followed."""
+    """Return the first file or directory on the way to a path that users other than root may change, links followed."""
     seen: set[str] = set()
     pending = [os.path.abspath(path)]
     while pending:

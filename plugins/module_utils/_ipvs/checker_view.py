@@ -1,11 +1,12 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the health checker of this host takes to be in the IPVS table.
+"""The health checker's view of the IPVS table. keepalived changes the table when a check succeeds or fails, and never
+compares the table with its view.
 
-keepalived changes the table when a check succeeds or fails, and never compares the table with its view. So a real
-server that somebody else has removed stays away while its checks succeed (check/ipwrapper.c: perform_svr_state). The
-program that follows mon looks at the table when a check changes. ldirectord does not tell its view.
+So a real server that was removed by other means stays absent while its checks succeed (check/ipwrapper.c:
+perform_svr_state). The program that applies mon's results reads the table when a check changes. ldirectord does not
+report its view.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ View = Mapping[ServiceKey, Mapping[RealServerKey, int]]
 
 
 def ask(module: AnsibleModule, configuration: str) -> View:
-    """Return what the health checker says; nothing of one that does not tell.
+    """Return the health checker's view; empty for one that does not report it.
 
-    ``configuration`` is the path of keepalived's.
+    ``configuration``: the path of keepalived's.
     """
     with contextlib.suppress(HostError, OSError, InvalidValue):
         if os.path.isdir(health_state.FAILED):  # mon runs
@@ -56,7 +57,7 @@ def _of_keepalived(servers: Iterable[AddedServer]) -> View:
 
 
 def held(table: Table, patches: Iterable[ServicePatch], seen: View) -> list[ServicePatch]:
-    """Return the patches, with the missing real servers marked that the health checker takes to be in the table.
+    """Return the patches, with missing real servers marked that are in the table according to the health checker.
 
     They get its weight, unless weight 0 is described.
     """
@@ -73,7 +74,7 @@ def _held(patch: ServicePatch, existing: VirtualService | None, seen: Mapping[Re
 
 
 def gone(patches: Sequence[ServicePatch], seen: View) -> list[ServicePatch]:
-    """Return what removes marked real servers that the health checker has taken out since they were marked."""
+    """Return patches that remove marked real servers which the health checker has removed since."""
     found = []
     for patch in patches:
         lost = patch.held - seen.get(patch.key, {}).keys()

@@ -1,32 +1,30 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What stays on a director while its health checker is reloaded, restarted or replaced: virtual services, and VIPs.
+"""Keeps virtual services and VIPs on a director while its health checker is reloaded, restarted or replaced.
 
 Virtual services stay in the table although a health checker removes them. A health checker removes its services from
 the table when it is stopped, and those that its new configuration lacks when it is reloaded
-(keepalived/check/ipwrapper.c: clear_service_vs; ldirectord: ld_cmd_children, cleanstop). If such a service goes on with
-another owner, it is added again as it was, a few milliseconds later. Connections outlast that: the kernel keeps the
-real servers of a removed service in the trash while connections use them, and takes them from there when they are added
+(keepalived/check/ipwrapper.c: clear_service_vs; ldirectord: ld_cmd_children, cleanstop). If such a service passes to
+another owner, it is added again unchanged, a few milliseconds later. Connections outlast that: the kernel keeps the
+real servers of a removed service in its trash list while connections use them, and reuses them when they are added
 again (net/netfilter/ipvs/ip_vs_ctl.c: ip_vs_trash_get_dest).
 
 Meanwhile no client sees an error:
 
-- IPVS is at priority 99 of the hook input (ip_vs_core.c: ip_vs_ops). What it takes never gets to priority 101, where
-  packets of these services are dropped. So a SYN in that moment is lost and sent again, rather than refused.
+- IPVS is at priority 99 of the hook input (ip_vs_core.c: ip_vs_ops). Packets that it takes never reach priority 101,
+  where packets of these services are dropped. So a SYN in that moment is dropped and repeated, not refused.
 - A service without real servers is answered with an ICMP error (ip_vs_core.c: ip_vs_leave), which is not sent.
-- With ``expire_nodest_conn=0`` IPVS drops a packet of a connection whose real server is gone, rather than end the
-  connection.
+- With ``expire_nodest_conn=0`` IPVS drops packets of a connection without its real server, and keeps the connection.
 
-All of this is in an nftables table of its own, whose entries time out: a run that is killed leaves nothing that drops
-packets.
+All of this is in an nftables table of its own, whose entries time out: a killed run leaves no rule that drops packets.
 
 VIPs stay on lo while keepalived replaces a VRRP instance of a director that has no others, or is restarted there. When
 a director gets its first peer, or loses its last one, keepalived changes between multicast and unicast. It removes the
 VIPs of the former instance, and the new one takes them after about three advert intervals (vrrp_exist() in
-keepalived/vrrp/vrrp.c). An address on lo is local all the same, so the director serves meanwhile: Linux answers ARP for
-it on every interface unless arp_ignore says otherwise (arp_ignore() in net/ipv4/arp.c). Neighbour discovery it answers
-for addresses of the interface alone (ndisc_recv_ns() in net/ipv6/ndisc.c), so IPv6 neighbours use what they know.
+keepalived/vrrp/vrrp.c). An address on lo is local too, so the director balances meanwhile: Linux answers ARP for it on
+every interface unless arp_ignore prevents it (arp_ignore() in net/ipv4/arp.c). It answers neighbour discovery only for
+addresses of the interface (ndisc_recv_ns() in net/ipv6/ndisc.c), so IPv6 neighbours use their present entries.
 
 These addresses have a lifetime: the kernel removes them if the process is killed.
 """
@@ -55,13 +53,13 @@ if TYPE_CHECKING:
 
 TABLE = "lvs_cluster_handover"
 EXPIRE = "/proc/sys/net/ipv4/vs/expire_nodest_conn"
-#: How long a reload may take until it has removed what the new configuration lacks.
+#: The longest time until a reload has removed services that the new configuration lacks.
 PATIENCE = 30.0  # seconds
 _PAUSE = 0.005  # seconds
 _LIFETIME = int(PATIENCE) + 15  # seconds
-#: How long keepalived gets to remove the VIPs after a reload.
+#: The longest time for keepalived to remove the VIPs after a reload.
 _BEGINS = 10.0  # seconds
-#: How long it gets to take them, besides four advert intervals.
+#: The longest time for it to take them, besides four advert intervals.
 _MARGIN = 10.0  # seconds
 _LOOK = 0.1  # seconds
 
@@ -123,7 +121,7 @@ _RULES = {
 
 
 class Handover:
-    """What removes services from the table, and the table in which some of them stay."""
+    """Keeps services in the table although a reload or stop removes them."""
 
     def __init__(
         self,
@@ -138,7 +136,7 @@ class Handover:
         self._warn = warn
 
     def keep(self, keys: Collection[ServiceKey], act: Act, at_once: bool) -> set[ServiceKey]:
-        """Call ``act`` and keep those of these services that are in the table as they are.
+        """Call ``act`` and keep the present ones of these services unchanged in the table.
 
         ``at_once``: ``act`` returns when the services have been removed; otherwise they are waited for. Returns the
         services that were removed and added again. Raises what ``act`` raises, KernelError and ConvergeError.
@@ -166,7 +164,7 @@ class Handover:
         added: set[ServiceKey] = set()
         until = time.monotonic() + PATIENCE
         while True:
-            ended = not worker.is_alive()  # before the look: what it removed at its very end is seen
+            ended = not worker.is_alive()  # before the table is read, so that the last removal is included
             present = {key for key, *_rest in ipvs.services()}
             gone = [patch for key, patch in patches.items() if key not in present]
             if gone:
@@ -181,7 +179,7 @@ class Handover:
 
     @contextlib.contextmanager
     def _hidden(self, keys: Collection[ServiceKey]) -> Iterator[None]:
-        """Let no client see that the services are gone for a moment."""
+        """Hide from clients that the services are absent for a moment."""
         nftables = self._nftables() if has_command("nft") else None
         if nftables is not None:
             try:
@@ -211,7 +209,7 @@ class Handover:
 
 
 class _Worker(threading.Thread):
-    """Runs something beside the look at the table; ``error`` is what it raised."""
+    """Runs a function beside the reading of the table; ``error`` is its exception."""
 
     def __init__(self, act: Act) -> None:
         super().__init__(daemon=True)
@@ -226,7 +224,7 @@ class _Worker(threading.Thread):
 
 
 def await_change(done: Callable[[], bool], seconds: float, sleep: Callable[[float], None]) -> bool:
-    """Look ten times a second until it is done or the time is over; return whether it is done."""
+    """Call ``done`` ten times a second until it returns true or the time is over; return its last answer."""
     for _look in range(int(seconds / _LOOK)):
         if done():
             return True
@@ -235,7 +233,8 @@ def await_change(done: Callable[[], bool], seconds: float, sleep: Callable[[floa
 
 
 def dropped(before: str, after: str) -> tuple[frozenset[IPAddress], float]:
-    """Return the addresses that keepalived drops for a moment when it reads ``after``, and seconds it may take. Pure.
+    """Return the addresses that keepalived removes for a moment when it reads ``after``, and the longest duration in
+    seconds. Pure.
 
     Only those of a director without peers before or after: if there are others, one of them takes the VIPs.
     """
@@ -253,7 +252,9 @@ def dropped(before: str, after: str) -> tuple[frozenset[IPAddress], float]:
 
 
 def held_alone(text: str) -> tuple[frozenset[IPAddress], float]:
-    """Return the addresses of instances without peers, and seconds that keepalived takes to get them at most. Pure."""
+    """Return the addresses of instances without peers, and the most seconds that keepalived needs to take them.
+    Pure.
+    """
     alone = [instance for instance in instances(text).values() if not instance.peers]
     addresses = {address for instance in alone for address in instance.addresses}
     longest = max((4 * instance.advert_interval + _MARGIN for instance in alone), default=0.0)
@@ -275,9 +276,9 @@ class InterimVips:
 
     @contextlib.contextmanager
     def meanwhile(self, addresses: Collection[IPAddress], seconds: float) -> Iterator[None]:
-        """Hold those of these addresses that the host has now on lo, until keepalived has them again.
+        """Hold the present ones of these addresses on lo, until keepalived has taken them again.
 
-        ``seconds`` is how long that may take from the end of the block. Raises HostError.
+        ``seconds``: the longest time for that after the end of the block. Raises HostError.
         """
         held = [one for one in self._held() if one.address in addresses]
         on_lo = {one.address for one in held if one.interface == "lo"}
@@ -295,7 +296,7 @@ class InterimVips:
                 self._ip("del", address)
 
     def _wait(self, addresses: Collection[IPAddress], seconds: float) -> None:
-        """Wait until keepalived has removed these addresses and taken them again, or has not in time."""
+        """Wait until keepalived has removed these addresses and taken them again, or until the time is over."""
         wanted = set(addresses)
         await_change(lambda: not self._on_interfaces() >= wanted, _BEGINS, self._sleep)
         await_change(lambda: self._on_interfaces() >= wanted, seconds, self._sleep)
@@ -304,7 +305,7 @@ class InterimVips:
         return {one.address for one in self._held() if one.interface != "lo"}
 
     def _ip(self, verb: str, address: IPAddress, lifetime: int = 0) -> None:
-        # ip(8) of Debian 12 and 13: a preferred lifetime of 0 keeps the kernel from using it as a source
+        # ip(8) of Debian 12 and 13: with a preferred lifetime of 0 the kernel does not select it as a source
         words = ["scope", "host"] if address.version == 4 else ["nodad"]
         lives = [*words, "valid_lft", str(lifetime), "preferred_lft", "0"] if verb == "add" else []
         text = f"{address}/{address.max_prefixlen}"

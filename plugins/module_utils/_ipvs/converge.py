@@ -1,9 +1,9 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Read, plan, apply, read back: what every module that changes the IPVS table calls.
+"""Read, plan, apply, read back, for every module that changes the IPVS table.
 
-Runs without Ansible, so that the table can be restored at boot by the same code.
+Runs without Ansible, so that the same code can restore the table at boot.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from .kernel import Failure, Ipvs, KernelError, explain
 from .model import InvalidValue, RealServer, RealServerKey, ServiceKey, ServicePatch, Table, VirtualService
 from .plan import NOTHING_MORE, PURGE_ALL, REMOVE, Operation, Plan, Scope, plan, undo, unmet
 
-# Tasks that run at the same time take turns, from counting the servers in service until one is removed.
+# Simultaneous tasks run one after the other, from counting the servers in service until one is removed.
 LOCK = "/run/lvs-cluster-ipvs.lock"
-# Changes that an error names: more make it unreadable.
+# The most changes that an error names: more make it unreadable.
 _NAMED = 5
 
 
@@ -38,19 +38,19 @@ class ConvergeError(Exception):
 
 
 class Outcome(NamedTuple):
-    """What was (or in check mode would be) done. ``patches`` have the names of services."""
+    """The changes that were (or in check mode would be) made. ``patches`` have the names of services."""
 
     plan: Plan
     patches: Sequence[ServicePatch] = ()
 
     @property
     def changed(self) -> bool:
-        """Whether anything was to do."""
+        """True if there were changes."""
         return bool(self.plan.operations)
 
     @property
     def operations(self) -> Sequence[Operation]:
-        """What was done."""
+        """The operations of these changes."""
         return self.plan.operations
 
     @property
@@ -60,7 +60,7 @@ class Outcome(NamedTuple):
 
     @property
     def before(self) -> str:
-        """The services that change, in the form of ipvsadm-save; "" where nothing does."""
+        """The services that change, in the form of ipvsadm-save; "" without changes."""
         return _rendered(self.plan.current, self._services())
 
     @property
@@ -99,12 +99,11 @@ def converge(
 ) -> Outcome:
     """Apply ``desired`` to the kernel's table within ``scope``; in check mode only return the plan.
 
-    ``guard`` is called with each plan before it is applied, and raises InvalidValue to refuse it. ``commit`` is
-    called once the kernel holds the table, also if nothing was to change, and never in check mode. If it raises OSError
-    or one of the errors below, the table is restored.
-    Raises InvalidValue before anything is touched, KernelError where IPVS cannot be reached, ConvergeError where the
-    kernel or ``commit`` refused something (the table is then restored, or the error says which changes remain)
-    or where the kernel does not hold what it acknowledged.
+    ``guard`` is called with each plan before it is applied, and raises InvalidValue to refuse it. ``commit`` is called
+    once the kernel holds the table, also if nothing was to change, and never in check mode. If it raises OSError or one
+    of the errors below, the table is restored. Raises InvalidValue before any change, KernelError if IPVS cannot be
+    reached, and ConvergeError if the kernel or ``commit`` refused something (the table is then restored, or the error
+    says which changes remain) or if the kernel does not hold an acknowledged change.
     """
     with _no_garbage():
         return _converge(ipvs, desired, scope, check_mode, guard, commit)
@@ -112,7 +111,9 @@ def converge(
 
 @contextlib.contextmanager
 def _no_garbage() -> Iterator[None]:
-    """Keep Python from looking for reference cycles: there are none, and it would walk through a big table often."""
+    """Disable Python's garbage collector: there are no reference cycles, and it would often walk through a big
+    table.
+    """
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -139,7 +140,7 @@ def _converge(
             guard(made)
         return made
 
-    # With nothing to look for, the host need not even have what it takes to look.
+    # Without services to read, the host needs no library either.
     nothing = not patches and not scope.retired and scope.purge != PURGE_ALL
     planned = make_plan({} if nothing else ipvs.read(wanted))
     if not check_mode:
@@ -148,7 +149,7 @@ def _converge(
 
 
 def _in_scope(patches: Iterable[ServicePatch], scope: Scope) -> Callable[[ServiceKey], bool]:
-    """Which services have to be read: reading costs a request each."""
+    """Return the test for services that have to be read: each costs a request."""
     listed = {patch.key for patch in patches} | scope.retired
     if scope.purge == PURGE_ALL:
         return lambda key: key in listed or key not in scope.exclude
@@ -156,7 +157,7 @@ def _in_scope(patches: Iterable[ServicePatch], scope: Scope) -> Callable[[Servic
 
 
 class _Attempt:
-    """Applying a plan, with its one retry and its way back."""
+    """Applies a plan, with one retry and a rollback."""
 
     def __init__(
         self,
@@ -211,7 +212,7 @@ class _Attempt:
             raise ConvergeError(f"{error}; {self._roll_back(before)}") from error
 
     def _read(self, wanted: Callable[[ServiceKey], bool], before: Table) -> Table:
-        """Read after something was sent, which is undone if the kernel does not answer."""
+        """Read after messages were sent, which are undone if the kernel does not answer."""
         try:
             return self._ipvs.read(wanted)
         except KernelError as error:
@@ -286,7 +287,7 @@ def _lost_race(failure: Failure) -> bool:
 
 
 def _with_entries_as_found(before: Table, now: Table, failures: Iterable[Failure]) -> Table:
-    """``before``, but with every entry at which an operation failed as it is ``now``.
+    """Return ``before``, but with the state ``now`` of every entry at which an operation failed.
 
     Another process added or removed such an entry after it was read. A rollback must not undo that.
     """

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The connection synchronisation daemons as values, what to do about them, and their netlink attributes. Pure.
+"""The connection synchronisation daemons as values, their plan, and their netlink attributes. Pure.
 
-The kernel has at most one master and one backup in a network namespace. It has no command to change a daemon that runs,
+The kernel has at most one master and one backup in a network namespace. It has no command to change a running daemon,
 so a change is a stop and a start. The kernel's side is start_sync_thread (ip_vs_sync.c) and ip_vs_genl_new_daemon
 (ip_vs_ctl.c).
 """
@@ -32,7 +32,7 @@ _INTERFACE = re.compile(r"[^\s/:\0]{1,15}")
 
 
 class SyncDaemon(NamedTuple):
-    """A daemon as it runs, or as it is to be started."""
+    """A running daemon, or one to start."""
 
     interface: str
     sync_id: int = 0  # a backup with 0 takes every master's messages
@@ -43,7 +43,7 @@ class SyncDaemon(NamedTuple):
 
 
 class DaemonPatch(NamedTuple):
-    """A daemon as it should be; None: leave alone, the default when it is started."""
+    """A daemon as it should be; None: unchanged, the default at its start."""
 
     interface: str | None = None
     sync_id: int | None = None
@@ -64,7 +64,7 @@ class Step(NamedTuple):
 
 
 def spec() -> dict[str, Any]:
-    """The synchronisation daemons."""
+    """Return the synchronisation daemons."""
     return {
         "role": {"type": "list", "elements": "str", "choices": ["master", "backup"], "required": True},
         "interface": {"type": "str"},
@@ -82,7 +82,7 @@ def _label(role: str) -> str:
 
 
 def roles(names: Iterable[str]) -> list[str]:
-    """The roles that are named, each once, master first. InvalidValue where none is."""
+    """Return the roles that are named, each once, master first. InvalidValue if none is."""
     wanted = [role for role in ROLES if role in set(names)]
     if not wanted:
         raise InvalidValue("sync daemon", "role", [], f"must name one or both of {', '.join(ROLES)}")
@@ -90,7 +90,7 @@ def roles(names: Iterable[str]) -> list[str]:
 
 
 def from_arguments(arguments: Mapping[str, Any]) -> DaemonPatch:
-    """Options of the module as a patch. InvalidValue where one cannot be."""
+    """Return options of the module as a patch. InvalidValue if one cannot be."""
     wanted = roles(arguments["role"])
     label = _label(" and ".join(wanted))
     interface, group = arguments.get("interface"), arguments.get("multicast_group")
@@ -118,7 +118,7 @@ def from_arguments(arguments: Mapping[str, Any]) -> DaemonPatch:
 
 
 def merge(role: str, patch: DaemonPatch, current: SyncDaemon | None) -> SyncDaemon:
-    """What a patch makes of a daemon (None: of one that does not run). InvalidValue without an interface."""
+    """Return a daemon with a patch applied (None: a stopped one). InvalidValue without an interface."""
     if current is None:
         if patch.interface is None:
             raise InvalidValue(_label(role), "interface", None, "is needed to start it")
@@ -133,7 +133,7 @@ def merge(role: str, patch: DaemonPatch, current: SyncDaemon | None) -> SyncDaem
 
 
 def plan(current: Daemons, roles: Iterable[str], patch: DaemonPatch | None) -> tuple[list[Step], dict[str, SyncDaemon]]:
-    """Steps that make the daemons of ``roles`` what ``patch`` says (None: stopped), and the daemons afterwards."""
+    """Return steps that apply ``patch`` to the daemons of ``roles`` (None: stop), and the daemons afterwards."""
     steps: list[Step] = []
     predicted = dict(current)
     for role in roles:
@@ -151,7 +151,7 @@ def plan(current: Daemons, roles: Iterable[str], patch: DaemonPatch | None) -> t
 
 
 def way_back(before: Daemons, now: Daemons, roles: Iterable[str]) -> list[Step]:
-    """Steps from ``now`` to ``before``, of these roles."""
+    """Return steps from ``now`` to ``before``, of these roles."""
     steps: list[Step] = []
     for role in roles:
         old, found = before.get(role), now.get(role)
@@ -163,7 +163,7 @@ def way_back(before: Daemons, now: Daemons, roles: Iterable[str]) -> list[Step]:
 
 
 def differing(predicted: Daemons, actual: Daemons, roles: Iterable[str]) -> list[str]:
-    """The roles in which ``actual`` is not as predicted; a message size that the kernel derives is any size."""
+    """Return the roles in which ``actual`` is not as predicted; a message size that the kernel derives is any size."""
 
     def comparable(daemon: SyncDaemon | None, like: SyncDaemon | None) -> SyncDaemon | None:
         derived = daemon is not None and like is not None and not like.sync_maxlen
@@ -173,14 +173,14 @@ def differing(predicted: Daemons, actual: Daemons, roles: Iterable[str]) -> list
 
 
 def render(daemons: Daemons, roles: Iterable[str]) -> str:
-    """As the options of ipvsadm that start them, a line each."""
+    """Return the options of ipvsadm that start them, a line each."""
     return "".join(
         f"--start-daemon {role} {options(daemons[role])}\n" for role in ROLES if role in roles and role in daemons
     )
 
 
 def options(daemon: SyncDaemon) -> str:
-    """As the options of ipvsadm."""
+    """Return the options of ipvsadm."""
     size = f" --sync-maxlen {daemon.sync_maxlen}" if daemon.sync_maxlen else ""
     return (
         f"--mcast-interface {daemon.interface} --syncid {daemon.sync_id}{size}"
@@ -190,7 +190,7 @@ def options(daemon: SyncDaemon) -> str:
 
 
 def encode(step: Step) -> tuple[int, bytes]:
-    """Command and payload of a step. Port and group are in the byte orders that ip_vs_genl_new_daemon reads."""
+    """Return command and payload of a step. Port and group are in the byte orders that ip_vs_genl_new_daemon reads."""
     inner = netlink.attribute(netlink.DAEMON_STATE, netlink.U32.pack(ROLES[step.role]))
     if step.daemon is None:
         return netlink.DEL_DAEMON, netlink.attribute(netlink.ATTR_DAEMON | netlink.NLA_F_NESTED, inner)
@@ -209,7 +209,7 @@ def encode(step: Step) -> tuple[int, bytes]:
 
 
 def decode(data: bytes, message: netlink.Message) -> tuple[str, SyncDaemon]:
-    """A daemon of a GET_DAEMON answer, with its role."""
+    """Return a daemon of a GET_DAEMON answer, with its role."""
     nested = next(
         (start, end)
         for kind, start, end in netlink.attributes(data, message.start, message.end)
@@ -233,7 +233,7 @@ def decode(data: bytes, message: netlink.Message) -> tuple[str, SyncDaemon]:
 
 
 def facts(role: str, daemon: SyncDaemon) -> dict[str, Any]:
-    """A daemon in the options of the module ipvs_sync_daemon."""
+    """Return a daemon in the options of the module ipvs_sync_daemon."""
     return {
         "role": role,
         **daemon._asdict(),

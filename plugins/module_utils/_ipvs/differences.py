@@ -1,9 +1,9 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""In what tables, timeouts, sync daemons and files kept for the boot differ, as modules return it.
+"""Differences of tables, timeouts, sync daemons and files for the boot, as modules return them.
 
-Values are in the words of ipvsadm(8). Imported where it is needed: many tasks change nothing.
+Values are in the words of ipvsadm(8). Imported only on demand: many tasks change nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .daemon import Daemons
     from .timeouts import Timeouts
 
-#: Of the rules file, where weights alone differ: they change at run time, and the kernel has those that it should.
+#: For a rules file in which only weights differ: they change at run time, and the kernel's are correct.
 OTHER_WEIGHTS = "other weights"
 _WEIGHT = re.compile(rb" -w \d+")
 
@@ -106,6 +106,6 @@ def _of_file(change: FileChange) -> Difference:
 
 
 def of_drains(names: Iterable[str], drained: bool) -> list[Difference]:
-    """Return the real servers, by address, of which it is recorded that they are drained or no longer drained."""
+    """Return the real servers, by address, whose record of a drain changes."""
     sides = ("in service", "drained") if drained else ("drained", "in service")
     return [Difference("drain", name, *sides) for name in names]

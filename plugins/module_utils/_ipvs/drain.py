@@ -34,13 +34,13 @@ FAIL, FORCE = "fail", "force"
 ACTIVE, INACTIVE, PERSISTENT = "active", "inactive", "persistent"
 DEFAULT_TIMEOUT = 300.0  # seconds
 MAX_TIMEOUT = 86400 * 31  # seconds
-#: How long a flow of UDP has to pause, in seconds, if nothing else is said. The kernel counts packets every 2 seconds.
+#: The default pause after which a flow of UDP counts as ended, in seconds. The kernel counts packets every 2 seconds.
 UDP_PAUSE = 10.0
 _SHORTEST_PAUSE = 3.0
 
 
 def in_service(service: VirtualService | None) -> set[RealServerKey]:
-    """The real servers that get new connections by their weight."""
+    """Return the real servers that get new connections by their weight."""
     return {key for key, server in service.real_servers.items() if server.weight > 0} if service else set()
 
 
@@ -67,7 +67,7 @@ def undercut(patch: ServicePatch, minimum: int, out: Collection[RealServerKey], 
         patch.label,
         "minimum_in_service",
         minimum,
-        f"minimum_in_service {minimum} would be undercut: without real server {keys},"
+        f"minimum_in_service {minimum} would not be met: without real server {keys},"
         f" {total - len(out)} of {total} real server{_plural(total)} in service would be left",
         whole=True,
     )
@@ -80,15 +80,15 @@ def quorum_lost(patch: ServicePatch, quorum: int, out: Collection[RealServerKey]
         patch.label,
         "quorum",
         quorum,
-        f"the quorum {quorum} of its health_check would be lost: without real server {keys}, a weight of {left} would"
-        " be left in service. Drain fewer real servers at a time, or set minimum_in_service (lvs_minimum_in_service)"
-        " to 0",
+        f"the quorum {quorum} of its health_check would not be met: without real server {keys}, a weight of {left}"
+        " would be left in service. Drain fewer real servers at a time, or set minimum_in_service"
+        " (lvs_minimum_in_service) to 0",
         whole=True,
     )
 
 
 class Waiting(NamedTuple):
-    """What to wait for, and for how long."""
+    """The kinds of connections of a wait, and its times."""
 
     wait_for: Sequence[str]  # of ACTIVE, INACTIVE, PERSISTENT
     timeout: float  # seconds
@@ -96,9 +96,9 @@ class Waiting(NamedTuple):
 
 
 class Flows:
-    """Flows of UDP, seen by the packets that their real servers have got.
+    """Flows of UDP, by the packet counters of their real servers.
 
-    UDP has no end that IPVS could see: its entries are inactive from the start, and each packet renews them
+    IPVS cannot see the end of a flow: its entries are inactive from the start, and each packet renews them
     (ip_vs_conn.c: ip_vs_conn_put). A real server at weight 0 gets packets of such flows only, and the kernel adds them
     up every 2 seconds (ip_vs_est.c).
     """
@@ -109,7 +109,7 @@ class Flows:
         self._seen: dict[tuple[ServiceKey, RealServerKey], tuple[int, float]] = {}
 
     def run(self, service: ServiceKey, server: RealServerKey, facts: dict[str, Any]) -> bool:
-        """Return True if a packet may have come within the pause. The first call, without a count, does too."""
+        """Return True if a packet may have come within the pause. The first call has no count, and returns True too."""
         if not self._pause or service.protocol != UDP or not facts["connections"][INACTIVE]:
             return False
         packets, now = facts["statistics"]["packets_in"], self._clock()
@@ -128,7 +128,7 @@ def check_pause(service: str, option: str, pause: float) -> None:
 
 
 class Drained(NamedTuple):
-    """How the waiting ended. ``facts`` is the real server as ipvs_info shows it, None where it is not there."""
+    """The result of the wait. ``facts`` is the real server as ipvs_info shows it, None if it is absent."""
 
     done: bool
     waited: float  # seconds
@@ -141,7 +141,7 @@ class Drained(NamedTuple):
 
 
 def remaining(facts: dict[str, Any] | None) -> str:
-    """The connections of a real server as ipvs_info shows it, in words: ``2 active, 1 inactive connections``."""
+    """Return the connections of a real server as ipvs_info shows it, in words: ``2 active, 1 inactive connections``."""
     counts = facts["connections"] if facts else {}
     left = {name: number for name, number in counts.items() if number}
     words = ", ".join(f"{number} {name}" for name, number in left.items()) or "no"
@@ -174,7 +174,7 @@ def wait(
 
 
 def manage_real_server(ansible: AnsibleModule) -> module.Result:
-    """The result of the module. Raises what converge raises."""
+    """Return the result of the module. Raises what converge raises."""
     params = ansible.params
     patch = arguments.only_real_server(params)
     ((key, server),) = (patch.real_servers or {}).items()
@@ -190,12 +190,12 @@ def _refuse_what_does_not_go_together(patch: ServicePatch, params: dict[str, Any
         raise InvalidValue(patch.label, "drain_timeout", timeout, f"must be from 0 to {MAX_TIMEOUT} seconds")
     check_pause(patch.label, "drain_udp_pause", params["drain_udp_pause"])
     if timeout is not None and state == "present":
-        raise InvalidValue(patch.label, "drain_timeout", timeout, "goes with state drained or absent only")
+        raise InvalidValue(patch.label, "drain_timeout", timeout, "is for state drained or absent only")
 
 
 @contextlib.contextmanager
 def _with_failure(done: module.Result) -> Iterator[None]:
-    """Return what was done even if a later step fails: the weight is 0 by then."""
+    """Return the changes even if a later step fails: the weight is 0 by then."""
     try:
         yield
     except ConvergeError as error:
@@ -219,7 +219,7 @@ class _Run:
 
     def result(self) -> module.Result:
         state, timeout = self._params["state"], self._params["drain_timeout"]
-        # What is not loaded has no real servers to drain or remove.
+        # Without ip_vs there are no real servers to drain or remove.
         to_hold = state == "present"
         with Ipvs(load=to_hold and not self._module.check_mode, needed=state != "absent") as ipvs:
             if state == "drained":

@@ -1,11 +1,11 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Services whose real servers mon watches: what they should be. Pure.
+"""The described state of services whose real servers mon checks. Pure. mon reports that a real server has failed, or is
+healthy again, and does not use IPVS.
 
-mon tells that a real server has failed, or that it is well again, and knows nothing of IPVS. From that, from what is
-drained, and from what the role director wrote down, follows the whole of these services: nothing depends on what the
-table was before.
+Its results, the drains and the file of the role director determine these services completely: nothing depends on the
+former table.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from typing import Any
 from . import arguments
 from .model import InvalidValue, RealServerPatch, ServiceKey, ServicePatch
 
-#: The services as the role wrote them down: what `wanted` takes, as JSON.
+#: The services in the file of the role: the input of `wanted`, as JSON.
 CONFIGURATION = "/etc/lvs-cluster/health.json"
-#: Of mon's unit, which makes this directory and takes it away: mon forgets what failed when it ends, and so does this.
-#: It has a file for each watch that fails.
+#: The runtime directory of mon's unit, which creates and removes it: like mon's own results, it ends with mon. It has a
+#: file for each watch that fails.
 FAILED = "/run/lvs-cluster-mon"
-#: Made after each change in that directory, and removed before it is read. The name of a watch has a "_" in it.
+#: Created after each change in that directory, and removed before it is read. The name of a watch has a "_" in it.
 CHANGED = f"{FAILED}/changed"
 
 
 def wanted(
     entries: Sequence[Mapping[str, Any]], drained: Collection[bytes], failed: Collection[str]
 ) -> list[ServicePatch]:
-    """The services as they should be.
+    """Return the services as they should be.
 
     An entry has a ``service`` as ipvs_table takes it, without ``real_servers``; these beside it, each with its weight
     and the name of its ``watch``; ``quorum``, ``inhibit_on_failure``, and a ``sorry_server`` or None. ``drained`` are
-    packed addresses, ``failed`` names of watches. InvalidValue where that is not so.
+    packed addresses, ``failed`` names of watches. InvalidValue for other input.
     """
     try:
         patches = [_wanted(entry, drained, failed) for entry in entries]
@@ -43,7 +43,7 @@ def wanted(
 
 
 def keys(entries: Sequence[Mapping[str, Any]]) -> set[ServiceKey]:
-    """Which services these are."""
+    """Return the keys of these services."""
     return {arguments.service_key(entry["service"]) for entry in entries}
 
 
@@ -52,7 +52,7 @@ def _wanted(entry: Mapping[str, Any], drained: Collection[bytes], failed: Collec
     servers = [{key: value for key, value in server.items() if key != "watch"} for server in entry["real_servers"]]
     patch = arguments.service({**entry["service"], "real_servers": servers})
     described = patch.real_servers or {}
-    # A dict keeps the order of the list that it was made from, and an address and port that come twice are refused.
+    # A dict keeps the order of its list, and duplicates of address and port are refused.
     by_watch = dict(zip(watches, described.items()))
     well = {
         key: server for watch, (key, server) in by_watch.items() if watch not in failed and key.address not in drained
@@ -61,7 +61,7 @@ def _wanted(entry: Mapping[str, Any], drained: Collection[bytes], failed: Collec
     result: dict[Any, RealServerPatch] = {}
     for watch, (key, server) in by_watch.items():
         if watch in failed and not entry["inhibit_on_failure"]:
-            continue  # the purge takes it out
+            continue  # the purge removes it
         result[key] = server if key in well and not lost else server._replace(weight=0)
     if lost:
         sorry = arguments.service({**entry["service"], "real_servers": [entry["sorry_server"]]})

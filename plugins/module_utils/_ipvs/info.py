@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Everything about IPVS in one dict: what the module ipvs_info returns. And its counters, to zero."""
+"""Everything about IPVS in one dict, as the module ipvs_info returns it; and the zeroing of counters."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from .readings import Facts, Wanted
 
 
 def gather(ipvs: Ipvs, wanted: Wanted = None, with_connections: bool = False) -> Facts:
-    """Read everything; what the module ipvs_info returns. Raises KernelError.
+    """Read everything; return the result of the module ipvs_info. Raises KernelError.
 
-    ``wanted``: which services to read; None stands for all.
+    ``wanted``: the services to read; None for all.
     """
     numbers = ipvs.numbers(netlink.GET_INFO)
     schedulers, engines = readings.available()
@@ -53,7 +53,7 @@ def zero_counters(ipvs: Ipvs, service: ServiceKey | None, check_mode: bool) -> t
     """Zero the counters of a service and its real servers, or (None) all counters.
 
     Returns what changed, and the counters before: ``services`` in the form of ipvs_info, and without ``service``
-    ``statistics``, the totals. There is no reading back: traffic counts on.
+    ``statistics``, the totals. Nothing is read back, because traffic continues to count.
     """
     if not ipvs.opened():
         return NO_CHANGE, {"services": [], **({} if service else {"statistics": dict.fromkeys(netlink.COUNTERS, 0)})}
@@ -76,12 +76,13 @@ def zero_counters(ipvs: Ipvs, service: ServiceKey | None, check_mode: bool) -> t
 
 
 def _counters(before: Mapping[str, Any], zero: bool) -> str:
-    """A line for the totals, every service and every real server that has counted something."""
+    """Return a line for the totals, every service and every real server that has counted something."""
     lines = [("total", before["statistics"])] if "statistics" in before else []
     for service in before["services"]:
         label = readings.identity(service)
         lines.append((label, service["statistics"]))
-        # One that was removed while its service was zeroed comes back with what it had counted (ip_vs_trash_get_dest).
+        # One that was removed while its service was zeroed has its former counters when it is added again
+        # (ip_vs_trash_get_dest).
         for server in service["real_servers"]:
             endpoint = model.endpoint(model.pack_address(server["address"]), server["port"])
             lines.append((f"{label} real server {endpoint}", server["statistics"]))

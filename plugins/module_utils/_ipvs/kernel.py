@@ -1,15 +1,15 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one place that talks to IPVS, over pyroute2's generic netlink socket.
+"""All communication with IPVS, over pyroute2's generic netlink socket.
 
-What is used of pyroute2 works alike on 0.7.2 to 0.9: the constructor, ``bind``, ``prid``, ``sendto``, ``recv``,
-``fileno`` and ``close``. It is imported when the first message has to be sent, and not before.
+The used parts are the same in pyroute2 0.7.2 to 0.9: the constructor, ``bind``, ``prid``, ``sendto``, ``recv``,
+``fileno`` and ``close``. It is imported only for the first message.
 
-``import pyroute2`` imports every part of the library, whichever part is asked for: 380 modules instead of 60, seconds
-of every task on a slow host. What IPVS needs are its lower layers, and they do not need the package's own
-``__init__``. So they are imported below a bare package of the same name, which is taken out again afterwards; whoever
-imports pyroute2 later in the same process gets the whole of it, as ever.
+``import pyroute2`` imports the whole library: 380 modules instead of 60, seconds of every task on a slow host. IPVS
+needs only its lower layers, which do not need the package's own ``__init__``. So they are imported below an empty
+package of the same name, which is removed afterwards. A later import of pyroute2 in the same process gets the whole
+library.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from . import netlink
 from .model import RealServer, RealServerKey, ServiceKey, Settings, Table, VirtualService
 from .plan import REMOVE, Operation
 
-# Every failing message is answered, and about 550 answers fit a socket's receive buffer: more would be lost.
+# Every failed message has an answer, and a socket's receive buffer holds about 550 of them: more would be lost.
 CHUNK = 400
 _PROC_TABLE = "/proc/net/ip_vs"
 _PROC = "/proc"
@@ -53,13 +53,13 @@ class Failure(NamedTuple):
 
 
 def explain(code: int, operation: Operation | None = None) -> str:
-    """An errno of IPVS in words (net/netfilter/ipvs/ip_vs_ctl.c), with its name."""
+    """Return an errno of IPVS in words (net/netfilter/ipvs/ip_vs_ctl.c), with its name."""
     name = errno.errorcode.get(code, str(code))
     settings = operation.settings if operation else None
     if code == errno.EPERM:
         text = "not permitted: CAP_NET_ADMIN is needed in the network namespace's own user namespace"
     elif code == errno.EEXIST:
-        text = "it exists already"
+        text = "it already exists"
     elif code == errno.ESRCH:
         text = "there is no such virtual service"
     elif code == errno.ENOENT and settings is not None:
@@ -70,9 +70,9 @@ def explain(code: int, operation: Operation | None = None) -> str:
     elif code == errno.EAFNOSUPPORT:
         text = "this kernel's IPVS has no IPv6, or it is switched off"
     elif code == errno.EINVAL and operation is not None and _is_mixed(operation):
-        text = "a real server of another family than its service goes with no sync daemon that runs (ipvs_sync_daemon)"
+        text = "the kernel does not mix families while a sync daemon runs (ipvs_sync_daemon)"
     elif code == errno.EINVAL and operation is not None and operation.server_key is not None:
-        text = "the kernel takes this for an invalid value, for instance an address that is no host's"
+        text = "the kernel refuses this value as invalid, for instance an address that is not a host's"
     else:
         text = os.strerror(code)
     return f"{text} ({name})"
@@ -88,7 +88,7 @@ def _is_mixed(operation: Operation) -> bool:
 
 
 class Library(NamedTuple):
-    """What is used of pyroute2, 0.7.2 to 0.9."""
+    """The used parts of pyroute2, 0.7.2 to 0.9."""
 
     socket: Any  # GenericNetlinkSocket
     message: Any  # genlmsg
@@ -96,7 +96,7 @@ class Library(NamedTuple):
 
 
 def load_library() -> Library:
-    """Import it. ImportError where it is missing."""
+    """Import it. Raises ImportError if it is missing."""
     if _LIBRARY in sys.modules:
         return _import_library()
     spec = importlib.util.find_spec(_LIBRARY)
@@ -126,9 +126,8 @@ def _import_library() -> Library:
 class Ipvs:
     """The IPVS table of the current network namespace. A context manager; opened by the first request.
 
-    ``load``: whether a kernel that has ip_vs as a module may load it. Without, an unloaded ip_vs reads as the empty
-    table that it would be. ``needed``: whether a kernel that has no IPVS at all is an error then; what only removes
-    has nothing to do there.
+    ``load``: the kernel may load ip_vs as a module. Without, an unloaded ip_vs reads as the empty table that it would
+    be. ``needed``: a kernel without IPVS is then an error; tasks that only remove have nothing to do there.
     """
 
     def __init__(self, load: bool = True, needed: bool = True) -> None:
@@ -149,7 +148,7 @@ class Ipvs:
             self._socket = None
 
     def opened(self) -> bool:
-        """Open the socket; False where ip_vs is not loaded and must not be."""
+        """Open the socket; return False if ip_vs is not loaded and must not be."""
         if self._socket is not None:
             return True
         _need_net_admin()
@@ -165,7 +164,7 @@ class Ipvs:
         sock = pyroute2.socket()
         for part in (sock, getattr(sock, "asyncore", None)):
             if part is not None:
-                part.module_err_level = "debug"  # it logs a missing family, which is told below in one sentence
+                part.module_err_level = "debug"  # it logs a missing family, which the error below reports
         try:
             sock.bind(netlink.FAMILY_NAME, pyroute2.message)
         except pyroute2.error as error:
@@ -180,7 +179,7 @@ class Ipvs:
             raise KernelError("the kernel module ip_vs is not loaded, so the IPVS table cannot be changed")
 
     def _next(self, count: int = 1) -> int:
-        """The first of ``count`` fresh sequence numbers."""
+        """Return the first of ``count`` fresh sequence numbers."""
         first = self._sequence + 1
         self._sequence += count
         return first
@@ -194,8 +193,8 @@ class Ipvs:
     def _receive(self) -> bytes:
         while True:
             try:
-                # Not recv of pyroute2 before 0.9: it asks for the length of an answer first, and the kernel sizes the
-                # buffers of a dump by the longest answer that was ever asked for (af_netlink.c, netlink_dump).
+                # Not recv of pyroute2 before 0.9: it requests the length of an answer first, and the kernel sizes the
+                # buffers of a dump by the longest requested answer (af_netlink.c, netlink_dump).
                 data: bytes = os.read(self._socket.fileno(), 65536) if self._blocking else self._socket.recv(65536)
                 return data
             except BlockingIOError:  # pyroute2 0.9 makes the socket non-blocking
@@ -206,7 +205,7 @@ class Ipvs:
     def ask(
         self, command: int, payload: bytes = b"", flags: int = netlink.NLM_F_DUMP
     ) -> Iterator[tuple[bytes, netlink.Message]]:
-        """Send one request; yield its answers as (buffer, message), none where ip_vs is not loaded."""
+        """Send one request; yield its answers as (buffer, message), none if ip_vs is not loaded."""
         if not self.opened():
             return
         sequence = self._next()
@@ -224,7 +223,7 @@ class Ipvs:
                 yield data, message
 
     def services(self) -> Iterator[tuple[ServiceKey, Settings, bytes, netlink.Message]]:
-        """Every service in the kernel's order, with the raw message for netlink.decode_statistics."""
+        """Yield every service in the kernel's order, with the raw message for netlink.decode_statistics."""
         for data, message in self.ask(netlink.GET_SERVICE):
             key, settings = netlink.decode_service(data, message)
             yield key, settings, data, message
@@ -232,14 +231,14 @@ class Ipvs:
     def real_servers(
         self, service: ServiceKey
     ) -> Iterator[tuple[RealServerKey, RealServer, netlink.Connections, bytes, netlink.Message]]:
-        """Every real server of a service; none where the service does not exist."""
-        # One dump a service: the kernel has no dump of all, and takes one dump at a time on a socket.
+        """Yield every real server of a service; none if the service does not exist."""
+        # One dump per service: the kernel has no dump of all, and allows one dump at a time on a socket.
         for data, message in self.ask(netlink.GET_DEST, netlink.service_payload(service)):
             key, server, connections = netlink.decode_dest(data, message)
             yield key, server, connections, data, message
 
     def read(self, wanted: Callable[[ServiceKey], bool] | None = None) -> Table:
-        """The table, or those of its services that ``wanted`` accepts. Raises KernelError."""
+        """Return the table, or those of its services that ``wanted`` accepts. Raises KernelError."""
         found = [(key, settings) for key, settings, _data, _message in self.services() if wanted is None or wanted(key)]
         return {key: VirtualService(settings, self._real_servers(key)) for key, settings in found}
 
@@ -259,9 +258,9 @@ class Ipvs:
         return sequence
 
     def surely_holds(self, operations: Iterable[Operation], predicted: Table) -> bool:
-        """Whether every entry that is added or set is as predicted. False also where that takes a closer look.
+        """Return True if every added or set entry is as predicted. False also if that needs a full reading.
 
-        It compares bytes and decodes nothing, which is several times as fast as to read the table.
+        It compares bytes without decoding, which is several times faster than reading the table.
         """
         expected: dict[ServiceKey, set[tuple[bytes, bytes]]] = {}
         for _verb, service, _settings, key, _new in operations:
@@ -286,14 +285,14 @@ class Ipvs:
                 return not (images or end.error)
 
     def numbers(self, command: int) -> dict[int, int]:
-        """The attributes of GET_INFO or GET_CONFIG; empty where ip_vs is not loaded."""
+        """Return the attributes of GET_INFO or GET_CONFIG; empty if ip_vs is not loaded."""
         result: dict[int, int] = {}
         for data, message in self.ask(command, flags=netlink.NLM_F_ACK):
             result.update(netlink.decode_numbers(data, message))
         return result
 
     def command(self, command: int, payload: bytes = b"") -> int:
-        """Send one command that is not about a table's entry; the errno of its answer, 0 for none."""
+        """Send one command that does not concern an entry of the table; return the errno of its answer, 0 for none."""
         self._open_to_change()
         sequence = self._next()
         self._send(netlink.request(self._family_id, sequence, command, netlink.NLM_F_ACK, payload))
@@ -303,11 +302,11 @@ class Ipvs:
                     return message.error
 
     def apply(self, operations: Sequence[Operation], sent: list[Operation]) -> list[Failure]:
-        """Send operations in chunks; stop after the first chunk in which one failed. Returns what the kernel refused.
+        """Send operations in chunks; stop after the first chunk with a failure. Return the refused operations.
 
-        What may have reached the kernel is added to ``sent``, whatever happens then. The kernel goes on after a message
-        that failed, so the rest of its chunk may have taken effect. Removals get chunks of their own: nothing is
-        removed after something else failed.
+        Operations that may have reached the kernel are added to ``sent``, also before an exception. The kernel
+        continues after a failed message, so the rest of its chunk may have taken effect. Removals have chunks of their
+        own: nothing is removed after another failure.
         """
         self._open_to_change()
         for _removing, group in groupby(operations, lambda operation: operation.verb == REMOVE):
@@ -345,7 +344,7 @@ def _need_net_admin() -> None:
     try:
         allowed = has_net_admin(_PROC)
     except (OSError, ValueError):
-        return  # the kernel will tell
+        return  # the kernel's answer will show it
     if not allowed:
         raise KernelError(
             "reading and changing the IPVS table needs root (CAP_NET_ADMIN): run the task with become: true"
@@ -353,7 +352,9 @@ def _need_net_admin() -> None:
 
 
 def can_load(release: str | None = None, root: str = "/lib/modules") -> bool:
-    """Whether the running kernel (or another ``release``) can load ip_vs or has it built in, by its module aliases."""
+    """Return True if the running kernel (or another ``release``) can load ip_vs or has it built in, by its module
+    aliases.
+    """
     directory = os.path.join(root, release or os.uname().release)
     for name in ("modules.alias", "modules.builtin.alias", "modules.builtin.modinfo"):
         try:

@@ -8,18 +8,18 @@ ip_vs_core.c, ip_vs_in_hook(): IP_VS_DEST_F_AVAILABLE, expire_nodest_conn). With
 ones go to other real servers.
 
 The weights that real servers had are recorded in :data:`RECORD`, before they change. So a real server that is described
-again after a run that was interrupted gets its weight back. The record is as short-lived as the kernel's table.
+again after an interrupted run gets its former weight. Like the kernel's table, the record ends with a reboot.
 
-Real servers that change to direct routing get host routes before they do. IPVS keeps one route for each real server of
-a service, and takes it for the connections of every forwarding method (net/netfilter/ipvs/ip_vs_xmit.c:
-__ip_vs_get_out_rt). Only direct routing asks for one that names the next hop (IP_VS_RT_MODE_KNOWN_NH). If a connection
-of the former method was first, the route does not name it, and packets of direct routing go to the address that is in
-them: the VIP, which no neighbour has. New connections fail then, until all routes are looked up again, and after that
-it depends again on which connection is first.
+Real servers that change to direct routing get host routes before they do. IPVS caches one route for each real server of
+a service, and uses it for connections of every forwarding method (net/netfilter/ipvs/ip_vs_xmit.c: __ip_vs_get_out_rt).
+Only direct routing requires a route that names the next hop (IP_VS_RT_MODE_KNOWN_NH). If a connection of the former
+method was first, the route does not name it, and packets of direct routing are sent to their own destination: the VIP,
+which no neighbour has. Then new connections fail until all routes are looked up again, and the first connection decides
+again.
 
-A host route whose gateway is the real server itself names the next hop for every method, and leads where the route
-before it leads. It stays until the host boots: connections of the former method can be there as long. It also goes with
-its interface, so the servers are recorded until then, and each run adds what is missing.
+A host route whose gateway is the real server itself names the next hop for every method, and leads to the same link as
+the former route. It stays until the host boots: connections of the former method can last that long. It is lost with
+its interface, so the servers are recorded until the boot, and each run adds missing routes.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ from .plan import PURGE_NONE
 
 RECORD = "/run/lvs-cluster-leaving.json"
 DEFAULT_TIMEOUT = 60.0  # seconds
-#: Gone when the host boots, as connections are.
+#: Lost at a boot, like connections.
 NEXT_HOPS = "/run/lvs-cluster-next-hops.json"
 _FAMILIES = {4: "-4", 6: "-6"}
 _METRICS = ("mtu", "advmss", "window", "initcwnd", "initrwnd", "quickack")
@@ -59,10 +59,10 @@ Entry = tuple[ServiceKey, RealServerKey]
 
 
 class Described(NamedTuple):
-    """What the table is to hold.
+    """The described table.
 
-    ``services``: of each service, its real servers; None for one that keeps those that it has. ``names``: for messages.
-    ``ours``: services that an earlier run had, which are removed if they are not described.
+    ``services``: the real servers of each service; None for one that keeps its present ones. ``names``: for messages.
+    ``ours``: services of an earlier run, which are removed if they are not described.
     """
 
     services: Mapping[ServiceKey, Collection[RealServerKey] | None]
@@ -70,7 +70,7 @@ class Described(NamedTuple):
     ours: Collection[ServiceKey] = ()
 
     def label(self, service: ServiceKey) -> str:
-        """Return how messages call a service."""
+        """Return the name of a service in messages."""
         return self.names.get(service) or str(service)
 
 
@@ -82,10 +82,10 @@ class Leaving(NamedTuple):
 
 
 def leaving(current: Table, described: Described) -> Leaving:
-    """Return what is in the table, is not described, and can be drained.
+    """Return the entries that are in the table, are not described, and can be drained.
 
-    A service that leaves is drained as a whole. A service that stays loses no new connection: it needs another real
-    server in service, and a scheduler that selects another one instead of one with weight 0.
+    A service that leaves is drained as a whole. A service that stays must not refuse new connections: it needs another
+    real server in service, and a scheduler that skips real servers with weight 0.
     """
     entries: list[Entry] = []
     undrained: dict[ServiceKey, str] = {}
@@ -107,7 +107,7 @@ def leaving(current: Table, described: Described) -> Leaving:
 
 
 def _why_not(service: VirtualService, out: Collection[RealServerKey]) -> str:
-    """Return why these real servers of a service cannot be drained; empty if they can."""
+    """Return the reason why these real servers of a service cannot be drained; empty if they can."""
     if not drain.in_service(service).difference(out):
         return "no other real server is in service; to drain these, add others in an earlier run"
     settings = service.settings
@@ -123,7 +123,7 @@ def _why_not(service: VirtualService, out: Collection[RealServerKey]) -> str:
 def described_again(
     current: Table, weights: Mapping[Entry, int], staying: Callable[[Entry], bool], drained: Collection[bytes]
 ) -> dict[Entry, int]:
-    """Return the weights to restore: of real servers that an earlier run has quiesced and that are to stay now."""
+    """Return the weights to restore, of real servers that an earlier run has quiesced and that now stay."""
     found = {}
     for entry, weight in weights.items():
         service, key = entry
@@ -147,7 +147,7 @@ def to_patches(weights: Mapping[Entry, int], described: Described) -> list[Servi
 def to_direct(current: Table, described: Iterable[ServicePatch], changed: Collection[bytes] = ()) -> set[bytes]:
     """Return the addresses of described real servers that are in the table with another method than direct routing.
 
-    And of those that have ``changed`` before, as far as they are described with direct routing.
+    Include those that have ``changed`` before and are described with direct routing.
     """
     return {
         key.address
@@ -187,7 +187,7 @@ def parse(text: str) -> dict[Entry, int]:
 def prepare(
     ansible: AnsibleModule, params: module.Result, name: str = "ipvs_quiesce", timeout: str = "timeout"
 ) -> Callable[[], module.Result]:
-    """Return what does the work of the module and returns its result. It raises what converge raises.
+    """Return a function that does the work of the module and returns its result. It raises the exceptions of converge.
 
     ``params`` are the arguments of the module ipvs_quiesce. ``name``, ``timeout``: of the module and of its option for
     the timeout, for messages. Raises InvalidValue, KernelError.
@@ -203,7 +203,9 @@ def prepare(
 
 
 def prepare_absent(ansible: AnsibleModule) -> Callable[[], module.Result]:
-    """As `prepare`, for a host that is a director no longer: what work there is for the real servers' routes."""
+    """Return a function like that of `prepare`, for a host that is no longer a director: it removes real servers'
+    routes.
+    """
 
     def work() -> module.Result:
         with _as_sentences():
@@ -309,20 +311,20 @@ class _Run:
         return service in self._described.services or service in self._described.ours
 
     def _stays(self, entry: Entry) -> bool:
-        """Whether it is described, or belongs to a service that keeps the real servers that it has."""
+        """Return True if it is described, or belongs to a service that keeps its present real servers."""
         service, key = entry
         listed = self._described.services.get(service, ())
         return listed is None or key in listed
 
     def _serves(self, service: ServiceKey) -> bool:
-        """Whether this host gets the connections of a service."""
+        """Return True if this host gets the connections of a service."""
         held = packed(network.held_addresses())
         if service.address:
             return service.address in held
         return not self._vips or not self._vips.isdisjoint(held)
 
     def _wait(self, ipvs: Ipvs, entries: Collection[Entry]) -> float:
-        """Wait until the connections are gone or the time is over; returns the seconds."""
+        """Wait until the connections have ended or the time is over; return the seconds."""
         left: list[str] = []
 
         def gone() -> bool:
@@ -338,9 +340,9 @@ class _Run:
         return waited
 
     def _with_connections(self, ipvs: Ipvs, entries: Collection[Entry]) -> Iterator[str]:
-        """Yield in words what still has active connections, of what this host still serves.
+        """Yield sentences about active connections of services that this host still receives.
 
-        A real server that another process has given weight again is not waited for.
+        Real servers whose weight another process has raised again are skipped.
         """
         for service in sorted({service for service, _key in entries}):
             if not self._serves(service):
@@ -393,7 +395,7 @@ def name_next_hops(run: RunCommand, servers: Iterable[IPAddress], check_mode: bo
         route = _route(run, address)
         if route is not None:
             if not check_mode:
-                # Before a host route that does not name the next hop, which stays: that is another one to the kernel.
+                # Precedes a host route without the next hop, which stays: to the kernel these are two routes.
                 words = ["prepend", *route] if address.version == 4 else ["add", *route, "metric", "1"]
                 _ip(run, _FAMILIES[address.version], "route", *words)
             added.append(" ".join(route))
@@ -468,7 +470,7 @@ def _route(run: RunCommand, address: IPAddress) -> list[str] | None:
 
 
 def _metrics(route: dict[str, Any]) -> list[str]:
-    """Return what a route says of packets, as words; not what the kernel has found out about the way."""
+    """Return the words of a route about packets, without what the kernel has learned about the path."""
     found = route.get("metrics") or []
     if route.get("expires") or not isinstance(found, list):
         return []

@@ -4,17 +4,18 @@
 """The IPVS table as values: normalised, comparable, hashable where they are keys. Pure.
 
 A table is a mapping ``ServiceKey -> VirtualService``, a virtual service holds its settings and a mapping
-``RealServerKey -> RealServer``. Two tables are equal exactly when the kernel would treat them alike: what has no effect
-(the timeout of a service that is not persistent, the tunnel port of a server that is not tunnelled) is normalised away.
+``RealServerKey -> RealServer``. Two tables are equal exactly if the kernel would treat them alike: values without
+effect (the timeout of a service that is not persistent, the tunnel port of a server that is not tunnelled) are
+normalised.
 
-Addresses are packed bytes (4 or 16, network order), so keys sort numerically and go to the wire as they are; text is
-made only where somebody reads it. Numbers are those of linux/ip_vs.h.
+Addresses are packed bytes (4 or 16, network order), so keys sort numerically and are sent unchanged; text is made only
+for people. Numbers are those of linux/ip_vs.h.
 
-A patch is a value with holes: None means "leave it as it is, or take the default on creation".
+A patch is a partial value: None means "unchanged, or the default on creation".
 
-The checks at the end are about what must not reach the kernel, although much of it would be accepted there. They return
-nothing or raise InvalidValue. They look at complete values, so the same ones serve module arguments, ipvsadm-save text
-and what a patch makes of an entry that exists.
+The checks at the end refuse values that must not reach the kernel, although it would accept many of them. They return
+nothing or raise InvalidValue. They check complete values, so they serve module arguments, ipvsadm-save text and patched
+entries alike.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ SCHEDULER_FLAG_1, SCHEDULER_FLAG_2, SCHEDULER_FLAG_3 = 0x08, 0x10, 0x20
 SCHEDULER_FLAGS = 0x38
 
 DEFAULT_SCHEDULER = "wlc"
-DEFAULT_PERSISTENCE_TIMEOUT = 360  # seconds; what ipvsadm takes for a bare -p, whatever its manual page says
+DEFAULT_PERSISTENCE_TIMEOUT = 360  # seconds; ipvsadm's value for a bare -p (its manual page differs)
 MAX_WEIGHT = 2**31 - 1  # a signed int in the kernel, negative is ERANGE
 MAX_THRESHOLD = 2**31 - 1  # more is EINVAL (measured, Linux 6.1 and 6.12), although they are unsigned
 # The kernel multiplies seconds by HZ (at most 1000) in 32 bits: more wraps around. ipvsadm stops at 31 days too.
@@ -68,11 +69,11 @@ _NAME = re.compile(r"[A-Za-z0-9_.-]{1,15}")  # IP_VS_SCHEDNAME_MAXLEN and IP_VS_
 
 
 class InvalidValue(ValueError):
-    """One value that cannot be: says which service, which key, why, and what was given.
+    """One invalid value: names the service, the key, the reason, and the value.
 
     Attributes: ``service`` (label of the virtual service), ``key`` (option name, with the real server in front where it
     is one of its options), ``value`` (as given; None: not given), ``reason`` (a clause that follows the key; with
-    ``whole`` one that needs neither key nor value around it).
+    ``whole`` a complete one, without key and value).
     """
 
     def __init__(self, service: object, key: str, value: object, reason: str, whole: bool = False) -> None:
@@ -85,7 +86,7 @@ class InvalidValue(ValueError):
 
 
 class ServiceKey(NamedTuple):
-    """What identifies a virtual service: a firewall mark and family, or protocol, address and port.
+    """The identity of a virtual service: a firewall mark and family, or protocol, address and port.
 
     The order of the fields is the order of the table (as in ipvsadm: addresses first, then marks).
     """
@@ -103,7 +104,7 @@ class ServiceKey(NamedTuple):
 
 
 class RealServerKey(NamedTuple):
-    """What identifies a real server within its virtual service."""
+    """The identity of a real server within its virtual service."""
 
     family: int
     address: bytes
@@ -125,7 +126,7 @@ class RealServer(NamedTuple):
     tunnel_checksum: int = NOCSUM
 
     def normalised(self) -> RealServer:
-        """The same server without tunnel settings that have no effect."""
+        """Return the same server without tunnel settings that have no effect."""
         if self.forward_method != TUN:
             return self if not any(self[4:]) else self._replace(tunnel_type=0, tunnel_port=0, tunnel_checksum=0)
         if self.tunnel_type == GUE:
@@ -145,12 +146,12 @@ class Settings(NamedTuple):
     one_packet: bool = False
 
     def normalised(self, family: int) -> Settings:
-        """The same settings with the widest netmask where the service is not persistent."""
+        """Return the same settings, with the widest netmask if the service is not persistent."""
         return self if self.persistence_timeout else self._replace(persistence_netmask=full_netmask(family))
 
 
 class VirtualService(NamedTuple):
-    """A virtual service as it is."""
+    """The present state of a virtual service."""
 
     settings: Settings
     real_servers: Mapping[RealServerKey, RealServer]
@@ -160,9 +161,9 @@ Table = Mapping[ServiceKey, VirtualService]
 
 
 class RealServerPatch(NamedTuple):
-    """A real server as it should be; None: leave alone, the default on creation.
+    """A real server as it should be; None: unchanged, the default on creation.
 
-    ``absent``: it should not be. ``only_existing``: change it where it is there, and do not add it.
+    ``absent``: it should not exist. ``only_existing``: change it if it exists, and do not add it.
     """
 
     forward_method: int | None = None
@@ -177,7 +178,7 @@ class RealServerPatch(NamedTuple):
 
 
 class SettingsPatch(NamedTuple):
-    """Settings as they should be; None: leave alone, the default on creation."""
+    """Settings as they should be; None: unchanged, the default on creation."""
 
     scheduler: str | None = None
     scheduler_flags: int | None = None
@@ -190,10 +191,10 @@ class SettingsPatch(NamedTuple):
 class ServicePatch(NamedTuple):
     """A virtual service as it should be.
 
-    ``settings`` is None where only real servers are described: then the service has to be there already.
-    ``real_servers`` is None where nothing is said about them; a purge then leaves them alone too. ``only_existing``: it
-    has another owner, who adds it and its real servers, removes them, and gives weight 0. Change what is there.
-    ``held``: real servers that this owner takes to be in the table, so that it does not add them. They are added.
+    ``settings`` is None if only real servers are described: then the service must exist already. ``real_servers`` is
+    None if they are not described; then a purge leaves them unchanged too. ``only_existing``: it has another owner, who
+    adds it and its real servers, removes them, and gives weight 0. Change what is there. ``held``: real servers that
+    this owner takes to be in the table, so that it does not add them. They are added.
     """
 
     key: ServiceKey
@@ -206,12 +207,12 @@ class ServicePatch(NamedTuple):
 
     @property
     def label(self) -> str:
-        """How messages call this service."""
+        """Its name in messages."""
         return f"{self.name} ({self.key})" if self.name else str(self.key)
 
 
 def pack_address(text: str) -> bytes:
-    """4 or 16 bytes of an IPv4 or IPv6 address; ValueError for anything else (host names too)."""
+    """Return 4 or 16 bytes of an IPv4 or IPv6 address; ValueError for other text (host names too)."""
     try:
         return inet_pton(AF_INET6 if ":" in text else AF_INET, text)
     except (OSError, TypeError, UnicodeError, ValueError):
@@ -220,7 +221,7 @@ def pack_address(text: str) -> bytes:
 
 
 def family_of(address: bytes) -> int:
-    """AF_INET or AF_INET6, from the length."""
+    """Return AF_INET or AF_INET6, from the length."""
     return AF_INET if len(address) == 4 else AF_INET6
 
 
@@ -231,26 +232,26 @@ def address_text(address: bytes) -> str:
 
 @functools.lru_cache(65536)
 def endpoint(address: bytes, port: int) -> str:
-    """``192.0.2.1:80`` or ``[2001:db8::1]:80``: the form ipvsadm reads and writes."""
+    """Return ``192.0.2.1:80`` or ``[2001:db8::1]:80``: the form ipvsadm reads and writes."""
     if len(address) == 4:
         return f"{address_text(address)}:{port}"
     return f"[{address_text(address)}]:{port}"
 
 
 def full_netmask(family: int) -> int:
-    """The persistence netmask that tells every client apart, in the form of Settings.persistence_netmask."""
+    """Return the persistence netmask of single clients, in the form of Settings.persistence_netmask."""
     return 0xFFFFFFFF if family == AF_INET else 128
 
 
 def netmask_text(family: int, netmask: int) -> str:
-    """``255.255.255.0`` for IPv4, ``64`` for IPv6: as ipvsadm's -M."""
+    """Return ``255.255.255.0`` for IPv4, ``64`` for IPv6: as ipvsadm's -M."""
     return inet_ntop(AF_INET, netmask.to_bytes(4, "big")) if family == AF_INET else str(netmask)
 
 
 def parse_netmask(family: int, text: str) -> int:
-    """A persistence netmask from ``24``, ``/24`` or ``255.255.255.0`` (IPv4), ``64`` or ``/64`` (IPv6).
+    """Return a persistence netmask from ``24``, ``/24`` or ``255.255.255.0`` (IPv4), ``64`` or ``/64`` (IPv6).
 
-    IPv4 masks need not be contiguous: the kernel only ANDs. ValueError says what would be right.
+    IPv4 masks need not be contiguous: the kernel only ANDs. The text of the ValueError names valid forms.
     """
     digits = text[1:] if text.startswith("/") else text
     length = int(digits) if digits.isdecimal() and digits.isascii() and len(digits) < 20 else -1
@@ -267,7 +268,7 @@ def parse_netmask(family: int, text: str) -> int:
 
 
 def scheduler_flag_bits(scheduler: str) -> dict[str, int]:
-    """Flag names that mean something with a scheduler, and their bits; the generic names go with every scheduler."""
+    """Return the flag names of a scheduler, and their bits; the generic names are valid with every scheduler."""
     bits = {"flag-1": SCHEDULER_FLAG_1, "flag-2": SCHEDULER_FLAG_2, "flag-3": SCHEDULER_FLAG_3}
     if scheduler in ("sh", "mh"):
         bits[f"{scheduler}-fallback"] = SCHEDULER_FLAG_1
@@ -276,16 +277,16 @@ def scheduler_flag_bits(scheduler: str) -> dict[str, int]:
 
 
 def scheduler_flag_names(scheduler: str, flags: int) -> list[str]:
-    """Names of set flags, in the order of their bits, the scheduler's own names where it has some."""
+    """Return names of set flags, in the order of their bits, with the scheduler's own names if it has any."""
     by_bit = {bit: name for name, bit in scheduler_flag_bits(scheduler).items()}
     return [name for bit, name in sorted(by_bit.items()) if flags & bit]
 
 
 def parse_name(text: str) -> str:
-    """A scheduler's or persistence engine's name; ValueError where the kernel could not hold it.
+    """Return a scheduler's or persistence engine's name; ValueError if the kernel could not hold it.
 
-    Any name is taken, since newer kernels know more of them. ``none`` is what the kernel shows for a service that has
-    lost its scheduler: accepted by it, and such a service drops everything.
+    Any name is accepted, because newer kernels have more of them. The kernel shows ``none`` for a service that has lost
+    its scheduler, and accepts it, but such a service drops everything.
     """
     if not _NAME.fullmatch(text) or text == "none":
         raise ValueError("must be a name of 1 to 15 letters, digits, '_', '.' or '-', and not 'none'")
@@ -295,8 +296,8 @@ def parse_name(text: str) -> str:
 def _unusable(address: bytes) -> str:
     """Return why an address can be neither a VIP nor a real server; empty if it can.
 
-    What the kernel takes is taken: a loopback address is a real server on the director itself, and some networks use
-    240.0.0.0/4. The description is stricter (_host/validate.py), as it is about several hosts.
+    The kernel's rules apply: a loopback address is a real server on the director itself, and some networks use
+    240.0.0.0/4. The description is stricter (_host/validate.py), because it concerns several hosts.
     """
     if not any(address):
         return "must not be the unspecified address"
@@ -310,7 +311,9 @@ def _unusable(address: bytes) -> str:
 
 
 def check_service_key(label: str, key: ServiceKey, option: str = "address") -> None:
-    """Refuse identities that the kernel takes and then serves wrongly or not at all. ``option``: what held it."""
+    """Refuse identities that the kernel accepts but does not serve correctly. ``option``: the option with the
+    identity.
+    """
     if key.fwmark:
         return
     reason = _unusable(key.address)
@@ -319,18 +322,18 @@ def check_service_key(label: str, key: ServiceKey, option: str = "address") -> N
 
 
 def check_settings(label: str, key: ServiceKey, settings: Settings) -> None:
-    """Refuse settings that make no sense for the service they are for."""
+    """Refuse settings that do not fit the service."""
     if key.fwmark:
         return
     if not key.port and not settings.persistence_timeout:
-        # The kernel takes it and then logs an error for every packet (ip_vs_schedule).
+        # The kernel accepts it and then logs an error for every packet (ip_vs_schedule).
         raise InvalidValue(label, "port", 0, "(every port) needs a persistent service: set persistence_timeout")
     if settings.one_packet and key.protocol != UDP:
         raise InvalidValue(label, "one_packet", True, "is for udp and firewall mark services only")
 
 
 def check_scheduler_flags(label: str, scheduler: str, names: list[str]) -> int:
-    """The bits of flag names; refuse names that the scheduler does not have."""
+    """Return the bits of flag names; refuse names that the scheduler does not have."""
     known = scheduler_flag_bits(scheduler)
     flags = 0
     for name in names:
@@ -343,7 +346,7 @@ def check_scheduler_flags(label: str, scheduler: str, names: list[str]) -> int:
 
 
 def check_real_server_key(label: str, key: RealServerKey) -> None:
-    """Refuse addresses that the kernel refuses with a bare EINVAL."""
+    """Refuse addresses that the kernel refuses with EINVAL only."""
     if len(key.address) == 4 and 0 < key.address[0] < 224:
         return  # the usual case
     reason = _unusable(key.address)
@@ -354,7 +357,7 @@ def check_real_server_key(label: str, key: RealServerKey) -> None:
 
 
 def check_real_server(label: str, service: ServiceKey, key: RealServerKey, server: RealServer) -> None:
-    """Refuse combinations that the kernel refuses without saying why, or that could never carry a packet."""
+    """Refuse combinations that the kernel refuses without a reason, or that could never carry a packet."""
     where = f"real server {key}:"
     if server.forward_method in (DR, TUN) and not service.fwmark and key.port != service.port:
         method = FORWARD_METHOD_NAMES[server.forward_method]
@@ -391,7 +394,7 @@ def _check_tunnel(label: str, where: str, server: RealServer) -> None:
     if server.tunnel_type == GUE and not server.tunnel_port:
         raise InvalidValue(label, f"{where} tunnel_port", 0, "must be set with tunnel_type gue")
     if server.tunnel_type != GUE and server.tunnel_port:
-        raise InvalidValue(label, f"{where} tunnel_port", server.tunnel_port, f"means nothing with tunnel_type {kind}")
+        raise InvalidValue(label, f"{where} tunnel_port", server.tunnel_port, f"has no effect with tunnel_type {kind}")
     allowed = {IPIP: (NOCSUM,), GRE: (NOCSUM, CSUM)}.get(server.tunnel_type)
     if allowed and server.tunnel_checksum not in allowed:
         name = TUNNEL_CHECKSUM_NAMES.get(server.tunnel_checksum, server.tunnel_checksum)
@@ -399,5 +402,5 @@ def _check_tunnel(label: str, where: str, server: RealServer) -> None:
 
 
 def default_port(service: ServiceKey) -> int:
-    """A real server's port where none is given: the service's, 0 with a firewall mark."""
+    """Return a real server's port where none is given: the service's, 0 with a firewall mark."""
     return 0 if service.fwmark else service.port

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Between the ipvs_* modules and the code that does the work."""
+"""The layer between the ipvs_* modules and the code that does the work."""
 
 from __future__ import annotations
 
@@ -20,12 +20,14 @@ from .plan import NOTHING_MORE, PURGE_ALL, MissingService, Scope, plan
 
 Result = dict[str, Any]
 
-# Entries up to which a result may repeat what the task was given. More of them take longer to send than to apply.
+# The most entries of the arguments that a result repeats. More take longer to send than to apply.
 MANY = 1000
 
 
 class Change(NamedTuple):
-    """What was (or in check mode would be) done: the settings before and after as text, both empty where alike."""
+    """The change that was (or in check mode would be) made: the settings before and after as text, both empty if
+    equal.
+    """
 
     before: str
     after: str
@@ -33,7 +35,7 @@ class Change(NamedTuple):
 
     @property
     def changed(self) -> bool:
-        """Whether anything was to do."""
+        """True if there was a change."""
         return self.before != self.after
 
 
@@ -41,7 +43,7 @@ NO_CHANGE = Change("", "")
 
 
 def run(module: AnsibleModule, work: Callable[[], Result]) -> None:
-    """Call ``work`` and end the module with its result, or with one sentence where it cannot be done."""
+    """Call ``work`` and end the module with its result, or with one sentence about the failure."""
     respawn_with_library(module)
     try:
         with _as_sentences(module):
@@ -52,7 +54,7 @@ def run(module: AnsibleModule, work: Callable[[], Result]) -> None:
 
 
 def run_prepared(module: AnsibleModule, prepare: Callable[[AnsibleModule, Result], Callable[[], Result]]) -> None:
-    """Do what ``prepare`` returns for the module's arguments; ends the module as `run` does."""
+    """Call the function that ``prepare`` returns for the module's arguments; end the module as `run` does."""
 
     def work() -> Result:
         return prepare(module, module.params)()
@@ -62,7 +64,7 @@ def run_prepared(module: AnsibleModule, prepare: Callable[[AnsibleModule, Result
 
 @contextmanager
 def _as_sentences(module: AnsibleModule) -> Iterator[None]:
-    """What can go wrong, as PartFailedError."""
+    """Turn all expected exceptions into PartFailedError."""
     try:
         yield
     except InvalidValue as error:
@@ -76,7 +78,9 @@ def _as_sentences(module: AnsibleModule) -> Iterator[None]:
 
 
 def part(module: AnsibleModule, name: str, prepare: Callable[[], Callable[[], Result]]) -> Part:
-    """A part of a module that does more than this; ``prepare`` and the work that it returns raise what `run` knows."""
+    """Return a part of a module that does more than this; ``prepare`` and the work that it returns raise the exceptions
+    that `run` handles.
+    """
 
     def begin() -> Callable[[], Result]:
         with _as_sentences(module):
@@ -92,7 +96,7 @@ def part(module: AnsibleModule, name: str, prepare: Callable[[], Callable[[], Re
 
 
 def invocation(params: Result) -> Result:
-    """What to return instead of a copy of thousands of entries, which AnsibleModule would walk through for seconds."""
+    """Return a substitute for thousands of entries in the arguments, which AnsibleModule would process for seconds."""
     short, entries = {}, 0
     for name in ("services", "health_checked"):
         services = params.get(name) or []
@@ -104,7 +108,7 @@ def invocation(params: Result) -> Result:
 
 
 def apply(module: AnsibleModule, desired: Iterable[ServicePatch], scope: Scope = NOTHING_MORE) -> Result:
-    """Bring the table to what is described; the result of the module."""
+    """Apply the described table; return the result of the module."""
     patches = list(desired)
     to_hold = any(not patch.absent for patch in patches) or scope.purge == PURGE_ALL
     with Ipvs(load=to_hold and not module.check_mode, needed=to_hold) as ipvs:
@@ -118,14 +122,14 @@ def apply(module: AnsibleModule, desired: Iterable[ServicePatch], scope: Scope =
 
 
 def table_result(module: AnsibleModule, outcome: Outcome) -> Result:
-    """An outcome as a module's result. A diff of thousands of lines is left out where Ansible does not show it."""
+    """Return an outcome as a module's result. A diff of thousands of lines is left out if Ansible does not show it."""
     if len(outcome.operations) > MANY and not module._diff:
         return {"changed": True}
     return {"changed": outcome.changed, "diff": table_diff(outcome), "differences": table_differences(outcome)}
 
 
 def table_diff(outcome: Outcome) -> Result:
-    """An outcome in the form that Ansible shows as a diff."""
+    """Return an outcome in the form that Ansible shows as a diff."""
     return {
         "before": outcome.before,
         "after": outcome.after,
@@ -135,7 +139,7 @@ def table_diff(outcome: Outcome) -> Result:
 
 
 def table_differences(outcome: Outcome) -> list[dict[str, str]]:
-    """The entries that change, as data."""
+    """Return the entries that change, as data."""
     if not outcome.changed:
         return []
     from .differences import of_table
@@ -144,7 +148,7 @@ def table_differences(outcome: Outcome) -> list[dict[str, str]]:
 
 
 def would_be_added(module: AnsibleModule, patches: list[ServicePatch], error: MissingService) -> Result:
-    """Check mode: the task before may be the one that makes the service, and it has not done so."""
+    """Check mode: an earlier task may add the service, and has not done so."""
     from . import rules
 
     warn_of_missing(module, error)
@@ -157,17 +161,19 @@ def would_be_added(module: AnsibleModule, patches: list[ServicePatch], error: Mi
 
 
 def warn_of_missing(module: AnsibleModule, error: MissingService) -> None:
-    """Check mode: what a real run fails with, unless the task before makes the service."""
+    """Check mode: the error of a real run, unless an earlier task adds the service."""
     module.warn(f"{error}. A real run fails here unless an earlier task adds the service.")
 
 
 def change(header: str, changed: Change, **result: Any) -> Result:
-    """The result of a module that changes something besides the table."""
+    """Return the result of a module that changes something besides the table."""
     diff = {"before": changed.before, "after": changed.after, "before_header": header, "after_header": header}
     return {"changed": changed.changed, "diff": diff, "differences": as_dicts(changed.differences), **result}
 
 
 def read(gather: Callable[[Ipvs], Result]) -> Result:
-    """What ``gather`` reads; the result of a module that changes nothing, and so does not load ip_vs either."""
+    """Return what ``gather`` reads, as the result of a module that changes nothing, and so does not load ip_vs
+    either.
+    """
     with Ipvs(load=False) as ipvs:
         return {"changed": False, **gather(ipvs)}

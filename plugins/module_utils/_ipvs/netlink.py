@@ -5,10 +5,10 @@
 
 Numbers, headers and attributes are from linux/netlink.h, linux/genetlink.h and linux/ip_vs.h (enums ip_vs_genl_*). A
 whole message is nlmsghdr (16 bytes), genlmsghdr (4 bytes), then attributes: length and type (2 bytes each, host order),
-value, padding to 4 bytes. What the kernel wants in which attribute is in net/netfilter/ipvs/ip_vs_ctl.c:
-ip_vs_genl_parse_service and _parse_dest for what is sent, ip_vs_genl_fill_service and _fill_dest for what comes back.
+value, padding to 4 bytes. The attributes are defined in net/netfilter/ipvs/ip_vs_ctl.c: ip_vs_genl_parse_service and
+_parse_dest for requests, ip_vs_genl_fill_service and _fill_dest for answers.
 
-The answers to a request for a service's real servers, many thousands of them, are decoded at one go.
+The many thousand answers to a request for a service's real servers are decoded together.
 """
 
 from __future__ import annotations
@@ -97,18 +97,18 @@ BE16, BE32 = struct.Struct(">H"), struct.Struct(">I")
 
 
 def attribute(kind: int, value: bytes) -> bytes:
-    """One attribute with its padding."""
+    """Return one attribute with its padding."""
     length = 4 + len(value)
     return ATTR_HEADER.pack(length, kind) + value + b"\0" * (-length % 4)
 
 
 def request(family_id: int, sequence: int, command: int, flags: int, payload: bytes = b"") -> bytes:
-    """One message. ``flags`` besides NLM_F_REQUEST."""
+    """Return one message. ``flags`` besides NLM_F_REQUEST."""
     return GENL_HEADER.pack(20 + len(payload), family_id, flags | NLM_F_REQUEST, sequence, 0, command, 1, 0) + payload
 
 
 class Message(NamedTuple):
-    """Where one message of a received buffer is: its attributes are ``data[start:end]``."""
+    """The place of one message in a received buffer: its attributes are ``data[start:end]``."""
 
     kind: int  # NLMSG_ERROR, NLMSG_DONE or the family's id
     sequence: int
@@ -118,7 +118,7 @@ class Message(NamedTuple):
 
 
 def messages(data: bytes, offset: int = 0) -> Iterator[Message]:
-    """Every message of a received buffer, from ``offset`` on."""
+    """Yield every message of a received buffer, from ``offset`` on."""
     size = len(data)
     while offset + 16 <= size:
         length, kind, _flags, sequence, _port = NLMSG_HEADER.unpack_from(data, offset)
@@ -150,7 +150,7 @@ _PAIR = struct.Struct("=II")
 
 
 def word(length: int, kind: int) -> bytes:
-    """Length and type, which every attribute begins with."""
+    """Return length and type, which every attribute begins with."""
     return ATTR_HEADER.pack(length, kind)
 
 
@@ -200,7 +200,7 @@ def _service_settings(family: int, settings: Settings) -> bytes:
         + attribute(SVC_TIMEOUT, U32.pack(settings.persistence_timeout))
         + attribute(SVC_NETMASK, netmask)
     )
-    # SET_SERVICE without the attribute takes the engine away, which is what no engine means.
+    # SET_SERVICE without the attribute removes the engine, as intended for a service without one.
     if settings.persistence_engine:
         payload += attribute(SVC_PE_NAME, settings.persistence_engine.encode() + b"\0")
     return payload
@@ -221,14 +221,14 @@ def _values(server: RealServer) -> bytes:
 
 
 def image(key: RealServerKey, server: RealServer) -> tuple[bytes, bytes]:
-    """A real server as the kernel shows it in a dump: address, port and values in one piece, and the family."""
+    """Return a real server as the kernel shows it in a dump: address, port and values in one piece, and the family."""
     rest = _after_address(key.family, key.port, server)
     return b"".join((ADDRESS_WORD, key.address, rest[:-_FAMILY_SIZE])), rest[-_FAMILY_SIZE:]
 
 
 @functools.lru_cache(REPEATED)
 def _after_address(family: int, port: int, server: RealServer | None) -> bytes:
-    """Everything of a destination that follows its address; only its key where there is no ``server``."""
+    """Return everything of a destination after its address; only its key without a ``server``."""
     return (
         b"\0" * (16 - model.ADDRESS_LENGTHS[family])
         + attribute(DEST_PORT, BE16.pack(port))
@@ -238,12 +238,12 @@ def _after_address(family: int, port: int, server: RealServer | None) -> bytes:
 
 
 def service_payload(key: ServiceKey) -> bytes:
-    """The payload that names a service, for GET_SERVICE and GET_DEST."""
+    """Return the payload that names a service, for GET_SERVICE and GET_DEST."""
     return attribute(ATTR_SERVICE | NLA_F_NESTED, _service_identity(key))
 
 
 def pack(operations: Sequence[plan.Operation], family_id: int, first_sequence: int) -> bytes:
-    """Operations as one chunk: numbered from ``first_sequence`` on, an acknowledgement asked for the last only."""
+    """Return operations as one chunk: numbered from ``first_sequence`` on, only the last with an acknowledgement."""
     parts: list[bytes] = []
     last = first_sequence + len(operations) - 1
     header = GENL_HEADER.pack
@@ -297,7 +297,7 @@ def _text(data: bytes, start: int, end: int) -> str:
 
 
 def decode_service(data: bytes, message: Message) -> tuple[ServiceKey, Settings]:
-    """A service of a GET_SERVICE answer."""
+    """Return a service of a GET_SERVICE answer."""
     family = protocol = port = fwmark = flags = timeout = 0
     address, netmask, scheduler, engine = b"", b"\0\0\0\0", "", ""
     for kind, start, end in attributes(data, *_nested(data, message, ATTR_SERVICE)):
@@ -345,7 +345,7 @@ class Connections(NamedTuple):
 
 
 def decode_dest(data: bytes, message: Message) -> tuple[RealServerKey, RealServer, Connections]:
-    """A real server of a GET_DEST answer, whatever the order of its attributes."""
+    """Return a real server of a GET_DEST answer, with its attributes in any order."""
     values: dict[int, bytes] = {
         kind: data[start:end] for kind, start, end in attributes(data, *_nested(data, message, ATTR_DEST))
     }
@@ -378,9 +378,9 @@ COUNTERS = ("connections", "packets_in", "packets_out", "bytes_in", "bytes_out")
 
 
 def decode_statistics(data: bytes, message: Message, is_service: bool) -> tuple[dict[str, int], dict[str, int]]:
-    """Counters since creation or the last zeroing, and rates a second, of a service or a real server.
+    """Return counters since creation or the last zeroing, and rates a second, of a service or a real server.
 
-    64 bit where the kernel has them (4.1 and newer), else the 32-bit ones, which wrap.
+    64 bit if the kernel has them (4.1 and newer), otherwise the 32-bit ones, which wrap.
     """
     outer, narrow, wide = (
         (ATTR_SERVICE, SVC_STATS, SVC_STATS64) if is_service else (ATTR_DEST, DEST_STATS, DEST_STATS64)
@@ -398,7 +398,7 @@ def decode_statistics(data: bytes, message: Message, is_service: bool) -> tuple[
 
 
 def decode_numbers(data: bytes, message: Message) -> dict[int, int]:
-    """The top-level 32-bit attributes of a GET_INFO or GET_CONFIG answer, by their type."""
+    """Return the top-level 32-bit attributes of a GET_INFO or GET_CONFIG answer, by their type."""
     return {
         kind: U32.unpack_from(data, start)[0]
         for kind, start, end in attributes(data, message.start, message.end)
@@ -416,7 +416,7 @@ _MIDDLES = tuple(kind + ADDRESS_WORD for kind in _DEST_TYPES)
 _RECORD = "=12s 8x 2x6s 16s {values}s 24x 8s {rest}x"
 _PORT_SIZE = 8
 _IMAGE = "=24x {image}s 24x 8s {rest}x"
-_MIDDLE = 22  # where the type of the nested attribute is
+_MIDDLE = 22  # the place of the nested attribute's type
 _SMALLEST = struct.calcsize(_RECORD.format(values=_PORT_SIZE + VALUES.size, rest=0))
 
 
@@ -431,7 +431,7 @@ def _images(length: int) -> struct.Struct:
 
 
 def images(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """What a buffer says of real servers, in the form of :func:`image`; of no use where it looks unusual."""
+    """Yield the real servers in a buffer, in the form of :func:`image`; invalid for unusual messages."""
     length, end = _alike(data)
     if not end:
         return iter(())
@@ -440,7 +440,7 @@ def images(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def end_of(data: bytes, sequence: int) -> Message | None:
-    """The message in a buffer that ends the dump ``sequence``."""
+    """Return the message in a buffer that ends the dump ``sequence``."""
     _length, start = _alike(data)
     for message in messages(data, start):
         if message.sequence == sequence and (message.error or message.kind in (NLMSG_DONE, NLMSG_ERROR)):
@@ -449,9 +449,9 @@ def end_of(data: bytes, sequence: int) -> Message | None:
 
 
 def _alike(data: bytes) -> tuple[int, int]:
-    """The length of a buffer's messages about real servers and where they end, by its first and its last one.
+    """Return the length of a buffer's messages about real servers and where they end, by its first and its last one.
 
-    Zeros where there are none, or where they are not of one length.
+    Zeros if there are none, or if their lengths differ.
     """
     if len(data) < _SMALLEST:
         return 0, 0
@@ -465,7 +465,7 @@ def _alike(data: bytes) -> tuple[int, int]:
 
 @functools.lru_cache(REPEATED)
 def _server(values: bytes) -> RealServer | None:
-    """The real server of such values; None where they are not in the usual order."""
+    """Return the real server of such values; None if they are not in the usual order."""
     fields = VALUES.unpack(values)
     if fields[::2] != VALUE_WORDS:
         return None
@@ -475,21 +475,20 @@ def _server(values: bytes) -> RealServer | None:
 
 
 def _port(attribute: bytes) -> int:
-    """The port in an attribute; -1 where it is another attribute."""
+    """Return the port in an attribute; -1 for another attribute."""
     return int.from_bytes(attribute[4:6], "big") if attribute[:4] == PORT_WORD else -1
 
 
 def _family(attribute: bytes) -> int:
-    """The address family in an attribute; 0 where it is another attribute."""
+    """Return the address family in an attribute; 0 if it is another attribute."""
     return int(U16.unpack_from(attribute, 4)[0]) if attribute[:4] == FAMILY_WORD else 0
 
 
 class RealServers:
-    """Takes the buffers of one dump and decodes them into ``found``.
+    """Decodes the buffers of one dump into ``found``.
 
-    Message by message that costs more than everything else that is done with real servers. They come in one length, so
-    they are unpacked together, and what repeats from one to the next is not decoded again. Whatever looks different
-    goes through :func:`decode_dest`.
+    One by one, messages would cost more than all other work on real servers. They have one length, so they are unpacked
+    together, and repeated parts are not decoded again. Other messages are decoded by :func:`decode_dest`.
     """
 
     def __init__(self, family_id: int, sequence: int) -> None:
@@ -498,7 +497,7 @@ class RealServers:
         self._sequence = sequence
 
     def take(self, data: bytes) -> Message | None:
-        """Decode one buffer; the message that ends the dump, once it has come."""
+        """Decode one buffer; return the message that ends the dump, if the buffer has it."""
         for message in messages(data, self._take_alike(data)):
             if message.sequence != self._sequence:
                 continue
@@ -509,7 +508,7 @@ class RealServers:
         return None
 
     def _take_alike(self, data: bytes) -> int:
-        """Decode messages that are as long as the first one; returns where the rest begins."""
+        """Decode messages of the first one's length; return the start of the rest."""
         if len(data) < _SMALLEST:
             return 0
         length, kind, _flags, sequence = _HEAD.unpack_from(data)

@@ -32,13 +32,13 @@ from .model import (
     VirtualService,
 )
 
-#: The seconds in which the health checker must react to a file, by default.
+#: The default time, in seconds, in which the health checker must react to a file.
 SETTLE = 30.0
 IN_SERVICE_TIMEOUT = 60.0  # seconds
 #: How long real servers are absent from the table while their UDP flows move, in seconds. The kernel looks for the
 #: connections of removed real servers 1 jiffy later (ip_vs_ctl.c: expire_nodest_conn_work).
 _AWAY = (1.0, 2.0, 4.0)
-#: These choose by the order in which real servers were added, so one that returns changes the choice for all clients.
+#: These choose by the order in which real servers were added, so adding one again changes the choice for all clients.
 _BY_ORDER = ("dh", "mh", "sh")
 _EXPIRE = "/proc/sys/net/ipv4/vs/expire_nodest_conn"
 
@@ -49,7 +49,9 @@ def manage(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> module.Result:
-    """The result of the module. Raises what converge raises. ``is_master``: whether waiting for connections counts."""
+    """Return the result of the module. Raises the exceptions of converge. ``is_master``: True on the director whose
+    connections count.
+    """
     try:
         return _Run(ansible, is_master, clock, sleep).result()
     except OSError as error:
@@ -235,7 +237,7 @@ class _Run:
     def _entries(
         self, ipvs: Ipvs, patches: Iterable[ServicePatch]
     ) -> Iterator[tuple[ServicePatch, RealServerKey, readings.Facts]]:
-        """The real servers that this is about, as the kernel has them."""
+        """Yield the real servers of the task, as the kernel has them."""
         for patch in patches:
             for key, _server, facts in readings.real_servers(ipvs, patch.key):
                 if key in (patch.real_servers or {}):
@@ -248,7 +250,7 @@ class _Run:
             persist.carry_out(persist.to_record(updated, updated), lambda words: persist.systemctl(self._module, words))
 
     def _with_weights(self, service: VirtualService, changed: VirtualService | None) -> VirtualService:
-        """A service that is kept, with the weights that these real servers have now in the kernel."""
+        """Return a service that is kept, with the weights that these real servers have now in the kernel."""
         now = changed.real_servers if changed else {}
         found = {key: server for key, server in now.items() if key.address in self._addresses}
         servers = {
@@ -283,7 +285,9 @@ class _Run:
         return self._wait_for_health(ipvs)
 
     def _until(self, timeout: float, left: Callable[[], list[str]], text: str, remedy: str = "") -> float:
-        """Wait until nothing is left; return the seconds. Otherwise, ConvergeError or a warning with what is left."""
+        """Wait until no connections remain; return the seconds. Otherwise raise ConvergeError, or warn with the
+        remaining ones.
+        """
         remaining: list[str] = []
 
         def done() -> bool:
@@ -337,8 +341,8 @@ class _Run:
     def _move_flows(self, ipvs: Ipvs) -> list[str]:
         """Move the remaining UDP flows to another real server with their next packet; return their former real servers.
 
-        With the sysctl expire_nodest_conn the kernel forgets the connections of a real server that is removed. It is
-        added again at once, with weight 0, and every director does so, because the next master has these flows too.
+        With the sysctl expire_nodest_conn the kernel removes the connections of a removed real server. Every director
+        adds it again at once, with weight 0, because the next master has these flows too.
         """
         moved: dict[tuple[ServiceKey, RealServerKey], str] = {}
         for away in _AWAY:
@@ -360,7 +364,7 @@ class _Run:
         return list(moved.values())
 
     def _with_flows(self, ipvs: Ipvs, first: bool) -> list[ServicePatch]:
-        """The real servers at weight 0 that have UDP entries in the kernel."""
+        """Return the real servers at weight 0 that have UDP entries in the kernel."""
         current = self._read(ipvs)
         patches = []
         for patch in self._all():
@@ -430,13 +434,13 @@ def _joined(moved: Mapping[tuple[ServiceKey, RealServerKey], str]) -> str:
 
 
 def _forgets() -> bool:
-    """Return whether the kernel forgets the connections of a real server that is removed."""
+    """Return True if the kernel removes the connections of a removed real server."""
     with open(_EXPIRE, encoding="ascii") as file:
         return file.read().strip() != "0"
 
 
 def _weighted(given: RealServerPatch, current: Table, service: ServiceKey, key: RealServerKey) -> RealServerPatch:
-    """The weight that is described, or any but 0."""
+    """Return a patch with the described weight, or with any but 0."""
     weight = given.weight
     if weight is None:
         found = current[service].real_servers.get(key) if service in current else None
@@ -445,7 +449,7 @@ def _weighted(given: RealServerPatch, current: Table, service: ServiceKey, key: 
 
 
 def _as_arguments(patch: ServicePatch, found: VirtualService | None) -> dict[str, object]:
-    """The real servers of a patch with the weights that they have, in the form of the option services.
+    """Return the real servers of a patch with the weights that they have, in the form of the option services.
 
     Real servers that the table lacks are listed without a weight, so a later call with this value names all of them.
     """

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
 RULES_FILE = "/etc/lvs-cluster/ipvs.rules"
-#: Beside it; programs.py finds it there.
+#: Beside it, where programs.py finds it.
 TIMEOUTS_FILE = "/etc/lvs-cluster/ipvs.timeouts"
 ARCHIVE = "/usr/local/lib/lvs-cluster/ipvs-restore.pyz"
 UNIT = "lvs-cluster-ipvs.service"
@@ -47,18 +47,18 @@ class FileChange(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """What has to be done to the files. ``enable``: whether the unit has to be enabled (True) or disabled (False)."""
+    """The changes of files. ``enable``: the unit has to be enabled (True) or disabled (False)."""
 
     changes: Sequence[FileChange]
     enable: bool | None
 
     @property
     def changed(self) -> bool:
-        """Return whether files or the unit have to change."""
+        """Return True if files or the unit have to change."""
         return bool(self.changes) or self.enable is not None
 
     def diff(self) -> list[dict[str, str]]:
-        """One before and after a file, in the form that Ansible shows; of the archive only that it changes."""
+        """Return one before and after a file, in the form that Ansible shows; of the archive only that it changes."""
         entries = []
         for change in self.changes:
             if change.path == ARCHIVE:
@@ -79,7 +79,9 @@ def _diff_entry(name: str, before: str, after: str) -> dict[str, str]:
 
 
 def recorded() -> Table:
-    """The services in the rules file, which are ours; empty where there is none. InvalidValue where it is damaged."""
+    """Return the services in the rules file, which are ours; empty if there is none. InvalidValue if it is
+    damaged.
+    """
     data = read(RULES_FILE)
     if data is None:
         return {}
@@ -103,7 +105,7 @@ def recorded() -> Table:
 
 
 def to_record(table: Table, keys: Iterable[ServiceKey]) -> Kept:
-    """What has to be done so that what comes back already is these services. Reads files, writes nothing."""
+    """Return the changes that record these services in the rules file. Reads files, writes nothing."""
     return Kept(file_changes({RULES_FILE: rules_text(table, keys)}), None)
 
 
@@ -117,7 +119,7 @@ def file_changes(wanted: Mapping[str, bytes | None]) -> list[FileChange]:
 
 
 def systemctl(module: AnsibleModule, arguments: Sequence[str]) -> None:
-    """Run it; OSError with what it said where it fails."""
+    """Run it; raise OSError with its output if it fails."""
     code, _out, error = module.run_command([module.get_bin_path("systemctl", required=True), *arguments])
     if code:
         raise OSError(f"systemctl {' '.join(arguments)}: {error.strip()}")
@@ -142,7 +144,7 @@ def carry_out(kept: Kept, systemctl: Callable[[Sequence[str]], None]) -> None:
 def _carry_out(kept: Kept, systemctl: Callable[[Sequence[str]], None], done: list[FileChange]) -> None:
     booted = os.path.isdir("/run/systemd/system")
     if kept.enable is False:
-        # --now forgets that it ran at boot: systemd would go on listing a unit without a file. It has no ExecStop.
+        # --now resets its state: otherwise systemd would still list a unit without a file. It has no ExecStop.
         systemctl(["disable", *(["--now"] if booted else []), UNIT])
     for change in kept.changes:
         done.append(change)
@@ -159,7 +161,7 @@ def _change(path: str, data: bytes | None) -> None:
         return
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
-    with contextlib.suppress(OSError):  # only where it is empty, and never a directory of the system's
+    with contextlib.suppress(OSError):  # only if it is empty, and never a directory of the system
         if os.path.basename(os.path.dirname(path)) == "lvs-cluster":
             os.rmdir(os.path.dirname(path))
 

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Current table + desired patches + scope -> ordered operations and the predicted table. Pure.
 
-Order matters in three ways. An entry that exists is edited in place, never deleted and added again, since that would
-take its connections. Additions and edits come before removals, so a batch that fails in between has removed nothing.
-And everything is sorted, because the scheduler mh builds its table in the order in which real servers were added: every
+Order matters in three ways. An existing entry is edited in place, never deleted and added again, because that would end
+its connections. Additions and edits come before removals, so a batch that fails in between has removed nothing. And
+everything is sorted, because the scheduler mh builds its table in the order in which real servers were added: every
 director has to add them alike.
 """
 
@@ -34,7 +34,7 @@ PURGE_NONE, PURGE_REAL_SERVERS, PURGE_ALL = "none", "real_servers", "all"
 
 
 class Operation(NamedTuple):
-    """One message to the kernel: about a real server where ``server_key`` is set, else about the service itself."""
+    """One message to the kernel: about a real server if ``server_key`` is set, otherwise about the service itself."""
 
     verb: str  # ADD, SET or REMOVE
     service: ServiceKey
@@ -43,7 +43,7 @@ class Operation(NamedTuple):
     server: RealServer | None = None  # to ADD or SET a real server
 
     def describe(self, label: str = "") -> str:
-        """The operation in words; ``label`` is how to call the service."""
+        """Return the operation in words; ``label`` is how to call the service."""
         service = f"virtual service {label or self.service}"
         if self.server_key is None:
             return f"{self.verb} {service}"
@@ -52,11 +52,11 @@ class Operation(NamedTuple):
 
 
 class Scope(NamedTuple):
-    """What may be removed although nobody listed it as absent.
+    """Entries that may be removed without being listed as absent.
 
     ``purge``: PURGE_NONE; PURGE_REAL_SERVERS: real servers that a described service does not list; PURGE_ALL: also
-    services that are not described. ``exclude``: services owned by others, which PURGE_ALL leaves alone.
-    ``retired``: services that were ours and go where they are not described.
+    services that are not described. ``exclude``: services of other owners, which PURGE_ALL leaves unchanged.
+    ``retired``: services that were ours and are removed unless described.
     """
 
     purge: str = PURGE_NONE
@@ -68,7 +68,7 @@ NOTHING_MORE = Scope()
 
 
 class Plan(NamedTuple):
-    """What to do, and the table before and after it."""
+    """The operations, and the table before and after them."""
 
     operations: Sequence[Operation]
     current: Table
@@ -84,14 +84,14 @@ class MissingService(InvalidValue):
 
 
 def merge_settings(patch: ServicePatch, current: Settings | None) -> Settings:
-    """What a patch makes of a service's settings (None: of a new service). InvalidValue where that cannot be."""
+    """Return a service's settings with a patch applied (None: a new service). InvalidValue for an invalid result."""
     given = patch.settings or SettingsPatch()
     family = patch.key.family
     base = current or Settings(persistence_netmask=model.full_netmask(family))
     scheduler = base.scheduler if given.scheduler is None else given.scheduler
     flags = given.scheduler_flags
     if flags is None:
-        # Flags mean something else in another scheduler.
+        # Flags have another meaning in another scheduler.
         flags = base.scheduler_flags if scheduler == base.scheduler else 0
     timeout = base.persistence_timeout if given.persistence_timeout is None else given.persistence_timeout
     netmask = base.persistence_netmask if given.persistence_netmask is None else given.persistence_netmask
@@ -122,14 +122,14 @@ _NEW_SERVER = RealServer()
 def merge_real_server(
     patch: ServicePatch, key: RealServerKey, given: RealServerPatch, current: RealServer | None
 ) -> RealServer:
-    """What a patch makes of a real server (None: of a new one). InvalidValue where that cannot be."""
+    """Return a real server with a patch applied (None: a new one). InvalidValue for an invalid result."""
     base = _NEW_SERVER if current is None else current
     values = [old if new is None else new for old, new in zip(base, given)]
     merged = RealServer(*values)
     if merged == current:
         return current
     if current is not None:
-        # Tunnel settings end with the tunnel they belonged to, unless they were asked for.
+        # Tunnel settings end with their tunnel, unless the patch sets them.
         if merged.forward_method != model.TUN:
             merged = merged._replace(
                 tunnel_type=given.tunnel_type or 0,
@@ -143,7 +143,7 @@ def merge_real_server(
 
 
 def plan(current: Table, desired: Iterable[ServicePatch], scope: Scope = NOTHING_MORE) -> Plan:
-    """The operations that lead from ``current`` to what ``desired`` describes, within ``scope``.
+    """Return the operations that lead from ``current`` to what ``desired`` describes, within ``scope``.
 
     Raises InvalidValue (also for values that are wrong only together with what exists) and MissingService.
     """
@@ -199,8 +199,8 @@ def _plan_servers(
     before = existing.real_servers if existing else {}
     listed = patch.real_servers or {}
     after = dict(before)
-    # Real servers of one service are mostly alike, so what a patch makes of one is what it makes of the next.
-    # They are told apart by identity, which is quicker to compare than their values, and all of them outlive this.
+    # Real servers of one service are mostly alike, so results are cached. They are compared by identity, which is
+    # faster than by value; all of them outlive this function.
     merged: dict[object, RealServer] = {}
     zeros: dict[RealServerPatch, RealServerPatch] = {}
     for key in sorted(listed):
@@ -232,11 +232,11 @@ def _plan_servers(
 
 
 def undo(operations: Iterable[Operation], before: Table, now: Table) -> Plan:
-    """The plan that puts every entry which ``operations`` touch back as it was in ``before``, from the table ``now``.
+    """Return the plan that restores every entry of ``operations`` from ``before``, starting from the table ``now``.
 
-    It is made from what is there, not by inverting the operations, since some of a failed batch took effect and some
-    did not. Entries that no operation touches are not looked at: another writer may have changed them meanwhile. Values
-    are not checked: what was in the kernel goes back into it.
+    It is made from the present table, not by inverting the operations, because a failed batch took effect in part.
+    Other entries are ignored: another writer may have changed them meanwhile. Values are not checked: they were in the
+    kernel before.
     """
     touched: dict[ServiceKey, set[RealServerKey]] = {}
     for operation in operations:
@@ -272,7 +272,7 @@ def undo(operations: Iterable[Operation], before: Table, now: Table) -> Plan:
 
 
 def unmet(operations: Iterable[Operation], predicted: Table, actual: Table) -> list[Operation]:
-    """The operations whose predicted result is not in the table ``actual``. Empty: everything is as predicted."""
+    """Return the operations whose predicted result is not in the table ``actual``; empty if all are."""
     wrong: list[Operation] = []
     for operation in operations:
         expected, found = predicted.get(operation.service), actual.get(operation.service)

@@ -33,16 +33,16 @@ from .kernel import Ipvs, KernelError, explain
 from .model import InvalidValue, ServicePatch
 from .plan import PURGE_REAL_SERVERS, Scope
 
-#: What was written down when the table was last brought in line as a whole.
+#: The record of the last complete change of the table.
 APPLIED = "/var/lib/lvs-cluster/health.json"
 #: Held from reading files to writing the table. Only root can enter the directory and so hold the lock.
 LOCK = "/run/lvs-cluster/health.lock"
-_PATIENCE = 20.0  # seconds, some times what the biggest table takes
+_PATIENCE = 20.0  # seconds, several times the duration for the largest table
 _PAUSE = 0.05  # seconds
 
 
 def restore(arguments: Sequence[str]) -> int:
-    """Restore from the file named by the only argument; returns the exit status and says on stderr what was done."""
+    """Restore from the file named by the only argument; return the exit status, with a report on stderr."""
     if len(arguments) != 1:
         _say("usage: ipvs-restore.pyz RULES-FILE")
         return 2
@@ -85,7 +85,7 @@ def _restore_table(path: str) -> int:
 
 
 def _restore(ipvs: Ipvs, path: str, text: str) -> int:
-    """Restore as much as can be: one bad line or entry must not leave the host without all the others."""
+    """Restore as much as possible: one wrong line or entry must not prevent all others."""
     unreadable: list[InvalidValue] = []
     patches = rules.parse(text, unreadable.append)
     for error in unreadable:
@@ -114,12 +114,12 @@ def _restore(ipvs: Ipvs, path: str, text: str) -> int:
 
 
 def present() -> bool:
-    """Whether there are such services on this host."""
+    """Return True if there are such services on this host."""
     return os.path.exists(health_state.CONFIGURATION)
 
 
 def wanted() -> list[ServicePatch]:
-    """Return the services as they should be by what is known. For root. Raises OSError and InvalidValue."""
+    """Return the services by the recorded results. For root. Raises OSError and InvalidValue."""
     with _configuration() as entries:
         return _now(entries)
 
@@ -197,7 +197,7 @@ def _failed() -> list[str]:
 
 
 def _forget_change() -> str:
-    """Remove the file that says that something has changed; in words why it cannot be removed."""
+    """Remove the file that marks a change; return the reason if that fails."""
     try:
         os.unlink(health_state.CHANGED)
     except FileNotFoundError:
@@ -208,7 +208,7 @@ def _forget_change() -> str:
 
 
 def health(words: Sequence[str]) -> int:
-    """``apply``; the exit status, and on stderr what was done."""
+    """Run ``apply``; return the exit status, with a report on stderr."""
     if list(words) != ["apply"]:
         return _say("usage: health apply", 2)
     problem = _forget_change()  # before anything is read

@@ -1,10 +1,10 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What IPVS says of itself as plain dicts, in the words of the modules' options: over netlink, and in /proc.
+"""Readings of IPVS as plain dicts, in the words of the modules' options: over netlink, and in /proc.
 
-Over netlink: services and real servers with their counters. In /proc alone: totals, connections, and which schedulers
-the kernel can have.
+Over netlink: services and real servers with their counters. In /proc only: totals, connections, and available
+schedulers.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _ENGINE = "pe_"
 
 
 def services(ipvs: Ipvs, wanted: Wanted = None) -> tuple[list[Facts], Table]:
-    """The services that ``wanted`` accepts, sorted, with counters and real servers; and as a table."""
+    """Return the services that ``wanted`` accepts, sorted, with counters and real servers; and as a table."""
     table: dict[ServiceKey, VirtualService] = {}
     described: list[Facts] = []
     for key, settings, data, message in sorted(ipvs.services(), key=lambda entry: entry[0]):
@@ -50,7 +50,7 @@ def services(ipvs: Ipvs, wanted: Wanted = None) -> tuple[list[Facts], Table]:
 
 
 def real_servers(ipvs: Ipvs, service: ServiceKey) -> Iterator[tuple[RealServerKey, RealServer, Facts]]:
-    """The real servers of a service, each also in the form of ipvs_info with its counters."""
+    """Yield the real servers of a service, each also in the form of ipvs_info with its counters."""
     for key, server, connections, data, message in ipvs.real_servers(service):
         entry = real_server_facts(key, server)
         entry["connections"] = connections._asdict()
@@ -59,14 +59,14 @@ def real_servers(ipvs: Ipvs, service: ServiceKey) -> Iterator[tuple[RealServerKe
 
 
 def identity(facts: Facts) -> str:
-    """How messages call a service that is given as facts."""
+    """Return the name in messages of a service that is given as facts."""
     if "fwmark" in facts:
         return f"fwmark {facts['fwmark']} {facts['family']}"
     return f"{facts['protocol']} {model.endpoint(model.pack_address(facts['address']), facts['port'])}"
 
 
 def service_facts(key: ServiceKey, settings: Settings) -> Facts:
-    """A service in the options of ipvs_service; of the identity only what it has, and always ``family``."""
+    """Return a service in the options of ipvs_service; of the identity only what it has, and always ``family``."""
     facts: Facts = {"family": model.FAMILY_NAMES.get(key.family, str(key.family))}
     if key.fwmark:
         facts["fwmark"] = key.fwmark
@@ -84,7 +84,7 @@ def service_facts(key: ServiceKey, settings: Settings) -> Facts:
 
 
 def real_server_facts(key: RealServerKey, server: RealServer) -> Facts:
-    """A real server in the options of ipvs_real_server; the tunnel's only with V(tun)."""
+    """Return a real server in the options of ipvs_real_server; the tunnel's only with V(tun)."""
     facts: Facts = {
         "address": model.address_text(key.address),
         "port": key.port,
@@ -101,7 +101,7 @@ def real_server_facts(key: RealServerKey, server: RealServer) -> Facts:
 
 
 def parse_totals(text: str) -> tuple[dict[str, int], dict[str, int]]:
-    """Counters and rates of /proc/net/ip_vs_stats (ip_vs_stats_show: hexadecimal), named as those of a service."""
+    """Return counters and rates of /proc/net/ip_vs_stats (ip_vs_stats_show: hexadecimal), with a service's names."""
     numbers = []
     for line in text.splitlines():
         try:
@@ -115,14 +115,14 @@ def parse_totals(text: str) -> tuple[dict[str, int], dict[str, int]]:
 
 
 def _address(text: str) -> str:
-    """``C0A80001`` or ``[2001:0db8:...]`` as canonical text."""
+    """Return ``C0A80001`` or ``[2001:0db8:...]`` as canonical text."""
     if len(text) == 8 and ":" not in text:
         return socket.inet_ntop(socket.AF_INET, bytes.fromhex(text))
     return socket.inet_ntop(socket.AF_INET6, socket.inet_pton(socket.AF_INET6, text.strip("[]")))
 
 
 def parse_connections(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
-    """The entries of /proc/net/ip_vs_conn (ip_vs_conn_seq_show); without lines of another form, as the headings."""
+    """Yield the entries of /proc/net/ip_vs_conn (ip_vs_conn_seq_show), without other lines such as the headings."""
     for line in lines:
         words = line.split()
         if len(words) < 9:
@@ -154,19 +154,19 @@ def _connection(words: list[str]) -> dict[str, Any]:
 
 
 def parse_modules(texts: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Schedulers and persistence engines by the names of their modules, in lists of modules of any form."""
+    """Return schedulers and persistence engines by the names of their modules, in lists of modules of any form."""
     names = {name for text in texts for name in _MODULE.findall(text)} - _NO_SCHEDULERS
     engines = sorted(name[len(_ENGINE) :] for name in names if name.startswith(_ENGINE))
     return sorted(name for name in names if not name.startswith(_ENGINE)), engines
 
 
 def totals(path: str = STATS) -> tuple[dict[str, int], dict[str, int]]:
-    """Counters and rates of everything; zeros where IPVS is not loaded."""
+    """Return counters and rates of everything; zeros if IPVS is not loaded."""
     return parse_totals(_text(path))
 
 
 def connections(path: str = CONNECTIONS) -> list[dict[str, Any]]:
-    """Every connection and template; none where IPVS is not loaded."""
+    """Return every connection and template; none if IPVS is not loaded."""
     try:
         with open(path, encoding="ascii", errors="replace") as lines:
             return list(parse_connections(lines))
@@ -175,7 +175,7 @@ def connections(path: str = CONNECTIONS) -> list[dict[str, Any]]:
 
 
 def available(root: str = "/lib/modules") -> tuple[list[str], list[str]]:
-    """Schedulers and persistence engines that the running kernel has, loaded or not."""
+    """Return schedulers and persistence engines that the running kernel has, loaded or not."""
     directory = os.path.join(root, os.uname().release)
     files = [MODULES, *(os.path.join(directory, name) for name in ("modules.order", "modules.builtin"))]
     return parse_modules(_text(path) for path in files)

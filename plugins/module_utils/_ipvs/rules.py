@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Tables as text, in the form of ``ipvsadm-save -n``, both ways. Pure.
 
-The text that ``render`` makes can be fed to ``ipvsadm --restore``, which takes no comments, without what stands behind
-``#``. It also holds what ipvsadm itself leaves out when it saves: the thresholds (``-x``, ``-y``). ``parse`` reads
-everything that ipvsadm writes, long options, empty lines and comments. What a line does not mention is off where it is
-flags or persistence of a service or an option of a tunnel, as ipvsadm means it, and unset where it is anything else.
+``ipvsadm --restore`` accepts the text of ``render`` without its comments, from ``#`` on. The text has the thresholds
+too (``-x``, ``-y``), which ipvsadm omits when it saves. ``parse`` reads everything that ipvsadm writes, long options,
+empty lines and comments. As in ipvsadm, missing flags, persistence and tunnel options are off; other missing values are
+unset.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from .model import (
 )
 
 _PROTOCOL_OPTIONS = {6: "-t", 17: "-u", 132: "--sctp-service"}
-# ipvsadm has no option for the method local and writes -g. So do we, with a comment that only we read.
+# ipvsadm has no option for the method local and writes -g. So does this file, with a comment that only it reads.
 _LOCAL_MARK = "local"
 _FORWARD_OPTIONS = {model.NAT: "-m", model.LOCAL: "-g", model.TUN: "-i", model.DR: "-g"}
 _CHECKSUM_OPTIONS = {"--tun-nocsum": model.NOCSUM, "--tun-csum": model.CSUM, "--tun-remcsum": model.REMCSUM}
@@ -81,25 +81,25 @@ _SERVER_OPTIONS = frozenset(
         "--tun-remcsum",
     ]
 )
-# Of which only the short forms, without `=`, are remembered from one line to the next.
+# Only their short forms, without `=`, are cached between lines.
 _IDENTITY_OPTIONS = frozenset(["-t", "-u", "--sctp-service", "-f", "-6"])
 _ATTRIBUTE_OPTIONS = _SERVER_OPTIONS - _IDENTITY_OPTIONS - {"-r"}
 _WITHOUT_VALUE = frozenset(["-6", "-o", "-m", "-i", "-g", "--tun-nocsum", "--tun-csum", "--tun-remcsum"])
 
 
-#: Of the files that persist.py keeps. A line of them says so: what is in a newer one may mean something else.
+#: The format of the files of persist.py, named in one of their lines: a newer one may have other meanings.
 FORMAT = 1
 _FORMAT = re.compile(r"^# Format: ([0-9]{1,9})$", re.MULTILINE)
 
 
 def newer_format(text: str) -> int:
-    """The format that a text says it has, if that is newer than this one; 0 otherwise."""
+    """Return the format that a text names, if that is newer than this one; 0 otherwise."""
     found = _FORMAT.search(text)
     return int(found[1]) if found and int(found[1]) > FORMAT else 0
 
 
 def render(table: Table, keys: Iterable[ServiceKey] | None = None) -> str:
-    """The text of a table, or of those of its services that ``keys`` names; sorted, one line an entry."""
+    """Return the text of a table, or of those of its services that ``keys`` names; sorted, one line an entry."""
     lines: list[str] = []
     for key in sorted(table) if keys is None else sorted(key for key in keys if key in table):
         service = table[key]
@@ -122,7 +122,7 @@ def _identity(key: ServiceKey) -> str:
 
 
 def settings_options(key: ServiceKey, settings: Settings) -> str:
-    """What follows the identity on the line of a service."""
+    """Return the options after the identity on the line of a service."""
     line = f"-s {settings.scheduler}"
     if settings.persistence_timeout:
         line += f" -p {settings.persistence_timeout}"
@@ -138,13 +138,13 @@ def settings_options(key: ServiceKey, settings: Settings) -> str:
 
 
 def server_line(key: RealServerKey, server: RealServer) -> str:
-    """What follows ``-r`` on the line of one real server."""
+    """Return the words after ``-r`` on the line of one real server."""
     return f"{model.endpoint(key.address, key.port)} {server_options(server)}"
 
 
 @functools.lru_cache(4096)
 def server_options(server: RealServer) -> str:
-    """What follows the address on the line of a real server."""
+    """Return the options after the address on the line of a real server."""
     line = f"{_FORWARD_OPTIONS.get(server.forward_method, '-g')} -w {server.weight}"
     if server.upper_threshold:
         line += f" -x {server.upper_threshold}"
@@ -168,7 +168,7 @@ def _checksum_options(checksum: int) -> list[str]:
 
 
 def parse(text: str, skip: Callable[[InvalidValue], None] | None = None) -> list[ServicePatch]:
-    """The services that a text describes. InvalidValue names the line and the option that is wrong.
+    """Return the services that a text describes. InvalidValue names the line and the option that is wrong.
 
     ``skip`` is given the error of each line that cannot be read, which then describes nothing.
     """
@@ -186,10 +186,10 @@ def parse(text: str, skip: Callable[[InvalidValue], None] | None = None) -> list
 
 
 class _Parser:
-    """What the lines so far have described.
+    """The result of the lines so far.
 
-    ``services`` and ``server_patches`` remember what the words before ``-r ADDRESS`` and those behind it came to, since
-    in a big table they are the same on line after line.
+    ``services`` and ``server_patches`` cache the results of the words before and after ``-r ADDRESS``, because
+    consecutive lines of a big table repeat them.
     """
 
     def __init__(self) -> None:
@@ -200,7 +200,7 @@ class _Parser:
         self._tails: dict[str, RealServerPatch] = {}
 
     def take_like_before(self, line: str) -> bool:
-        """Take an IPv4 real server whose other words are known; whether that was one."""
+        """Read an IPv4 real server whose other words are cached; return True if the line was one."""
         head, _option, rest = line.partition(" -r ")
         endpoint, _space, tail = rest.partition(" ")
         key, patch = self._heads.get(head), self._tails.get(tail)
@@ -220,7 +220,7 @@ class _Parser:
         return True
 
     def take(self, where: str, line: str) -> None:
-        """Take any line."""
+        """Read any line."""
         content, _hash, comment = line.partition("#")
         words = content.split()
         if words[:1] == ["ipvsadm"]:
@@ -255,7 +255,7 @@ class _Parser:
     def _remember(self, line: str, key: ServiceKey, patch: RealServerPatch) -> None:
         head, option, rest = line.partition(" -r ")
         _endpoint_text, _space, tail = rest.partition(" ")
-        # Only where the words before -r are about the service and those behind it are about the real server alone.
+        # Only if the words before -r are about the service and those after it about the real server.
         if option and _about(head.split()[1:], _IDENTITY_OPTIONS) and _about(tail.split(), _ATTRIBUTE_OPTIONS):
             self._heads[head] = key
             self._tails[tail] = patch
@@ -266,7 +266,7 @@ def _about(words: list[str], options: frozenset[str]) -> bool:
 
 
 def _options(where: str, words: list[str], allowed: frozenset[str]) -> dict[str, str]:
-    """Options of one line by their short names; "" for those without a value."""
+    """Return options of one line by their short names; "" for those without a value."""
     options: dict[str, str] = {}
     rest: Iterator[str] = iter(_split_words(words))
     pending: str | None = None
@@ -288,7 +288,7 @@ def _options(where: str, words: list[str], allowed: frozenset[str]) -> dict[str,
 
 
 def _split_words(words: list[str]) -> Iterator[str]:
-    """``--option=value`` as two words; a ``-p`` without its optional value gets the default."""
+    """Yield ``--option=value`` as two words; a ``-p`` without its optional value gets the default."""
     for index, word in enumerate(words):
         if word.startswith("--") and "=" in word:
             yield from word.split("=", 1)
@@ -309,7 +309,7 @@ def _integer(where: str, option: str, text: str, low: int, high: int) -> int:
 
 
 def _endpoint(where: str, option: str, text: str) -> tuple[bytes, int | None]:
-    """Packed address and port (None where the text has none) of ``192.0.2.1:80`` or ``[2001:db8::1]:80``."""
+    """Return packed address and port (None if the text has none) of ``192.0.2.1:80`` or ``[2001:db8::1]:80``."""
     host, port = text, ""
     if text.startswith("["):
         host, closed, port = text[1:].partition("]")
@@ -347,7 +347,7 @@ def _parse_service_key(where: str, option: str, text: str, ipv6: bool) -> Servic
             raise InvalidValue(where, option, text, "must not be zero")
         return ServiceKey(mark, AF_INET6 if ipv6 else AF_INET, 0, b"", 0)
     if ipv6:
-        raise InvalidValue(where, "-6", "", "goes with -f only")
+        raise InvalidValue(where, "-6", "", "is for -f only")
     address, port = _endpoint(where, option, text)
     key = ServiceKey(0, model.family_of(address), _IDENTITY[option], address, port or 0)
     model.check_service_key(where, key)
@@ -406,7 +406,7 @@ def _parse_server(where: str, options: dict[str, str]) -> RealServerPatch:
     if patch.forward_method != model.TUN:
         tunnel = [option for option in options if option.startswith("--tun-")]
         if tunnel:
-            raise InvalidValue(where, tunnel[0], options[tunnel[0]], "goes with -i only")
+            raise InvalidValue(where, tunnel[0], options[tunnel[0]], "is for -i only")
         return patch
     kind = options.get("--tun-type", "ipip")
     if kind not in model.TUNNEL_TYPES:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Read, plan, apply, read back, for what IPVS keeps besides its table: timeouts and sync daemons."""
+"""Read, plan, apply, read back, for the timeouts and sync daemons of IPVS."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .module import NO_CHANGE, Change
 
 
 def set_timeouts(ipvs: Ipvs, given: Mapping[str, int], check_mode: bool) -> tuple[Change, timeouts.Timeouts]:
-    """Set timeouts by name; what changed, and all of them afterwards. Raises KernelError, ConvergeError."""
+    """Set timeouts by name; return the change, and all of them afterwards. Raises KernelError, ConvergeError."""
     current = timeouts.decode(ipvs.numbers(netlink.GET_CONFIG))
     predicted = timeouts.merged(current, given)
     if predicted == current:
@@ -60,8 +60,8 @@ def keep_timeouts(
     except LibraryMissing:
         if given or back:
             raise
-        current = timeouts.Timeouts()  # there is nothing to do that would need the library
-    # The kernel forgets its timeouts together with the module.
+        current = timeouts.Timeouts()  # nothing to do needs the library
+    # The kernel loses its timeouts when the module is unloaded.
     wanted = {**back, **given} if given or (back and ipvs.opened()) else {}
     change, now = set_timeouts(ipvs, wanted, check_mode) if wanted else (NO_CHANGE, current)
     kept = {
@@ -88,14 +88,14 @@ def _timeouts_back(ipvs: Ipvs, before: timeouts.Timeouts, change: Change) -> str
 
 
 def read_daemons(ipvs: Ipvs) -> dict[str, daemon.SyncDaemon]:
-    """The daemons that run, by role; none where IPVS is not loaded."""
+    """Return the daemons that run, by role; none if IPVS is not loaded."""
     return dict(daemon.decode(data, message) for data, message in ipvs.ask(netlink.GET_DAEMON))
 
 
 def set_daemons(
     ipvs: Ipvs, roles: list[str], patch: daemon.DaemonPatch | None, check_mode: bool
 ) -> tuple[Change, daemon.Daemons]:
-    """Start, change or (``patch`` is None) stop daemons; what changed, and all that run afterwards.
+    """Start, change or (``patch`` is None) stop daemons; return the change, and all that run afterwards.
 
     Raises InvalidValue, KernelError, and ConvergeError if the kernel refuses: the daemons are then restored.
     """
@@ -135,7 +135,7 @@ def _reason(code: int, step: daemon.Step) -> str:
     if code == errno.EEXIST:
         return f"another process has started one ({name})"
     if code == errno.EINVAL:
-        return f"the kernel starts none while a real server is of another family than its service ({name})"
+        return f"the kernel does not start one while a real server is of another family than its service ({name})"
     if code == errno.EADDRNOTAVAIL:
         return f"the interface has no address of the multicast group's family ({name})"
     return explain(code)
@@ -151,7 +151,8 @@ def _put_back(ipvs: Ipvs, before: daemon.Daemons, roles: list[str]) -> str:
 
 
 def prepare_timeouts(ansible: AnsibleModule, params: module.Result) -> Callable[[], module.Result]:
-    """Return what does the work of the module ipvs_timeout and returns its result. It raises what settings raises.
+    """Return a function that does the work of ipvs_timeout and returns its result. It raises the exceptions of
+    settings.
 
     ``params`` are the arguments of that module. Raises InvalidValue.
     """

@@ -18,7 +18,7 @@ MAX_TIMEOUT = (2**31 - 1) // 1000
 
 
 class Timeouts(NamedTuple):
-    """Seconds until an idle connection is forgotten."""
+    """Seconds until an idle connection is removed."""
 
     tcp: int = 0
     tcp_fin: int = 0  # after a FIN
@@ -26,7 +26,7 @@ class Timeouts(NamedTuple):
 
 
 def spec() -> dict[str, Any]:
-    """The timeouts of connections, and whether they are kept."""
+    """Return the options for the timeouts of connections and their persistence."""
     return {
         **{name: {"type": "int"} for name in ("tcp", "tcp_fin", "udp")},
         "persist": {"type": "bool", "default": False},
@@ -35,7 +35,7 @@ def spec() -> dict[str, Any]:
 
 
 def from_arguments(arguments: Mapping[str, Any]) -> dict[str, int]:
-    """The timeouts that are to be set, by name. InvalidValue where one cannot be."""
+    """Return the timeouts to set, by name. InvalidValue for an invalid one."""
     given = {name: arguments[name] for name in Timeouts._fields if arguments.get(name) is not None}
     for name, value in given.items():
         if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_TIMEOUT:
@@ -46,29 +46,29 @@ def from_arguments(arguments: Mapping[str, Any]) -> dict[str, int]:
 
 
 def merged(current: Timeouts, given: Mapping[str, int]) -> Timeouts:
-    """``current`` with what is given instead."""
+    """Return ``current`` with the given timeouts instead."""
     return current._replace(**given)
 
 
 def render(timeouts: Timeouts) -> str:
-    """As the options of ipvsadm that set them."""
+    """Return the options of ipvsadm that set them."""
     return f"--set {timeouts.tcp} {timeouts.tcp_fin} {timeouts.udp}\n"
 
 
 class Kept(NamedTuple):
-    """A timeout that is set at each boot, and the one that there was before the first task set it."""
+    """A timeout that is set at each boot, and its value before the first task set it."""
 
     value: int
     before: int
 
 
 def render_kept(kept: Mapping[str, Kept]) -> str:
-    """As lines of a file."""
+    """Return the lines of a file."""
     return "".join(f"{name} {one.value} before {one.before}\n" for name, one in sorted(kept.items()))
 
 
 def parse_kept(text: str, path: str, skip: Callable[[InvalidValue], None] | None = None) -> dict[str, Kept]:
-    """From the lines of a file; those with a # in front do not count. InvalidValue where it is damaged.
+    """Return the timeouts in the lines of a file, without comments. InvalidValue if it is damaged.
 
     ``skip`` is given the error of each line that cannot be read, which then sets nothing.
     """
@@ -89,12 +89,12 @@ def parse_kept(text: str, path: str, skip: Callable[[InvalidValue], None] | None
 
 
 def encode(given: Mapping[str, int]) -> bytes:
-    """The payload of SET_CONFIG; the kernel keeps what is not in it."""
+    """Return the payload of SET_CONFIG; the kernel keeps what is not in it."""
     return b"".join(
         netlink.attribute(netlink.TIMEOUTS[name], netlink.U32.pack(value)) for name, value in sorted(given.items())
     )
 
 
 def decode(numbers: Mapping[int, int]) -> Timeouts:
-    """From the attributes of a GET_CONFIG answer; zeros where IPVS is not loaded."""
+    """Return the timeouts in the attributes of a GET_CONFIG answer; zeros if IPVS is not loaded."""
     return Timeouts(**{name: numbers.get(kind, 0) for name, kind in netlink.TIMEOUTS.items()})

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the module service_config does: a unit of systemd, its files, and its virtual services in the IPVS table."""
+"""The work of the module service_config: a systemd unit, its files, and its virtual services in the IPVS table."""
 
 from __future__ import annotations
 
@@ -51,23 +51,23 @@ TABLE = "/proc/net/ip_vs"
 _SERVICE = re.compile(r"(TCP|UDP|SCTP)\s+(\[[0-9a-fA-F:]+\]|[0-9A-F]{8}):([0-9A-F]{4})\s")
 _MARK = re.compile(r"FWM\s+([0-9A-F]{8})\s")
 KEEPALIVED, NONE = "keepalived", "none"
-#: How long keepalived gets between two reloads, try by try.
+#: The longest wait for keepalived between two reloads, try by try.
 _PAUSES = (1.0, 3.0, 10.0)  # seconds
-#: How long a service may take to get into the table.
+#: The longest time until a service is in the table.
 _APPEARS = 20.0  # seconds
-#: How long a director may take to release its VIPs: keepalived reads the file at once, others take over within some
-#: three intervals.
+#: The longest time for a director to release its VIPs: keepalived reads the file at once, and others take over within
+#: about three intervals.
 _RELEASED = 30.0  # seconds
 _STAYS_AWAY = ". This director takes no VIP until a run of site succeeds"
-#: What the file of handovers says (director_state.JOINING): this director takes no VIP, or it is an ordinary one.
+#: The values of the handover file (director_state.JOINING): this director takes no VIP, or it has its own priority.
 NO_VIP, HANDED_BACK = "3 restarting\n", "0\n"
 
 
 @dataclass(frozen=True)
 class Task:
-    """What a task gives, besides the unit: how absent services are added, and which services outlast their owner.
+    """The options of a task besides the unit: how absent services are added, and which services outlast their owner.
 
-    ``may_restart``: whether the unit is restarted if reloads do not add them. ``handover_file``: the file by which this
+    ``may_restart``: restart the unit if reloads do not add them. ``handover_file``: the file by which this
     host releases its ``vips`` before a restart; empty for a single director.
     """
 
@@ -80,7 +80,7 @@ class Task:
 
 
 def parse_task(params: Mapping[str, Any]) -> Task:
-    """Return what the arguments say. Raises HostError and InvalidValue."""
+    """Return the arguments as values. Raises HostError and InvalidValue."""
     keys = [arguments.service_key(entry) for entry in params["services"]]
     files = tuple(
         ConfigFile(
@@ -122,7 +122,7 @@ def keepalived_identity(key: ServiceKey) -> dict[str, object]:
 
 
 def key_of(name: str) -> ServiceKey | None:
-    """Return the key of which this is the text (`ServiceKey`), None for any other text."""
+    """Return the key of this text (`ServiceKey`), None for any other text."""
     words = name.split()
     try:
         if words[0] == "fwmark":
@@ -140,9 +140,9 @@ def keys_of(names: Iterable[str]) -> frozenset[ServiceKey]:
 
 
 def parse_services(lines: Iterable[str]) -> Iterator[ServiceKey]:
-    """The virtual services of /proc/net/ip_vs (ip_vs_ctl.c: ip_vs_info_seq_show).
+    """Yield the virtual services of /proc/net/ip_vs (ip_vs_ctl.c: ip_vs_info_seq_show).
 
-    It does not say the family of one with a firewall mark, so such a one is there in both.
+    It does not have the family of one with a firewall mark, so such a service is returned for both.
     """
     for line in lines:
         service, mark = _SERVICE.match(line), _MARK.match(line)
@@ -156,7 +156,7 @@ def parse_services(lines: Iterable[str]) -> Iterator[ServiceKey]:
 
 
 def services_in_table(path: str = TABLE) -> set[ServiceKey]:
-    """Every virtual service; none if IPVS is not loaded."""
+    """Return every virtual service; none if IPVS is not loaded."""
     try:
         with open(path, encoding="ascii", errors="replace") as lines:
             return set(parse_services(lines))
@@ -274,13 +274,13 @@ class Service:
         """Return the services that stay with another owner, and that the unit removes from the table."""
         if plan.action == RELOAD:
             return self.task.keep & keys_of(plan.released)
-        # A unit that stops removes all its services, so they need not be known.
+        # A unit that stops removes all its services, so their names are not needed.
         return self.task.keep if plan.action in (RESTART, STOP) else frozenset()
 
     def _dropped(self, state: ServiceState, plan: ServicePlan) -> tuple[frozenset[IPAddress], float]:
-        """Return the VIPs that keepalived drops for a moment when it is reloaded, and seconds it may take.
+        """Return the VIPs that keepalived removes for a moment at a reload, and the longest duration in seconds.
 
-        Those of a run that was interrupted are recorded: it may have replaced the configuration that keepalived has.
+        Those of an interrupted run are recorded: it may have replaced the configuration that keepalived has read.
         """
         if plan.action != RELOAD or self.task.add_missing != KEEPALIVED:
             return frozenset(), 0.0
@@ -300,7 +300,7 @@ class Service:
         return frozenset(found), longest
 
     def _act(self, plan: ServicePlan, dropped_vips: Collection[IPAddress] = (), seconds: float = 0.0) -> None:
-        """Start, reload, restart or stop the unit. The host keeps the VIPs that it drops for up to these seconds."""
+        """Start, reload, restart or stop the unit. The host keeps the VIPs that it removes for up to these seconds."""
 
         def act() -> None:
             if not dropped_vips:
@@ -323,7 +323,7 @@ class Service:
             raise HostError(f"{self._wanted.unit} ended after its {plan.action}; see journalctl -u {self._wanted.unit}")
 
     def _add(self, names: Collection[str]) -> None:
-        """Have the process add its services to the table, if they are still absent."""
+        """Make the process add its services to the table, if they are still absent."""
         if self._appear(names, 2.0):
             return
         if self.task.add_missing == KEEPALIVED:
@@ -354,7 +354,7 @@ class Service:
             self._hand_over(before)
 
     def _cost(self) -> str:
-        """Return what a restart means for clients."""
+        """Return the effect of a restart on clients."""
         if self.task.handover_file:
             return "this director releases its VIPs before, and another one takes them if it is ready"
         if self.task.add_missing == KEEPALIVED:
@@ -378,7 +378,7 @@ class Service:
             act()
 
     def _let_vips_go(self) -> bool:
-        """Release the VIPs. Return True if this host takes them again, so it was not blocked before."""
+        """Release the VIPs. Return True if this host takes them again, that is, if it was not blocked before."""
         if not self.task.handover_file or self._handover_text().startswith("3"):
             return False
         before = self._handover_text()
@@ -404,12 +404,12 @@ class Service:
         return True
 
     def _reload_twice(self, names: Collection[str]) -> None:
-        """Let keepalived forget services and learn them again.
+        """Reload keepalived without services, and again with them.
 
-        It compares a configuration with the one before, not with the kernel: what the first reload removes, the second
-        adds (check/ipwrapper.c: clear_diff_services, init_service_vs). Its VRRP instances stay what they are. The
-        second reload waits until all processes have read the first (core/main.c: process_reload_signal), but the parent
-        has to have read the file before that is replaced.
+        It compares a configuration with the former one, not with the kernel: the second reload adds what the first one
+        removes (check/ipwrapper.c: clear_diff_services, init_service_vs). Its VRRP instances are unchanged. The second
+        reload waits until all processes have read the first (core/main.c: process_reload_signal), but the parent has to
+        have read the file before that is replaced.
         """
         identities = [keepalived_identity(key) for key in sorted(keys_of(names))]
         cut = [
@@ -434,7 +434,7 @@ class Service:
         return sorted(set(names) - self._present())
 
     def _appear(self, names: Collection[str], seconds: float) -> bool:
-        """Whether all of these services are in the table within this time."""
+        """Return True if all of these services are in the table within this time."""
         return await_change(lambda: not self._absent(names), seconds, self._sleep) or not self._absent(names)
 
     def _applied(self, recorded: Applied | None) -> None:
@@ -475,7 +475,7 @@ def run(module: AnsibleModule) -> None:
 
 
 def _diff(state: ServiceState, plan: ServicePlan) -> list[dict[str, Any]]:
-    """The files that change, and one part for everything else."""
+    """Return the files that change, and one part for everything else."""
     parts = []
     for file in plan.write:
         found = state.files.get(file.path)

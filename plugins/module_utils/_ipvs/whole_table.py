@@ -1,10 +1,10 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the module ipvs_table does beyond one call: rules or services, the whole table's scope, and keeping it.
+"""The work of the module ipvs_table: rules or services, the scope of the whole table, and its persistence.
 
-What not every task needs is imported where it is needed: Ansible sends sources, so each task compiles every file that
-it imports.
+Parts that not every task needs are imported on demand: Ansible sends sources, so each task compiles every file that it
+imports.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from .plan import Scope
 
 
 def prepare(module: AnsibleModule, params: Result) -> Callable[[], Result]:
-    """Return what does the work of the module ipvs_table and returns its result. It raises what converge raises.
+    """Return a function that does the work of ipvs_table and returns its result. It raises the exceptions of converge.
 
     ``params`` are the arguments of that module, and ``owned_elsewhere``: services in the form of its option services
-    that a health checker owns. Those that are in the table get what is described for them, because a health checker
-    edits nothing that it finds there (keepalived/check/ipvswrapper.c: ipvs_talk()). Real servers that others have
-    removed, while the health checker takes them to be there, are added. Those without a weight are sorry servers, which
-    stay as they are. Raises InvalidValue.
+    that a health checker owns. Those in the table get their described values, because a health checker does not edit
+    existing entries (keepalived/check/ipvswrapper.c: ipvs_talk()). Real servers that are missing although the health
+    checker has them in service are added. Those without a weight are sorry servers, which stay unchanged. Raises
+    InvalidValue.
     """
     patches = _described(params)
     elsewhere = [_of_others(patch) for patch in arguments.services(params.get("owned_elsewhere", ()))]
@@ -57,7 +57,7 @@ def _manage(
         return _carry_out(module, params, patches, elsewhere, scope, exclude)
     from .._host import drain_files
 
-    # What is drained must not change between looking at the files and at the table.
+    # Drains must not change between reading the files and the table.
     with turn(not module.check_mode):
         try:
             drained = drain_files.read(params["drain_directory"])
@@ -87,7 +87,7 @@ def _carry_out(
 
 
 def without_weight(patches: Iterable[ServicePatch], drained: Collection[bytes]) -> list[ServicePatch]:
-    """The same patches with weight 0 for the real servers whose packed address is among ``drained``."""
+    """Return the same patches with weight 0 for the real servers whose packed address is among ``drained``."""
     return [_without_weight(patch, drained) for patch in patches] if drained else list(patches)
 
 
@@ -122,7 +122,7 @@ def _apply_and_keep(
     scope: Scope,
     configuration: str,
 ) -> Result:
-    """Like ``apply``, and keep ``patches`` across reboots; what was kept and is no longer described goes.
+    """Like ``apply``, and keep ``patches`` across reboots; kept services that are no longer described are removed.
 
     Files and table change together or not at all.
     """
@@ -186,7 +186,7 @@ def _held(
 
 
 def _take_back(module: AnsibleModule, ipvs: Ipvs, held: Sequence[ServicePatch], configuration: str) -> None:
-    """Remove real servers that have failed since the health checker was asked, for it believes that it has done so."""
+    """Remove real servers that have failed since the health checker's report: in its view they are removed already."""
     if not any(patch.held for patch in held):
         return
     from . import checker_view

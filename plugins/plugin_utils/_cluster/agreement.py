@@ -1,9 +1,9 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The variables of all hosts: which are misspelt, which contradict, and which addresses two hosts have.
+"""Checks of the variables of all hosts: misspelt names, contradictions, and addresses of two hosts.
 
-Each host is set up by its own variables, so a copy that differs makes two halves that are right by themselves.
+Each host is set up from its own variables, so different copies would make two halves, each valid by itself.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _ALL = ("all", "ungrouped")  # the groups that Ansible makes
 
 
 def check_agreement(inventory: Inventory, problems: Problems) -> None:
-    """Note the settings that have to be the same and are not, and addresses that two hosts have."""
+    """Note settings that must be the same and differ, and addresses that two hosts have."""
     hosts = list(dict.fromkeys((*inventory.directors, *inventory.real_servers)))
     _check_description(hosts, inventory, problems)
     for name, same in ALIKE.items():
@@ -112,7 +112,7 @@ def _check_description(hosts: Sequence[str], inventory: Inventory, problems: Pro
 
 
 def _same(name: str, host: str, other: str, inventory: Inventory, problems: Problems) -> bool:
-    """Return whether two hosts have one value. Their texts are compared first: templates take long in a fleet."""
+    """Return True if two hosts have the same value. Texts are compared first: templates are slow in a fleet."""
     written = inventory.written(host, name)
     if written is not None and written == inventory.written(other, name) and not _templates(written):
         return True
@@ -128,7 +128,7 @@ def _templates(value: object) -> bool:
 
 
 def comparable(value: object) -> Hashable:
-    """Return something that is equal for equal values, whatever Ansible has added to them."""
+    """Return a form that is equal for equal values, without what Ansible has added to them."""
     if isinstance(value, str):
         return plain(value)
     if isinstance(value, Mapping):
@@ -162,7 +162,7 @@ def _check_addresses(hosts: Sequence[str], inventory: Inventory, problems: Probl
         try:
             addresses = inventory.addresses(host)
         except InventoryError:
-            continue  # told where it is used
+            continue  # reported at its use
         for address in addresses.values():
             owner = owners.setdefault(address, host)
             if owner != host:
@@ -171,7 +171,7 @@ def _check_addresses(hosts: Sequence[str], inventory: Inventory, problems: Probl
 
 
 def check_variables(inventory: Inventory, problems: Problems) -> None:
-    """Note every variable of a director or real server that begins as ours do and is none of them."""
+    """Note every variable of a director or real server that has one of our prefixes and is not one of ours."""
     unknown: dict[str, list[str]] = {}
     for host in dict.fromkeys((*inventory.directors, *inventory.real_servers)):
         names = [name for name in inventory.names(host) if name.startswith(PREFIXES) and name not in KNOWN]
@@ -225,7 +225,7 @@ def some(hosts: list[str]) -> str:
 
 
 def check_timeouts(inventory: Inventory, problems: Problems) -> None:
-    """Note directors with different timeouts: one that takes over would forget connections that another one kept."""
+    """Note directors with different timeouts: a new master would remove connections that the former one kept."""
     known = []
     for director in inventory.directors:
         try:

@@ -1,11 +1,11 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who makes the health checks, keepalived, ldirectord or mon: its services, and what it cannot do for them.
+"""The health checkers keepalived, ldirectord and mon: their services, and the limits of each.
 
-Each takes its services from the same description. What one of them cannot do is refused here, rather than done in
-another way; what they do in another way than keepalived stands in the documentation. Limits are those of ldirectord(8)
-and of the program in the versions 4.12.0 and 4.16.0, which are the same, and of the monitors of mon 1.3.6 and 1.4.1.
+All use the same description. Keys that one does not support are refused here, not replaced; differences from keepalived
+are documented. Limits are those of ldirectord(8) and of the program in the versions 4.12.0 and 4.16.0, which are the
+same, and of the monitors of mon 1.3.6 and 1.4.1.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services 
 
 #: Not below /run: a drain outlasts a reboot of the director.
 DRAIN_DIRECTORY = "/var/lib/lvs-cluster/drain"
-#: What a health checker cannot do: the key, its value, and what is said of the value.
+#: A limit of a health checker: the key, its value, and the sentence about the value.
 Fault = tuple[str, object, str]
 Checked = tuple[ResolvedService, HealthCheck]
 _SETTLE = 30.0  # seconds, for a busy director
-_NAMING = 1.0  # seconds, for an address that the DNS does not know (ldirectord)
+_NAMING = 1.0  # seconds, for an address without a DNS name (ldirectord)
 _LDIRECTORD_TYPES = ("http", "https", "tcp", "dns", "smtp", "ping", "misc")
 _MAX_WEIGHT = 65535  # ipvsadm.c, parse_options
 _MON_TYPES = ("http", "tcp", "dns", "smtp", "ping", "misc")
@@ -34,12 +34,12 @@ _IPV4_ONLY = ("http", "tcp", "smtp")  # inet_aton() in these monitors
 
 
 def checked(resolved: Iterable[ResolvedService]) -> list[Checked]:
-    """The services that the health checker owns, with their checks."""
+    """Return the services that the health checker owns, with their checks."""
     return [(item, item.service.health_check) for item in resolved if item.service.health_check is not None]
 
 
 def drain_files(resolved: Iterable[ResolvedService]) -> dict[str, str]:
-    """The file that drains each real server, in all services that the health checker owns: address -> path."""
+    """Return the file that drains each real server, in all services that the health checker owns: address -> path."""
     addresses = {server.address for item, _check in checked(resolved) for server in item.servers}
     ordered = sorted(addresses, key=lambda address: (address.version, int(address)))
     return {str(address): f"{DRAIN_DIRECTORY}/{address}" for address in ordered}
@@ -51,10 +51,11 @@ def runs_commands(resolved: Iterable[ResolvedService]) -> bool:
 
 
 def check_pools(resolved: Iterable[ResolvedService], problems: Problems) -> None:
-    """Note what the health checker could not do with the real servers that a service turned out to have.
+    """Note values that the health checker cannot use with the resolved real servers of a service. keepalived lowers a
+    quorum above the sum of the weights (check_data.c: validate_check_config), but not a hysteresis that keeps the
+    service down (ipwrapper.c: set_quorum_states).
 
-    keepalived lowers a quorum that the weights cannot reach (check_data.c: validate_check_config), but not a hysteresis
-    with which it would never come up (ipwrapper.c: set_quorum_states). It adds the weights up as an unsigned int.
+    It adds the weights as an unsigned int.
     """
     for item in resolved:
         service = item.service
@@ -84,9 +85,9 @@ def check_pools(resolved: Iterable[ResolvedService], problems: Problems) -> None
 
 
 def seen_within(resolved: Iterable[ResolvedService]) -> float:
-    """After how many seconds a health checker has seen a drain, also one that looks with its checks only.
+    """Return the seconds after which a health checker has noticed a drain.
 
-    ldirectord does, and it asks the real servers of a service one after the other, each also for its name.
+    ldirectord notices it only with its checks, one real server of a service after the other, each with a DNS look-up.
     """
     rounds = [
         check.interval + (check.timeout + _NAMING) * len(item.servers)
@@ -97,7 +98,7 @@ def seen_within(resolved: Iterable[ResolvedService]) -> float:
 
 
 def check_checker(health_checker: str, resolved: Iterable[ResolvedService], problems: Problems) -> None:
-    """Note what a health checker cannot do for its services; keepalived can do all that can be described."""
+    """Note keys that a health checker does not support; keepalived supports all of the description."""
     faults = _FAULTS.get(health_checker)
     if faults is None:
         return
@@ -108,7 +109,7 @@ def check_checker(health_checker: str, resolved: Iterable[ResolvedService], prob
 
 
 def _common_faults(check: HealthCheck, types: Sequence[str]) -> Iterator[Fault]:
-    """What neither ldirectord nor mon can do."""
+    """Yield what neither ldirectord nor mon supports."""
     if check.type not in types:
         yield "health_check.type", check.type, f"is not possible; possible are {', '.join(types)}"
     for key, seconds in (("interval", check.interval), ("timeout", check.timeout)):
@@ -123,7 +124,7 @@ def _common_faults(check: HealthCheck, types: Sequence[str]) -> Iterator[Fault]:
 
 
 def _faults_of_ldirectord(item: ResolvedService, check: HealthCheck) -> Iterator[Fault]:
-    """What ldirectord cannot do for a service."""
+    """Yield what ldirectord does not support of a service."""
     yield from _common_faults(check, _LDIRECTORD_TYPES)
     yield from _faults_of_check(item.service, check)
     service = item.service
@@ -140,7 +141,7 @@ def _faults_of_ldirectord(item: ResolvedService, check: HealthCheck) -> Iterator
         yield "sorry_server.address", sorry, f"is {family_of(sorry)}, and the service is {service.family}"
     for server in item.servers:
         if server.address == sorry:
-            # It would delete the real server where it means the sorry server, on another port (_remove_service).
+            # It would delete the real server instead of the sorry server, on another port (_remove_service).
             yield "sorry_server.address", sorry, f"is also a real server of this service, by {server.path}"
         if family_of(server.address) != service.family:
             text = f"is {family_of(server.address)}, and the service is {service.family}"
@@ -164,7 +165,7 @@ def _faults_of_check(service: Service, check: HealthCheck) -> Iterator[Fault]:
 
 
 def _faults_of_mon(item: ResolvedService, check: HealthCheck) -> Iterator[Fault]:
-    """What mon cannot do for a service."""
+    """Yield what mon does not support of a service."""
     yield from _common_faults(check, _MON_TYPES)
     if check.type in _IPV4_ONLY and (asked := [s.address for s in item.servers if family_of(s.address) == "ipv6"]):
         others = ", ".join(kind for kind in _MON_TYPES if kind not in _IPV4_ONLY)
@@ -182,5 +183,5 @@ _FAULTS: dict[str, Callable[[ResolvedService, HealthCheck], Iterator[Fault]]] = 
     "ldirectord": _faults_of_ldirectord,
     "mon": _faults_of_mon,
 }
-#: Those whose own user runs the commands of health checks. The others change to the user in director_script_user.
+#: Health checkers whose own user runs the commands. The others change to the user in director_script_user.
 OWN_USER = ("mon",)

@@ -5,8 +5,8 @@
 
     description + inventory  ->  read  ->  resolve  ->  Cluster  ->  director(host), real_server(host), as_dict()
 
-Pure: nothing here touches a host, a file or Ansible. Everything is validated before anything comes out, for the whole
-cluster, whichever host is asked for; what is wrong comes as one `ModelError` with one line per problem.
+Pure: nothing here touches a host, a file or Ansible. The whole cluster is validated first, for any host; all problems
+are one `ModelError` with one line each.
 """
 
 from __future__ import annotations
@@ -139,21 +139,21 @@ def build_cluster(
 
 @dataclass(frozen=True)
 class DirectorModel:
-    """What one director needs, as values; `_render.host_models` makes texts for other programs of them.
+    """The needs of one director, as values; `_render.host_models` turns them into texts for other programs.
 
     - ``resolved``: all services
     - ``vips``: IPv4 first, then by number
     - ``instances``: the VRRP instances, one for each family that has VIPs
     - ``health_checker``: its name
-    - ``tracked``: what it watches; nothing if no other director could take over
+    - ``tracked``: what it tracks; empty if no other director could take over
     - ``sync_daemon``: None without connection synchronisation. ``sync_senders`` are the addresses that it accepts that
-      from, empty if they are not known. ``sync_source``: ``{"interface": "eth1", "from": ["192.0.2.2"]}``, which
-      addresses the other directors take synchronisation from; empty if they take it from all on that link
+      from, empty if they are not known. ``sync_source``: ``{"interface": "eth1", "from": ["192.0.2.2"]}``, the
+      addresses that the other directors accept synchronisation from; empty if they accept all on that link
     - ``script_user``: the user that commands of health checks and tracked scripts run as, empty if there are none.
       ``keepalived_user`` is the same if keepalived runs some of them
-    - ``transit``: whether it forwards what belongs to no service. ``sending_all``: addresses of real servers that send
+    - ``transit``: True if it forwards packets of no service. ``sending_all``: addresses of real servers that send
       all of their traffic through the directors
-    - ``moving``: VIPs that it would forward packets for while another director has them
+    - ``moving``: VIPs for which it would forward packets while another director has them
     - ``services``: what the module ``ipvs_table`` takes, one entry a port (`ipvs_entries.table_entries`)
     - ``owned_elsewhere``: identities (`Service.identities`) of services that belong to the health checker, which
       is the module's ``exclude``
@@ -165,14 +165,14 @@ class DirectorModel:
     - ``drain_files``: address -> path, the files that drain real servers of services that belong to the health
       checker; their directory has to exist before keepalived is started
     - ``drainable``: the addresses of all real servers
-    - ``handover_file``: a path; a 1 in that file makes others come first. Empty if there is no other director
+    - ``handover_file``: a path; a 1 in that file lowers the priority. Empty without another director
     - ``interface_variables``: the network interfaces that have to exist -> the variable that names each
-    - ``own_addresses``, ``present``: what the director has to be like now (`requirements.addresses_of_director`,
+    - ``own_addresses``, ``present``: the required state of the director (`requirements.addresses_of_director`,
       `requirements.state_of_director`)
-    - ``route_sources``: ``[{"to": "198.51.100.11", "from": ["192.0.2.2"]}]``, from which addresses of this director
-      real servers take packets of tunnels
-    - ``undecided_forwarding``: families that the role forwards and for which ``director_transit`` is not set; other
-      hosts may rely on a director that forwarded them before
+    - ``route_sources``: ``[{"to": "198.51.100.11", "from": ["192.0.2.2"]}]``, the addresses of this director from which
+      real servers accept tunnel packets
+    - ``undecided_forwarding``: forwarded families without a ``director_transit``; other hosts may rely on a director
+      that already forwarded them
     """
 
     host: str
@@ -209,14 +209,14 @@ class DirectorModel:
 
 @dataclass(frozen=True)
 class RealServerModel:
-    """What one real server needs, as values.
+    """The needs of one real server, as values.
 
-    - ``vips``: those that it must hold silently: of its services that forward by dr or tun, IPv4 first, then by number.
-      Empty for a host that no such service names.
+    - ``vips``: those that it must hold without ARP: of its services with dr or tun, IPv4 first, then by number. Empty
+      for a host without such services.
     - ``return_route``: ``{"gateways": ["192.0.2.1"], "services": [...], "direct": ["192.0.2.2"]}``, what the
-      module of that name takes, for its services that forward by nat. All are empty for a host that has none.
+      module of that name takes, for its services that forward by nat. All are empty for a host without any.
     - ``tunnels``: what the module ``ipvs_tunnel`` takes (`forward_methods.tunnel_ends`)
-    - ``tunnel_sources``: from which addresses it takes packets of tunnels, by family; None if from all
+    - ``tunnel_sources``: the addresses from which it accepts tunnel packets, by family; None for all
     - ``own_addresses``: the addresses that it has to have now (`requirements.addresses_of_real_server`)
     - ``packages``: a list of names
     - ``kernel_modules``: the kernel modules that the tunnels need
@@ -242,9 +242,9 @@ class Cluster:
     inventory: Inventory
 
     def director(self, host: str, variables: Mapping[str, object]) -> DirectorModel:
-        """What one director needs; raises `ModelError` when the host is none or a setting is bad.
+        """Return the needs of one director; raises `ModelError` if the host is not one or a setting is wrong.
 
-        ``variables``: those of the host that are in `host_settings.DIRECTOR`, as far as they are set.
+        ``variables``: those set for the host that are in `host_settings.DIRECTOR`.
         """
         problems = Problems()
         _require_member(DIRECTORS, host, self.inventory, problems)
@@ -252,7 +252,7 @@ class Cluster:
         elsewhere = found_elsewhere(INTERFACE, self.inventory) if missing else ""
         settings = read_director_settings(variables, problems, elsewhere)
         vips = self.vips()
-        # nobody could take over, or nothing
+        # no director could take over, or there are no VIPs
         tracked = settings.tracked if len(self.inventory.directors) > 1 and vips else Tracked()
         checker = settings.health_checker
         commands = runs_commands(self.resolved) and checker not in OWN_USER
@@ -321,21 +321,23 @@ class Cluster:
     def _synchronisation(
         self, host: str, daemon: SyncDaemon | None, settings: DirectorSettings
     ) -> tuple[tuple[str, ...], dict[str, object]]:
-        """From which addresses a director takes connections, and the others take them from it."""
+        """Return the addresses from which a director accepts synchronisation, and from which the others accept its
+        own.
+        """
         if daemon is None:
             return (), {}
         given = settings.sync_senders
         known = {} if given else known_senders(daemon, settings.interface, self.inventory)
         senders = given or tuple(one for name, one in known.items() if name != host)
-        # with IPv6 the address that the kernel takes cannot be told
+        # with IPv6 the source that the kernel selects is not predictable
         if senders and daemon.family == "ipv4":
             return senders, {"interface": daemon.interface, "from": [*given] or [known[host]]}
         return senders, {}
 
     def real_server(self, host: str, variables: Mapping[str, object]) -> RealServerModel:
-        """What one real server needs; raises `ModelError` for a host of another group, or when a setting is bad.
+        """Return the needs of one real server; raises `ModelError` for a host of another group, or for a wrong setting.
 
-        ``variables``: those of the host that are in `host_settings.REAL_SERVER`, as far as they are set.
+        ``variables``: those set for the host that are in `host_settings.REAL_SERVER`.
         """
         problems = Problems()
         _require_member(REAL_SERVERS, host, self.inventory, problems)
@@ -367,15 +369,15 @@ class Cluster:
         )
 
     def draining(self, hosts: object) -> dict[str, object]:
-        """What takes real servers out of all their services; raises `ModelError` for a host that is in none.
+        """Return what drains real servers in all their services; raises `ModelError` for a host without services.
 
         ``{"addresses": ["192.0.2.11"], "services": [...], "health_checked": [...], "connections": [...],
         "seen_within": 33.0}``
 
-        ``services`` and ``health_checked`` are what the module ``ipvs_drain`` takes, of the services that have one of
-        these hosts, and with these alone; ``health_checked`` with their ``quorum``. ``connections`` are
-        ``{"address": "192.0.2.11", "port": 80}``: where these hosts accept TCP. ``seen_within`` is after how many
-        seconds a health checker has seen a drain.
+        ``services`` and ``health_checked`` are options of the module ``ipvs_drain``: the services of these hosts,
+        reduced to these hosts; ``health_checked`` with their ``quorum``. ``connections`` are
+        ``{"address": "192.0.2.11", "port": 80}``: where these hosts accept TCP. ``seen_within``: seconds until a health
+        checker has noticed a drain.
         """
         problems = Problems()
         names = [str(host) for host in (hosts if isinstance(hosts, (list, tuple)) else [hosts])]
@@ -389,7 +391,7 @@ class Cluster:
             if host not in found:
                 problems.add(Code.NO_SERVICE, f"host {host}", "", "is not a real server of any service")
         problems.raise_any()
-        # The files that drain are named after addresses, so a service that has one without a host's name counts too.
+        # Drain files are named after addresses, so services that list an address without a host count too.
         wanted = {address for host in names for address in found[host]}
         concerned = [item for item in self.resolved if any(server.address in wanted for server in item.servers)]
         resolved = [
@@ -418,14 +420,14 @@ class Cluster:
         }
 
     def check_hosts(self) -> None:
-        """Raise `ModelError` for variables that nobody knows, and for settings and addresses that contradict."""
+        """Raise `ModelError` for unknown variables, and for contradictory settings and addresses."""
         problems = Problems()
         check_variables(self.inventory, problems)
         check_agreement(self.inventory, problems)
         problems.raise_any()
 
     def as_dict(self) -> dict[str, object]:
-        """The whole cluster, for checks from outside and for reports.
+        """Return the whole cluster, for checks from outside and for reports.
 
         ``{"vips": [as for a director], "services": [...], "owned_elsewhere": [...], "health_checked": [`table.pools`],
         "directors": ["lb1"],
@@ -436,7 +438,7 @@ class Cluster:
 
         ``addresses`` has every host of both groups that has any, ``real_servers`` every host of the group.
         ``direct_vips`` are on the real servers' link (those of dr), and ``connections`` what accepts TCP. Raises
-        `ModelError` also for what any director would be refused, its own settings apart.
+        `ModelError` also for everything that is refused for any director, except its own settings.
         """
         problems = Problems()
         try:
@@ -486,17 +488,17 @@ class Cluster:
         return found
 
     def vips(self, host: str | None = None) -> list[IPAddress]:
-        """All VIPs; or those that one real server must hold itself."""
+        """Return all VIPs, or those that one real server must hold itself."""
         return _sorted(
             {vip for item in self.resolved if host is None or _holds_vip(host, item) for vip in item.service.vips}
         )
 
     def identities(self) -> list[dict[str, object]]:
-        """The identities of all services, in the order of the description."""
+        """Return the identities of all services, in the order of the description."""
         return [identity for item in self.resolved for identity in item.service.identities()]
 
     def owned_elsewhere(self) -> list[dict[str, object]]:
-        """The identities of services that belong to the health checker, in the order of the description."""
+        """Return the identities of services that belong to the health checker, in the order of the description."""
         return [
             identity
             for item in self.resolved
@@ -512,11 +514,11 @@ def find_problems(
     written: Callable[[str], object] | None,
     settings: Mapping[str, Mapping[str, object]],
 ) -> str:
-    """Return all that is wrong with a description, the variables of hosts, and the settings of some of them.
+    """Return all problems of a description, the variables of hosts, and the settings of some of them.
 
-    One problem a line; empty if nothing is wrong. ``settings``: a host -> those of its variables that are in
-    `host_settings.DIRECTOR` or `host_settings.REAL_SERVER`. Lines about settings begin with their hosts, unless the
-    same is wrong for all directors or all real servers.
+    One problem a line; empty without problems. ``settings``: a host -> those of its variables that are in
+    `host_settings.DIRECTOR` or `host_settings.REAL_SERVER`. Lines about settings begin with their hosts, unless all
+    directors or all real servers have the same problem.
     """
     found: dict[Problem, None] = {}
     cluster = None
@@ -548,7 +550,7 @@ def find_problems(
 def _problems_of(
     host: str, variables: Mapping[str, object], inventory: Inventory, cluster: Cluster | None
 ) -> tuple[Problem, ...]:
-    """Return what is wrong with the settings of a host, and with their use if there is a cluster."""
+    """Return the problems of a host's settings, and of their use if there is a cluster."""
     problems = Problems()
     try:
         if host in inventory.directors:
@@ -566,7 +568,7 @@ def _problems_of(
 
 
 def _links(settings: DirectorSettings, daemon: SyncDaemon | None, tracked: Tracked) -> dict[str, str]:
-    """The network interfaces that have to exist, and the variable that names each."""
+    """Return the network interfaces that have to exist, and the variable that names each."""
     links = {settings.interface: INTERFACE}
     links.setdefault(settings.gateway_interface or settings.interface, "director_gateway_interface")
     if daemon is not None:
@@ -577,7 +579,7 @@ def _links(settings: DirectorSettings, daemon: SyncDaemon | None, tracked: Track
 
 
 def _holds_vip(host: str, item: ResolvedService) -> bool:
-    """Whether a real server must have the service's VIP for itself, since packets come to it unrewritten."""
+    """Return True if a real server must hold the service's VIP, because packets reach it unrewritten."""
     return item.service.forward_method in UNREWRITTEN and any(server.host == host for server in item.servers)
 
 
@@ -586,7 +588,7 @@ def _sorted(vips: set[IPAddress]) -> list[IPAddress]:
 
 
 def _require_member(group: str, host: object, inventory: Inventory, problems: Problems) -> None:
-    """Note a group without hosts, or a host that is not one of them."""
+    """Note a group without hosts, or a host that is not in it."""
     try:
         members = inventory.members(group)
     except InventoryError as error:

@@ -1,17 +1,16 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What forwarding methods take beside IPVS: the way back with nat, and the tunnels of tun.
+"""Needs of forwarding methods beside IPVS: the return route of nat, and the tunnels of tun.
 
 **nat.** The director translates addresses of requests, and so has to see the replies. A real server sends them to an
-address that is always at the director which balances: it moves with the VIPs, or is the only director's own.
+address that is always on the master: it moves with the VIPs, or is the only director's own.
 
-**tun.** What is inside a tunnel passes the rules for the interface that it comes in on, with any source address and to
-any destination. So by default a real server unwraps only what has a director's address as its outer source, and what
-comes out has to be for a VIP. The outer source is the one of the director's route to the real server
-(ip_vs_tunnel_xmit() in net/netfilter/ipvs/ip_vs_xmit.c has it from __ip_vs_get_out_rt()), which can be another address
-than ``lvs_address``. ``lvs_tunnel_sources`` names it then, and the module host_check refuses a director whose route has
-another one.
+**tun.** A tunnelled packet can bypass the rules for the incoming interface, with any source and destination. So by
+default a real server unwraps only packets from a director's address, and the inner packet has to be for a VIP. The
+outer source is the one of the director's route to the real server (ip_vs_tunnel_xmit() in
+net/netfilter/ipvs/ip_vs_xmit.c has it from __ip_vs_get_out_rt()), which can differ from ``lvs_address``. Then
+``lvs_tunnel_sources`` names it, and the module host_check refuses a director whose route has another one.
 """
 
 from __future__ import annotations
@@ -42,12 +41,12 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services 
     Traffic,
 )
 
-#: Of a director: the addresses that it sends tunnels' packets from beside its own.
+#: Of a director: its source addresses of tunnel packets beside its own address.
 SOURCES_VARIABLE = "lvs_tunnel_sources"
 
 
 def check_marks(resolved: Iterable[ResolvedService], problems: Problems) -> None:
-    """Note the services by mark whose traffic has to be known, and is not."""
+    """Note the services by mark without ``marks`` that need them."""
     reasons = {
         "nat": "nat needs it to recognise replies on the real servers",
         "fullnat": "fullnat needs it to select the packets whose source address is translated",
@@ -61,7 +60,7 @@ def check_marks(resolved: Iterable[ResolvedService], problems: Problems) -> None
 def gateways_of(
     given: Mapping[str, IPAddress], resolved: Sequence[ResolvedService], inventory: Inventory, problems: Problems
 ) -> dict[str, IPAddress]:
-    """The gateway of each family in which a host that Ansible manages is behind nat: family -> address."""
+    """Return the gateway of each family in which a host that Ansible manages is behind nat: family -> address."""
     needed: dict[str, str] = {}
     for item in resolved:
         if item.service.forward_method == "nat" and any(server.host is not None for server in item.servers):
@@ -88,7 +87,7 @@ def gateways_of(
 def _check_owners(
     given: Mapping[str, IPAddress], resolved: Iterable[ResolvedService], inventory: Inventory, problems: Problems
 ) -> None:
-    """Note a gateway that stays with one host while the VIPs move on."""
+    """Note a gateway that stays on one host while the VIPs move."""
     servers = {server.address: server.host or "a real server" for item in resolved for server in item.servers}
     owners = _own_addresses(inventory) if len(inventory.directors) > 1 else {}
     for address in given.values():
@@ -99,7 +98,7 @@ def _check_owners(
 
 
 def _own_addresses(inventory: Inventory) -> dict[IPAddress, str]:
-    """The directors' own addresses, as far as the inventory has them, and whose they are."""
+    """Return the directors' own addresses in the inventory, and the director of each."""
     found: dict[IPAddress, str] = {}
     for director in inventory.directors:
         try:
@@ -115,15 +114,15 @@ def direct(inventory: Inventory, families: Iterable[str]) -> list[str]:
 
 
 def floating(gateways: Iterable[IPAddress], vips: Sequence[IPAddress], inventory: Inventory) -> list[IPAddress]:
-    """Those gateways that the directors pass on to each other: no VIP, which is passed on anyway, and nobody's own."""
+    """Return the gateways that move between directors: not VIPs, which move anyway, nor a director's own address."""
     own = _own_addresses(inventory)
     return [address for address in gateways if address not in own and address not in vips]
 
 
 def check_return_traffic(host: str, traffic: str, resolved: Iterable[ResolvedService], problems: Problems) -> None:
-    """Note a host whose replies would be led to the directors although they go straight to clients.
+    """Note a host whose direct replies to clients would be routed through the directors.
 
-    Such a reply has a VIP as its source, which is an address of the director's own: it would be dropped there.
+    The source of such a reply is a VIP, which is the director's own address: the director would drop it.
     """
     for item in resolved if traffic == "all" else ():
         method = item.service.forward_method
@@ -133,14 +132,14 @@ def check_return_traffic(host: str, traffic: str, resolved: Iterable[ResolvedSer
 
 
 def answering(service: Service, server: RealServer | SorryServer, traffic: Traffic) -> tuple[int, ...]:
-    """The ports that a real server answers from; 0 is every port."""
+    """Return the ports that a real server answers from; 0 is every port."""
     if service.helper:
-        return (0,)  # data connections of FTP come from its port 20, or go to one that the server chooses
+        return (0,)  # data connections of FTP use the server's port 20, or a port that the server chooses
     return (server.port,) if server.port else traffic.ports or (0,)
 
 
 def replies(host: str, resolved: Iterable[ResolvedService]) -> list[dict[str, object]]:
-    """What the host's replies of nat services come from, as the module ``return_route`` takes it, each once.
+    """Return the sources of the host's replies for nat, as the module ``return_route`` takes them, each once.
 
     ``{"address": "192.0.2.11", "protocol": "tcp", "port": 8080}``; a port of 0 is every port, and a missing protocol
     every protocol.
@@ -162,7 +161,7 @@ def replies(host: str, resolved: Iterable[ResolvedService]) -> list[dict[str, ob
 
 
 def routed_families(resolved: Iterable[ResolvedService]) -> list[str]:
-    """The families in which the role switches forwarding on."""
+    """Return the families in which the role switches forwarding on."""
     return sorted({item.service.family for item in resolved if item.service.forward_method in ROUTED})
 
 
@@ -171,8 +170,8 @@ def check_transit(
 ) -> None:
     """Note that ``director_transit`` is missing.
 
-    ``families`` are those that the role forwards, and ``extra`` the sysctls of the inventory. One of them that switches
-    forwarding on says that the host is a router for others too.
+    ``families`` are those that the role forwards, and ``extra`` the sysctls of the inventory. A sysctl there that
+    enables forwarding means that the host routes for other hosts too.
     """
     for family in families if transit is None else ():
         key = forwarding_key(family)
@@ -185,7 +184,7 @@ def check_transit(
 
 
 def sending_all(resolved: Iterable[ResolvedService], inventory: Inventory) -> set[IPAddress]:
-    """The addresses of real servers behind nat that send all of their traffic through the directors.
+    """Return the addresses of real servers behind nat that send all of their traffic through the directors.
 
     Raises `InventoryError`.
     """
@@ -199,7 +198,7 @@ def sending_all(resolved: Iterable[ResolvedService], inventory: Inventory) -> se
 
 
 def check_tunnels(resolved: Iterable[ResolvedService], problems: Problems) -> None:
-    """Note GRE with checksums and without at one real server: its kernel has one device for both."""
+    """Note a real server with GRE both with and without checksums: its kernel has one device for both."""
     known: dict[tuple[str, IPAddress], tuple[bool, str]] = {}
     for item in resolved:
         service = item.service
@@ -217,7 +216,7 @@ def check_tunnels(resolved: Iterable[ResolvedService], problems: Problems) -> No
 
 
 def tunnel_ends(host: str, resolved: Iterable[ResolvedService]) -> list[dict[str, object]]:
-    """What the module ``ipvs_tunnel`` takes as ``tunnels``, each once, in the order of the description.
+    """Return the option ``tunnels`` of the module ``ipvs_tunnel``, each once, in the order of the description.
 
     ``{"address": "198.51.100.11", "type": "gue", "port": 6080, "families": ["ipv4"]}``; ``checksum`` with gre only.
     """
@@ -258,7 +257,7 @@ def tunnel_sources(director: str, family: str, inventory: Inventory) -> list[IPA
 
 
 def route_sources(director: str, resolved: Iterable[ResolvedService], inventory: Inventory) -> list[dict[str, object]]:
-    """Return what the module host_check takes as ``route_sources``: who checks where packets of tunnels come from.
+    """Return the option ``route_sources`` of the module host_check: the real servers that check the sources of tunnels.
 
     ``{"to": "198.51.100.11", "from": ["192.0.2.2"]}``. Raises `InventoryError`.
     """
@@ -279,7 +278,7 @@ def route_sources(director: str, resolved: Iterable[ResolvedService], inventory:
 def all_tunnel_sources(
     host: str, resolved: Iterable[ResolvedService], inventory: Inventory, problems: Problems
 ) -> dict[str, list[IPAddress]]:
-    """The addresses from which a real server takes packets of tunnels, by their family."""
+    """Return the addresses from which a real server accepts tunnel packets, by their family."""
     families = {family_of(server.address) for _item, server in tunnelled(host, resolved)}
     return {family: _all_sources(family, inventory, problems) for family in sorted(families)}
 
@@ -303,7 +302,7 @@ def _all_sources(family: str, inventory: Inventory, problems: Problems) -> list[
 
 
 def tunnelled(host: str, resolved: Iterable[ResolvedService]) -> Iterator[tuple[ResolvedService, RealServer]]:
-    """The services that reach the host through a tunnel, each with the real server that the host is there."""
+    """Yield the services that reach the host through a tunnel, each with its entry for the host."""
     for item in resolved:
         if item.service.forward_method == "tun":
             for server in item.servers:

@@ -4,7 +4,7 @@
 """The inventory as the cluster model sees it: groups, and the address of each host.
 
 Takes Ansible's ``groups`` and ``hostvars`` as plain mappings. ``hostvars`` may be lazy and slow (Ansible templates on
-access), so each host is looked up at most once, and only hosts that a service or the director group names.
+access), so only hosts of services and of the director group are looked up, each at most once.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems 
 DIRECTORS = "directors"
 REAL_SERVERS = "real_servers"
 ADDRESS_VARIABLE = "lvs_address"
-#: Names of hosts go into configurations as they are (keepalived.conf(5), router_id). IPv6 addresses can be names.
+#: Names of hosts are written to configurations unchanged (keepalived.conf(5), router_id). IPv6 addresses can be names.
 _NAME = re.compile(r"[A-Za-z0-9_.:-]{1,253}")
 
 
@@ -40,7 +40,7 @@ def hosts_of_group(groups: Mapping[object, object], group: str) -> list[str]:
 
 
 class InventoryError(ValueError):
-    """One sentence about a host or group that is not as the cluster needs it, with its code and the value in it."""
+    """A problem of a host or group: one sentence, with its code and the value in it."""
 
     def __init__(self, code: Code, text: str, value: str = "") -> None:
         super().__init__(text)
@@ -48,7 +48,7 @@ class InventoryError(ValueError):
         self.value = value
 
     def note(self, problems: Problems, where: str, key: str = "", more: str = "") -> None:
-        """Note it as a problem with what needs the host or the group; ``more`` is added to the sentence."""
+        """Note it as a problem of the part that needs the host or the group; ``more`` is added to the sentence."""
         problems.add(self.code, where, key, f"{self}{more}", self.value)
 
 
@@ -56,8 +56,8 @@ class Inventory:
     """Groups in inventory order and hosts' addresses, looked up once each.
 
     ``groups`` maps a name to a list of host names; ``hostvars`` maps a host name to a mapping of its variables, where
-    an exception in the place of a value is why there is none. ``written`` gives the variables of a host with their
-    templates as they are written.
+    an exception instead of a value is the reason for its absence. ``written`` gives the variables of a host with
+    unevaluated templates.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Inventory:
         self.real_servers = self._groups.get(REAL_SERVERS, ())
 
     def members(self, group: str) -> tuple[str, ...]:
-        """The hosts of a group, those of its child groups included; raises `InventoryError` when there are none."""
+        """Return the hosts of a group and its child groups; raises `InventoryError` if there are none."""
         hosts = self._groups.get(group)
         if hosts is None:
             shown = show(group)
@@ -91,7 +91,7 @@ class Inventory:
         return hosts
 
     def servers_of(self, group: str) -> tuple[str, ...]:
-        """The same for a group of real servers: raises also when one of its hosts is none."""
+        """Return the same for a group of real servers; raises also if one of its hosts is not a real server."""
         hosts = self.members(group)
         if group not in self._checked:
             for host in hosts:
@@ -110,10 +110,10 @@ class Inventory:
         raise InventoryError(Code.UNKNOWN_HOST, text, show(host))
 
     def addresses(self, host: str) -> dict[str, IPAddress]:
-        """The host's own addresses by family, such as ``{"ipv4": IPv4Address("198.51.100.11")}``.
+        """Return the host's own addresses by family, such as ``{"ipv4": IPv4Address("198.51.100.11")}``.
 
-        From the variable ``lvs_address`` (one address, or a list with one per family), else from ``ansible_host`` if
-        that is an address and not a name. Raises `InventoryError` when neither gives one.
+        From the variable ``lvs_address`` (one address, or a list with one per family), otherwise from ``ansible_host``
+        if that is an IP address. Raises `InventoryError` if neither gives one.
         """
         found = self._addresses.get(host)
         if found is None:
@@ -127,7 +127,7 @@ class Inventory:
         return found
 
     def address(self, host: str, family: str, mixed: bool = False) -> IPAddress:
-        """The host's address of one family; with ``mixed``, the other family's where there is only that."""
+        """Return the host's address of one family; with ``mixed``, that of the other family if it is the only one."""
         addresses = self.addresses(host)
         if family in addresses:
             return addresses[family]
@@ -145,7 +145,7 @@ class Inventory:
                 problems.add(Code.MALFORMED, f"host {show(host)}", "", text)
 
     def variable(self, host: str, name: str) -> object:
-        """One of the host's variables; None where it is not given. Raises `InventoryError` when it cannot be had."""
+        """Return one of the host's variables; None if it is not set. Raises `InventoryError` if its template fails."""
         value = self._variables_of(host).get(name)
         if isinstance(value, Exception):
             raise InventoryError(Code.UNREADABLE, f"{name} of host {host}: {value}")

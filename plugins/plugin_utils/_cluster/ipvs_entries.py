@@ -10,12 +10,12 @@ from collections.abc import Iterable
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.resolve import RealServer, ResolvedService
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import Service
 
-#: The kernel has no method fullnat: it is nat there, and the rest is done by nftables.
+#: The kernel has no method fullnat: it uses nat, and nftables does the rest.
 _KERNEL_METHOD = {"fullnat": "nat"}
 
 
 def table_entries(resolved: Iterable[ResolvedService]) -> list[dict[str, object]]:
-    """The option ``services`` of ``ipvs_table``: one entry a port, of the services that no health checker owns.
+    """Return the option ``services`` of ``ipvs_table``: one entry a port, of services without a health checker.
 
     ::
 
@@ -25,9 +25,9 @@ def table_entries(resolved: Iterable[ResolvedService]) -> list[dict[str, object]
          "real_servers": [{"address": "198.51.100.11", "port": 80, "forward_method": "dr", "weight": 5,
                            "upper_threshold": 0, "lower_threshold": 0}]}                # and tunnel_* with tun
 
-    Everything is spelt out, defaults too, because the description is the whole truth about a service: a key that is
-    taken out of it goes back to its default in the kernel. The one exception is ``weight``: it is there only when the
-    description gives it, since weights change at run time (a drain, a health checker) and must survive a second run.
+    All keys are present, defaults too, because the description is complete: a key that is removed from it gets its
+    default in the kernel again. The only exception is ``weight``, which is present only if described: weights change at
+    run time (a drain, a health checker) and must outlast a second run.
     """
     return [
         _entry(item, identity, port)
@@ -40,7 +40,7 @@ def table_entries(resolved: Iterable[ResolvedService]) -> list[dict[str, object]
 def pools(
     resolved: Iterable[ResolvedService], health_checked: bool, thresholds: bool = False, quorum: bool = False
 ) -> list[dict[str, object]]:
-    """The real servers of services that a health checker owns, or of those that none owns, one entry a port.
+    """Return the real servers of services with, or without, a health checker, one entry a port.
 
     ``{"name": "web", "address": "192.0.2.10", "port": 80, "protocol": "tcp",      # or fwmark and family
     "real_servers": [{"address": "198.51.100.11", "port": 80, "weight": 5}]}``, without a weight where none is given,
@@ -102,7 +102,7 @@ def _entry(item: ResolvedService, identity: dict[str, object], port: int) -> dic
 
 
 def service_entry(service: Service, identity: dict[str, object]) -> dict[str, object]:
-    """A service without its real servers."""
+    """Return a service without its real servers."""
     entry: dict[str, object] = {
         "name": service.name,
         **identity,
@@ -119,12 +119,12 @@ def service_entry(service: Service, identity: dict[str, object]) -> dict[str, ob
 
 
 def server_entry(service: Service, server: RealServer, port: int) -> dict[str, object]:
-    """A real server of a service on this port, without a weight where none is given."""
+    """Return a real server of a service on this port, without a weight where none is given."""
     return _server(server, port, _shared(service))
 
 
 def _shared(service: Service) -> dict[str, object]:
-    """What all real servers of a service have in common."""
+    """Return the keys that all real servers of a service share."""
     shared: dict[str, object] = {"forward_method": _KERNEL_METHOD.get(service.forward_method, service.forward_method)}
     if service.forward_method == "tun":
         shared["tunnel_type"] = service.tunnel.type

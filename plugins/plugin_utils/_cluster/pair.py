@@ -1,18 +1,17 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What directors are to each other: VRRP instances, connection synchronisation, and who leaves.
+"""Relations between directors: VRRP instances, connection synchronisation, and directors that leave.
 
 VRRP version 3 (RFC 5798), unicast between the directors, one instance per family since a packet carries one.
 
 An advertisement lists addresses, and a director drops one whose list differs from its own (keepalived/vrrp/vrrp.c:
-vrrp_check_packet). It takes itself for the master then. While the directors are set up one after the other their VIPs
-differ, so no VIP is advertised. What is advertised is a dummy address that never changes, because keepalived takes
-no instance of version 3 that advertises none (vrrp_complete_instance). VIPs are excluded from the advertisement, whose
-length they would be limited by otherwise: 255 addresses, or what the MTU holds.
+vrrp_check_packet). Then it becomes master too. While the directors are set up one after the other their VIPs differ, so
+no VIP is advertised, but a constant dummy address, because keepalived refuses an instance of version 3 that advertises
+none (vrrp_complete_instance). This also avoids the limit of an advertisement: 255 addresses, or what fits into the MTU.
 
-keepalived runs the kernel's daemon of connection synchronisation, as master where its VRRP instance is MASTER and as
-backup elsewhere (keepalived.conf(5), lvs_sync_daemon).
+keepalived runs the kernel's daemon of connection synchronisation, as master if its VRRP instance is MASTER and
+otherwise as backup (keepalived.conf(5), lvs_sync_daemon).
 """
 
 from __future__ import annotations
@@ -39,12 +38,13 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_sett
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Code, Problems
 
 #: The address that is advertised in each family, as keepalived takes it: the dummy addresses of IANA's registries of
-#: special-purpose addresses (RFC 7600, RFC 9780), which no packet may have as its destination. No source is chosen from
-#: an address of the scope host, or from an IPv6 address of prefix length 128, which keepalived adds as deprecated.
+#: special-purpose addresses (RFC 7600, RFC 9780), which no packet may have as its destination. The kernel does not
+#: select an address of the scope host as a source, nor an IPv6 address of prefix length 128, which keepalived adds as
+#: deprecated.
 ADVERTISED = {"ipv4": "192.0.0.8/32 scope host", "ipv6": "100:0:0:1::1/128"}
-#: A 1 in it makes other directors come first, a 3 is a fault (`_render.keepalived`).
+#: A 1 in it lowers the priority, a 3 is a fault (`_render.keepalived`).
 HANDOVER_FILE = f"{DRAIN_DIRECTORY}/director"
-#: The kernel uses so many ports, from the daemon's own on (ip_vs_sync.c, start_sync_thread; IPVS_SYNC_PORTS_MAX).
+#: The largest number of ports, from the daemon's own on (ip_vs_sync.c, start_sync_thread; IPVS_SYNC_PORTS_MAX).
 PORTS_SYSCTL = "net.ipv4.vs.sync_ports"
 MAX_PORTS = 64
 
@@ -63,7 +63,7 @@ class Instance:
 
     @property
     def name(self) -> str:
-        """What keepalived calls it."""
+        """keepalived's name of the instance."""
         return f"lvs_{self.family}"
 
     @property
@@ -72,10 +72,11 @@ class Instance:
         return ADVERTISED[self.family]
 
     def as_dict(self) -> dict[str, object]:
-        """The values above, and ``name``, ``interface``, ``virtual_router_id`` and ``advert_interval`` (seconds).
+        """Return the values above, and ``name``, ``interface``, ``virtual_router_id`` and ``advert_interval``
+        (seconds).
 
-        ``state`` is where it starts: MASTER on the only director, else BACKUP, which keepalived.conf(5) asks for beside
-        nopreempt and preempt_delay. ``source_address`` is null and ``peers`` is empty when there is no other director.
+        ``state`` is the initial one: MASTER on the only director, otherwise BACKUP, which keepalived.conf(5) requires
+        for nopreempt and preempt_delay. ``source_address`` is null and ``peers`` is empty without another director.
         ``addresses`` are the VIPs, and the gateway of nat, as keepalived takes them: with their prefix length, and with
         their interface if it is another. ``advertised`` is the address that adverts have (`ADVERTISED`).
         """
@@ -97,9 +98,9 @@ class Instance:
 def director_addresses(
     vips: Sequence[IPAddress], inventory: Inventory, problems: Problems
 ) -> dict[str, dict[str, str]]:
-    """Between which addresses the directors speak VRRP: family -> director -> address, for the families of the VIPs.
+    """Return the VRRP addresses of the directors: family -> director -> address, for the families of the VIPs.
 
-    A single director speaks to nobody and needs no address, so its family has none.
+    A single director sends no VRRP to peers and needs no address, so its family has none.
     """
     families = sorted({family_of(vip) for vip in vips})
     found: dict[str, dict[str, str]] = {family: {} for family in families}
@@ -120,9 +121,9 @@ def instances(
     settings: DirectorSettings,
     problems: Problems,
 ) -> list[Instance]:
-    """The instances of one director: one for each family that has VIPs, IPv4 first.
+    """Return the instances of one director: one for each family that has VIPs, IPv4 first.
 
-    Gateways go along with the VIPs of their family, so that requests and replies never meet two directors.
+    Gateways move with the VIPs of their family, so that requests and replies pass the same director.
 
     The first host of the group has priority 200, each further one 10 less, and never less than 1 (0 resigns and 255
     is for the owner of the address).
@@ -146,7 +147,7 @@ def instances(
 
 
 def _inside(gateway: IPAddress, settings: DirectorSettings) -> str:
-    """A gateway as keepalived takes it (keepalived.conf(5), virtual_ipaddress)."""
+    """Return a gateway as keepalived takes it (keepalived.conf(5), virtual_ipaddress)."""
     text = f"{gateway}/{gateway.max_prefixlen}"
     if settings.gateway_interface in ("", settings.interface):
         return text
@@ -154,21 +155,22 @@ def _inside(gateway: IPAddress, settings: DirectorSettings) -> str:
 
 
 def hands_over(instances: Sequence[Instance]) -> bool:
-    """Whether there is anybody to hand over to."""
+    """Return True if there is another director to hand over to."""
     return any(instance.peers for instance in instances)
 
 
 def used_ports(values: Mapping[str, int | str]) -> int:
-    """Return how many ports the kernel uses with these sysctls."""
+    """Return the number of ports that the kernel uses with these sysctls."""
     return min(max(to_integer(values.get(PORTS_SYSCTL, 1)) or 1, 1), MAX_PORTS)
 
 
 def known_senders(daemon: SyncDaemon, interface: str, inventory: Inventory) -> dict[str, str]:
-    """Return director -> the address it sends from, as far as the inventory says; empty if it does not.
+    """Return director -> its source address, as far as the inventory has it; empty otherwise.
 
-    It says so only on the link of the VIPs (``interface``), where ``lvs_address`` is. With IPv4 the kernel sends from
-    the first address of the interface (ip_vs_sync.c, bind_mcastif_addr), which the module host_check compares. With
-    IPv6 the source depends on the scope of the group (make_send_sock does not bind): usually a link-local address.
+    The inventory has it only on the link of the VIPs (``interface``), where ``lvs_address`` is. With IPv4 the kernel
+    sends from the first address of the interface (ip_vs_sync.c, bind_mcastif_addr), which the module host_check
+    compares. With IPv6 the source depends on the scope of the group (make_send_sock does not bind): usually a
+    link-local address.
     """
     if daemon.interface != interface or daemon.family == "ipv6":
         return {}
@@ -179,9 +181,9 @@ def known_senders(daemon: SyncDaemon, interface: str, inventory: Inventory) -> d
 
 
 def check_families(resolved: Iterable[ResolvedService], problems: Problems) -> None:
-    """Note services whose real servers are of the other family: the kernel has no daemon beside them.
+    """Note services with real servers of the other family: the kernel does not run a daemon beside them.
 
-    net/netfilter/ipvs/ip_vs_ctl.c: ip_vs_genl_new_daemon and ip_vs_genl_set_cmd say EINVAL, whichever comes second.
+    net/netfilter/ipvs/ip_vs_ctl.c: ip_vs_genl_new_daemon and ip_vs_genl_set_cmd return EINVAL for the second one.
     """
     for item in resolved:
         addresses = [server.address for server in item.servers]
@@ -198,7 +200,7 @@ def check_families(resolved: Iterable[ResolvedService], problems: Problems) -> N
 
 
 def leaving_directors(names: Iterable[str], inventory: Inventory, problems: Problems) -> list[str]:
-    """Return the directors that may go: what is given, and the addresses that the inventory has for these names."""
+    """Return the directors that may leave: the given values, and the addresses of these names in the inventory."""
     found: dict[str, None] = {}
     for one in names:
         if one in inventory.directors:

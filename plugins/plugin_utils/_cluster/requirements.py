@@ -1,11 +1,11 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a host has to have and to be like: kernel modules, sysctls, packages, addresses and a director's peers.
+"""Requirements of a host: kernel modules, sysctls, packages, addresses and a director's peers.
 
 Sources of the sysctls: Documentation/networking/ipvs-sysctl.rst and ip-sysctl.rst in the kernel's tree, and the code
-that is named. The names of packages are the same in the Debian and the Red Hat family, but for those of ldirectord and
-mon, which are Debian's. The module ``host_check`` compares addresses and peers with the host before it is set up.
+that is named. Names of packages are the same in the Debian and the Red Hat family; for ldirectord and mon they are
+Debian's. The module ``host_check`` compares addresses and peers with the host before it is set up.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services 
 
 #: Methods whose replies the director forwards as a router.
 ROUTED = ("nat", "fullnat")
-#: Schedulers that know from a packet alone where it goes.
+#: Schedulers that choose the real server from the packet alone.
 _STATELESS = ("mh", "sh")
 _LIBRARY = "python3-pyroute2"
 _OF_CHECKER: dict[str, tuple[str, ...]] = {
@@ -37,12 +37,11 @@ _OF_CHECKER: dict[str, tuple[str, ...]] = {
 
 
 def kernel_modules(services: Sequence[Service]) -> list[str]:
-    """``ip_vs``, a module for each scheduler, persistence engine and helper in use: sorted, ``ip_vs`` first.
+    """Return ``ip_vs``, a module for each scheduler, persistence engine and helper in use: sorted, ``ip_vs`` first.
 
-    And ``nf_conntrack`` where connection tracking is to be set, since that brings the sysctls.
+    And ``nf_conntrack`` if connection tracking is set, because it provides the sysctls.
 
-    The kernel would load a scheduler on demand, but naming it makes a kernel without it fail before the table is
-    touched rather than in the middle of it.
+    The kernel loads schedulers on demand, but with their names a kernel without one fails before the table is changed.
     """
     needed = {f"ip_vs_{service.scheduler}" for service in services}
     needed |= {
@@ -59,16 +58,16 @@ def kernel_modules(services: Sequence[Service]) -> list[str]:
 def sysctls(
     services: Sequence[Service], directors: int, interfaces: Sequence[str] = (), flood_defence: bool = True
 ) -> dict[str, int | str]:
-    """The sysctls of one of ``directors`` directors: key with dots -> value.
+    """Return the sysctls of one of ``directors`` directors: key with dots -> value.
 
-    ``interfaces`` are those on which it has to do with clients and real servers.
+    ``interfaces`` are the links of clients and real servers.
 
     Always:
 
-    - ``expire_nodest_conn=1``: a client whose real server was taken out gets an error at once, where 0 lets its packets
-      vanish until the client gives up.
+    - ``expire_nodest_conn=1``: a client whose real server was removed gets an error at once; with 0 its packets are
+      dropped until it gives up.
     - ``expire_quiescent_template=1``: persistent clients leave a real server of weight 0; with 0 they keep renewing
-      their ticket, and a drain never ends.
+      their template, and a drain never ends.
 
     With ``flood_defence``:
 
@@ -86,41 +85,41 @@ def sysctls(
 
     With several directors, for the synchronisation of connections (ip_vs_sync.c: ip_vs_sync_conn_needed):
 
-    - ``sync_threshold=3 0`` and ``sync_refresh_period=10``: a connection is told of when it is established, and again
-      with the first packet after ten seconds. With the kernel's own ``3 50`` and 0 it is with every 50th packet, and a
-      director that comes back would take the VIPs before it knows of connections that are quiet.
+    - ``sync_threshold=3 0`` and ``sync_refresh_period=10``: a connection is sent when it is established, and again with
+      the first packet after ten seconds. With the kernel's defaults, ``3 50`` and 0, it is sent with every 50th packet,
+      and a returning director would take the VIPs without the idle connections.
 
     With several directors and the scheduler mh or sh:
 
-    - ``sloppy_tcp=1`` and ``sloppy_sctp=1``: a packet in the middle of a connection that the director knows nothing of,
-      since the other one had it and it was too young to be synchronised, is scheduled as a SYN is. These schedulers
-      choose the same real server as the other director did, so not even such a connection breaks at a failover.
+    - ``sloppy_tcp=1`` and ``sloppy_sctp=1``: a packet of a connection without an entry, for example of one that was too
+      young to be synchronised, is scheduled like a SYN. These schedulers choose the same real server as the other
+      director, so such a connection outlasts a failover too.
 
     With nat or fullnat only:
 
-    - ``ip_forward=1`` (and IPv6's ``forwarding``): replies pass through the director as through a router. With dr and
-      tun replies go past it, and the request is taken in the LOCAL_IN hook and sent out as a packet of its own
-      (``ip_vs_dr_xmit`` and ``ip_vs_tunnel_xmit``), so forwarding is not asked of the kernel. It is then left as it
-      is: a director that routes between its links is not something to switch on by the way.
+    - ``ip_forward=1`` (and IPv6's ``forwarding``): the director forwards replies like a router. With dr and tun replies
+      go past it, and IPVS takes the request in the LOCAL_IN hook and sends it as a packet of its own (``ip_vs_dr_xmit``
+      and ``ip_vs_tunnel_xmit``), so the kernel need not forward. Then the sysctl is unchanged, because routing between
+      links is not to be enabled as a side effect.
     - ``send_redirects=0``: otherwise a one-armed director tells its real servers to send replies past it. It counts if
       it is set for all or for the interface (include/linux/inetdevice.h: IN_DEV_TX_REDIRECTS), so both are cleared.
-      Only forwarded packets cause redirects (net/ipv4/ip_forward.c), so dr and tun need no such setting. IPv6 has none,
-      and `nftables.director_rules` sees to it instead.
+      Only forwarded packets cause redirects (net/ipv4/ip_forward.c), so dr and tun need no such setting. IPv6 has no
+      such sysctl; `nftables.director_rules` drops redirects instead.
 
     With fullnat or synproxy only:
 
-    - ``conntrack=1``: connection tracking knows of IPVS's translation, which the rules in `nftables` build on. It is
-      costly, so it is left alone otherwise.
+    - ``conntrack=1``: connection tracking sees IPVS's translation, which the rules in `nftables` need. It is costly, so
+      it is otherwise unchanged.
 
     With synproxy only (Documentation/networking/nf_conntrack-sysctl.rst; the kernel's own selftests set the same):
 
     - ``nf_conntrack_tcp_loose=0``: a client's ACK to a cookie is then invalid, not a connection picked up half-way.
     - ``tcp_timestamps=1`` and ``tcp_syncookies=1``: cookies, which carry the client's TCP options in the timestamp.
 
-    Left at the kernel's own: ``backup_only``. With 1, a director whose sync daemon is in backup state does not balance.
-    keepalived moves VIPs and switches the daemon one after the other (vrrp/vrrp.c: vrrp_state_become_master), so in
-    between a director with the VIP would answer clients with RST. What it is for cannot come about: two directors that
-    are each other's real server and pass a packet to and fro. The description refuses that.
+    Unchanged: ``backup_only``. With 1, a director whose sync daemon is in backup state does not balance. keepalived
+    moves VIPs and switches the daemon one after the other (vrrp/vrrp.c: vrrp_state_become_master), so in between a
+    director with the VIP would answer clients with RST. It is meant for two directors that are each other's real server
+    and would pass a packet back and forth, which the description refuses.
     """
     found: dict[str, int | str] = {
         "net.ipv4.vs.expire_nodest_conn": 1,
@@ -155,12 +154,12 @@ def sysctls(
 
 
 def forwards(values: Mapping[str, int | str], version: int) -> bool:
-    """Whether these sysctls make a router of the host, for IP of this version."""
+    """Return True if these sysctls enable forwarding for this version of IP."""
     return str(values.get(forwarding_key(f"ipv{version}"), 0)) != "0"
 
 
 def forwarding_key(family: str) -> str:
-    """The sysctl that makes a router of the host."""
+    """Return the sysctl that enables forwarding."""
     return "net.ipv4.ip_forward" if family == "ipv4" else "net.ipv6.conf.all.forwarding"
 
 
@@ -177,9 +176,9 @@ def real_server_packages(tunnels: bool) -> list[str]:
 def state_of_director(
     vrrp: Iterable[Instance], leaving: Sequence[str], resolved: Iterable[ResolvedService], moving: bool
 ) -> dict[str, object]:
-    """Return what the option ``director`` of ``host_check`` takes.
+    """Return the option ``director`` of ``host_check``.
 
-    ``real_servers`` are those whose address no director may have, with their services.
+    ``real_servers``: those whose address no director may have, with their services.
     """
     servers: dict[str, str] = {}
     for item in resolved:
@@ -203,7 +202,7 @@ def state_of_director(
 
 
 def addresses_of_director(host: str, vrrp: Iterable[Instance], inventory: Inventory) -> list[dict[str, str]]:
-    """Return the addresses that a director has to have: from which it speaks VRRP, and those that it is given.
+    """Return the addresses that a director must have: that of VRRP, and those of its variables.
 
     ``[{"address": "192.0.2.2", "interface": "eth1"}]``; an empty interface is any.
     """
@@ -216,7 +215,7 @@ def addresses_of_director(host: str, vrrp: Iterable[Instance], inventory: Invent
 def addresses_of_real_server(
     host: str, resolved: Iterable[ResolvedService], inventory: Inventory
 ) -> list[dict[str, str]]:
-    """Return the addresses that a real server has to have. With fullnat another host may translate them."""
+    """Return the addresses that a real server must have. With fullnat another host may translate them."""
     used: dict[IPAddress, None] = {}
     reached: set[IPAddress] = set()
     for item in resolved:
@@ -230,7 +229,7 @@ def addresses_of_real_server(
 
 
 def _given(host: str, inventory: Inventory) -> dict[str, str]:
-    """The addresses in the host's own variable; those of ``ansible_host`` may be translated on the way to it."""
+    """Return the addresses in the host's own variable; those of ``ansible_host`` may be translated on the way to it."""
     try:
         if inventory.variable(host, ADDRESS_VARIABLE) is None:
             return {}

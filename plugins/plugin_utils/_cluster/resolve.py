@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From `Service` values and the inventory to real servers with addresses.
 
-Here is what needs more than one service or more than the description: groups and hosts become addresses, a host's own
-values go over its group's, and services are held against each other and against the hosts' addresses.
+This file has the checks that need several services or the inventory: groups and hosts become addresses, a host's own
+values override its group's, and services are compared with each other and with the hosts' addresses.
 
-Traffic that two services claim, only one would get. IPVS looks for the mark of a packet first
+If two services claim the same traffic, only one would get it. IPVS looks for the mark of a packet first
 (net/netfilter/ipvs/ip_vs_ctl.c: ip_vs_service_find), and a packet has one.
 """
 
@@ -49,7 +49,7 @@ class RealServer:
 
     @property
     def order(self) -> tuple[int, int, int]:
-        """The canonical order: on every director the same, since the table of ``mh`` depends on it."""
+        """The canonical order, the same on every director, because the table of ``mh`` depends on it."""
         return (self.address.version, int(self.address), self.port or 0)
 
 
@@ -62,7 +62,7 @@ class ResolvedService:
 
 
 def resolve(services: Sequence[Service], inventory: Inventory, problems: Problems) -> list[ResolvedService]:
-    """Resolve every service; what is wrong goes to ``problems``."""
+    """Resolve every service; problems are added to ``problems``."""
     _check_duplicates(services, problems)
     resolver = _Resolver(inventory, problems)
     resolved = [ResolvedService(service, resolver.servers(service)) for service in services]
@@ -85,7 +85,7 @@ def _check_duplicates(services: Iterable[Service], problems: Problems) -> None:
         for identity in service.identities():
             earlier = owners.setdefault(tuple(identity.values()), service.name)
             if earlier == service.name:
-                continue  # its own, or told above
+                continue  # its own, or noted above
             if service.fwmark is not None:
                 key, what = "fwmark", f"{service.fwmark} ({service.family})"
             else:
@@ -95,7 +95,7 @@ def _check_duplicates(services: Iterable[Service], problems: Problems) -> None:
 
 
 class _Resolver:
-    """Turns the entries of one service after the other into real servers."""
+    """Resolves the entries of one service after the other to real servers."""
 
     def __init__(self, inventory: Inventory, problems: Problems) -> None:
         self._inventory = inventory
@@ -104,9 +104,9 @@ class _Resolver:
         self._told: set[str] = set()
 
     def servers(self, service: Service) -> tuple[RealServer, ...]:
-        """The real servers of one service, each once, in canonical order."""
+        """Return the real servers of one service, each once, in canonical order."""
         servers = []
-        # per port of the service: a port that is given can be the same as one that is not
+        # per port of the service: a given port can equal a default one
         found: dict[tuple[IPAddress, int, int], RealServer] = {}
         for host, entry in self._expand(service):
             server = self._server(service, host, entry)
@@ -120,7 +120,7 @@ class _Resolver:
         return tuple(sorted(servers, key=lambda server: server.order))
 
     def _expand(self, service: Service) -> Iterator[tuple[str | None, ServerEntry]]:
-        """Groups become their hosts; a host's own entry takes the place of the one it has by a group."""
+        """Yield the hosts of groups; a host's own entry replaces the one that it has by a group."""
         own = {entry.name for entry in service.real_servers if entry.kind == "host"}
         defaults: dict[str, ServerEntry] = {}
         for entry in service.real_servers:
@@ -157,7 +157,7 @@ class _Resolver:
     def _server(self, service: Service, host: str | None, entry: ServerEntry) -> RealServer | None:
         upper, lower = entry.upper_threshold or 0, entry.lower_threshold or 0
         if lower > upper:
-            # the kernel says ERANGE, also where there is no upper one
+            # the kernel returns ERANGE, also without an upper one
             code = Code.EXCEEDS if upper else Code.NEEDS_KEY
             rule = f"is above upper_threshold {upper}" if upper else "needs an upper_threshold"
             self._problems.refuse(code, service.where, f"{entry.path}.lower_threshold", lower, rule)
@@ -170,14 +170,14 @@ class _Resolver:
             address = address or self._host_address(service, host, entry)
         if address is None:
             return None
-        # where only the packet's own port counts, 0 and "not given" are the same
+        # if only the packet's own port counts, 0 and "not given" are the same
         return RealServer(entry.path, host, address, entry.port or None, entry.weight, upper, lower)
 
     def _host_address(self, service: Service, host: str, entry: ServerEntry) -> IPAddress | None:
         try:
             return self._inventory.address(host, service.family, mixed=service.forward_method == "tun")
         except InventoryError as error:
-            # once is enough: it is the host that lacks something, not each service that uses it
+            # once is enough: the host lacks something, not each service that uses it
             if str(error) not in self._told:
                 self._told.add(str(error))
                 error.note(self._problems, service.where, entry.path)
@@ -198,7 +198,7 @@ def _note_twice(service: Service, server: RealServer, earlier: RealServer, probl
 
 
 def _merged(own: ServerEntry, default: ServerEntry) -> ServerEntry:
-    """A host's entry, with its group's values where it gives none."""
+    """Return a host's entry, with its group's values as defaults."""
 
     def either(mine: int | None, other: int | None) -> int | None:
         return other if mine is None else mine
@@ -213,7 +213,7 @@ def _merged(own: ServerEntry, default: ServerEntry) -> ServerEntry:
 
 
 def _addresses_of_directors(inventory: Inventory) -> dict[IPAddress, str]:
-    """Whose each of their own addresses is."""
+    """Return the director of each of their own addresses."""
     holders: dict[IPAddress, str] = {}
     for host in inventory.directors:
         try:
@@ -226,7 +226,7 @@ def _addresses_of_directors(inventory: Inventory) -> dict[IPAddress, str]:
 def _check_real_servers(
     resolved: Sequence[ResolvedService], directors: Mapping[IPAddress, str], inventory: Inventory, problems: Problems
 ) -> None:
-    """None of them has the address of a director, under whatever name."""
+    """Note real servers that have the address of a director, under any name."""
     for item in resolved:
         method = item.service.forward_method
         for server in item.servers if method in _NOT_ON_DIRECTORS else ():
@@ -238,7 +238,7 @@ def _check_real_servers(
 def _check_sorry_servers(
     resolved: Sequence[ResolvedService], directors: Mapping[IPAddress, str], problems: Problems
 ) -> None:
-    """None of them is a director that may be the backup, as no real server is."""
+    """Note sorry servers that are directors: a backup cannot be one, like a real server."""
     for item in resolved:
         sorry, method = item.service.sorry_server, item.service.forward_method
         if sorry is not None and sorry.address in directors and method in _NOT_ON_DIRECTORS:
@@ -248,7 +248,7 @@ def _check_sorry_servers(
 
 
 def _check_vips(resolved: Sequence[ResolvedService], directors: Mapping[IPAddress, str], problems: Problems) -> None:
-    """No VIP is an address that a host of the cluster has for itself."""
+    """Note VIPs that are a host's own address."""
     holders = dict(directors)
     for item in resolved:
         for server in item.servers:
@@ -291,7 +291,7 @@ def _overlap(one: Traffic, other: Traffic) -> bool:
 
 
 def _words(one: Traffic, other: Traffic) -> str:
-    """What is claimed twice, such as "192.0.2.10 tcp 80"."""
+    """Return the traffic that is claimed twice, such as "192.0.2.10 tcp 80"."""
     protocol = one.protocol or other.protocol
     ports = sorted(set(one.ports) & set(other.ports)) if one.ports and other.ports else sorted(one.ports or other.ports)
     return " ".join([str(one.address), *([protocol] if protocol else []), *map(str, ports)])

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The options of drain, undrain and rolling_update: the real servers that a run is about, and how it drains them. Pure.
+"""The options of drain, undrain and rolling_update: the real servers of a run, and how it drains them. Pure.
 
-Users give them with -e, so each may be a text.
+Users set them with -e, so each may be a string.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SECONDS = r"[0-9]+(\.[0-9]+)?"
 
 @dataclass(frozen=True)
 class _Option:
-    """An option: the form of its text, what that is in words, and its value; ``default`` is a text too."""
+    """An option: the pattern of its text, the pattern in words, and its value; ``default`` is a text too."""
 
     form: str
     words: str
@@ -57,7 +57,7 @@ def drain_options(
     run_hosts: Collection[str] | None,
     problems: Problems,
 ) -> dict[str, object]:
-    """Return all options with their defaults; notes what is wrong with them.
+    """Return all options with their defaults; notes wrong values.
 
     ``{"real_servers": ["rs1"], "directors": ["lb1", "lb2"], "minimum_in_service": 1, "refuse_drained": False,
     "drain_timeout": 300.0, ...}``; times in seconds. ``run_hosts``: the hosts that --limit leaves; None if the batch is

@@ -1,11 +1,10 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reading typed values out of a mapping that a person wrote.
+"""Reads typed values from a mapping of the user.
 
-Lenient where Ansible is lenient (``"80"`` is the integer 80, ``"yes"`` is true, null means not given) and strict
-everywhere else. Nothing here raises for bad data: a bad value is noted as a problem and read as "not given", so that
-one run finds every mistake.
+As lenient as Ansible (``"80"`` is the integer 80, ``"yes"`` is true, null means not given) and otherwise strict. Wrong
+data raises no exception: it is noted as a problem and read as "not given", so that one run finds every mistake.
 """
 
 from __future__ import annotations
@@ -27,14 +26,14 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems 
 IPAddress = _address.IPAddress
 MAX_PORT = 65535
 
-# What ansible.module_utils.parsing.convert_bool takes; repeated because a pure file does not import Ansible.
+# The words of ansible.module_utils.parsing.convert_bool; repeated because a pure file does not import Ansible.
 _TRUE = frozenset(("y", "yes", "on", "1", "true", "t"))
 _FALSE = frozenset(("n", "no", "off", "0", "false", "f"))
 _INTEGER = re.compile(r"\s*[+-]?[0-9]{1,20}\s*", re.ASCII)
 
 
 def to_integer(value: object) -> int | None:
-    """An int, or a string that looks like one, as an int; None for everything else (booleans and floats too)."""
+    """Return an int for an int, or a string that looks like one; None for other values (booleans and floats too)."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int):
@@ -45,7 +44,7 @@ def to_integer(value: object) -> int | None:
 
 
 def to_boolean(value: object) -> bool | None:
-    """What Ansible takes for a boolean, as a bool; None for everything else."""
+    """Return a bool for Ansible's words for booleans; None for other values."""
     if isinstance(value, bool):
         return value
     if isinstance(value, int) and value in (0, 1):
@@ -57,7 +56,7 @@ def to_boolean(value: object) -> bool | None:
 
 
 def to_seconds(value: object) -> float | None:
-    """A number of seconds, or text that looks like one, to the millisecond; None for everything else."""
+    """Return seconds, to the millisecond, for a number or its text; None for other values."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     try:
@@ -67,9 +66,9 @@ def to_seconds(value: object) -> float | None:
 
 
 def to_address(value: object) -> IPAddress | None:
-    """An IPv4 or IPv6 address written as text, without prefix length and without zone; None for everything else.
+    """Return an IPv4 or IPv6 address for its text without prefix length and zone; None for other values.
 
-    Integers are refused although :mod:`ipaddress` takes them: nobody writes ``3221225994`` on purpose.
+    Integers are refused although :mod:`ipaddress` accepts them: ``3221225994`` is always a mistake.
     """
     if not isinstance(value, str) or "%" in value:
         return None
@@ -80,12 +79,12 @@ def to_address(value: object) -> IPAddress | None:
 
 
 def family_of(address: IPAddress) -> str:
-    """``ipv4`` or ``ipv6``."""
+    """Return ``ipv4`` or ``ipv6``."""
     return f"ipv{address.version}"
 
 
 def _readable(key: object) -> str:
-    """A key that nobody knows, as a part of a path."""
+    """Return an unknown key as a part of a path."""
     return plain(key) if isinstance(key, str) and key.isprintable() and 0 < len(key) <= 70 else show(key)
 
 
@@ -103,7 +102,7 @@ class Fields:
         self.problems = problems
 
     def key(self, name: str) -> str:
-        """The full path of one of this mapping's keys."""
+        """Return the full path of one of this mapping's keys."""
         return f"{self.path}.{name}" if self.path else name
 
     def fault(self, code: Code, name: str, text: str) -> None:
@@ -111,19 +110,19 @@ class Fields:
         self.problems.add(code, self.where, self.key(name) if name else self.path, text)
 
     def refuse(self, code: Code, name: str, value: object, text: str) -> None:
-        """Note a wrong value of one key, which is shown before the text."""
+        """Note a wrong value of one key; the message shows the value before the text."""
         self.problems.refuse(code, self.where, self.key(name) if name else self.path, value, text)
 
     def given(self, name: str) -> bool:
-        """Whether the key is there and not null."""
+        """Return True if the key is present and not null."""
         return self.values.get(name) is not None
 
     def present(self, names: Iterable[str]) -> list[str]:
-        """Those of the names that are given."""
+        """Return the given ones of these names."""
         return [name for name in names if self.given(name)]
 
     def refuse_unknown(self, known: Iterable[str], what: str) -> None:
-        """Note every key that is not known, with the nearest that is."""
+        """Note every unknown key, with the nearest known one."""
         known = tuple(known)
         for key in self.values:
             if key not in known:
@@ -131,11 +130,11 @@ class Fields:
                 self.fault(Code.UNKNOWN_KEY, _readable(key), f"is not a key of {what}{near}")
 
     def integer(self, name: str, low: int, high: int) -> int | None:
-        """An integer in a range; None when not given or bad."""
+        """Return an integer in a range; None if not given or wrong."""
         return self.integer_at(name, self.values.get(name), low, high) if self.given(name) else None
 
     def integer_at(self, name: str, value: object, low: int, high: int) -> int | None:
-        """The same for a value that is not simply the one at a key, such as an element of a list."""
+        """Return the same for a value that is not directly at a key, such as an element of a list."""
         number = to_integer(value)
         if number is None:
             self.refuse(Code.NOT_AN_INTEGER, name, value, "is not an integer")
@@ -146,21 +145,21 @@ class Fields:
         return None
 
     def seconds(self, name: str, low: float, high: float) -> float | None:
-        """Seconds in a range, fractions too; None when not given or bad."""
+        """Return seconds in a range, fractions too; None if not given or wrong."""
         if not self.given(name):
             return None
         value = self.values[name]
         number = to_seconds(value)
         if number is None:
             self.refuse(Code.NOT_SECONDS, name, value, "is not a number of seconds")
-        elif not low <= number <= high:  # not a number is not either
+        elif not low <= number <= high:  # NaN is not either
             self.refuse(Code.OUT_OF_RANGE, name, value, f"is not between {low} and {high}")
         else:
             return number
         return None
 
     def boolean(self, name: str, default: bool = False) -> bool:
-        """A boolean; the default when not given or bad."""
+        """Return a boolean; the default if not given or wrong."""
         if not self.given(name):
             return default
         value = to_boolean(self.values[name])
@@ -170,14 +169,14 @@ class Fields:
         return value
 
     def choice(self, name: str, what: str, known: Iterable[str], default: str) -> str:
-        """One of some words; the default when not given or bad. ``what`` completes "'x' is not ..."."""
+        """Return one of some words; the default if not given or wrong. ``what`` completes "'x' is not ..."."""
         if not self.given(name):
             return default
         found = self.choice_at(name, self.values[name], what, known)
         return default if found is None else found
 
     def choice_at(self, name: str, value: object, what: str, known: Iterable[str]) -> str | None:
-        """The same for a value that is not simply the one at a key."""
+        """Return the same for a value that is not directly at a key."""
         known = tuple(known)
         if isinstance(value, str) and value in known:
             return known[known.index(value)]
@@ -185,7 +184,7 @@ class Fields:
         return None
 
     def text(self, name: str, pattern: re.Pattern[str], rule: str) -> str | None:
-        """A string that matches a pattern; None when not given or bad. ``rule`` completes "'x' is not ..."."""
+        """Return a string that matches a pattern; None if not given or wrong. ``rule`` completes "'x' is not ..."."""
         if not self.given(name):
             return None
         value = self.values[name]
@@ -195,7 +194,7 @@ class Fields:
         return None
 
     def address(self, name: str) -> IPAddress | None:
-        """An address that can be a VIP or a real server; None when not given or bad."""
+        """Return an address that can be a VIP or a real server; None if not given or wrong."""
         if not self.given(name):
             return None
         value = self.values[name]
@@ -212,7 +211,7 @@ class Fields:
         return address
 
     def mapping(self, name: str) -> Fields | None:
-        """A nested mapping; None when not given or bad."""
+        """Return a nested mapping; None if not given or wrong."""
         if not self.given(name):
             return None
         value = self.values[name]
@@ -222,7 +221,7 @@ class Fields:
         return None
 
     def elements(self, name: str) -> Iterator[tuple[str, object]]:
-        """The elements of a list, each with its name such as ``ports[1]``; nothing when not given or bad."""
+        """Yield the elements of a list, each with its name such as ``ports[1]``; nothing if not given or wrong."""
         if not self.given(name):
             return
         value = self.values[name]

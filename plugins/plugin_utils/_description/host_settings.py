@@ -6,8 +6,8 @@
 A new setting is a line in `DIRECTOR` or `REAL_SERVER`, and a field with its reading below. A unit test compares the
 defaults with the argument specifications of the roles.
 
-A variable that is not set has its default. One that is set to null is null, which only settings without a default take.
-What is bad is noted as a problem, and only then the value is of no use.
+An unset variable has its default. A variable that is set to null is null, which only settings without a default accept.
+A wrong value is noted as a problem, and only then the returned value is meaningless.
 
 Sources of limits: keepalived.conf(5) in the versions 2.2.7 and 2.3.3, and the code that is named.
 """
@@ -63,7 +63,7 @@ DIRECTOR: dict[str, object] = {
     "director_health_checker": "keepalived",
     "director_track_interfaces": [],
     "director_track_scripts": [],
-    # the user that keepalived itself takes if none is named and that one exists (keepalived.conf(5), script_user)
+    # keepalived's own default, if that user exists (keepalived.conf(5), script_user)
     "director_script_user": "keepalived_script",
     "lvs_nat_gateway": None,
     "director_sysctls": {},
@@ -94,26 +94,26 @@ RETURN_TRAFFIC = "real_server_return_traffic"
 TUNNEL_GUARD = "real_server_tunnel_guard"
 
 #: The names of network interfaces. dev_valid_name() in net/core/dev.c: 15 characters, no slash, colon or white space,
-#: not "." or "..". Without what keepalived's parser gives a meaning, anywhere or at the beginning of a line
+#: not "." or "..". Without characters that are special to keepalived's parser, anywhere or at the beginning of a line
 #: (keepalived.conf(5): ~SEQ and @config-id; lib/parser.c, read_line()), and without the wildcard of nftables.
 LINK = re.compile(r"(?!\.\.?$|[~@])[^\s/:!#$*\"'\\{}\x00-\x1f\x7f]{1,15}")
 LINK_RULE = "a valid interface name"
-#: What every sender of VRRP sets (RFC 5798, sections 5.1.1.3 and 5.1.2.3), and each router on the way lowers by one.
+#: The TTL of every VRRP packet (RFC 5798, sections 5.1.1.3 and 5.1.2.3), which each router lowers by one.
 TTL = 255
 MAX_HOPS = TTL - 1
 MAX_REFRESH = 86400
 MAX_DELAY = 1000  # keepalived.conf(5), preempt_delay
 KEEPALIVED = "keepalived"
 CHECKERS = (KEEPALIVED, "ldirectord", "mon")
-#: What a real server can send through the directors.
+#: The kinds of traffic that a real server can send through the directors.
 TRAFFIC_CHOICES = ("services", "all")
-#: IPv6 asks for this much of every link (RFC 8200 section 5).
+#: IPv6 requires this of every link (RFC 8200 section 5).
 _MTUS = range(1280, 65536)
-# what useradd of Debian and Red Hat take alike
+# names that useradd of both Debian and Red Hat accepts
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 
 SYNC_KEYS = ("id", "maxlen", "port", "ttl", "group")
-#: What the kernel takes where nothing is given (net/netfilter/ipvs/ip_vs_sync.c, start_sync_thread).
+#: The kernel's defaults (net/netfilter/ipvs/ip_vs_sync.c, start_sync_thread).
 DEFAULT_GROUP = "224.0.0.81"
 DEFAULT_PORT = 8848
 #: keepalived/core/global_parser.c, lvs_syncd_handler: a datagram less the headers of IPv4 and UDP.
@@ -123,7 +123,7 @@ TRACKED_INTERFACES = "director_track_interfaces"
 TRACKED_SCRIPTS = "director_track_scripts"
 INTERFACE_KEYS = ("name", "weight")
 SCRIPT_KEYS = ("name", "command", "interval", "timeout", "fall", "rise", "weight")
-#: By so much a priority can be lowered (keepalived.conf(5)).
+#: The most by which a priority can be lowered (keepalived.conf(5)).
 LOWEST_WEIGHT = -253
 _MOST_TIMES = 1000
 _SCRIPT_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -131,7 +131,7 @@ _SCRIPT_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 @dataclass(frozen=True)
 class SyncDaemon:
-    """The daemon of connection synchronisation; what is None is left to keepalived, whose ``id`` is then the VRRP id.
+    """The daemon of connection synchronisation; None leaves a value to keepalived, whose ``id`` is then the VRRP id.
 
     ``ports`` is the number of ports that the kernel uses, from ``port`` on.
     """
@@ -152,7 +152,7 @@ class SyncDaemon:
 
 @dataclass(frozen=True)
 class TrackedInterface:
-    """An interface that has to be up. Without it the priority is lowered by ``weight``; None is a fault."""
+    """An interface that must be up. Otherwise the priority is lowered by ``weight``; None is a fault."""
 
     name: str
     weight: int | None = None
@@ -162,7 +162,7 @@ class TrackedInterface:
 class TrackedScript:
     """A command that has to end with status 0, run every ``interval`` seconds and ended after ``timeout``.
 
-    ``fall`` failures in a row are one, and ``rise`` successes in a row end it. ``weight`` is that of an interface.
+    It fails after ``fall`` failures in a row, until ``rise`` successes in a row. ``weight`` is as for an interface.
     """
 
     name: str
@@ -176,11 +176,11 @@ class TrackedScript:
 
 @dataclass(frozen=True)
 class Tracked:
-    """All that a director watches to know whether it can serve, in the order in which it is given.
+    """Everything that a director tracks, in the given order.
 
     A director with a fault releases the VIPs at once and takes none, as long as there is another director
-    (keepalived.conf(5): vrrp_script, track_interface, track_script; keepalived/vrrp/vrrp_track.c). The interfaces that
-    have VIPs or the gateway on them keepalived tracks by itself.
+    (keepalived.conf(5): vrrp_script, track_interface, track_script; keepalived/vrrp/vrrp_track.c). keepalived tracks
+    the interfaces of the VIPs and the gateway by itself.
     """
 
     interfaces: tuple[TrackedInterface, ...] = ()
@@ -188,7 +188,7 @@ class Tracked:
 
     @property
     def interface_names(self) -> list[str]:
-        """Those that have to be there."""
+        """The interfaces that must exist."""
         return [entry.name for entry in self.interfaces]
 
 
@@ -197,9 +197,9 @@ class DirectorSettings:
     """The settings of a director, checked. Times are in seconds.
 
     ``virtual_router_id`` is unique per link and family (1 to 255). ``gateway_interface`` is the link of the real
-    servers, empty if it is that of the VIPs. ``preempt`` is whether a director takes the VIPs from one of a lower
-    priority, after ``preempt_delay``: meanwhile it learns of the other's connections and makes its health checks. Every
-    ``garp_refresh`` the master tells the link again where the VIPs are; 0 is never. ``vrrp_hops`` is the number of
+    servers, empty if it is that of the VIPs. With ``preempt`` a director takes the VIPs from one of a lower priority,
+    after ``preempt_delay``: meanwhile it receives the other's connections and runs its health checks. Every
+    ``garp_refresh`` the master announces the VIPs to the link again; 0 means never. ``vrrp_hops`` is the number of
     routers between two directors. ``nat_gateway`` has an address by family. ``transit`` is None if it is not set, and
     so are ``packages``. ``script_user`` is not checked, since most directors need none (`read_user`).
     """
@@ -234,7 +234,7 @@ class DirectorSettings:
 
     @property
     def interfaces(self) -> tuple[str, ...]:
-        """The links of clients and of real servers, which can be one."""
+        """The links of clients and of real servers, which can be the same."""
         return tuple(dict.fromkeys(name for name in (self.interface, self.gateway_interface) if name))
 
 
@@ -252,9 +252,9 @@ class RealServerSettings:
 def read_director_settings(
     variables: Mapping[str, object], problems: Problems, elsewhere: str = ""
 ) -> DirectorSettings:
-    """Read the variables in `DIRECTOR`; an exception in the place of a value is why there is none.
+    """Read the variables in `DIRECTOR`; an exception instead of a value is the reason for its absence.
 
-    ``elsewhere`` says which other hosts have a ``director_interface``.
+    ``elsewhere`` names other hosts with a ``director_interface``.
     """
     given = _Given(variables, DIRECTOR, problems)
     interface = given.needed_link(INTERFACE, f"is missing (the link of the VIPs){elsewhere}")
@@ -302,7 +302,7 @@ def read_real_server_settings(variables: Mapping[str, object], problems: Problem
 
 
 class _Given:
-    """Variables of one host, and the defaults of those that it does not have."""
+    """The variables of one host, with defaults for unset ones."""
 
     def __init__(self, variables: Mapping[str, object], defaults: Mapping[str, object], problems: Problems) -> None:
         self._variables = variables
@@ -310,7 +310,7 @@ class _Given:
         self._problems = problems
 
     def value(self, name: str) -> object:
-        """The variable, or its default."""
+        """Return the variable, or its default."""
         value = self._variables.get(name, self._defaults[name])
         if isinstance(value, Exception):
             self._problems.add(Code.UNREADABLE, name, "", str(value))
@@ -318,18 +318,18 @@ class _Given:
         return value
 
     def fault(self, code: Code, name: str, value: object, rule: str) -> None:
-        """Note a value that is not what ``rule`` says."""
+        """Note a value that does not match ``rule``."""
         self._problems.refuse(code, name, "", value, f"is {rule}")
 
     def needed_link(self, name: str, missing: str) -> str:
-        """The name of the network interface of the VIPs."""
+        """Return the name of the network interface of the VIPs."""
         if self.value(name) in (None, ""):
             self._problems.add(Code.MISSING, name, "", missing)
             return ""
         return self.link(name, " (the link of the VIPs)")
 
     def link(self, name: str, what: str = "") -> str:
-        """The name of a network interface; empty if it is left out."""
+        """Return the name of a network interface; empty if it is not given."""
         value = self.value(name)
         if value is None or value == "":
             return ""
@@ -339,7 +339,7 @@ class _Given:
         return text
 
     def integer(self, name: str, low: int, high: int, rule: str) -> int:
-        """An integer in a range."""
+        """Return an integer in a range."""
         value = self.value(name)
         number = to_integer(value)
         if number is None or not low <= number <= high:
@@ -349,11 +349,11 @@ class _Given:
         return number
 
     def seconds(self, name: str, most: int) -> int:
-        """A whole number of seconds."""
+        """Return a whole number of seconds."""
         return self.integer(name, 0, most, f"a number of seconds from 0 to {most}")
 
     def fraction(self, name: str, low: float, high: float) -> float:
-        """A number of seconds to the hundredth."""
+        """Return a number of seconds to the hundredth."""
         value = self.value(name)
         number = to_seconds(value)
         number = None if number is None else round(number, 2)
@@ -364,7 +364,7 @@ class _Given:
         return number
 
     def boolean(self, name: str, otherwise: bool = False) -> bool:
-        """True or false; ``otherwise`` stands for a bad value."""
+        """Return True or False; ``otherwise`` for a wrong value."""
         value = self.value(name)
         wanted = to_boolean(value)
         if wanted is None:
@@ -372,7 +372,7 @@ class _Given:
         return otherwise if wanted is None else wanted
 
     def choice(self, name: str, known: tuple[str, ...]) -> str:
-        """One of some words."""
+        """Return one of some words."""
         value = self.value(name)
         if value not in known:
             self.fault(Code.UNKNOWN_WORD, name, value, f"not one of {', '.join(known)}")
@@ -380,7 +380,7 @@ class _Given:
         return str(value)
 
     def packages(self, name: str) -> tuple[str, ...] | None:
-        """A list of packages; None if it is left out."""
+        """Return a list of packages; None if it is not given."""
         value = self.value(name)
         if value is None:
             return None
@@ -393,7 +393,7 @@ class _Given:
         return tuple(plain(package) for package in value if isinstance(package, str))
 
     def addresses(self, name: str) -> dict[str, IPAddress]:
-        """One address, or a list with one per family: family -> address."""
+        """Return one address, or a list with one per family: family -> address."""
         value = self.value(name)
         if value is None or value == "":
             return {}
@@ -413,7 +413,7 @@ class _Given:
 
 
 def read_user(value: object, problems: Problems) -> str:
-    """The user that runs the commands of health checks and the tracked ones."""
+    """Return the user that runs the commands of health checks and the tracked ones."""
     name = plain(value) if isinstance(value, str) else ""
     if not _USER.fullmatch(name):
         problems.refuse(Code.MALFORMED, "director_script_user", "", value, "is not a valid user name")
@@ -432,7 +432,7 @@ def _health_checker(value: object, problems: Problems) -> str:
 
 
 def _sync_daemon(value: object, interface: str, problems: Problems) -> SyncDaemon | None:
-    """True, false, or a mapping that sets some of `SYNC_KEYS`; None for no daemon."""
+    """Return the daemon for true, false, or a mapping that sets some of `SYNC_KEYS`; None for no daemon."""
     if not isinstance(value, Mapping):
         wanted = to_boolean(value)
         if wanted is None:
@@ -459,7 +459,7 @@ def _sync_daemon(value: object, interface: str, problems: Problems) -> SyncDaemo
 
 
 def _senders(value: object, daemon: SyncDaemon, problems: Problems) -> tuple[str, ...]:
-    """The addresses that all directors send from; empty if they are not given."""
+    """Return the addresses that all directors send from; empty if they are not given."""
     variable = "director_sync_senders"
     found: dict[str, None] = {}
     for element in value if isinstance(value, (list, tuple)) else [] if value is None else [value]:
@@ -487,7 +487,7 @@ def _leaving(value: object, problems: Problems) -> tuple[str, ...]:
 
 
 def read_timeouts(value: object, problems: Problems) -> dict[str, int]:
-    """The timeouts of connections that are given, by the names that the module ipvs_timeout has for them."""
+    """Return the given timeouts of connections, by their names in the module ipvs_timeout."""
     if value is None:
         return {}
     if not isinstance(value, Mapping):
@@ -501,7 +501,7 @@ def read_timeouts(value: object, problems: Problems) -> dict[str, int]:
 
 
 def _sysctls(value: object, variable: str, problems: Problems) -> dict[str, int | str]:
-    """Key -> integer or string, with the keys written as `requirements.sysctls` writes them."""
+    """Return key -> integer or string, with the keys in the form of `requirements.sysctls`."""
     if value is None:
         return {}
     if not isinstance(value, Mapping):
@@ -551,12 +551,12 @@ def _scripts(value: object, problems: Problems) -> Iterator[TrackedScript]:
         if command is not None:
             refuse_private(fields, "command", command)
         if name is not None and command is not None:
-            # keepalived's own timeout is the interval, which a busy director may not keep: the VIPs would go then.
+            # keepalived's default timeout is the interval, which a busy director may exceed: it would release the VIPs.
             yield TrackedScript(name, command, interval or 1, timeout or 5, fall or 2, rise or 2, weight)
 
 
 def _entries(variable: str, value: object, short: str, problems: Problems) -> Iterator[Fields]:
-    """The elements of a list of mappings; ``short`` is what may stand for one that has a name alone."""
+    """Yield the elements of a list of mappings; ``short`` describes the short form of one with a name only."""
     if value is None:
         return
     if not isinstance(value, (list, tuple)):
@@ -583,7 +583,7 @@ _Entry = TypeVar("_Entry", TrackedInterface, TrackedScript)
 
 
 def _unique(variable: str, entries: Iterable[_Entry], problems: Problems) -> Iterator[_Entry]:
-    """keepalived takes the first of a name and goes on with no more than a line in the log."""
+    """Yield entries with unique names: keepalived uses the first of a name, and only logs the others."""
     seen: set[str] = set()
     for entry in entries:
         if entry.name in seen:
@@ -608,7 +608,7 @@ def _same_seconds(value: object) -> Hashable:
 
 
 def _same_daemon(value: object) -> Hashable:
-    """Return a value for the same daemon: an empty mapping is one with its defaults."""
+    """Return one value for equal daemons: an empty mapping is a daemon with its defaults."""
     if isinstance(value, Mapping):
         return tuple(sorted((str(key), str(one)) for key, one in value.items()))
     read = to_boolean(value)
@@ -616,12 +616,12 @@ def _same_daemon(value: object) -> Hashable:
 
 
 def same_addresses(value: object) -> Hashable:
-    """Return a value for the same addresses."""
+    """Return one value for equal addresses."""
     elements = value if isinstance(value, (list, tuple)) else [] if value in (None, "") else [value]
     return frozenset(str(to_address(one) or show(one)) for one in elements)
 
 
-#: The variables of directors that have to be the same on all of them: what is equal for equal values.
+#: The variables that must be the same on all directors, each with a function whose results are equal for equal values.
 ALIKE: dict[str, Callable[[object], Hashable]] = {
     "director_virtual_router_id": _same_integer,
     "director_advert_interval": _same_seconds,

@@ -1,11 +1,10 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is wrong with a description: collected, then raised together.
+"""Problems of a description: collected, then raised together.
 
-Every problem has a code, and is one line that can stand alone: it names the service (or the host, or the variable), the
-path of the key, and the value. The line of the earliest problem comes first, because Ansible shows the beginning of a
-message.
+Every problem has a code and is one complete line: it names the service (or the host, or the variable), the path of the
+key, and the value. The earliest problem comes first, because Ansible shows the beginning of a message.
 """
 
 from __future__ import annotations
@@ -17,16 +16,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-#: Further lines do not help; they are counted.
+#: Further problems are only counted.
 MAX_LINES = 25
-#: A value is shown with at most so many characters.
+#: The longest part of a value that a message shows, in characters.
 MAX_SHOWN = 160
 
 
 class Code(str, Enum):
-    """The kinds of problems: a word, by which tests know a problem, and its meaning.
+    """The kinds of problems: a word that tests compare, and its meaning.
 
-    Sentences can be improved without a change here. A new code is for a new kind of problem, not for a new place.
+    Sentences can change without a change here. A new code is for a new kind of problem, not for a new place.
     """
 
     meaning: str
@@ -94,8 +93,7 @@ class Code(str, Enum):
 class Problem:
     """One problem: ``where`` is ``service web``, ``key`` is ``real_servers[0].port`` or empty.
 
-    ``text`` is the rest of the sentence. ``value`` is what was found, as ``text`` shows it; empty if the problem is not
-    about a value.
+    ``text`` is the rest of the sentence. ``value`` is the wrong value as ``text`` shows it; empty if there is none.
     """
 
     code: Code
@@ -112,7 +110,7 @@ class Problem:
 class ModelError(ValueError):
     """The description, the inventory or a setting cannot be used.
 
-    ``problems`` holds what is wrong, and the exception's text is that, one sentence a line.
+    ``problems`` has all problems, and the exception's text has one sentence a line.
     """
 
     def __init__(self, problems: Iterable[Problem]) -> None:
@@ -124,14 +122,14 @@ class ModelError(ValueError):
 
 
 class Problems:
-    """A collector: the parts of the model add to it, and one place raises."""
+    """Collects problems of all parts of the model; one place raises."""
 
     def __init__(self) -> None:
         self._found: dict[str, Problem] = {}
         self._noted = 0
 
     def __len__(self) -> int:
-        """How many were noted, those that say the same again included."""
+        """Return the number of noted problems, duplicates included."""
         return self._noted
 
     def add(self, code: Code, where: str, key: str, text: str, value: str = "") -> None:
@@ -141,17 +139,17 @@ class Problems:
         self._noted += 1
 
     def refuse(self, code: Code, where: str, key: str, value: object, text: str) -> None:
-        """Note a wrong value, which is shown before the text."""
+        """Note a wrong value; the message shows it before the text."""
         shown = show(value)
         self.add(code, where, key, f"{shown} {text}", shown)
 
     @property
     def found(self) -> tuple[Problem, ...]:
-        """What was collected, each once."""
+        """The collected problems, each once."""
         return tuple(self._found.values())
 
     def raise_any(self) -> None:
-        """Raise `ModelError` with everything collected; do nothing if there is nothing."""
+        """Raise `ModelError` with all collected problems, if there are any."""
         if self._found:
             raise ModelError(self.found)
 
@@ -166,7 +164,7 @@ def _escaped(character: str) -> str:
 
 
 class _Short(reprlib.Repr):
-    """``repr`` that stays on one short line whatever it is given: nested, endless, or thousands of digits long."""
+    """A ``repr`` of one short line for any value: nested, endless, or thousands of digits long."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -183,13 +181,13 @@ _SHORT = _Short()
 
 
 def plain(text: str) -> str:
-    """The text alone: Ansible's strings carry tags, and have a ``repr`` and a type of their own."""
+    """Return a plain string: Ansible's strings carry tags, and have a ``repr`` and a type of their own."""
     return str.__str__(text)
 
 
 def show(value: object) -> str:
-    """A value as it appears in a message: on one line, at most `MAX_SHOWN` characters, strings in quotes and addresses
-    without; None is written ``null``.
+    """Return a value as messages show it: one line of at most `MAX_SHOWN` characters, strings in quotes, addresses
+    without, None as ``null``.
     """
     if value is None:
         return "null"
@@ -200,20 +198,20 @@ def show(value: object) -> str:
     if isinstance(value, str):
         value = plain(value)
     text = " ".join(_SHORT.repr(value).split())
-    # the parts of a nested value are short each, but not together
+    # each part of a nested value is short, but not all together
     return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 20]}...{text[-17:]}"
 
 
 def suggestion(word: object, known: Iterable[str]) -> str:
-    """`` (did you mean 'rr'?)`` when one of the known words is near, else an empty string."""
+    """Return `` (did you mean 'rr'?)`` if a known word is near, otherwise an empty string."""
     if not isinstance(word, str):
         return ""
     names = {name.casefold(): name for name in known}
-    # difflib's own 0.6 takes code for record
+    # difflib's default, 0.6, matches code with record
     near = difflib.get_close_matches(word.casefold()[:70], names, n=1, cutoff=0.65)
     return f" (did you mean {names[near[0]]!r}?)" if near else ""
 
 
 def known_ones(known: Iterable[str]) -> str:
-    """``; known: rr wrr``, for a message about what is none of them."""
+    """Return ``; known: rr wrr``, for a message about another word."""
     return f"; known: {' '.join(known)}"

@@ -1,12 +1,12 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From ``lvs_virtual_services`` as it was written to `Service` values.
+"""From ``lvs_virtual_services`` as written to `Service` values.
 
-Checks everything that can be told from the description alone; `resolve` does what needs the inventory. An element
-with a problem yields no `Service`, so no later step has to cope with half of one.
+Checks everything that needs only the description; `resolve` does what needs the inventory. An element with a problem
+yields no `Service`, so later steps get complete ones only.
 
-What is refused in ``health_check``, keepalived would refuse too, or worse, change with no more than a line in the log.
+Values that are refused in ``health_check``, keepalived would refuse too, or worse, change and only log that.
 Its limits are those of keepalived/check/check_*.c in the versions 2.2.7 and 2.3.3, which do not differ in them.
 """
 
@@ -85,9 +85,9 @@ _INVENTORY_NAME = re.compile(r"[^\s\x00-\x1f]{1,255}")
 #: Types that connect to a port.
 CONNECTING = ("http", "https", "tcp", "udp", "dns", "smtp")
 _WEB = ("http", "https")
-#: A file is watched by the kernel, so nothing about it is timed.
+#: The kernel watches the file, so it has no times.
 _TIMED = tuple(kind for kind in HEALTH_CHECKS if kind != "file")
-#: The types that a key is for, where that is not all of them.
+#: The types that a key is for, if not all.
 TYPES_OF = {
     "port": CONNECTING,
     "interval": _TIMED,
@@ -103,7 +103,7 @@ TYPES_OF = {
     "command": ("misc",),
 }
 CHECK_KEYS = ("type", *TYPES_OF, "quorum", "hysteresis", "alpha", "inhibit_on_failure")
-#: Keys without which a type says nothing.
+#: Keys that a type requires.
 _NEEDED = {
     "dns": ("name", "the domain name to query"),
     "misc": ("command", "the command to run on the director"),
@@ -118,7 +118,7 @@ MAX_WEIGHT_SUM = 2**32 - 1
 _URL_PATH = re.compile(r"/[!#%-\[\]-~]{0,799}")
 _FILE_PATH = re.compile(r"/[A-Za-z0-9._/@:+=,-]{1,799}")
 COMMAND = re.compile(r"/[ !#%&(-\[\]-~]{1,799}")
-#: Health checkers have these directories of their own (PrivateTmp), and do not see what is in the host's.
+#: Health checkers have their own copies of these directories (PrivateTmp), and do not see the host's.
 _NOT_SEEN = ("/tmp/", "/var/tmp/")  # noqa: S108
 COMMAND_RULE = """a command with its absolute path, without quotes and the characters $\\"""
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")
@@ -126,7 +126,7 @@ _DOMAIN = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\
 
 
 def read_services(description: object, problems: Problems) -> list[Service]:
-    """Read the whole list; what is wrong goes to ``problems``, sound elements come back in their order."""
+    """Read the whole list; return valid elements in their order, and add problems to ``problems``."""
     if description is None:
         problems.add(Code.MISSING, VARIABLE, "", "is missing (the list of services; an empty list removes all of them)")
         return []
@@ -212,7 +212,7 @@ def _read_service(fields: Fields) -> Service | None:
 
 
 def _identity(fields: Fields) -> tuple[IPAddress | None, int | None, str | None]:
-    """Address or fwmark, and the family that follows from it; the family is None when neither can be told."""
+    """Return address or fwmark, and the family that follows from it; the family is None if both are wrong."""
     family = fields.choice("family", "a family", FAMILIES, "")
     if fields.given("fwmark"):
         for other in fields.present(("address", "port", "ports", "protocol")):
@@ -235,7 +235,7 @@ def _identity(fields: Fields) -> tuple[IPAddress | None, int | None, str | None]
 
 
 def _marks(fields: Fields, family: str | None) -> tuple[Traffic, ...]:
-    """The traffic that gets the service's firewall mark."""
+    """Return the traffic that gets the service's firewall mark."""
     if fields.given("marks") and not fields.given("fwmark"):
         fields.fault(Code.NEEDS_KEY, "marks", "needs a fwmark, which is the mark that this traffic gets")
         return ()
@@ -314,7 +314,7 @@ def _persistence(fields: Fields, family: str | None) -> Persistence | None:
 
 
 def _netmask(inner: Fields, family: str, bits: int) -> int | None:
-    """Prefix bits from a prefix length, or from a dotted mask where the family has such masks."""
+    """Return prefix bits from a prefix length, or for IPv4 from a dotted mask."""
     value = inner.values["netmask"]
     if to_integer(value) is None and isinstance(value, str):
         try:
@@ -348,7 +348,7 @@ def _tunnel(fields: Fields, method: str) -> Tunnel:
     if len(inner.problems) > before:
         return tunnel
     if method != "tun":
-        # spelling out the defaults does no harm; anything else would be ignored in silence
+        # explicit defaults are harmless; other values would be ignored
         if tunnel != Tunnel():
             fields.fault(Code.NOT_FOR_METHOD, "tunnel", f"is for tun only, and the forwarding method is {method}")
     elif tunnel.type == "gue" and tunnel.port == 0:
@@ -362,7 +362,7 @@ def _tunnel(fields: Fields, method: str) -> Tunnel:
 
 
 def _helper(fields: Fields, method: str, protocol: str, ports: tuple[int, ...]) -> str | None:
-    """What translates addresses inside of a protocol; only nat needs that, and only nat's module does it."""
+    """Return the helper that translates addresses inside a protocol; only nat needs one, and only nat has one."""
     if not fields.given("helper"):
         return None
     helper = fields.choice("helper", "a helper", HELPERS, "")
@@ -381,7 +381,7 @@ def _helper(fields: Fields, method: str, protocol: str, ports: tuple[int, ...]) 
 
 
 def _check_against_servers(fields: Fields, service: Service) -> None:
-    """What the service says against what its real servers say."""
+    """Check the service against its real servers."""
     method = service.forward_method
     for entry in service.real_servers:
         if entry.address is not None and not service.takes(entry.address):
@@ -408,14 +408,14 @@ def _check_port(fields: Fields, key: str, port: int, service: Service) -> None:
 
 
 def _portless(service: Service) -> str:
-    """Return what a service without a port of its own is called, or an empty string for one with a port."""
+    """Return the words for a service without a port of its own, or an empty string for one with a port."""
     if service.fwmark is not None:
         return "a fwmark service"
     return "a service of every port" if 0 in service.ports else ""
 
 
 def read_server_entries(fields: Fields) -> tuple[ServerEntry, ...]:
-    """Read the list; problems are noted, sound entries come back in their order."""
+    """Read the list; return valid entries in their order, and note problems."""
     before = len(fields.problems)
     entries = []
     for path, value in fields.elements("real_servers"):
@@ -461,7 +461,7 @@ def _read_entry(fields: Fields) -> ServerEntry | None:
 
 
 def read_health_check(fields: Fields) -> HealthCheck | None:
-    """The value of ``health_check``, with its defaults filled in; None when it is not given or has no sound type."""
+    """Return the value of ``health_check`` with its defaults; None if it is not given or has no valid type."""
     inner = fields.mapping("health_check")
     if inner is None:
         return None
@@ -527,7 +527,7 @@ def _read_check(inner: Fields, kind: str) -> HealthCheck:
 
 
 def refuse_private(fields: Fields, key: str, path: str) -> None:
-    """Note a file that health checkers do not see, or a command in such a place."""
+    """Note a file or command in a directory that health checkers do not see."""
     if path.startswith(_NOT_SEEN):
         text = "is in a directory that is private to each service (PrivateTmp): use another directory"
         fields.refuse(Code.PRIVATE_DIRECTORY, key, path, text)
@@ -538,7 +538,7 @@ def _or(value: float | None, default: float) -> float:
 
 
 def read_sorry_server(fields: Fields) -> SorryServer | None:
-    """The value of ``sorry_server``; None when it is not given or has no address."""
+    """Return the value of ``sorry_server``; None if it is not given or has no address."""
     inner = fields.mapping("sorry_server")
     if inner is None:
         return None
@@ -551,7 +551,7 @@ def read_sorry_server(fields: Fields) -> SorryServer | None:
 
 
 def check_health(fields: Fields, service: Service) -> None:
-    """What the service says against its health check and its sorry server."""
+    """Check the service against its health check and its sorry server."""
     check, sorry = service.health_check, service.sorry_server
     portless = _portless(service)
     if check is not None and portless and check.type in CONNECTING and check.port is None:

@@ -1,10 +1,10 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The values that ``lvs_virtual_services`` is made of.
+"""The values of ``lvs_virtual_services``.
 
-One `Service` is one element of the list, exactly as meant and complete: defaults filled in, addresses normalised,
-nothing resolved against the inventory yet.
+One `Service` is one complete element of the list: with defaults and normalised addresses, but not yet resolved against
+the inventory.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from dataclasses import dataclass
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import model
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import IPAddress, family_of
 
-#: In the kernel's tree, net/netfilter/ipvs/ip_vs_<name>.c each. Strict, so that a typo is told here and not by a
-#: director's kernel; for a scheduler beyond these there is the module ipvs_table, which takes any name.
+#: In the kernel's tree, net/netfilter/ipvs/ip_vs_<name>.c each. Strict, so that a typo is found here and not by a
+#: director's kernel. The module ipvs_table accepts any name, for other schedulers.
 SCHEDULERS = ("rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "sed", "nq", "fo", "ovf", "mh", "twos")
 SCHEDULER_FLAGS = ("sh-fallback", "sh-port", "mh-fallback", "mh-port")
 PROTOCOLS = tuple(model.PROTOCOLS)
 FAMILIES = tuple(model.FAMILIES)
 FORWARD_METHODS = ("nat", "dr", "tun", "fullnat")
-#: Methods that hand the packet over as it came: same port, and the real server must hold the VIP itself.
+#: Methods that forward the packet unchanged: same port, and the real server must hold the VIP itself.
 UNREWRITTEN = ("dr", "tun")
 TUNNEL_TYPES = tuple(model.TUNNEL_TYPES)
 TUNNEL_CHECKSUMS = tuple(model.TUNNEL_CHECKSUMS)
 HEALTH_CHECKS = ("http", "https", "tcp", "udp", "dns", "smtp", "ping", "misc", "file")
 ENGINES = ("sip",)
-#: Protocols that name addresses in what they say: the kernel's ip_vs_<name>.c beside ip_vs_app.c.
+#: Protocols with addresses in their payload: the kernel's ip_vs_<name>.c beside ip_vs_app.c.
 HELPERS = ("ftp",)
-FTP_PORT = 21  # on which ip_vs_ftp listens in, unless its module parameter says another (IPPORT_FTP)
+FTP_PORT = 21  # the port that ip_vs_ftp inspects by default (module parameter ports, IPPORT_FTP)
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Persistence:
 
 @dataclass(frozen=True)
 class Tunnel:
-    """How ``forward_method: tun`` wraps packets; ``port`` is the UDP port of gue, 0 otherwise."""
+    """The encapsulation of ``forward_method: tun``; ``port`` is the UDP port of gue, 0 otherwise."""
 
     type: str = "ipip"
     port: int = 0
@@ -52,7 +52,7 @@ class Tunnel:
 
 @dataclass(frozen=True)
 class Traffic:
-    """What clients send to one VIP: one protocol or (None) all, some ports or (empty) all."""
+    """Traffic to one VIP: one protocol or (None) all, some ports or (empty) all."""
 
     address: IPAddress
     protocol: str | None
@@ -61,11 +61,11 @@ class Traffic:
 
 @dataclass(frozen=True)
 class ServerEntry:
-    """One element of ``real_servers``: ``kind`` is group, host or address, ``name`` what it is called there.
+    """One element of ``real_servers``: ``kind`` is group, host or address, ``name`` its value.
 
-    ``path`` is where it stands (``real_servers[2]``). What is None was not given: the weight is then left as the
-    kernel has it, the port is the service's, and for a host that also comes in by a group, the group's value counts. A
-    host's ``address`` is the one that this service uses, in the place of the inventory's.
+    ``path`` is its place (``real_servers[2]``). None means not given: then the kernel's weight is unchanged, the port
+    is the service's, and a host that a group covers too gets the group's value. A host's ``address`` replaces the
+    inventory's for this service.
     """
 
     path: str
@@ -80,7 +80,7 @@ class ServerEntry:
 
 @dataclass(frozen=True)
 class SorryServer:
-    """Where requests go while no real server is healthy."""
+    """The server that gets requests while no real server is healthy."""
 
     address: IPAddress
     port: int | None
@@ -88,11 +88,11 @@ class SorryServer:
 
 @dataclass(frozen=True)
 class HealthCheck:
-    """What the health checker asks every real server, and what it makes of the answers.
+    """The checks of every real server, and the rules for their results.
 
     ``interval``, ``timeout`` and ``delay_before_retry`` are in seconds. ``port`` None is the real server's own.
-    ``path`` is a URL's with http and https, and a file's on the director with file. Which of the others mean something
-    depends on ``type`` (`service_reader.TYPES_OF`); the rest are None.
+    ``path`` is that of the URL with http and https, and of a file on the director with file. ``type`` decides which
+    others are set (`service_reader.TYPES_OF`); the rest are None.
     """
 
     type: str
@@ -119,8 +119,8 @@ class Service:
     """One element of ``lvs_virtual_services``.
 
     Either ``address``, ``protocol`` and ``ports`` are set, or ``fwmark`` is (then ``protocol`` is None and ``ports`` is
-    ``(0,)``, which is what its real servers use). ``marks`` is what the directors put that mark on; empty where others
-    do.
+    ``(0,)``, which is what its real servers use). ``marks`` is the traffic that the directors mark; empty if other
+    software does.
     """
 
     name: str
@@ -144,12 +144,12 @@ class Service:
 
     @property
     def where(self) -> str:
-        """How messages call it."""
+        """Its name in messages."""
         return f"service {self.name}"
 
     @property
     def traffic(self) -> tuple[Traffic, ...]:
-        """What comes to this service, as far as the description says."""
+        """The traffic of this service, as far as the description has it."""
         if self.address is None:
             return self.marks
         return (Traffic(self.address, self.protocol, () if 0 in self.ports else self.ports),)
@@ -160,7 +160,7 @@ class Service:
         return tuple(dict.fromkeys(traffic.address for traffic in self.traffic))
 
     def identities(self) -> list[dict[str, object]]:
-        """What the kernel tells its virtual services apart by, as the modules take it: one dict a port.
+        """Return the identities of its virtual services in the kernel, as the modules take them: one dict a port.
 
         ``{"address": "192.0.2.10", "port": 80, "protocol": "tcp"}`` or ``{"fwmark": 21, "family": "ipv4"}``.
         """
@@ -169,5 +169,5 @@ class Service:
         return [{"address": str(self.address), "port": port, "protocol": self.protocol} for port in self.ports]
 
     def takes(self, address: IPAddress) -> bool:
-        """Whether a real server may have this address: the kernel mixes families only in tunnels."""
+        """Return True if a real server may have this address: the kernel mixes families only in tunnels."""
         return self.forward_method == "tun" or family_of(address) == self.family

@@ -1,17 +1,17 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The variables of this collection: which there are, and facts that override them.
+"""The variables of this collection, and facts that override them.
 
-**Names.** A variable of a host that begins as ours do and is none of them is misspelt. A unit test compares the names
+**Names.** A variable with one of our prefixes that is not ours is misspelt. A unit test compares the names
 with the roles' argument specifications, with the playbooks and with the documentation.
 
 **Facts.** Every module may return ``ansible_facts``, so a host chooses their names. With ``inject_facts_as_vars``,
-which is ansible-core's default, facts precede the variables of groups and hosts (ansible/vars/manager.py: get_vars). A
-host could set its own address or weight that way, and what the directors are told of it.
+which is ansible-core's default, facts override the variables of groups and hosts (ansible/vars/manager.py: get_vars).
+So a host could set its own address or weight, and thereby the directors' configuration.
 
 ``ansible_facts`` has the names without the prefix ``ansible_`` (ansible/vars/manager.py: namespace_facts), among the
-variables they have it: ``lvs_gue`` is what ``setup`` finds of an interface of this name, and overrides nothing.
+variables they have it: ``lvs_gue`` is the fact of an interface with this name, and overrides nothing.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from jinja2 import Environment, TemplateSyntaxError, nodes
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import DIRECTOR, REAL_SERVER
 
-#: The beginnings of the names of this collection's variables.
+#: The prefixes of this collection's variables.
 PREFIXES = ("lvs_", "director_", "real_server_")
-#: Variables that Ansible gives each host and that facts precede (ansible/inventory/host.py: get_magic_vars). By them a
-#: host would have the name and the groups of another one.
+#: Variables of each host that Ansible sets and facts override (ansible/inventory/host.py: get_magic_vars). With them a
+#: host could take the name and the groups of another one.
 IDENTITY = frozenset(("inventory_hostname", "inventory_hostname_short", "group_names"))
 _ENVIRONMENT = Environment(extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols"])  # noqa: S701 - it parses only
 
-#: Lists variables of the user's own that begin as ours do.
+#: Lists the user's own variables with our prefixes.
 OTHER_VARIABLES = "lvs_other_variables"
-#: What users set, for hosts and groups or with -e: what the cluster model reads, and what only tasks read.
+#: Variables that users set, for hosts and groups or with -e: of the cluster model, and of tasks only.
 SETTINGS = frozenset(
     (
         *DIRECTOR,
@@ -73,7 +73,7 @@ SETTINGS = frozenset(
         "real_server_vip_interface",
     )
 )
-#: What the roles and playbooks set themselves. Hosts have these from the first task on that sets them.
+#: Variables that roles and playbooks set. Hosts have these from the first task on that sets them.
 INTERNAL = frozenset(
     (
         "director_addresses_files",
@@ -137,10 +137,10 @@ KNOWN = SETTINGS | INTERNAL
 
 
 def overriding_facts(variables: object, trusted: Callable[[str], bool]) -> list[str]:
-    """Return the names of facts that override a variable of ours, or one that templates of ours use.
+    """Return the names of facts that override one of our variables, or one that their templates use.
 
-    ``variables``: those of one host, with their templates as written. ``trusted``: tells whether a text was written by
-    the author of the inventory or the playbook.
+    ``variables``: those of one host, with unevaluated templates. ``trusted``: returns True for a text by the author of
+    the inventory or the playbook.
     """
     facts = variables.get("ansible_facts") if isinstance(variables, Mapping) else None
     if not isinstance(variables, Mapping) or not isinstance(facts, Mapping) or not facts:
@@ -152,7 +152,7 @@ def overriding_facts(variables: object, trusted: Callable[[str], bool]) -> list[
 
 
 def _used_by(names: list[str], variables: Mapping[str, object], trusted: Callable[[str], bool]) -> list[str]:
-    """Return the names that the templates of these variables use, and the templates of those, and so on."""
+    """Return the names that the templates of these variables use, recursively."""
     found = dict.fromkeys(names)
     queue = list(names)
     while queue:
@@ -194,4 +194,4 @@ def _parsed(text: str) -> frozenset[str]:
     try:
         return frozenset(node.name for node in _ENVIRONMENT.parse(text).find_all(nodes.Name))
     except TemplateSyntaxError:
-        return frozenset()  # Ansible refuses it where it is used
+        return frozenset()  # Ansible refuses it at its use

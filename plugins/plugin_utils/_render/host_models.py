@@ -28,14 +28,14 @@ _FILES: dict[str, Callable[[Sequence[Checked], str], list[File]]] = {"ldirectord
 
 
 def director(model: DirectorModel) -> dict[str, object]:
-    """What the filter ``director`` returns; its documentation describes the keys.
+    """Return the result of the filter ``director``; its documentation describes the keys.
 
     Beside the values of the model:
 
     - ``nftables``: the rules of the table lvs_cluster, empty for no table
-    - ``keepalived``: the whole configuration. ``keepalived_validated`` is the text that is validated instead, only if
+    - ``keepalived``: the whole configuration. ``keepalived_validated`` is the text to validate instead, present only if
       the configuration names a user for commands
-    - ``addresses_unit``: the unit that has keepalived wait for the addresses it needs, empty without another director
+    - ``addresses_unit``: the unit that delays keepalived until its addresses are usable, empty without another director
     - ``health_checker``: its ``name``, and the ``files`` that it takes beside keepalived's
     - ``openings``: rules for the host's own firewall, by hook: ``{"input": [...], "forward": [...]}``
     """
@@ -95,7 +95,7 @@ def _table(model: DirectorModel) -> str:
 
 
 def real_server(model: RealServerModel) -> dict[str, object]:
-    """What the filter ``real_server`` returns; its documentation describes the keys.
+    """Return the result of the filter ``real_server``; its documentation describes the keys.
 
     ``nftables`` are the rules of the table lvs_real_server, empty for no table.
     """

@@ -1,10 +1,10 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""keepalived.conf of one director, all of it, as text.
+"""The whole keepalived.conf of one director, as text.
 
-Sources: keepalived.conf(5), and the parsers in keepalived/core/global_parser.c and keepalived/vrrp/vrrp_parser.c. What
-is written here, the versions 2.2.7 and 2.3.3 take.
+Sources: keepalived.conf(5), and the parsers in keepalived/core/global_parser.c and keepalived/vrrp/vrrp_parser.c. The
+versions 2.2.7 and 2.3.3 accept this text.
 
 **Virtual servers.** Syntax and limits are those of keepalived.conf(5) and keepalived/check/check_*.c in 2.2.7 and
 2.3.3. Services keep the order of the description, real servers have their canonical order: the kernel's table of ``mh``
@@ -12,19 +12,19 @@ depends on it.
 
 Draining without a reload: each real server has a FILE_CHECK of the file `drain_file`. How that works, in both versions:
 
-- keepalived/trackers/track_file.c: a file that is not there counts as 0, as one does that is empty. The directory has
-  to be there, and is watched, so a file that comes, goes or is written again counts at once.
+- keepalived/trackers/track_file.c: a missing or empty file counts as 0. The directory must exist and is watched, so a
+  new, removed or changed file counts at once.
 - process_update_checker_track_file_status: the file's number times the check's weight is added to the real server's
-  weight, and what comes out goes into the kernel, 0 where it is negative (update_svr_wgt in check/ipwrapper.c,
-  real_weight in check_data.h).
-- Only a product of -2147483648 or less counts as a failed check, and takes the real server out (weight_range in
+  weight, and the kernel gets the sum, or 0 if it is negative (update_svr_wgt in check/ipwrapper.c, real_weight in
+  check_data.h).
+- Only a product of -2147483648 or less counts as a failed check, and removes the real server (weight_range in
   track_file.h, IPVS_WEIGHT_FAULT in ip_vs.h).
-- A weight of 0 would have another meaning: then any number but 0 is a failed check. The type ``file`` is that.
+- With a weight of 0, any number but 0 is a failed check. The type ``file`` uses that.
 - On reload, the file counts before the table is touched (check/check_daemon.c: set_track_file_weights,
   set_effective_weights), so a drain outlasts it.
 
-- Its price: on reload, a real server whose only other check has changed counts as checked already, and one that had
-  failed is in until the new check fails too (check/ipwrapper.c: migrate_checkers, a_checker_has_run).
+- Its price: on reload, a real server whose only other check has changed counts as checked already, and a failed one is
+  in service until the new check fails too (check/ipwrapper.c: migrate_checkers, a_checker_has_run).
 
 So the weight here is the real server's own, negative, and at least 1: a 1 in the file makes 0 of its weight.
 """
@@ -60,22 +60,22 @@ _CHECKS = {
     "misc": "MISC_CHECK",
     "file": "FILE_CHECK",
 }
-#: The parser ends a word or a line at these where there are no quotes.
+#: Outside of quotes, the parser ends a word or a line at these characters.
 _QUOTED = frozenset("!#{} '")
-#: Whom a configuration names while keepalived validates it. The version 2.2.7 of Debian 12 ends in the middle of that
-#: after it has looked for a command as another user (lib/notify.c, check_script_secure; 2.3.3 does not).
+#: The user in a configuration while keepalived validates it. Version 2.2.7 of Debian 12 exits during validation after
+#: it has looked for a command as another user (lib/notify.c, check_script_secure; 2.3.3 does not).
 VALIDATING_USER = "root"
-#: Further than any two priorities that follow each other, and not so far that the director would resign.
+#: More than the difference of two consecutive priorities, but too little for a fault.
 _HANDOVER = 100
 
 
 def block(head: str, lines: Iterable[str]) -> list[str]:
-    """The lines of a block, those inside indented; they can be the lines of another block."""
+    """Return the lines of a block with its content indented; blocks can be nested."""
     return [f"{head} {{", *(f"    {line}" for line in lines), "}"]
 
 
 def number(value: float) -> str:
-    """Seconds to the millisecond, without an exponent, and without a fraction where there is none."""
+    """Return seconds to the millisecond, without an exponent, and without a fraction for whole numbers."""
     return f"{value:.3f}".rstrip("0").rstrip(".")
 
 
@@ -87,7 +87,9 @@ def configuration(
     script_user: str,
     tracked: Tracked,
 ) -> str:
-    """The whole file, ending in a newline; an empty ``script_user`` is none. A single director tracks nothing."""
+    """Return the whole file, ending in a newline; an empty ``script_user`` means none. A single director tracks
+    nothing.
+    """
     text = "\n".join([HEADER, *_global(host, instances, sync_daemon, script_user), ""])
     group = len(instances) > 1 and any(instance.peers for instance in instances)
     blocks: list[list[str]] = []
@@ -99,10 +101,10 @@ def configuration(
         ]
         watch = [*_tracking(tracked), *_handover()]
     if group:
-        # both families move together, so that a director never has half of a cluster
+        # both families move together, so that a director never holds half of the VIPs
         members = block("group", [instance.name for instance in instances])
         blocks.append(block("vrrp_sync_group lvs", [*members, *watch]))
-    # a group has one for all of its members
+    # a group has one setting for all of its members
     blocks += [_instance(instance, [] if group else watch) for instance in instances]
     blocks += virtual_servers(resolved)
     return text + "".join("\n" + "\n".join(lines) + "\n" for lines in blocks)
@@ -119,10 +121,9 @@ def _global(host: str, instances: Sequence[Instance], sync_daemon: SyncDaemon | 
 
 
 def _handover() -> list[str]:
-    """What a number in the file does: each 1 lowers the priority.
+    """Return the lines of the handover file: each 1 in its number lowers the priority.
 
-    A priority that is lowered by more than 253 is a fault: the director lets the VIPs go at once
-    (keepalived/trackers/track_file.c).
+    Lowering it by more than 253 is a fault: the director releases the VIPs at once (keepalived/trackers/track_file.c).
     """
     return block("track_file", [f"director weight {-_HANDOVER}"])
 
@@ -144,11 +145,11 @@ def _instance(instance: Instance, watch: list[str]) -> list[str]:
         if settings.garp_refresh:
             lines.append(f"garp_master_refresh {settings.garp_refresh}")
         lines.append(f"unicast_src_ip {instance.source_address}")
-        # keepalived sets it by default with IPv4 only; with IPv6 the host's own applies (vrrp_build_ancillary_data() in
+        # keepalived sets it by default with IPv4 only; IPv6 uses the host's default (vrrp_build_ancillary_data() in
         # keepalived/vrrp/vrrp.c)
         lines.append(f"unicast_ttl {TTL}")
         accepted = f"min_ttl {settings.min_ttl} max_ttl {TTL}"
-        # the names are for whoever compares the file with an inventory (module_utils/_host/director_state.py)
+        # the names are for the comparison with the inventory (module_utils/_host/director_state.py)
         lines += block("unicast_peer", [f"{peer} {accepted} # {name}" for name, peer in instance.peers.items()])
     lines += watch
     lines += block("virtual_ipaddress", [instance.advertised])
@@ -157,7 +158,7 @@ def _instance(instance: Instance, watch: list[str]) -> list[str]:
 
 
 def virtual_servers(resolved: Sequence[ResolvedService]) -> list[list[str]]:
-    """The blocks of the configuration: the files that are watched, then one ``virtual_server`` for each port."""
+    """Return the blocks of the configuration: the watched files, then one ``virtual_server`` for each port."""
     files = {_drain(address): path for address, path in drain_files(resolved).items()}
     paths = {check.path for _item, check in checked(resolved) if check.type == "file" and check.path}
     files.update((_switch(path), path) for path in sorted(paths))
@@ -186,12 +187,12 @@ def _virtual_server(item: ResolvedService, check: HealthCheck, port: int) -> lis
 
 
 def _endpoint(address: IPAddress | None, port: int) -> str:
-    """An address and a port; a port of 0 is left out."""
+    """Return an address and a port; a port of 0 is left out."""
     return f"{address} {port}" if port else str(address)
 
 
 def _method(service: Service) -> str:
-    """keepalived has no method fullnat: it is NAT there, and the rest is done by nftables."""
+    """Return keepalived's name of the method. It has no fullnat: that is NAT, and nftables does the rest."""
     method = _METHODS[service.forward_method]
     if service.forward_method != "tun" or service.tunnel.type == "ipip":
         return method
@@ -218,12 +219,12 @@ def _persistence(service: Service) -> Iterator[str]:
 
 
 def dotted_mask(bits: int) -> str:
-    """An IPv4 netmask of so many bits, 255.255.255.0 for instance."""
+    """Return an IPv4 netmask of so many bits, 255.255.255.0 for instance."""
     return str(ipaddress.IPv4Network((0, bits)).netmask)
 
 
 def _pool(service: Service, check: HealthCheck, port: int) -> Iterator[str]:
-    """What holds for all real servers together."""
+    """Yield the settings that apply to all real servers together."""
     if check.type != "file":
         yield f"delay_loop {number(check.interval)}"
         if check.alpha:
@@ -253,7 +254,7 @@ def _real_server(server: RealServer, check: HealthCheck, port: int) -> list[str]
 
 
 def _check(check: HealthCheck) -> Iterator[str]:
-    """What stands in the block of the health check itself."""
+    """Yield the content of the block of the health check itself."""
     if check.type == "file" and check.path is not None:
         yield f"track_file {_switch(check.path)}"
         yield "weight 0"  # any number but 0 in the file is a failed check
@@ -298,14 +299,14 @@ def _switch(path: str) -> str:
 
 
 def _sync_daemon(daemon: SyncDaemon, instance: str) -> str:
-    """Connection synchronisation, bound to a VRRP instance."""
+    """Return the line for connection synchronisation, bound to a VRRP instance."""
     options = {key: getattr(daemon, key) for key in SYNC_KEYS}
     given = [f"{key} {value}" for key, value in options.items() if value is not None]
     return " ".join(["lvs_sync_daemon", daemon.interface, "inst", instance, *given])
 
 
 def _script(script: TrackedScript) -> list[str]:
-    """The definition of a script, which has to stand before what tracks it."""
+    """Return the definition of a script, which must precede the blocks that track it."""
     return block(
         f"vrrp_script {script.name}",
         [
@@ -319,7 +320,7 @@ def _script(script: TrackedScript) -> list[str]:
 
 
 def _tracking(tracked: Tracked) -> list[str]:
-    """The blocks inside what tracks, an instance or a group of them."""
+    """Return the blocks inside an instance, or a group of instances, that tracks."""
     found: list[str] = []
     for head, entries in (("track_interface", tracked.interfaces), ("track_script", tracked.scripts)):
         if entries:

@@ -5,13 +5,13 @@
 
 Syntax and limits are those of ldirectord(8) and of the program in the versions 4.12.0 and 4.16.0, which are the same.
 
-- ``fork = yes``: a process for each service, so that one that waits does not hold up the others. ``checkinterval`` of a
+- ``fork = yes``: a process for each service, so that a slow one does not delay the others. ``checkinterval`` of a
   service counts only then.
-- ``supervised = yes``: it stays in the foreground, for systemd, and says what it does to the journal.
-- ``quiescent = yes``: a real server that fails gets weight 0. With ``no`` it would be deleted, and one that is drained
-  too, with its connections: to ldirectord ``maintenancedir`` is a check that fails.
-- It changes the table with ipvsadm, so what ipvsadm cannot say is refused.
-- When it stops it takes its services out (``cleanstop``), as keepalived does.
+- ``supervised = yes``: it stays in the foreground, for systemd, and logs to the journal.
+- ``quiescent = yes``: a failed real server gets weight 0. With ``no`` it would be deleted with its connections, and so
+  would a drained one: to ldirectord ``maintenancedir`` is a failed check.
+- It changes the table with ipvsadm, so values that ipvsadm does not support are refused.
+- When it stops it removes its services (``cleanstop``), as keepalived does.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ CONFIGURATION = "/etc/lvs-cluster/ldirectord.cf"
 UNIT = "ldirectord"
 _METHODS = {"dr": "gate", "tun": "ipip", "nat": "masq", "fullnat": "masq"}
 # In the place of the package's unit, which is for a daemon that goes into the background, and for a system with
-# /var/lock/subsys. It is told once to end: a second time it would end without taking its services out (ldirectord,
-# ld_handler_term). Every look at maintenancedir asks for the name of an address too, and must not wait long for it.
-# It follows redirects of real servers, but not to where clouds give out credentials. It needs CAP_NET_RAW to ping, and
-# the last three to run commands as another user and to end them. One process that takes all memory must not end the
-# others.
+# /var/lock/subsys. It gets one SIGTERM: after a second one it would end without removing its services (ldirectord,
+# ld_handler_term). Every read of maintenancedir includes a DNS look-up of an address, which must not take long. It
+# follows redirects of real servers, but must not reach the addresses at which clouds offer credentials. It needs
+# CAP_NET_RAW to ping, and the last three to run commands as another user and to kill them. One process that uses all
+# memory must not end the others.
 _SERVICE = """\
 Type=exec
 Environment="RES_OPTIONS=timeout:1 attempts:1"
@@ -56,12 +56,12 @@ OOMPolicy=continue
 TasksMax={tasks}
 {sandbox}"""
 _CAPABILITIES = ("CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_SETUID", "CAP_SETGID", "CAP_KILL")
-# It has no test of a configuration, but reads it before it says that no daemon runs with it.
+# It has no option to test a configuration, but reads it before it reports that no daemon runs with it.
 _VALIDATE, _VALID = ("ldirectord", "%s", "status"), 3
 
 
 def files(checked: Sequence[Checked], user: str) -> list[File]:
-    """The configuration, the unit, and the programs that it runs as ``user``."""
+    """Return the configuration, the unit, and the programs that it runs as ``user``."""
     commands = programs(checked, user)
     paths = {name: file.path for name, file in commands.items()}
     own = File(CONFIGURATION, configuration(checked, paths), "reload", validate=_VALIDATE, validate_status=_VALID)
@@ -69,7 +69,7 @@ def files(checked: Sequence[Checked], user: str) -> list[File]:
 
 
 def _service_section(checked: Sequence[Checked]) -> str:
-    """The unit's section. There is a process for each virtual service, and what it runs as a command."""
+    """Return the unit's section. Each virtual service has a process, and may run one command."""
     processes = sum(len(item.service.ports) for item, _check in checked)
     return _SERVICE.format(
         configuration=CONFIGURATION,
@@ -80,7 +80,7 @@ def _service_section(checked: Sequence[Checked]) -> str:
 
 
 def configuration(checked: Sequence[Checked], commands: dict[str, str]) -> str:
-    """The whole file. ``commands`` are the paths of programs by the service's name."""
+    """Return the whole file. ``commands`` are the paths of programs by the service's name."""
     lines = [
         HEADER,
         "supervised = yes",
@@ -150,7 +150,7 @@ def _check(check: HealthCheck, command: str) -> Iterator[str]:
             yield f'virtualhost = "{check.host}"'
     elif check.type == "dns":
         yield f'request = "{check.name}"'
-        yield 'receive = "."'  # any address; without this none is good enough
+        yield 'receive = "."'  # any address; without this line every answer is a failure
 
 
 def _real(server: RealServer, port: int, method: str) -> str:

@@ -1,19 +1,19 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""mon's configuration: the real servers that it watches, and what its alerts do.
+"""mon's configuration: the real servers that it checks, and its alerts. mon(8) in the versions 1.3.6 and 1.4.1 only
+checks, and does not use IPVS.
 
-mon(8) in the versions 1.3.6 and 1.4.1 asks, and knows nothing of IPVS. Its alert writes down what it has found, for a
-program of ours (module_utils/_ipvs/programs.py), which owns the services: any protocol, method and scheduler is
-possible, and what mon's own monitors cannot ask is refused. mon and its children are an unprivileged user's. The
-program is root's, in a unit of its own, which systemd starts when something was written down.
+Its alert records the result for a program of ours (module_utils/_ipvs/programs.py), which owns the services: any
+protocol, method and scheduler is possible, and checks that mon's own monitors do not support are refused. mon and its
+children run as an unprivileged user. The program runs as root, in a unit of its own, which systemd starts after a
+record.
 
-- A watch for each real server of each service: an alert is then about that one, and nothing has to be read out of what
-  a monitor says.
-- ``alertevery``: the alert is given again while the failure lasts, so one that got lost is made up for.
-- mon begins with nothing known, and gives no alert for a real server that is well from the start. So what had failed
-  counts as well again when mon is started, until as many checks have failed as it takes, of which ``randstart`` makes
-  the first at once.
+- A watch for each real server of each service: an alert is then about that one, and the output of a monitor need not be
+  parsed.
+- ``alertevery``: the alert is repeated while the failure lasts, so a lost one does not matter.
+- mon starts without results, and gives no alert for a real server that is healthy from the start. So after a start of
+  mon, failed real servers count as healthy until enough checks have failed; ``randstart`` makes the first one at once.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ CONFIGURATION = "/etc/lvs-cluster/mon.cf"
 UNIT = "mon"
 _ALERT = "lvs.alert"
 _HEALTH = "/usr/local/lib/lvs-cluster/ipvs-restore.pyz health"
-_USER = "mon"  # and its group, as Debian's package makes them
+_USER = "mon"  # and its group, as in Debian's package
 _MAX_PROCESSES = 500
 _RUNTIME = health.FAILED.removeprefix("/run/")
 _NEEDS = """\
@@ -50,8 +50,8 @@ Requires=lvs-cluster-health.path
 Wants=lvs-cluster-health.service
 After=lvs-cluster-health.path lvs-cluster-health.service
 """
-# In the place of the package's unit. Told to end, mon ends with status 1 (its handler of SIGTERM). It runs up to
-# maxprocs monitors at a time, and one that takes all memory must not end the others.
+# In the place of the package's unit. After SIGTERM mon exits with status 1 (its handler). It runs up to maxprocs
+# monitors at a time, and one that uses all memory must not end the others.
 _SERVICE = """\
 User={user}
 {capabilities}RuntimeDirectory={runtime}
@@ -66,7 +66,7 @@ RestartSec=2
 MemoryMax={megabytes}M
 OOMPolicy=continue
 {sandbox}"""
-# PathExists is looked at again whenever the service has ended, where PathChanged would miss what changes while it runs
+# PathExists is checked again after each end of the service; PathChanged would miss changes while it runs
 # (systemd 252 and 257, core/path.c: path_spec_check_good).
 _PATH = f"""\
 {HEADER}
@@ -78,9 +78,8 @@ StartLimitIntervalSec=0
 [Path]
 PathExists={health.CHANGED}
 """
-# mon's group may remove the file that systemd looks for. A run in which something went wrong is made again. systemd
-# must not count runs: with too many of them it would no longer look at the path. With -I, Python takes no modules from
-# the environment.
+# mon's group may remove the file that systemd watches. A failed run is repeated. systemd must not limit the number of
+# runs: it would stop watching the path. With -I, Python loads no modules from the environment.
 _APPLY = f"""\
 {HEADER}
 [Unit]
@@ -106,7 +105,9 @@ RestartSec=2
 
 
 def files(checked: Sequence[Checked], user: str) -> list[File]:
-    """The configuration, the alert, the units, and programs, which mon runs as its own user: ``user`` is empty."""
+    """Return the configuration, the alert, the units, and programs, which mon runs as its own user: ``user`` is
+    empty.
+    """
     commands = programs(checked, user, _USER)
     monitors = {name: file.path.rpartition("/")[2] for name, file in commands.items()}
     return [
@@ -120,7 +121,7 @@ def files(checked: Sequence[Checked], user: str) -> list[File]:
 
 
 def _service_section(checked: Sequence[Checked]) -> str:
-    """The unit's section. Only to ping takes a capability: fping's own would not count with NoNewPrivileges."""
+    """Return the unit's section. Only ping needs a capability: fping's own has no effect with NoNewPrivileges."""
     capabilities = ["CAP_NET_RAW"] if any(check.type == "ping" for _item, check in checked) else []
     watches = sum(len(item.service.ports) * len(item.servers) for item, _check in checked)
     return _SERVICE.format(
@@ -135,7 +136,9 @@ def _service_section(checked: Sequence[Checked]) -> str:
 
 
 def services(checked: Sequence[Checked]) -> list[dict[str, object]]:
-    """What health.py reads: the services as they are when all is well, and by which watch each real server is known."""
+    """Return the input of the health program: the services with all real servers healthy, and the watch of each real
+    server.
+    """
     entries: list[dict[str, object]] = []
     for item, check in checked:
         for identity, port in zip(item.service.identities(), item.service.ports):
@@ -162,7 +165,7 @@ def _as_real_server(address: IPAddress, port: int | None) -> RealServer:
 
 
 def configuration(checked: Sequence[Checked], monitors: dict[str, str]) -> str:
-    """The whole file. ``monitors`` are the names of programs by the service's name."""
+    """Return the whole file. ``monitors`` are the names of programs by the service's name."""
     lines = [
         HEADER,
         f"alertdir = {PROGRAMS}",
@@ -186,7 +189,7 @@ def configuration(checked: Sequence[Checked], monitors: dict[str, str]) -> str:
 
 
 def _watch(item: ResolvedService, server: RealServer, port: int) -> str:
-    """A name in the characters that mon takes. Read from its end it is another for each real server."""
+    """Return a name in mon's characters. Its end makes it unique for each real server."""
     host = str(server.address).replace(":", "-")
     return f"{item.service.name}_{port}_{host}_{port if server.port is None else server.port}"
 
@@ -201,15 +204,15 @@ def _service(check: HealthCheck, monitor: str) -> Iterator[str]:
 
 
 def _monitor(check: HealthCheck, port: int, program: str) -> str:
-    """A monitor and its arguments, to which mon adds the address."""
+    """Return a monitor and its arguments; mon adds the address."""
     seconds = f"{check.timeout:.0f}"
     if check.type == "misc":
         return f"{program} ;;"
     if check.type == "ping":
-        return f"fping.monitor -r 1 -t {seconds}000"  # to it, 0 means 3
+        return f"fping.monitor -r 1 -t {seconds}000"  # it reads 0 as 3
     if check.type == "dns":
         return f"dns.monitor -caching_only -query {check.name}:{check.record} -retry 1 -timeout {seconds}"
-    if check.type == "smtp":  # smtp.monitor dies with the Perl of Debian 12
+    if check.type == "smtp":  # smtp.monitor crashes with the Perl of Debian 12
         return f"smtp3.monitor --port={port} --timeout={seconds} --alarmtime={seconds}"
     words = [f"{check.type}.monitor", "-p", str(port), "-t", seconds]
     if check.type == "http":

@@ -7,70 +7,68 @@ How each part works with IPVS, whose hooks are LOCAL_IN at the priorities 98 and
 (net/netfilter/ipvs/ip_vs_core.c, ip_vs_ops):
 
 - **marks**: set in prerouting, so that IPVS finds them on the packet.
-- **fullnat**: no vanilla kernel has it as a forwarding method. IPVS translates the destination (its method nat, with
-  the sysctl vs/conntrack), and this chain the source, for connections whose original destination was the VIP. Nothing
-  else that the director forwards is touched.
-- **no redirects**: IPv6 has no sysctl send_redirects, and ip6_forward (net/ipv6/ip6_output.c) tells a real server that
-  a client on its link can be reached directly. Real servers heed that, and nat breaks with the next packet.
-- **no loops**: when a VIP moves, for a moment neither director has it. As a router the one that gets a packet for it
-  sends it to the other one, which sends it back, until the TTL is used up. The client is told so by ICMP time exceeded,
-  and gives up (EHOSTUNREACH) what its own retransmission would have brought through. So what would leave for a VIP by
-  the link on which the VIPs are is dropped.
-- **synproxy**: SYNs for the VIP pass connection tracking by; the kernel answers them itself with a cookie before IPVS
-  sees anything (priority filter, 0). Only when the client's ACK shows that it exists, the kernel opens a connection of
-  its own to the VIP, which IPVS balances (Documentation/networking/nf_conntrack-sysctl.rst: nf_conntrack_tcp_loose;
-  net/netfilter/nft_synproxy.c).
+- **fullnat**: the mainline kernel does not have this forwarding method. IPVS translates the destination (its method
+  nat, with the sysctl vs/conntrack), and this chain the source, for connections whose original destination was the VIP.
+  Other forwarded packets are unchanged.
+- **no redirects**: IPv6 has no sysctl send_redirects, and ip6_forward (net/ipv6/ip6_output.c) redirects a real server
+  to a client on its link. Real servers follow that, and nat breaks with the next packet.
+- **no loops**: when a VIP moves, for a moment neither director has it. Directors that forward would send a packet for
+  it to each other until its TTL is used up. ICMP time exceeded then ends the client's connection (EHOSTUNREACH), which
+  a retransmission would have saved. So packets that would leave for a VIP through the link of the VIPs are dropped.
+- **synproxy**: SYNs for the VIP bypass connection tracking; the kernel answers them with a cookie before IPVS sees them
+  (priority filter, 0). Only after the client's ACK the kernel opens a connection of its own to the VIP, which IPVS
+  balances (Documentation/networking/nf_conntrack-sysctl.rst: nf_conntrack_tcp_loose; net/netfilter/nft_synproxy.c).
 
 The **guards** drop packets which no service needs. Each chain accepts by default and only drops: another table of the
-host can still drop what these chains let through.
+host can still drop packets that these chains accept.
 
 **vrrp_guard.** A director accepts a VRRP advert of its virtual router id from its peers only, and only if no router has
 forwarded it (TTL or hop limit 255; a forged source address cannot change that). keepalived checks the same with
 ``vrrp_check_unicast_src``, ``min_ttl`` and ``max_ttl`` (vrrp_check_packet() in keepalived/vrrp/vrrp.c), but logs each
 packet that it refuses. The rules match the virtual router id, the second octet of the header in versions 2 and 3 (RFC
 5798, section 5.1), so other VRRP routers on the host are not affected. A single director has no peers. keepalived then
-sends and receives multicast adverts, and one of priority 255 would take the VIPs away, so it accepts none.
+sends and receives multicast adverts, and one of priority 255 would take the VIPs, so all are dropped.
 
-**no_transit.** With nat and fullnat the role switches forwarding on, and without this chain everybody would reach
-everything behind the director. What IPVS does with packets (ip_vs_ops4 and ip_vs_ops6 in
-net/netfilter/ipvs/ip_vs_core.c) leaves little that has to be forwarded:
+**no_transit.** With nat and fullnat the role enables forwarding, and without this chain any host could reach the hosts
+behind the director. Because of IPVS's hooks (ip_vs_ops4 and ip_vs_ops6 in net/netfilter/ipvs/ip_vs_core.c), few packets
+have to be forwarded:
 
 - Requests go to a VIP, which is an address of the director: IPVS takes them at the hook LOCAL_IN and sends them to the
-  real server through LOCAL_OUT (ip_vs_in_hook(), ip_vs_nat_xmit()). So do clients' ICMP errors, which name the VIP, and
-  the data connections of FTP in passive mode. Nothing that a client sends to a service is forwarded.
+  real server through LOCAL_OUT (ip_vs_in_hook(), ip_vs_nat_xmit()). The same applies to clients' ICMP errors, which
+  name the VIP, and to data connections of FTP in passive mode. No packet of a client to a service is forwarded.
 - Replies are forwarded, and still have the real server's address as their source: IPVS translates them at the priority
-  100 of the hook FORWARD, after this chain. The same holds for data connections that a real server opens to a client
-  (FTP in active mode), for ICMP errors of real servers, and for the sorry server. With fullnat connection tracking
-  has put the client's address in as the destination before (prerouting).
+  100 of the hook FORWARD, after this chain. The same applies to data connections from a real server to a client (FTP in
+  active mode), to ICMP errors of real servers, and to the sorry server. With fullnat connection tracking has already
+  restored the client's address as the destination (prerouting).
 - Routers between the director and real servers send ICMP errors to clients from addresses of their own.
 
-So what comes from a real server or its sorry server is forwarded, and so are ICMP errors, which a host heeds only if
-they quote a packet of its own. Everything else of that family is dropped. Real servers behind nat are on the link of
-the gateway. Where the VIPs are on another link, a packet that comes from there with a real server's address is forged.
-On a single link forged addresses cannot be told from others.
+So packets from real servers and sorry servers are forwarded, and ICMP errors, which a host accepts only if they quote
+one of its own packets. All other packets of that family are dropped. Real servers behind nat are on the link of the
+gateway. If the VIPs are on another link, a packet from there with a real server's address is forged. On a single link
+forged addresses cannot be recognised.
 
 The chain uses connection tracking only for replies to real servers that send all of their traffic through the directors
 (``real_server_return_traffic: all``). A rule with ``ct`` makes the kernel track every packet of the host, which costs
-most in a flood. It would not help with the services either: without the sysctl vs/conntrack IPVS takes what it
-translates out of connection tracking (ip_vs_notrack()), where replies are then new or invalid.
+most in a flood. It would not help with the services either: without the sysctl vs/conntrack IPVS excludes translated
+packets from connection tracking (ip_vs_notrack()), so replies are new or invalid there.
 
-**sync_guard.** The kernel believes every datagram of connection synchronisation: it enters connections of any client to
-any real server into its table (ip_vs_process_message() in net/netfilter/ipvs/ip_vs_sync.c). So a director accepts those
-only on the interface of the synchronisation and, where that is known, from the addresses of the other directors. A host
+**sync_guard.** The kernel accepts every datagram of connection synchronisation: it adds connections of any client to
+any real server to its table (ip_vs_process_message() in net/netfilter/ipvs/ip_vs_sync.c). So a director accepts those
+only on the interface of the synchronisation and, if they are known, from the addresses of the other directors. A host
 on that link can still forge these.
 
-VRRP is written as a number: nft looks names of protocols up in /etc/protocols, which small hosts do not have.
+VRRP is a number here: nft looks up names of protocols in /etc/protocols, which minimal hosts lack.
 
-**Openings** are for the host's own firewall. A packet passes every base chain of a hook, and one that drops it has the
-last word. So a table of ours could accept as much as it likes: what another table drops stays dropped. The rules have
-to stand in that table's own chains.
+**Openings** are for the host's own firewall. A packet passes every base chain of a hook, and any of them can drop it.
+So accepting packets in a table of ours has no effect on another table that drops them. The rules have to be in that
+table's own chains.
 
-**Real servers.** A segment of a client has to fit into the path between director and real server together with what is
-wrapped around it. The client goes by the segment size (MSS) that the real server names in its SYN and ACK, and that
-goes past the director: so the real server itself has to name less.
+**Real servers.** A client's segment with its outer headers has to fit into the path between director and real server.
+The client uses the segment size (MSS) in the real server's SYN and ACK, which go past the director: so the real server
+itself has to lower it.
 
 The rules that drop packets name sets for the directors and the VIPs. So while a cluster changes, a real server adds the
-new ones to those that it has, and takes what is for either (the module nftables_table, ``purge: false``).
+new ones to its present ones, and accepts packets for both (the module nftables_table, ``purge: false``).
 """
 
 from __future__ import annotations
@@ -100,7 +98,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services 
     Tunnel,
 )
 
-#: What a SYN proxy promises to clients before it knows the real server: Ethernet's MTU less the headers.
+#: The segment size that a SYN proxy offers to clients before a real server is chosen: Ethernet's MTU minus the headers.
 _MSS = {"ipv4": 1460, "ipv6": 1440}
 _WINDOW_SCALE = 7
 _IP = {"ipv4": "ip", "ipv6": "ip6"}
@@ -128,11 +126,10 @@ def director_rules(
     moving: Sequence[IPAddress] = (),
     guards: Sequence[str] = (),
 ) -> str:
-    """The chains that these services need; empty when they need none. Services keep their order.
+    """Return the chains that these services need, in their order; empty if they need none.
 
-    ``interfaces`` are those on which the director has to do with clients and real servers, the one with the VIPs first.
-    ``moving`` are VIPs that it would forward packets for while it does not have them. ``guards`` are chains that come
-    before these (`guards`).
+    ``interfaces`` are the links of clients and real servers, the one with the VIPs first. ``moving`` are VIPs for which
+    it would forward packets while it does not hold them. ``guards`` are chains that precede these (`guards`).
     """
     services = list(services)
     marked = [service for service in services if service.fwmark is not None]
@@ -152,7 +149,7 @@ def director_rules(
 
 
 def base_chain(name: str, hook: str, rules: Iterable[str]) -> str:
-    """A chain with a hook of its own, that accepts by default; empty without rules."""
+    """Return a base chain that accepts by default; empty without rules."""
     lines = [f"    {rule}" for rule in rules]
     if not lines:
         return ""
@@ -175,23 +172,23 @@ def _no_redirects(interfaces: Sequence[str]) -> str:
 
 
 def _back(interfaces: Sequence[str], moving: Sequence[IPAddress]) -> list[str]:
-    # one rule a family, since every reply that is forwarded passes them
+    # one rule per family, because every forwarded reply passes them
     families = [[vip for vip in moving if vip.version == version] for version in (4, 6)]
     return [f'iifname "{interfaces[0]}" oifname "{interfaces[0]}" {_to(*vips)} drop' for vips in families if vips]
 
 
 def _to(*addresses: IPAddress) -> str:
-    """The packets to addresses of one family, as a match."""
+    """Return the packets to addresses of one family, as a match."""
     return f"{'ip' if addresses[0].version == 4 else 'ip6'} daddr {any_of([str(one) for one in addresses])}"
 
 
 def any_of(values: Sequence[str]) -> str:
-    """One value, or a set of several, as nft takes it."""
+    """Return one value, or a set of several, as nft takes it."""
     return values[0] if len(values) == 1 else f"{{ {', '.join(values)} }}"
 
 
 def to_vip(traffic: Traffic) -> str:
-    """The packets of clients to a VIP, as a match."""
+    """Return the packets of clients to a VIP, as a match."""
     match = _to(traffic.address)
     if traffic.ports:
         return f"{match} {traffic.protocol} dport {ports_of(traffic)}"
@@ -199,7 +196,7 @@ def to_vip(traffic: Traffic) -> str:
 
 
 def ports_of(traffic: Traffic) -> str:
-    """Its ports, as nft takes them behind C(dport) and C(sport)."""
+    """Return its ports, as nft takes them after C(dport) and C(sport)."""
     return any_of([str(port) for port in sorted(traffic.ports)])
 
 
@@ -246,7 +243,7 @@ def vrrp_guard(instances: Iterable[Instance]) -> str:
 def sync_guard(daemon: SyncDaemon, senders: Sequence[str]) -> str:
     """Return the chain that drops connection synchronisation which is not from another director.
 
-    Without ``senders`` it goes by the interface alone.
+    Without ``senders`` it matches the interface only.
     """
     rules = [f'{_match(daemon)} iifname != "{daemon.interface}" drop']
     if senders:
@@ -257,7 +254,7 @@ def sync_guard(daemon: SyncDaemon, senders: Sequence[str]) -> str:
 def transit_guard(
     resolved: Sequence[ResolvedService], interfaces: Sequence[str], sending_all: Container[IPAddress]
 ) -> str:
-    """Return the chain that drops what would be forwarded and belongs to no service; empty without nat and fullnat.
+    """Return the chain that drops forwarded packets of no service; empty without nat and fullnat.
 
     ``interfaces`` are the link of the VIPs and, if it is another one, that of the gateway of nat. ``sending_all`` are
     the addresses of real servers that send all of their traffic through the directors.
@@ -278,7 +275,7 @@ def transit_guard(
 
 
 def _answering(resolved: Iterable[ResolvedService]) -> set[IPAddress]:
-    """The addresses that clients' requests are sent to."""
+    """Return the addresses that clients' requests are sent to."""
     return _servers(resolved) | {
         item.service.sorry_server.address for item in resolved if item.service.sorry_server is not None
     }
@@ -291,19 +288,21 @@ def _set(addresses: Iterable[IPAddress]) -> str:
 def input_rules(
     resolved: Iterable[ResolvedService], peers: Sequence[str], sync_daemon: SyncDaemon | None = None
 ) -> list[str]:
-    """For a chain of the input hook: VRRP and connections of the other directors, and clients' packets to services."""
+    """Return the rules for the input hook: VRRP and connections of the other directors, and clients' packets to
+    services.
+    """
     rules = [f"{'ip6' if ':' in peer else 'ip'} saddr {peer} meta l4proto vrrp accept" for peer in peers]
     if sync_daemon is not None:
         rules.append(_opening(sync_daemon))
     for item in resolved:
         for traffic in item.service.traffic:
-            # data connections of FTP go to ports that nobody knows before
+            # the ports of FTP data connections are not known in advance
             rules.append(f"{to_vip(replace(traffic, ports=()) if item.service.helper else traffic)} accept")
     return list(dict.fromkeys(rules))
 
 
 def forward_rules(resolved: Iterable[ResolvedService]) -> list[str]:
-    """For a chain of the forward hook: replies of real servers, which IPVS translates only after it."""
+    """Return the rules for the forward hook: replies of real servers, which IPVS translates only after it."""
     rules = []
     for item in resolved:
         if item.service.forward_method not in ("nat", "fullnat"):
@@ -329,16 +328,16 @@ def _servers(resolved: Iterable[ResolvedService]) -> set[IPAddress]:
 
 
 def _opening(daemon: SyncDaemon) -> str:
-    """The rule that lets in what other directors send.
+    """Return the rule that accepts datagrams of other directors.
 
     By interface and not by sender: the kernel sends from the first address of the interface (ip_vs_sync.c,
-    bind_mcastif_addr), which need not be the director's address in the inventory.
+    bind_mcastif_addr), which can differ from the director's address in the inventory.
     """
     return f'iifname "{daemon.interface}" {_match(daemon)} accept'
 
 
 def _match(daemon: SyncDaemon) -> str:
-    """The datagrams of connection synchronisation."""
+    """Return the datagrams of connection synchronisation."""
     first = daemon.port or DEFAULT_PORT
     ports = str(first) if daemon.ports == 1 else f"{first}-{min(first + daemon.ports - 1, MAX_PORT)}"
     return f"{_IP[daemon.family]} daddr {daemon.group or DEFAULT_GROUP} udp dport {ports}"
@@ -349,7 +348,7 @@ def real_server_rules(
 ) -> str:
     """Return the chains of the table lvs_real_server; empty for a host without tunnels.
 
-    ``sources`` are the addresses from which it takes packets of tunnels, by family; None if it takes them from all.
+    ``sources`` are the addresses from which it accepts tunnel packets, by family; None for all.
     """
     chains = [segment_rules(host, resolved, mtu)]
     if sources is not None:
@@ -360,9 +359,9 @@ def real_server_rules(
 def _outer_guard(
     host: str, resolved: Iterable[ResolvedService], by_family: Mapping[str, Sequence[IPAddress]]
 ) -> list[str]:
-    """Return the sets and the chain that drop what would be unwrapped and is not from a director.
+    """Return the sets and the chain that drop tunnel packets which are not from a director.
 
-    It matches the addresses and protocols of this host's ends, so that other tunnels go on.
+    It matches the addresses and protocols of this host's ends, so that other tunnels keep working.
     """
     protocols: dict[IPAddress, set[int]] = {}
     ports: dict[IPAddress, set[int]] = {}
@@ -370,7 +369,7 @@ def _outer_guard(
         service = item.service
         if service.tunnel.type == "gue":
             ports.setdefault(server.address, set()).add(service.tunnel.port)
-        # the device that takes what is inside GUE takes it without GUE as well
+        # the device for the content of GUE accepts it without GUE as well
         number = _GRE_PROTOCOL if service.tunnel.type == "gre" else _IP_PROTOCOL[service.family]
         protocols.setdefault(server.address, set()).add(number)
     rules: list[str] = []
@@ -389,7 +388,7 @@ def _outer_guard(
 
 
 def overhead(tunnel: Tunnel, outer: str) -> int:
-    """The octets that IPVS puts around a packet (net/netfilter/ipvs/ip_vs_xmit.c: ip_vs_tunnel_xmit)."""
+    """Return the octets that IPVS puts around a packet (net/netfilter/ipvs/ip_vs_xmit.c: ip_vs_tunnel_xmit)."""
     if tunnel.type == "gre":
         return _IP_HEADER[outer] + _GRE + (_GRE_CHECKSUM if tunnel.checksum == "csum" else 0)
     if tunnel.type == "gue":
@@ -398,9 +397,9 @@ def overhead(tunnel: Tunnel, outer: str) -> int:
 
 
 def _inner_guard(host: str, resolved: Iterable[ResolvedService]) -> list[str]:
-    """Return the sets and the chain that drop what comes out of a tunnel and is not for a VIP, if the VIPs are known.
+    """Return the sets and the chain that drop packets out of a tunnel which are not for a VIP, if the VIPs are known.
 
-    It is before routing, since the host might forward the rest.
+    It is before routing, because the host might forward the rest.
     """
     vips: dict[str, set[IPAddress]] = {"ipv4": set(), "ipv6": set()}
     unknown: set[str] = set()
@@ -408,7 +407,7 @@ def _inner_guard(host: str, resolved: Iterable[ResolvedService]) -> list[str]:
     for item, _server in tunnelled(host, resolved):
         used = True
         vips[item.service.family].update(item.service.vips)
-        if not item.service.vips:  # others mark the packets, and know for which addresses
+        if not item.service.vips:  # other software marks the packets, so the addresses are unknown
             unknown.add(item.service.family)
     rules: list[str] = []
     sets: list[str] = []
@@ -428,7 +427,7 @@ def _address_set(name: str, family: str, addresses: Sequence[IPAddress]) -> str:
 
 
 def segment_rules(host: str, resolved: Iterable[ResolvedService], mtu: int) -> str:
-    """The nftables chain that lowers the segment size which the host names; empty where it needs none."""
+    """Return the nftables chain that lowers the segment size of the host; empty if it needs none."""
     rules = []
     for item, server in tunnelled(host, resolved):
         service = item.service

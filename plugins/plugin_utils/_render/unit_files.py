@@ -3,11 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Units of systemd and programs, as files of a director.
 
-**Addresses.** keepalived waits for the addresses that it needs. A link comes up late at boot, and an address of IPv6
-cannot be used before the link has been asked who else has it (RFC 4862, section 5.4). A keepalived 2.2.7 that starts
-before that cannot bind its socket, and stays in the state FAULT until it is reloaded, whatever comes later
-(open_sockpool_socket in keepalived/vrrp/vrrp.c); 2.3.3 does not stay so. Neither version starts the synchronisation on
-a link that is not there before its next change of state or reload.
+**Addresses.** keepalived waits for the addresses that it needs. A link comes up late at boot, and an IPv6 address is
+unusable during duplicate address detection (RFC 4862, section 5.4). A keepalived 2.2.7 that starts earlier cannot bind
+its socket, and stays in the state FAULT until it is reloaded (open_sockpool_socket in keepalived/vrrp/vrrp.c); 2.3.3
+recovers. If the link is missing, both versions start the synchronisation only at their next change of state or reload.
 """
 
 from __future__ import annotations
@@ -21,13 +20,13 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.checkers impo
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.pair import Instance
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import SyncDaemon
 
-#: What a configuration of ours begins with.
+#: The first line of our configurations.
 HEADER = "# Written by the role lvs.cluster.director: changes made here are lost."
-#: Where programs are that a health checker runs; the role removes all of it.
+#: The directory of programs that a health checker runs; the role removes all of it.
 PROGRAMS = "/usr/local/lib/lvs-cluster/checks"
 #: Waits for addresses (roles/director/files).
 WAIT = "/usr/local/lib/lvs-cluster/wait-for-addresses"
-_PATIENCE = 30  # seconds, and less than what systemd has for the start of this unit
+_PATIENCE = 30  # seconds, less than systemd's timeout for the start of this unit
 # The drop-in of keepalived's unit wants this one (roles/director/files). PartOf: stopping keepalived ends the wait too.
 _TEXT = """\
 {header}
@@ -47,11 +46,11 @@ ExecStart={wait} late {addresses}
 
 @dataclass(frozen=True)
 class File:
-    """A file on the director. ``on_change``: what its change takes, a ``reload`` or a ``restart`` of the unit.
+    """A file on the director. ``on_change``: the action after a change, ``reload`` or ``restart`` of the unit.
 
-    ``validate`` is a command with ``%s`` for the path of a candidate, and ends with ``validate_status`` for a good one.
-    A file that is in ``group`` rather than root's is for the health checker's own user to read. Commands and paths may
-    have secrets in them, so nobody else reads what has such.
+    ``validate`` is a command with ``%s`` for the path of a candidate; its status is ``validate_status`` for a valid
+    one. With another ``group`` than root, the health checker's own user reads the file. Commands and paths may contain
+    secrets, so files with them are readable by no other user.
     """
 
     path: str
@@ -63,12 +62,12 @@ class File:
     group: str = "root"
 
     def as_dict(self) -> dict[str, object]:
-        """The file as the module ``service_config`` takes it."""
+        """Return the file as the module ``service_config`` takes it."""
         return {**asdict(self), "validate": list(self.validate)}
 
 
 def unit(name: str, service: str, needs: str = "") -> File:
-    """The unit of systemd in the place of the package's: its section ``service``, and lines on the units it needs."""
+    """Return the systemd unit that replaces the package's: its section ``service``, and lines on the units it needs."""
     text = f"""\
 {HEADER}
 [Unit]
@@ -85,14 +84,14 @@ WantedBy=multi-user.target
 
 
 def unit_file(name: str, text: str, on_change: str) -> File:
-    """A unit of systemd's own configuration, which anybody may read."""
+    """Return a file of systemd's configuration, which any user may read."""
     return File(f"/etc/systemd/system/{name}", text, on_change, "0644")
 
 
 def program(command: str, user: str, seconds: float) -> str:
-    """A script that runs the command of a health check for so many seconds, as another user if one is named.
+    """Return a script that runs a health check's command for at most these seconds, as another user if one is named.
 
-    What it is called with does not reach the command, and neither do the capabilities of whoever calls it.
+    The command gets neither the arguments of the script nor the capabilities of the caller.
     """
     # setpriv takes a user's name, but not the group of that; runuser would open a session each time
     other = f' --reuid={user} --regid="$(id -g {user})" --init-groups' if user else ""
@@ -104,7 +103,7 @@ def program(command: str, user: str, seconds: float) -> str:
 
 
 def programs(checked: Iterable[Checked], user: str, group: str = "root") -> Mapping[str, File]:
-    """The scripts of all commands, for root and ``group`` to run: service name -> file."""
+    """Return the scripts of all commands, for root and ``group`` to run: service name -> file."""
     return {
         item.service.name: File(
             f"{PROGRAMS}/check-{item.service.name}",
@@ -119,16 +118,16 @@ def programs(checked: Iterable[Checked], user: str, group: str = "root") -> Mapp
 
 
 def megabytes(processes: int) -> int:
-    """How much memory so many checks at the same time may take, each a Perl with what real servers answer."""
+    """Return the memory limit for this many simultaneous checks, each a Perl process with a real server's answer."""
     return 512 + 32 * processes
 
 
 def addresses_unit(instances: Sequence[Instance], sync_daemon: SyncDaemon | None) -> str:
-    """The whole unit, ending in a newline; empty for a director that speaks to nobody."""
+    """Return the whole unit, ending in a newline; empty for a single director."""
     addresses = [one.source_address for one in instances if one.source_address]
     if not addresses:
         return ""
-    # The kernel sends from the link's own address, whichever that is (ip_vs_sync.c, bind_mcastif_addr).
+    # The kernel sends from an address of the link (ip_vs_sync.c, bind_mcastif_addr).
     if sync_daemon is not None and all(sync_daemon.interface != one.settings.interface for one in instances):
         link = shlex.quote(sync_daemon.interface).replace("%", "%%")
         addresses.append(f"{6 if ':' in (sync_daemon.group or '') else 4}={link}")
@@ -137,5 +136,5 @@ def addresses_unit(instances: Sequence[Instance], sync_daemon: SyncDaemon | None
         patience=_PATIENCE,
         wait=WAIT,
         addresses=" ".join(addresses),
-        sandbox=sandbox.program(),  # systemd takes orders from root without a capability
+        sandbox=sandbox.program(),  # root needs no capability to control systemd
     )

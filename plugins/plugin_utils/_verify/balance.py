@@ -1,10 +1,10 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is wrong with the directors' IPVS tables at run time, in words.
+"""Problems of the directors' IPVS tables at run time, as sentences.
 
-The role compares what it owns with the description; here is the rest: what health checkers own, and whether the
-directors balance alike, which a failover that nobody notices depends on.
+The role compares its own services with the description; this file compares the services of health checkers, and the
+tables of the directors, which must match for a seamless failover.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ Facts = Mapping[str, Any]
 _IDENTITY = ("address", "port", "protocol", "fwmark", "family")
 _COUNTERS = ("statistics", "rates", "connections", "position", "real_servers")
 _THRESHOLDS = ("upper_threshold", "lower_threshold")
-#: They choose by the place in the kernel's list (net/netfilter/ipvs: ip_vs_dh.c, ip_vs_mh.c, ip_vs_sh.c).
+#: Schedulers that choose by the position in the kernel's list (net/netfilter/ipvs: ip_vs_dh.c, ip_vs_mh.c, ip_vs_sh.c).
 _BY_ORDER = ("dh", "mh", "sh")
 
 
 def table_problems_of_results(cluster: Any, tables: Any, drained: Any = None) -> list[str]:
-    """Return what results of ipvs_info say: director -> the result (`table_problems`).
+    """Return the problems in results of ipvs_info: director -> the result (`table_problems`).
 
     ``cluster`` is what the filter of this name returns. ``drained`` has results of ipvs_table by director.
     """
@@ -55,12 +55,12 @@ def table_problems(
     tables: Mapping[str, object],
     drained: Mapping[str, object],
 ) -> list[str]:
-    """One sentence for each thing that is wrong.
+    """Return one sentence for each problem.
 
     ``checked`` are the services with health checks, each with its real servers, and ``own`` the others. ``tables`` maps
     a director to its services as ipvs_info shows them, ``drained`` to the addresses that are drained there: those may
-    have weight 0. Both may be whole results. What a director reports is checked: an answer of another kind is a problem
-    of that director, which is then left out of the comparisons.
+    have weight 0. Both may be whole results. Reports are checked: an invalid one is a problem of that director, which
+    is then left out of the comparisons.
     """
     problems: list[str] = []
     there: dict[str, dict[ServiceKey, Facts]] = {}
@@ -80,7 +80,7 @@ def table_problems(
                 (director, entries[_key(service)]) for director, entries in there.items() if _key(service) in entries
             ]
             for director, entry in found[1:]:
-                begin = f"{found[0][0]} and {director} do not balance {_named(service)} alike"
+                begin = f"{found[0][0]} and {director} differ in {_named(service)}"
                 problems += [f"{begin}: {text}" for text in _differing(is_checked, found[0][1], entry)]
     return problems
 
@@ -149,7 +149,7 @@ def _out_of_service(director: str, service: Facts, entry: Facts | None, drained:
         weight = there[end]["weight"] if end in there else 0
         if server.get("weight", 1) and not weight and model.pack_address(server["address"]) not in drained:
             yield f"{director}: {end} is out of service in {_named(service)}, by its health check"
-        # keepalived leaves them as they are when it reads its configuration again (check/ipwrapper.c: clear_diff_rs)
+        # keepalived leaves them unchanged at a reload (check/ipwrapper.c: clear_diff_rs)
         for key in _THRESHOLDS:
             if weight and (found := there[end][key]) != server[key]:
                 yield f"{director}: {key} of {end} in {_named(service)} is {found}, and should be {server[key]}"
@@ -163,7 +163,7 @@ def _differing(checked: bool, one: Facts, other: Facts) -> Iterator[str]:
     for end in sorted({*sides[0], *sides[1]}):
         left, right = sides[0].get(end), sides[1].get(end)
         if checked and not ((left or {}).get("weight") and (right or {}).get("weight")):
-            continue  # by a health check, which is told elsewhere
+            continue  # by a health check, which is reported elsewhere
         if left is None or right is None:
             yield f"only one of them has {end}"
             continue

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""In what a host differs from the description, as sentences, from the differences that modules return."""
+"""Differences of a host from the description, as sentences, from the differences that modules return."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from collections.abc import Iterator, Mapping
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.reports import InputError, clip, limited
 
-#: A host chooses how many it reports; so many of one result are read.
+#: The number of differences that are read from one result; a hostile host may report any number.
 MAX_DIFFERENCES = 10000
 
 _FILE = {
     "absent": "{name} does not exist",
     "different": "{name} differs from what the role writes",
-    "present": "{name} exists, and nothing uses it any more",
-    # Weights change at run time, and the kernel has those that it should.
+    "present": "{name} exists, and is no longer used",
+    # Weights change at run time, and the kernel's are correct.
     "other weights": "",
 }
-#: By kind and what there is: sentences that are not those of `_sentence`. Those that are empty are not said, because
-#: another difference says it.
+#: By kind and present state: sentences other than those of `_sentence`. Empty ones are omitted, because another
+#: difference has the sentence.
 _SENTENCES = {
     "file": _FILE,
     "unit": _FILE,
@@ -50,14 +50,14 @@ _SENTENCES = {
     "virtual service": {"absent": "the virtual service {name} is not in the IPVS table"},
     "real server": {"absent": "the real server {name} is not in the IPVS table"},
 }
-#: What others say: the comparison of whole tables about services, and what a record is about.
+#: Kinds that other sentences cover: the comparison of whole tables has services, and a record has its subject.
 _SILENT = ("service", "record")
 
 
 def of_results(results: object, host: object) -> list[str]:
-    """Return what results of tasks say: what each is about -> the result (`deviations`).
+    """Return the deviations in results of tasks: subject -> the result (`deviations`).
 
-    Results that are undefined, skipped or unchanged say nothing.
+    Undefined, skipped and unchanged results are ignored.
     """
     if not isinstance(results, Mapping):
         raise InputError("deviations: the input is not a dictionary of results")
@@ -65,9 +65,9 @@ def of_results(results: object, host: object) -> list[str]:
 
 
 def deviations(host: str, results: Mapping[str, object]) -> list[str]:
-    """Return a sentence for each thing in which a host differs from the description.
+    """Return a sentence for each difference of a host from the description.
 
-    ``results`` has, by what each is about, results of tasks that ran in check mode.
+    ``results`` has results of tasks in check mode, by their subject.
     """
     found: dict[str, None] = {}
     for what, result in results.items():

@@ -1,10 +1,10 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The steps of a drain over several directors: what each answer means for the next step.
+"""The steps of a drain over several directors: the effect of each answer on the next step.
 
-A drain is done on all directors or on none. So what each director has changed is recorded, to be undone if a later one
-fails. An undrain goes on after a director that failed, and fails at its end.
+A drain is done on all directors or on none. So the changes of each director are recorded, to be undone if a later one
+fails. An undrain continues after a failed director, and fails at its end.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MODULE = "lvs.cluster.ipvs_drain"
 
 
 def drained_on(done: object, director: object, result: object, addresses: object) -> list[dict[str, object]]:
-    """Return what is recorded of the directors that have drained, with one more.
+    """Return the record of the directors that have drained, with one more.
 
     ``{"director": "lb1", "switched": ["192.0.2.11"], "former": [services as the module takes them], "fault": ""}``.
     ``addresses``: the real servers that are drained; a director can have switched no other. A fault ends the drain.
@@ -40,7 +40,7 @@ def drained_on(done: object, director: object, result: object, addresses: object
         if other:
             raise ReportError(f"switched has {clip(repr(other[0]))} in it, which is not drained here")
         former = answer.get("former")
-        if not isinstance(former, (list, tuple)):  # its elements go back to this director alone
+        if not isinstance(former, (list, tuple)):  # its elements are sent back to this director only
             raise ReportError("former is not a list of services")
         record.update(switched=switched, former=_copied(former))
     except ReportError as error:
@@ -51,8 +51,8 @@ def drained_on(done: object, director: object, result: object, addresses: object
 def drain_failure(done: object, directors: object, result: object, failed: object) -> str:
     """Return why a drain failed, as a sentence.
 
-    ``result``: that of the last director. ``failed``: that of the task that failed. ansible-core 2.19 has none about a
-    delegated task whose host is unreachable, and does not go on to record it.
+    ``result``: that of the last director. ``failed``: that of the task that failed. ansible-core 2.19 has no such
+    result for a delegated task with an unreachable host, and does not record it.
     """
     if unreached(result):
         recorded = [str(one["director"]) for one in _records(done)]
@@ -77,7 +77,7 @@ def not_undrained(failed: object, director: object, result: object) -> list[dict
 
 
 def unreached(result: object) -> bool:
-    """Return whether the connection to a host failed, by what Ansible registers for the task."""
+    """Return True if the connection to a host failed, by Ansible's result of the task."""
     return isinstance(result, Mapping) and bool(result.get("unreachable"))
 
 
@@ -97,7 +97,7 @@ def _records(value: object) -> Sequence[dict[str, object]]:
 
 
 def _copied(value: Any) -> Any:
-    """Return plain dictionaries and lists: those of Ansible cannot be made anew."""
+    """Return plain dictionaries and lists: Ansible's own types cannot be constructed here."""
     if isinstance(value, Mapping):
         return {key: _copied(one) for key, one in value.items()}
     return [_copied(one) for one in value] if isinstance(value, (list, tuple)) else value

@@ -1,27 +1,27 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What managed hosts report: results of modules, of which no type is certain.
+"""Reports of managed hosts: results of modules, whose types are not certain.
 
-A host whose root is hostile answers what it wants. Every value is checked before it is used, and a wrong answer is a
-problem of that host alone.
+A host with a hostile root can answer anything. Every value is checked before use, and a wrong answer is a problem of
+that host only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-#: A text of a host is shown with at most so many characters, and of a list of sentences at most so many.
+#: The most characters of a host's text, and the most sentences of a list, that a message shows.
 MAX_TEXT = 500
 MAX_SENTENCES = 200
 
 
 class ReportError(ValueError):
-    """An answer of a host that is not of the module that was run."""
+    """An answer of a host that does not match the module."""
 
 
 class InputError(ValueError):
-    """What a playbook gives to a function of this room is not what that takes."""
+    """A playbook gives a wrong value to a function of this room."""
 
 
 def mapping(value: object, what: str) -> Mapping[str, object]:
@@ -72,7 +72,7 @@ def held_vips(result: object, vips: Iterable[str]) -> list[str]:
 
 
 def kind(value: object) -> str:
-    """Return what a value is, for messages: a host chooses the value itself, which may be very long."""
+    """Return the type of a value, for messages: the value is the host's, and may be very long."""
     if value is None:
         return "missing"
     for types, name in ((bool, "a boolean"), ((int, float), "a number"), (str, "a string"), (Mapping, "a dictionary")):

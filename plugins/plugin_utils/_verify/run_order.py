@@ -1,11 +1,11 @@
 # Copyright (c) 2026 The lvs.cluster authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which hosts a run is for, in which order it changes the directors, and what each is told.
+"""The hosts of a run, the order of the directors, and the settings of a director that joins.
 
-**Joining.** A director that hears nothing takes the VIPs, and one hears only those that have it as a peer and whose
-adverts list the same address (`_cluster.pair`). So such a director takes none until all are set up, if another one
-holds the VIPs.
+**Joining.** A director without adverts takes the VIPs, and it accepts only those of peers that have it as a peer and
+list the same address (`_cluster.pair`). So a new director takes no VIP until all are set up, if another one holds the
+VIPs.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.reports import
     texts,
 )
 
-#: The variable in which the role real_server has what its module returned.
+#: The variable in which the role real_server keeps the result of its module.
 RESULT = "real_server_result"
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a director is now: `host_check`'s answer, of which every value is checked.
+    """The present state of a director: `host_check`'s answer, with every value checked.
 
     ``drained`` are addresses of real servers of the description.
     """
@@ -43,9 +43,9 @@ class Report:
 
     @classmethod
     def of(cls, result: object, vips: Iterable[str], real_servers: Iterable[str]) -> Report:
-        """Return what a result of host_check says; raises `ReportError` for any other.
+        """Return the state in a result of host_check; raises `ReportError` for other results.
 
-        Other real servers may be drained, which have left the description.
+        Other drained real servers have left the description, and are ignored.
         """
         held = held_vips(result, vips)
         values = mapping(mapping(result, "the result").get("director"), "director")
@@ -56,17 +56,18 @@ class Report:
 
 @dataclass(frozen=True)
 class Order:
-    """What a director is told: whether it takes no VIP until all know it, and what is drained on the others."""
+    """The settings of a director that may join: ``waits`` keeps the VIPs off until all have it as a peer, and
+    ``drained`` is from the others.
+    """
 
     waits: bool
     drained: tuple[str, ...]
 
 
 def order(host: str, reports: Mapping[str, Report | None]) -> Order:
-    """Return what a director is told. ``reports`` has all directors, None for those that were not asked.
+    """Return the settings of a director. ``reports`` has all directors, None for those without an answer.
 
-    A new one takes over what is drained on all others that are configured, so that one alone cannot have a real server
-    drained.
+    A new one copies the drains that all other configured ones have, so that one alone cannot cause a drain.
     """
     own = reports[host]
     if own is None or not own.joins:
@@ -81,7 +82,7 @@ def order(host: str, reports: Mapping[str, Report | None]) -> Order:
 
 
 def read(results: Mapping[str, object], vips: Iterable[str], real_servers: Iterable[str]) -> dict[str, Report | None]:
-    """Return the reports of all directors; an empty result is of one that was not asked. Raises `ReportError`."""
+    """Return the reports of all directors; an empty result is of one without a task. Raises `ReportError`."""
     found: dict[str, Report | None] = {}
     vips, real_servers = list(vips), list(real_servers)
     for host, result in results.items():
@@ -93,11 +94,11 @@ def read(results: Mapping[str, object], vips: Iterable[str], real_servers: Itera
 
 
 def order_of_results(results: object, host: object, vips: object, real_servers: object) -> dict[str, object]:
-    """Return what a director is told, from the results of host_check of all directors: director -> the result.
+    """Return the settings of a director, from the results of host_check of all directors: director -> the result.
 
-    ``{"waits": True, "drained": ["192.0.2.11"]}``: whether it takes no VIP until all directors are set up, and the
-    addresses of the real servers that are drained on the others, if it is new. An empty result is of a director that
-    was not asked.
+    ``{"waits": True, "drained": ["192.0.2.11"]}``: ``waits`` if it takes no VIP until all directors are set up; the
+    addresses of real servers that are drained on the others, if it is new. An empty result is of a director without a
+    task.
     """
     if not isinstance(results, Mapping) or host not in results:
         raise InputError(f"joining: the input is not a dictionary of results by director that has {host}")
@@ -126,8 +127,8 @@ def in_turn(directors: object, hostvars: object, steps: Iterable[str] = ()) -> l
     """Return the directors in the order in which a run changes them: those that hold VIPs last.
 
     Another director is then ready to take over before the master is changed. Among the others, the last of the group is
-    first. A director that was asked has the fact ``lvs_held``, a list; others are left out, and so are those that lack
-    one of ``steps``: variables such as those that tasks register that tags can leave out.
+    first. A checked director has the fact ``lvs_held``, a list; others are left out, and so are those without one of
+    ``steps``: variables that tasks register, which tags can skip.
     """
     if not isinstance(directors, (list, tuple)) or not isinstance(hostvars, Mapping):
         raise InputError("in_turn: a list of hosts and the variable hostvars are needed")
@@ -138,9 +139,9 @@ def in_turn(directors: object, hostvars: object, steps: Iterable[str] = ()) -> l
 
 
 def with_leftovers(hosts: object, hostvars: object) -> list[str]:
-    """Return the real servers that hold something that the description no longer has.
+    """Return the real servers with leftovers of earlier descriptions.
 
-    A host reports that about itself, and only whether there is something counts.
+    Hosts report their own, and only their existence counts.
     """
     if not isinstance(hosts, (list, tuple)) or not isinstance(hostvars, Mapping):
         raise InputError("with_leftovers: a list of hosts and the variable hostvars are needed")

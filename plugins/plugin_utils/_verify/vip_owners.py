@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is wrong with the VIPs as the link sees them, in words."""
+"""Problems of the VIPs as the link sees them, as sentences."""
 
 from __future__ import annotations
 
@@ -21,16 +21,18 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.reports import
     texts,
 )
 
-#: Values of arp_ignore with which a host answers for no address of another interface (net/ipv4/arp.c: arp_ignore).
+#: Values of arp_ignore with which a host does not answer for addresses of another interface (net/ipv4/arp.c:
+#: arp_ignore).
 SILENT = (1, 2, 8)
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What one host saw: its hardware addresses, the VIPs it holds, and who answered for each VIP that it asked for.
+    """The observations of one host: its hardware addresses, the VIPs it holds, and the answers for each VIP that it
+    probed.
 
-    ``interface`` is where it asked (empty: it did not), and ``arp_ignore`` has its sysctl of that name, of "all" and of
-    the interface.
+    ``interface`` is that of its probes (empty without any), and ``arp_ignore`` has its sysctl of that name, of "all"
+    and of the interface.
     """
 
     hardware_addresses: tuple[str, ...]
@@ -41,7 +43,7 @@ class Probe:
 
     @classmethod
     def of(cls, result: object) -> Probe:
-        """Return what a result of arp_probe says; raises `ReportError` for any other."""
+        """Return the observations in a result of arp_probe; raises `ReportError` for other results."""
         values = mapping(result, "the result")
         answers = mapping(values.get("answers"), "answers")
         ignored = mapping(values.get("arp_ignore"), "arp_ignore")
@@ -57,9 +59,9 @@ class Probe:
 def vip_problems_of_results(
     vips: Iterable[object], directors: Iterable[object], probes: object, on_link: Iterable[object] = ()
 ) -> list[str]:
-    """Return what results of arp_probe say: host -> the result (`vip_problems`).
+    """Return the problems in results of arp_probe: host -> the result (`vip_problems`).
 
-    A result that is none of the module's is a problem of that host.
+    An invalid result is a problem of that host.
     """
     failed = []
     seen = {}
@@ -80,21 +82,21 @@ def vip_problems_of_results(
 def vip_problems(
     vips: Iterable[str], directors: Sequence[str], probes: Mapping[str, Probe], on_link: Sequence[str]
 ) -> list[str]:
-    """One sentence for each thing that is wrong; an empty list when every VIP has exactly one owner.
+    """Return one sentence for each problem; an empty list if every VIP has exactly one owner.
 
-    ``probes`` maps a host to what it saw. Of each VIP exactly one of ``directors`` must be the holder, and nobody but
-    that one may have answered for it, whoever asked. Whoever asked for one of ``on_link`` must have heard an answer,
-    but for its holder, which does not hear itself; the other VIPs may be on another link.
+    ``probes`` maps a host to its observations. Exactly one of ``directors`` must hold each VIP, and no other host may
+    have answered any probe for it. Every probe for one of ``on_link`` must have an answer, except the holder's own; the
+    other VIPs may be on another link.
     """
     owner_of = {address: host for host, probe in probes.items() for address in probe.hardware_addresses}
     unseen = [host for host in directors if host not in probes]
-    problems = [f"{host} was not asked, so its VIPs and answers are not known" for host in unseen]
+    problems = [f"{host} has no result of arp_probe, so its VIPs and answers are unknown" for host in unseen]
     for vip in vips:
         holding = [host for host in directors if host in probes and vip in probes[host].holds]
         if not holding and not unseen:
             problems.append(f"no director holds {vip}")
         elif len(holding) > 1:
-            problems.append(f"{' and '.join(holding)} all hold {vip}, and only one director may hold it")
+            problems.append(f"{vip} is held by {' and '.join(holding)}; only one director may hold it")
         seen: dict[str, list[str]] = {}
         for host, probe in sorted(probes.items()):
             for hardware in probe.answers.get(vip, ()):
@@ -108,16 +110,16 @@ def vip_problems(
         asked = [host for host, probe in probes.items() if vip in probe.answers and host not in holding]
         if len(holding) == 1 and asked and not seen:
             problems.append(
-                f"{holding[0]} holds {vip}, but nobody answers {_asked(vip)} for it on the link of {', '.join(asked)}"
+                f"{holding[0]} holds {vip}, but no host answers {_asked(vip)} for it on the link of {', '.join(asked)}"
             )
     return problems
 
 
 def seen_of_results(cluster: object, probes: object, real_servers: object) -> str:
-    """Return what was seen of a cluster that is as described, in sentences (`seen`).
+    """Return the summary of a cluster without problems, as sentences (`seen`).
 
-    ``cluster`` is what the filter of that name returns, ``probes`` maps hosts to results of arp_probe, and
-    ``real_servers`` are those that were looked at.
+    ``cluster`` is the result of the filter of that name, ``probes`` maps hosts to results of arp_probe, and
+    ``real_servers`` are the compared ones.
     """
     described, reported = (mapping(one, "the input") for one in (cluster, probes))
     names = [
@@ -150,10 +152,10 @@ def seen(
     checked: int,
     tried: Sequence[str],
 ) -> str:
-    """Return which director has which VIPs, how much was compared, and what was tried and what not.
+    """Return sentences with the VIPs of each director, the number of comparisons, and the tried and untried services.
 
-    ``holding``: director -> the addresses it has. ``names``: the service of each entry of the IPVS table, of which so
-    many are ``checked`` for health. ``tried``: the services to which connections were made, one entry a connection.
+    ``holding``: director -> the addresses it has. ``names``: the service of each entry of the IPVS table; ``checked``
+    of them have a health check. ``tried``: the services to which connections were made, one entry a connection.
     """
     sentences = []
     for host, held in holding.items():
@@ -175,9 +177,9 @@ def _count(number: int, name: str) -> str:
 
 
 def held_by(result: object, vips: object, host: object) -> list[str]:
-    """Return those of the VIPs that a result of host_check reports as held, and no text of the host.
+    """Return the VIPs that a result of host_check reports as held, without texts of the host.
 
-    Raises `ReportError` with the name of the host for an answer that is none of the module's.
+    Raises `ReportError` with the name of the host for an invalid answer.
     """
     try:
         return held_vips(result, texts(vips, "vips"))
@@ -186,7 +188,9 @@ def held_by(result: object, vips: object, host: object) -> list[str]:
 
 
 def owner_problems_of_results(vips: object, now: object, before: object, last: object, changed: object) -> list[str]:
-    """Return what results of host_check, or lists of held VIPs, say: director -> the result (`owner_problems`)."""
+    """Return the problems in results of host_check, or lists of held VIPs: director -> the result
+    (`owner_problems`).
+    """
     seen = []
     wanted = texts(vips, "the input")
     for name, one in (("now", now), ("before", before)):
@@ -210,12 +214,13 @@ def owner_problems(
     last: bool,
     changed: bool,
 ) -> list[str]:
-    """What is wrong with the owners of VIPs while directors are set up one after the other, in words.
+    """Return the problems with owners of VIPs while directors are set up one after the other, as sentences.
 
-    ``now`` and ``before`` map a director to those that it has, and had when the run began. Once the ``last`` is set up,
-    each has to be on exactly one. Until then a VIP must not lose its owner, and must not get a second one: but what two
-    had before, those that follow may put right, and where the configuration of VRRP has ``changed`` the directors do
-    not understand each other until all have it (keepalived/vrrp/vrrp.c drops adverts with another count of addresses).
+    ``now`` and ``before`` map a director to its VIPs now, and at the start of the run. After the ``last`` one, exactly
+    one director must hold each VIP. Until then a VIP must not lose its owner or get a second one. Exceptions: VIPs that
+    two held before, which later directors may correct, and a ``changed`` configuration of VRRP, with which the
+    directors ignore each other until all have it (keepalived/vrrp/vrrp.c drops adverts with another count of
+    addresses).
     """
     problems = []
     for vip in vips:
@@ -223,7 +228,7 @@ def owner_problems(
         if not owners and (last or had):
             problems.append(f"no director has {vip}" + (f", which {' and '.join(had)} had before" if had else ""))
         elif len(owners) > 1 and (last or (len(had) < 2 and not changed)):
-            problems.append(f"{' and '.join(owners)} all have {vip}, and only one director may have it")
+            problems.append(f"{vip} is held by {' and '.join(owners)}; only one director may hold it")
     return problems
 
 
@@ -232,7 +237,7 @@ def _asked(vip: str) -> str:
 
 
 def _answers(who: str, vip: str, probe: Probe | None, witnesses: Sequence[str]) -> str:
-    """That somebody answers who must not, where, and why as far as that can be told."""
+    """Return a sentence about a host that answers wrongly: where, and the reason if it is known."""
     seen = f"{who} answers {_asked(vip)} for {vip}"
     if probe is None or not probe.interface:
         return f"{seen}, as seen by {', '.join(witnesses)}"

@@ -90,7 +90,7 @@ def test_a_weight_of_0_that_is_described_is_none_that_a_check_gave() -> None:
     ],
 )
 def test_directors_that_differ(other: list[dict[str, Any]], text: str) -> None:
-    expected = [f"lb1 and lb2 do not balance web (tcp 192.0.2.10:80) alike: {text}"]
+    expected = [f"lb1 and lb2 differ in web (tcp 192.0.2.10:80): {text}"]
     assert table_problems(CHECKED, [], {"lb1": TABLE, "lb2": other}, {}) == expected
 
 
@@ -103,5 +103,5 @@ def test_services_of_the_role_itself() -> None:
     """A weight that somebody has set on one of them; what is missing there, the role tells."""
     tables = {"lb1": [entry(MARK, ENDS)], "lb2": [entry(MARK, ENDS[:1])], "lb3": []}
     assert table_problems([], [MARK], tables, {}) == [
-        "lb1 and lb2 do not balance mark (fwmark 21 ipv4) alike: only one of them has 192.0.2.12:80"
+        "lb1 and lb2 differ in mark (fwmark 21 ipv4): only one of them has 192.0.2.12:80"
     ]

@@ -63,7 +63,7 @@ def changed(*differences: Any) -> dict[str, Any]:
         ("service", "tcp 192.0.2.10:80", "absent", "keepalived.service", None),
         ("file", "/etc/x", "absent", "as described", "/etc/x does not exist"),
         ("file", "/etc/x", "different", "as described", "/etc/x differs from what the role writes"),
-        ("file", "/etc/x", "present", "absent", "/etc/x exists, and nothing uses it any more"),
+        ("file", "/etc/x", "present", "absent", "/etc/x exists, and is no longer used"),
         ("file", "/etc/lvs-cluster/ipvs.rules", "other weights", "as described", None),
         ("directory", "/var/lib/x", "absent", "present", "the directory /var/lib/x does not exist"),
         ("nftables table", "x", "absent", "as described", "the nftables table inet x does not exist"),

@@ -53,7 +53,7 @@ def test_a_director_that_cannot_be_reached_is_named_whether_it_was_recorded_or_n
     if recorded:
         done = drained_on(done, "lb2", lost, ADDRESSES)
     assert drain_failure(done, ["lb1", "lb2", "lb3"], lost, {}) == "lb2 cannot be reached: no route"
-    assert drain_failure(done, ["lb1", "lb2"], ANSWER, {"msg": "would be undercut"}) == "would be undercut"
+    assert drain_failure(done, ["lb1", "lb2"], ANSWER, {"msg": "would not be met"}) == "would not be met"
 
 
 def test_an_undrain_records_failures_and_goes_on() -> None:

@@ -70,7 +70,7 @@ def test_vips_that_no_host_check_returns(result: Any, sentence: str) -> None:
 def test_owners_from_results() -> None:
     now = {"lb1": {"held": VIPS}, "lb2": {"held": VIPS[:1]}}
     assert owner_problems(VIPS, now, {"lb1": VIPS, "lb2": []}, True, False) == [
-        "lb1 and lb2 all have 192.0.2.10, and only one director may have it"
+        "192.0.2.10 is held by lb1 and lb2; only one director may hold it"
     ]
     with pytest.raises(AnsibleFilterError, match="before: not a dictionary"):
         owner_problems(VIPS, now, [], True, False)
@@ -143,7 +143,7 @@ def test_values_that_are_no_settings() -> None:
     """Keys and values that ipvs_info has not are shown as text, and not at any length."""
     evil = {**SERVICE, "{{ x }}\n": ["{{ y }}"] * 9999}
     (problem,) = table_problems(CLUSTER, {"lb1": [evil], "lb2": [SERVICE]})
-    assert problem.startswith("lb1 and lb2 do not balance web (tcp 192.0.2.10:80) alike: {{ x }} is ['{{ y }}', ")
+    assert problem.startswith("lb1 and lb2 differ in web (tcp 192.0.2.10:80): {{ x }} is ['{{ y }}', ")
     assert len(problem) <= reports.MAX_TEXT
 
 

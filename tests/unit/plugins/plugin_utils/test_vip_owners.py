@@ -41,18 +41,20 @@ def test_a_real_server_that_answers_is_named_with_where_and_why() -> None:
 def test_two_owners_none_and_a_silent_one() -> None:
     seen = {"lb1": probe("m1", (VIP,)), "lb2": probe("m2", (VIP,)), "rs1": probe("m3", (), {VIP6: []})}
     assert vip_problems([VIP, VIP6], ["lb1", "lb2"], seen, []) == [
-        "lb1 and lb2 all hold 192.0.2.10, and only one director may hold it",
+        "192.0.2.10 is held by lb1 and lb2; only one director may hold it",
         "no director holds 2001:db8::10",
     ]
     silent = {"lb1": probe("m1", (VIP,)), "rs1": probe("m3", (), {VIP: []})}
-    says = "lb1 holds 192.0.2.10, but nobody answers ARP for it on the link of rs1"
+    says = "lb1 holds 192.0.2.10, but no host answers ARP for it on the link of rs1"
     assert vip_problems([VIP], ["lb1"], silent, [VIP]) == [says]
     assert vip_problems([VIP], ["lb1"], silent, []) == []
 
 
 def test_a_director_that_was_not_asked_is_said() -> None:
     seen = {"rs1": probe("m3", (), {VIP: ["m1"]})}
-    assert vip_problems([VIP], ["lb1"], seen, [VIP]) == ["lb1 was not asked, so its VIPs and answers are not known"]
+    assert vip_problems([VIP], ["lb1"], seen, [VIP]) == [
+        "lb1 has no result of arp_probe, so its VIPs and answers are unknown"
+    ]
 
 
 ONE, OTHER, BOTH, NONE = ({"lb1": a, "lb2": b} for a, b in ((["v"], []), ([], ["v"]), (["v"], ["v"]), ([], [])))
@@ -67,10 +69,10 @@ ONE, OTHER, BOTH, NONE = ({"lb1": a, "lb2": b} for a, b in ((["v"], []), ([], ["
         (ONE, NONE, False, True, ["no director has v, which lb1 had before"]),
         (NONE, NONE, False, True, []),  # the last one to be set up may be the one that takes it
         (NONE, NONE, True, True, ["no director has v"]),
-        (ONE, BOTH, False, False, ["lb1 and lb2 all have v, and only one director may have it"]),
+        (ONE, BOTH, False, False, ["v is held by lb1 and lb2; only one director may hold it"]),
         (ONE, BOTH, False, True, []),
         (BOTH, BOTH, False, False, []),
-        (BOTH, BOTH, True, False, ["lb1 and lb2 all have v, and only one director may have it"]),
+        (BOTH, BOTH, True, False, ["v is held by lb1 and lb2; only one director may hold it"]),
     ],
 )
 def test_owners_while_directors_are_set_up(

@@ -93,7 +93,7 @@ def test_a_real_server_alone() -> None:
     [
         ({"address": "192.0.2.10"}, "tcp 192.0.2.10: service.port is needed with service.address (0: every port, of a"),
         ({}, "virtual service: service.address or fwmark is needed to identify the service"),
-        ({"fwmark": 1, "port": 80}, "fwmark 1: service.port does not go with fwmark (got 80)"),
+        ({"fwmark": 1, "port": 80}, "fwmark 1: service.port cannot be combined with fwmark (got 80)"),
         ({"address": "ff02::1", "port": 80}, "service.address must not be a multicast address (got 'ff02::1')"),
     ],
 )
@@ -126,7 +126,7 @@ def test_a_service_within_another_option_is_called_so(service: dict[str, Any], m
         ({**WEB, "protocol": "icmp"}, "protocol must be one of tcp, udp, sctp (got 'icmp')"),
         ({**WEB, "family": "ipv6"}, "family does not match address 192.0.2.10 (got 'ipv6')"),
         ({"fwmark": 0}, "fwmark 0: fwmark must be a whole number from 1 to 4294967295 (got 0)"),
-        ({"fwmark": 1, "port": 80}, "fwmark 1: port does not go with fwmark (got 80)"),
+        ({"fwmark": 1, "port": 80}, "fwmark 1: port cannot be combined with fwmark (got 80)"),
         ({**WEB, "scheduler": "none"}, "scheduler must be a name of 1 to 15 letters"),
         ({**WEB, "scheduler": "sixteen_letters_"}, "scheduler must be a name of 1 to 15 letters"),
         (
@@ -168,7 +168,7 @@ def test_a_service_within_another_option_is_called_so(service: dict[str, Any], m
         (server(lower_threshold=1), "lower_threshold must not be above upper_threshold (0) (got 1)"),
         (server(tunnel_type="gre"), "forward_method has no tunnel options (got 'dr')"),
         (server(forward_method="tun", tunnel_type="gue"), "tunnel_port must be set with tunnel_type gue (got 0)"),
-        (server(forward_method="tun", tunnel_port=1), "tunnel_port means nothing with tunnel_type ipip (got 1)"),
+        (server(forward_method="tun", tunnel_port=1), "tunnel_port has no effect with tunnel_type ipip (got 1)"),
         (
             server(forward_method="tun", tunnel_type="gre", tunnel_checksum="remcsum"),
             "tunnel_checksum is not possible with tunnel_type gre (got 'remcsum')",

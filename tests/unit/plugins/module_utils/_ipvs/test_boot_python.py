@@ -93,7 +93,7 @@ def test_one_that_others_may_change_never_runs_at_boot(
     with pytest.raises(HostError) as caught:
         command(Pythons(**{SYSTEM: None, OTHER: "/opt/app/lib/pyroute2"}))
     assert str(caught.value) == (
-        "persist: no Python of this host is fit to restore the IPVS table at boot:"
+        "persist: no Python of this host can restore the IPVS table at boot:"
         f" /usr/bin/python3 does not find pyroute2, and {OTHER} is not used because users other than root may change"
         f" {path}; install pyroute2 for /usr/bin/python3 (Debian and Ubuntu: python3-pyroute2)"
     )

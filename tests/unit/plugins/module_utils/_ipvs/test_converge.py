@@ -138,7 +138,7 @@ def test_the_way_back_does_not_bring_back_what_others_removed() -> None:
 def test_a_race_that_is_lost_twice_is_an_error() -> None:
     kernel = support.FakeKernel({})
     kernel.refuse = refuse("fwmark 1", errno.EEXIST)
-    with pytest.raises(ConvergeError, match=r"it exists already \(EEXIST\); nothing was changed"):
+    with pytest.raises(ConvergeError, match=r"it already exists \(EEXIST\); nothing was changed"):
         converge(kernel, rules.parse("-A -f 1 -s rr"))
     assert len(kernel.sent) == 2
 

@@ -96,7 +96,7 @@ def test_the_floor_must_not_be_undercut(options: dict[str, Any]) -> None:
     planned = plan.plan(TABLE, [patch])
     drain.floor(patch, 1)(planned)
     assert support.refused(lambda: drain.floor(patch, 2)(planned)) == (
-        "fwmark 1 ipv4: minimum_in_service 2 would be undercut: without real server 192.0.2.1:0, 1 of 2 real servers"
+        "fwmark 1 ipv4: minimum_in_service 2 would not be met: without real server 192.0.2.1:0, 1 of 2 real servers"
         " in service would be left"
     )
 

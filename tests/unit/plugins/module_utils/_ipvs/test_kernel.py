@@ -31,11 +31,11 @@ SERVER = plan.plan({}, rules.parse("-A -f 1\n-a -f 1 -r 192.0.2.1")).operations[
         ),
         (errno.ENOENT, SERVER, "there is no such real server (ENOENT)"),
         (errno.ESRCH, SERVER, "there is no such virtual service (ESRCH)"),
-        (errno.EEXIST, SERVICE, "it exists already (EEXIST)"),
+        (errno.EEXIST, SERVICE, "it already exists (EEXIST)"),
         (
             errno.EINVAL,
             SERVER,
-            "the kernel takes this for an invalid value, for instance an address that is no host's (EINVAL)",
+            "the kernel refuses this value as invalid, for instance an address that is not a host's (EINVAL)",
         ),
         (errno.EAFNOSUPPORT, SERVICE, "this kernel's IPVS has no IPv6, or it is switched off (EAFNOSUPPORT)"),
         (errno.ENOMEM, SERVICE, "Cannot allocate memory (ENOMEM)"),

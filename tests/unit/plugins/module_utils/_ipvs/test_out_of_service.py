@@ -249,7 +249,7 @@ def test_the_quorum_is_kept(place: Path, monkeypatch: pytest.MonkeyPatch, quorum
     with pytest.raises(InvalidValue) as caught:
         run(monkeypatch, director, task)
     assert str(caught.value) == (
-        f"web (tcp 192.0.2.10:80): the quorum {quorum} of its health_check would be lost: without real server"
+        f"web (tcp 192.0.2.10:80): the quorum {quorum} of its health_check would not be met: without real server"
         f" {FIRST}:80, a weight of 1 would be left in service. Drain fewer real servers at a time, or set"
         " minimum_in_service (lvs_minimum_in_service) to 0"
     )

@@ -128,7 +128,7 @@ def test_local_delivery_is_kept_in_a_comment() -> None:
         ("-A -t [2001:db8::1:80", "rules line 1: -t must be [address]:port (got '[2001:db8::1:80')"),
         ("-A -t 224.0.0.1:80", "rules line 1: address must not be a multicast address (got '224.0.0.1')"),
         ("-A -f 0", "rules line 1: -f must not be zero (got '0')"),
-        ("-A -t 192.0.2.10:80 -6", "rules line 1: -6 goes with -f only (got '')"),
+        ("-A -t 192.0.2.10:80 -6", "rules line 1: -6 is for -f only (got '')"),
         ("-A -s rr", "rules line 1: service must be named by one of -t, -u, --sctp-service, -f (got '')"),
         ("-A -t 192.0.2.1:80 -s", "rules line 1: -s needs a value (got '')"),
         ("-A -t 192.0.2.1:80 -s none", "must be a name of 1 to 15 letters"),
@@ -147,7 +147,7 @@ def test_local_delivery_is_kept_in_a_comment() -> None:
         ("-A -f 1\n-a -f 1 -r 192.0.2.1 -m -i", "rules line 2: -r has two options that exclude each other"),
         ("-A -f 1\n-a -f 1 -r fe80::1", "rules line 2: real server address must not be a link-local address"),
         ("-A -f 1\n-a -f 1 -r 192.0.2.1 -w -1", "rules line 2: -w must be a whole number from 0 to 2147483647"),
-        ("-A -f 1\n-a -f 1 -r 192.0.2.1 -m --tun-type gue", "rules line 2: --tun-type goes with -i only (got 'gue')"),
+        ("-A -f 1\n-a -f 1 -r 192.0.2.1 -m --tun-type gue", "rules line 2: --tun-type is for -i only (got 'gue')"),
         (
             "-A -f 1\n-a -f 1 -r 192.0.2.1\n-a -f 1 -r 192.0.2.1:0",
             "rules line 3: -r adds a real server that an earlier",

@@ -217,7 +217,7 @@ def test_whichever_command_fails_the_daemons_are_as_before(
         (errno.EEXIST, "another process has started one (EEXIST)"),
         (
             errno.EINVAL,
-            "the kernel starts none while a real server is of another family than its service (EINVAL)",
+            "the kernel does not start one while a real server is of another family than its service (EINVAL)",
         ),
         (errno.EADDRNOTAVAIL, "the interface has no address of the multicast group's family (EADDRNOTAVAIL)"),
         (errno.EPERM, "not permitted: CAP_NET_ADMIN is needed in the network namespace's own user namespace (EPERM)"),
