@@ -3,10 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Measure what a client sees while a flood comes from a hundred thousand addresses, over TCP and over UDP.
 
-`.venv/bin/python tests/benchmark/flood.py [COUNT [RATE [MEMORY]]]`, as root, with the machines of the scenario
+`.venv/bin/python tests/benchmark/flood.py [COUNT [RATE [MEMORY [LIMIT]]]]`, as root, with the machines of the scenario
 `methods` set up (`molecule converge -s methods`). It compares the flood defence on and off. Reboot the director before,
 so that its table has the size that the role has set: in that scenario something else loads ip_vs first.
-With MEMORY, in MiB, a file takes all memory of the director but this, and the flood is of SYNs alone.
+With MEMORY, in MiB, a file takes all memory of the director but this, and the flood is of SYNs alone. With LIMIT, each
+real server has that upper_threshold. The requests are spread over the time of the flood.
 """
 
 from __future__ import annotations
@@ -34,11 +35,13 @@ FULL = "/run/lvs-cluster-full"
 ASK = """
 import socket, sys, time
 kind, family = (socket.SOCK_STREAM, 6) if sys.argv[1] == "tcp" else (socket.SOCK_DGRAM, 17)
-for _number in range(int(sys.argv[4])):
+first, pause = time.monotonic(), float(sys.argv[5])
+for number in range(int(sys.argv[4])):
+    time.sleep(max(0, first + number * pause - time.monotonic()))
     begun = time.monotonic()
     try:
         with socket.socket(socket.AF_INET, kind) as one:
-            one.settimeout(10)
+            one.settimeout(4)
             one.connect((sys.argv[2], int(sys.argv[3])))
             one.sendall(b"who\\n")
             one.recv(100)
@@ -107,6 +110,23 @@ def left(director: Host, memory: int) -> Iterator[None]:
             director.run(f"umount {FULL}")
 
 
+@contextlib.contextmanager
+def limited(director: Host, limit: int) -> Iterator[None]:
+    """Give each real server of the service that upper_threshold; 0 is none."""
+    service = f"-a -t {VIP}:{PORT} "
+
+    def write(value: int) -> None:
+        servers = [line for line in director.check_output("ipvsadm -Sn").splitlines() if line.startswith(service)]
+        assert servers
+        director.check_output("; ".join(f"ipvsadm -e {line[3:]} -x {value}" for line in servers))
+
+    if limit:
+        write(limit)
+    yield
+    if limit and director.run("true").rc == 0:
+        write(0)
+
+
 def boot(director: Host) -> str:
     """Which start of the director this is, once it answers."""
     deadline = time.monotonic() + 600
@@ -125,10 +145,10 @@ def flood(director: Host, protocol: str, count: int, rate: int) -> subprocess.Po
     return subprocess.Popen([str(cluster.LAB / "client.sh"), "-c", words], stdout=subprocess.PIPE, text=True)
 
 
-def ask(protocol: str) -> str:
-    """What a client sees of its requests, in words."""
-    words = ["python3", "-c", ASK, protocol, VIP, str(PORT), str(REQUESTS)]
-    lines = cluster.on_client(*words, seconds=REQUESTS * 11).split()
+def ask(protocol: str, seconds: float = 0.0) -> str:
+    """What a client sees of its requests, which it makes in so many seconds, in words."""
+    words = ["python3", "-c", ASK, protocol, VIP, str(PORT), str(REQUESTS), str(seconds / REQUESTS)]
+    lines = cluster.on_client(*words, seconds=REQUESTS * 5 + int(seconds)).split()
     times = sorted(float(line) for line in lines if line[0].isdigit())
     failed = [line for line in lines if not line[0].isdigit()]
     middle, last = (f"{1000 * one:.0f} ms" for one in ((times or [0.0])[len(times) // 2], (times or [0.0])[-1]))
@@ -141,7 +161,7 @@ def measure(director: Host, protocol: str, count: int, rate: int) -> None:
     print(f"  {protocol}, without flood: {ask(protocol)}")
     with flood(director, protocol, count, rate) as process:
         begun = time.monotonic()
-        print(f"  {protocol}, in the flood: {ask(protocol)}", flush=True)
+        print(f"  {protocol}, in the flood: {ask(protocol, count / rate)}", flush=True)
         process.wait()
         print(f"  {protocol}, after {count} packets in {time.monotonic() - begun:.0f} s: {state(director)}")
     killed = director.run("journalctl -k --since -3min | grep -Eic 'out of memory|no memory'").stdout.strip()
@@ -153,7 +173,8 @@ def measure(director: Host, protocol: str, count: int, rate: int) -> None:
 
 
 def main() -> int:
-    count, rate, memory = (int(word) for word in (*sys.argv[1:], *("100000", "1500", "0")[len(sys.argv) - 1 :]))
+    given = (*sys.argv[1:], *("100000", "1500", "0", "0")[len(sys.argv) - 1 :])
+    count, rate, memory, limit = (int(word) for word in given)
     director = get(cluster.DIRECTOR)
     for enabled in (True, False):
         print(f"defence {'on' if enabled else 'off'}:")
@@ -162,7 +183,7 @@ def main() -> int:
             director.check_output(f"ipvsadm --set 0 0 {UDP_TIMEOUT}")
             with routes([director, *map(get, cluster.REAL_SERVERS)]), defence(director, enabled):
                 try:
-                    with left(director, memory):
+                    with left(director, memory), limited(director, limit):
                         measure(director, protocol, count, rate)
                 except (AssertionError, RuntimeError) as error:  # of a command that the director does not answer
                     print(f"  {protocol}: {str(error)[:200]}")
