@@ -102,7 +102,7 @@ def settled(machine: Machines) -> Iterator[None]:
 
 @pytest.mark.parametrize("count", [1, 300])
 def test_vips_come_and_go(count: int, machine: Machines, tmp_path: Path) -> None:
-    new = [f"198.18.{number // 250}.{number % 250 + 1}" for number in range(count)]
+    new = [f"198.19.{number // 250}.{number % 250 + 1}" for number in range(count)]
     more = inventory(tmp_path, more=[service(number, vip) for number, vip in enumerate(new)])
     with clients.clients() as load:
         with watched() as watch:
