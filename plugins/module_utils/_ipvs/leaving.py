@@ -25,6 +25,7 @@ its interface, so the servers are recorded until the boot, and each run adds mis
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import time
@@ -259,7 +260,8 @@ class _Run:
                 packed_direct = {model.pack_address(str(one)) for one in direct}
                 routes = self._name_next_hops(to_direct(current, self._patches, packed_direct), direct)
                 found = leaving(current, self._described) if self._timeout else Leaving([], {})
-                entries = [entry for entry in found.entries if self._serves(entry[0])]
+                serves = self._served() if found.entries or found.undrained else _nothing
+                entries = [entry for entry in found.entries if serves(entry[0])]
                 former = _read_record()
                 out = set(entries)
                 back = described_again(
@@ -281,7 +283,7 @@ class _Run:
                 if back and not check_mode:
                     _write_record(wanted)
             for service, why in found.undrained.items():
-                if self._serves(service):
+                if serves(service):
                     self._module.warn(
                         f"virtual service {self._described.label(service)}: real servers are removed without being"
                         f" drained, and their connections end: {why}"
@@ -316,12 +318,14 @@ class _Run:
         listed = self._described.services.get(service, ())
         return listed is None or key in listed
 
-    def _serves(self, service: ServiceKey) -> bool:
-        """Return True if this host gets the connections of a service."""
+    def _served(self) -> Callable[[ServiceKey], bool]:
+        """Return a function that is true for services whose connections this host gets now.
+
+        The addresses are read once: each reading opens a connection to the kernel.
+        """
         held = packed(network.held_addresses())
-        if service.address:
-            return service.address in held
-        return not self._vips or not self._vips.isdisjoint(held)
+        any_vip = not self._vips or not self._vips.isdisjoint(held)
+        return lambda service: service.address in held if service.address else any_vip
 
     def _wait(self, ipvs: Ipvs, entries: Collection[Entry]) -> float:
         """Wait until the connections have ended or the time is over; return the seconds."""
@@ -331,6 +335,7 @@ class _Run:
             left[:] = self._with_connections(ipvs, entries)
             return not left
 
+        gc.enable()  # the module director has disabled it, and each look leaves reference cycles of pyroute2
         met, waited = until(gone, self._timeout, time.monotonic, time.sleep)
         if not met:
             self._module.warn(
@@ -344,12 +349,14 @@ class _Run:
 
         Real servers whose weight another process has raised again are skipped.
         """
-        for service in sorted({service for service, _key in entries}):
-            if not self._serves(service):
-                continue
+        for service in filter(self._served(), sorted({service for service, _key in entries})):
             for key, _server, facts in readings.real_servers(ipvs, service):
                 if (service, key) in entries and not facts["weight"] and facts["connections"][drain.ACTIVE]:
                     yield f"{key} of {self._described.label(service)} has {drain.remaining(facts)}"
+
+
+def _nothing(_service: ServiceKey) -> bool:
+    return False
 
 
 def _written(path: str) -> set[ServiceKey]:
