@@ -304,7 +304,12 @@ def test_the_addresses_are_read_once_a_look_however_many_services_leave(
     director.active = {"192.0.2.21": 100}  # of which each look at a service takes one
     asked: list[float] = []
     monkeypatch.setattr(persist, "recorded", lambda: services)
-    monkeypatch.setattr(network, "held_addresses", lambda: asked.append(director.seconds) or {VIP})
+
+    def held_addresses() -> set[str]:
+        asked.append(director.seconds)
+        return {VIP}
+
+    monkeypatch.setattr(network, "held_addresses", held_addresses)
     result = director.run(Module())
     assert len(result["leaving"]) == 40
     looks = len(set(asked))
