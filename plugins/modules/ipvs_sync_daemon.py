@@ -162,6 +162,7 @@ differences:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.lvs.cluster.plugins.module_utils._host.difference import as_dicts
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import daemon, module, settings
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.kernel import Ipvs
 
@@ -176,7 +177,7 @@ def main() -> None:
         with Ipvs(load=not stopped and not ansible.check_mode, needed=not stopped) as ipvs:
             change, running = settings.set_daemons(ipvs, roles, patch, ansible.check_mode)
         found = [daemon.facts(role, running[role]) for role in daemon.ROLES if role in running]
-        return module.change("IPVS sync daemons", change, sync_daemons=found)
+        return module.change("IPVS sync daemons", change, sync_daemons=found, differences=as_dicts(change.differences))
 
     module.run(ansible, work)
 

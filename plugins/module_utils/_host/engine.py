@@ -285,11 +285,9 @@ class Host(Protocol):
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a module: changes, before and after as text, and warnings. leftovers: the further changes of a run
-    with purge, as text;
+    """The result of a module: changes, the state before and after as text, warnings, and the differences of the two.
 
-    None if the task purges. differences: between before
-    and after.
+    leftovers: the further changes of a run with purge, as text; None if the task purges.
     """
 
     changed: bool

@@ -168,7 +168,7 @@ def warn_of_missing(module: AnsibleModule, error: MissingService) -> None:
 def change(header: str, changed: Change, **result: Any) -> Result:
     """Return the result of a module that changes something besides the table."""
     diff = {"before": changed.before, "after": changed.after, "before_header": header, "after_header": header}
-    return {"changed": changed.changed, "diff": diff, "differences": as_dicts(changed.differences), **result}
+    return {"changed": changed.changed, "diff": diff, **result}
 
 
 def read(gather: Callable[[Ipvs], Result]) -> Result:

@@ -168,7 +168,7 @@ def prepare_timeouts(ansible: AnsibleModule, params: module.Result) -> Callable[
 def _set_given(ansible: AnsibleModule, given: dict[str, int]) -> module.Result:
     with Ipvs(load=not ansible.check_mode) as ipvs:
         change, now = set_timeouts(ipvs, given, ansible.check_mode)
-    return module.change("IPVS timeouts", change, timeouts=now._asdict())
+    return module.change("IPVS timeouts", change, timeouts=now._asdict(), differences=as_dicts(change.differences))
 
 
 def _keep_given(ansible: AnsibleModule, given: dict[str, int]) -> module.Result:

@@ -51,7 +51,7 @@ class Code(str, Enum):
     EXCLUDED = "excluded", "a host is named that --limit excludes from the run"
     # types and ranges
     NOT_A_LIST = "not_a_list", "a value is not a list, or has elements of another type than it should have"
-    NOT_A_MAPPING = "not_a_mapping", "a value is neither a mapping nor what is accepted in the place of one"
+    NOT_A_MAPPING = "not_a_mapping", "a value is not a mapping, or not one of the values accepted instead"
     NOT_A_BOOLEAN = "not_a_boolean", "a value is neither true nor false"
     NOT_AN_INTEGER = "not_an_integer", "a value is not an integer"
     NOT_SECONDS = "not_seconds", "a value is not a number of seconds"
@@ -76,7 +76,7 @@ class Code(str, Enum):
     NOT_FOR_TYPE = "not_for_type", "a key or value is not possible with the type or the scheduler beside it"
     NOT_FOR_CHECKER = "not_for_checker", "the health checker of the directors cannot do this"
     PORT_IS_KEPT = "port_is_kept", "a server has a port of its own where ports are not rewritten"
-    PRIVATE_DIRECTORY = "private_directory", "a health checker has a directory of its own in the place of this one"
+    PRIVATE_DIRECTORY = "private_directory", "a path is in a directory of which the health checker has a private one"
     ROOT = "root", "root is named where no command may run as root"
     # between services and between hosts
     SERVICE_TWICE = "service_twice", "two services have the same address, protocol and port, or the same mark"

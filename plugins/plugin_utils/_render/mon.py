@@ -50,7 +50,7 @@ Requires=lvs-cluster-health.path
 Wants=lvs-cluster-health.service
 After=lvs-cluster-health.path lvs-cluster-health.service
 """
-# In the place of the package's unit. After SIGTERM mon exits with status 1 (its handler). It runs up to maxprocs
+# Replaces the package's unit. After SIGTERM mon exits with status 1 (its handler). It runs up to maxprocs
 # monitors at a time, and one that uses all memory must not end the others.
 _SERVICE = """\
 User={user}
