@@ -149,8 +149,12 @@ def _hosts_of_run(context: Context, groups: Any, left_out: Any = ()) -> str:
     return run_order.hosts_of_run(groups, _variable(context, "groups", {}), left_out)
 
 
-def _in_turn(context: Context, directors: Any, steps: Any = ()) -> list[str]:
-    return run_order.in_turn(directors, _variable(context, "hostvars", {}), steps)
+def _in_turn(context: Context, directors: Any) -> list[str]:
+    return run_order.in_turn(directors, _variable(context, "hostvars", {}))
+
+
+def _incomplete(context: Context, directors: Any, part: Any = "") -> list[str]:
+    return run_order.incomplete(directors, _variable(context, "hostvars", {}), str(part))
 
 
 def _with_leftovers(context: Context, hosts: Any) -> list[str]:
@@ -178,6 +182,7 @@ _OF_INVENTORY: dict[str, Callable[..., object]] = {
     "problems": _problems,
     "hosts_of_run": _hosts_of_run,
     "in_turn": _in_turn,
+    "incomplete": _incomplete,
     "with_leftovers": _with_leftovers,
 }
 

@@ -199,7 +199,6 @@ def test_a_table_that_was_emptied_on_the_master(machine: Machines) -> None:
         assert load.report()["failures"]
         clients.until(lambda: table(machine("director1")) == sorted(RULES), 30)
         load.report()
-        assert not load.noticed()
         assert clients.owners(machine) == ["director1"]
         converged(machine)
         assert not load.noticed()
@@ -306,7 +305,7 @@ def test_a_director_that_is_lost_in_the_middle_is_the_last_that_is_touched(
         assert run.status != 0
         assert run.recap("director2")["unreachable"] == 1
         assert "run it again when director2 can be reached" in " ".join(run.text.split())
-        assert run.recap("director1")["changed"] == 0
+        assert run.recap("director1")["changed"] == 0, run.text
         assert "[director1]" not in run.text.partition("UNREACHABLE")[2]
         assert kept(machine("director1")) == before
         clients.until(lambda: director.run("true").rc == 0, 120)

@@ -143,6 +143,8 @@ def test_a_director_leaves_and_comes_back(machine: Machines, tmp_path: Path) -> 
 def test_a_third_director_joins_serves_and_leaves(machine: Machines, tmp_path: Path) -> None:
     names = (*clients.DIRECTORS, "prober")
     three = inventory(tmp_path, *names)
+    # The directors of the scenario track a script that reads this file.
+    machine("prober").check_output("touch /etc/director-is-well")
 
     def owners() -> list[str]:
         return clients.owners(machine, directors=names)

@@ -12,6 +12,20 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.reports import
 #: The number of differences that are read from one result; a hostile host may report any number.
 MAX_DIFFERENCES = 10000
 
+#: What a part of a role's result is about, where its module returns no differences. Other parts are ignored: other
+#: comparisons cover the real servers that leave, and names of parts can come from a host.
+_SUBJECTS = {
+    "return_route": "the return route",
+    "vips": "the set of VIPs with ARP suppressed",
+    "tunnels": "the set of tunnels",
+    "kernel": "the kernel configuration",
+    "nftables": "the nftables table",
+    "table": "the IPVS table",
+    "timeouts": "the connection timeout",
+    "firewall": "the rule file for the host's firewall",
+    "keepalived": "keepalived",
+    "health_checker": "the health checker",
+}
 _FILE = {
     "absent": "{name} does not exist",
     "different": "{name} differs from what the role writes",
@@ -55,28 +69,29 @@ _SILENT = ("service", "record")
 
 
 def of_results(results: object, host: object) -> list[str]:
-    """Return the deviations in results of tasks: subject -> the result (`deviations`).
+    """Return the deviations in the results of a role's parts: part -> the result (`deviations`).
 
-    Undefined, skipped and unchanged results are ignored.
+    Skipped and unchanged results are ignored.
     """
     if not isinstance(results, Mapping):
         raise InputError("deviations: the input is not a dictionary of results")
-    return limited(deviations(str(host), {str(what): result for what, result in results.items()}))
+    return limited(deviations(str(host), results))
 
 
 def deviations(host: str, results: Mapping[str, object]) -> list[str]:
     """Return a sentence for each difference of a host from the description.
 
-    ``results`` has results of tasks in check mode, by their subject.
+    ``results`` has results of modules in check mode, by the part of the role.
     """
     found: dict[str, None] = {}
-    for what, result in results.items():
+    for part, subject in _SUBJECTS.items():
+        result = results.get(part)
         if isinstance(result, Mapping) and result.get("changed"):
             differences = result.get("differences")
             if isinstance(differences, list) and differences:
                 found.update(dict.fromkeys(f"{host}: {sentence}" for sentence in _sentences(differences)))
             else:
-                found[f"{host}: {what} is not as described"] = None
+                found[f"{host}: {subject} is not as described"] = None
     return list(found)
 
 

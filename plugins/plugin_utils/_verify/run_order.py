@@ -24,8 +24,9 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.reports import
     texts,
 )
 
-#: The variable in which the role real_server keeps the result of its module.
-RESULT = "real_server_result"
+#: The variables in which the roles publish their results.
+DIRECTOR_RESULT = "director_result"
+REAL_SERVER_RESULT = "real_server_result"
 
 
 @dataclass(frozen=True)
@@ -123,19 +124,35 @@ def hosts_of_run(wanted: Iterable[str], groups: Mapping[object, object], left_ou
     return ":".join([*wanted, *(f"!{name}" for name in names)])
 
 
-def in_turn(directors: object, hostvars: object, steps: Iterable[str] = ()) -> list[str]:
+def in_turn(directors: object, hostvars: object) -> list[str]:
     """Return the directors in the order in which a run changes them: those that hold VIPs last.
 
     Another director is then ready to take over before the master is changed. Among the others, the last of the group is
-    first. A checked director has the fact ``lvs_held``, a list; others are left out, and so are those without one of
-    ``steps``: variables that tasks register, which tags can skip.
+    first. A checked director has the fact ``lvs_held``, a list; others are left out.
     """
     if not isinstance(directors, (list, tuple)) or not isinstance(hostvars, Mapping):
         raise InputError("in_turn: a list of hosts and the variable hostvars are needed")
     held = {host: hostvars[host].get("lvs_held") for host in directors if host in hostvars}
     asked = [host for host, vips in reversed(held.items()) if isinstance(vips, (list, tuple))]
-    asked = [host for host in asked if all(hostvars[host].get(step) is not None for step in steps)]
     return sorted(asked, key=lambda host: len(held[host]) > 0)
+
+
+def incomplete(directors: object, hostvars: object, part: str = "") -> list[str]:
+    """Return the directors on which this run has not applied a part, or not all parts that balance traffic.
+
+    Tags skip parts, and ``--limit`` skips directors.
+    """
+    if not isinstance(directors, (list, tuple)) or not isinstance(hostvars, Mapping):
+        raise InputError("incomplete: a list of hosts and the variable hostvars are needed")
+    results = {host: hostvars[host].get(DIRECTOR_RESULT) if host in hostvars else None for host in directors}
+    return [host for host, result in results.items() if not _has_applied(result, part)]
+
+
+def _has_applied(result: object, part: str) -> bool:
+    if not isinstance(result, Mapping):
+        return False
+    parts = result.get("parts")
+    return result.get("complete") is True if not part else isinstance(parts, Mapping) and part in parts
 
 
 def with_leftovers(hosts: object, hostvars: object) -> list[str]:
@@ -149,6 +166,6 @@ def with_leftovers(hosts: object, hostvars: object) -> list[str]:
 
 
 def _has_leftovers(variables: object) -> bool:
-    result = variables.get(RESULT) if isinstance(variables, Mapping) else None
+    result = variables.get(REAL_SERVER_RESULT) if isinstance(variables, Mapping) else None
     found = result.get("leftovers") if isinstance(result, Mapping) else None
     return isinstance(found, (list, tuple)) and len(found) > 0

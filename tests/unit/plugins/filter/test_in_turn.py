@@ -13,8 +13,8 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.lvs.cluster.tests.unit.plugins.filter.support import internal
 
 
-def in_turn(directors: Any, hostvars: Any, *steps: Any) -> Any:
-    return internal("in_turn", directors, *steps, variables={"hostvars": hostvars})
+def in_turn(directors: Any, hostvars: Any) -> Any:
+    return internal("in_turn", directors, variables={"hostvars": hostvars})
 
 
 @pytest.mark.parametrize(
@@ -33,14 +33,28 @@ def test_those_with_vips_are_last(held: dict[str, Any], order: list[str]) -> Non
     assert in_turn(["lb1", "lb2", "lb3"], {"lb1": {}, **hostvars}) == order
 
 
-def test_some_have_not_done_all_steps() -> None:
-    hostvars: dict[str, Any] = {"lb1": {"lvs_held": [], "a": {}, "b": {}}, "lb2": {"lvs_held": [], "a": {}}}
-    assert in_turn(["lb1", "lb2"], hostvars, ["a"]) == ["lb2", "lb1"]
-    assert in_turn(["lb1", "lb2"], hostvars, ["a", "b"]) == ["lb1"]
+@pytest.mark.parametrize(
+    ("part", "result", "expected"),
+    [
+        ("", {"complete": True}, []),
+        ("", {"complete": False, "parts": {"keepalived": {}}}, ["lb1"]),
+        ("", {"complete": "yes"}, ["lb1"]),
+        ("keepalived", {"complete": False, "parts": {"keepalived": {}}}, []),
+        ("keepalived", {"complete": True, "parts": {"table": {}}}, ["lb1"]),
+        ("keepalived", {"complete": True, "parts": "keepalived"}, ["lb1"]),
+        ("", "text", ["lb1"]),
+        ("keepalived", None, ["lb1"]),
+    ],
+)
+def test_those_that_a_run_has_not_completed(part: str, result: Any, expected: list[str]) -> None:
+    hostvars: dict[str, Any] = {"lb1": {"director_result": result}, "lb2": {}}
+    directors = ["lb1", "lb2", "lb3"]
+    assert internal("incomplete", directors, part, variables={"hostvars": hostvars}) == [*expected, "lb2", "lb3"]
 
 
 def test_a_syntax_check_has_no_variables_of_hosts() -> None:
     assert internal("in_turn", ["lb1"]) == internal("with_leftovers", ["rs1"]) == []
+    assert internal("incomplete", ["lb1"]) == ["lb1"]
 
 
 @pytest.mark.parametrize("given", [("lb1", {}), (["lb1"], None)])

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.run_order import RESULT
+from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.run_order import REAL_SERVER_RESULT as RESULT
 from ansible_collections.lvs.cluster.tests.unit.plugins.filter.support import internal
 
 

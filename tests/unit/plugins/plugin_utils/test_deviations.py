@@ -13,7 +13,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.deviations imp
 
 
 def changed(*differences: Any) -> dict[str, Any]:
-    return {"it": {"changed": True, "differences": list(differences), "diff": [{"before": "a"}]}}
+    return {"kernel": {"changed": True, "differences": list(differences), "diff": [{"before": "a"}]}}
 
 
 @pytest.mark.parametrize(
@@ -107,15 +107,15 @@ def test_a_difference_in_words(kind: Any, name: Any, found: Any, wanted: Any, sa
 
 
 def test_what_is_as_described_says_nothing() -> None:
-    results = {"a": {"changed": False}, "b": {"skipped": True, "changed": False}, "c": None}
+    results = {"kernel": {"changed": False}, "table": {"skipped": True, "changed": False}, "vips": None}
     assert deviations("rs1", results) == []
 
 
-def test_a_change_without_differences_is_named_by_its_task() -> None:
+def test_a_change_without_differences_is_named_by_its_part() -> None:
     without: dict[str, Any]
     for without in ({}, {"differences": []}, {"differences": "x"}):
-        assert deviations("rs1", {"the firewall": {"changed": True, **without}}) == [
-            "rs1: the firewall is not as described"
+        assert deviations("rs1", {"firewall": {"changed": True, **without}, "other": {"changed": True}}) == [
+            "rs1: the rule file for the host's firewall is not as described"
         ]
 
 

@@ -149,7 +149,7 @@ def test_values_that_are_no_settings() -> None:
 
 @pytest.mark.parametrize("differences", ["text", {"a": 1}, [5, ["x"]], [{"kind": {}, "name": ["x"], "is": 5}], [{}]])
 def test_differences_of_other_types(differences: Any) -> None:
-    problems = deviations({"the kernel": {"changed": ["yes"], "differences": differences}}, "lb1")
+    problems = deviations({"kernel": {"changed": ["yes"], "differences": differences}}, "lb1")
     assert all(problem.startswith("lb1: ") for problem in problems)
 
 
@@ -160,7 +160,7 @@ def test_many_differences_and_long_ones() -> None:
     ]
 
     def explained() -> None:
-        problems = deviations({"x": {"changed": True, "differences": many}}, "lb1")
+        problems = deviations({"table": {"changed": True, "differences": many}}, "lb1")
         assert len(problems) == reports.MAX_SENTENCES + 1
         assert max(map(len, problems)) <= reports.MAX_TEXT
 
@@ -169,7 +169,7 @@ def test_many_differences_and_long_ones() -> None:
 
 def test_one_difference_twice() -> None:
     one = {"kind": "weight", "name": "192.0.2.11:80 in web", "is": "1", "should": "2"}
-    assert deviations({"x": {"changed": True, "differences": [one, one]}}, "lb1") == [
+    assert deviations({"table": {"changed": True, "differences": [one, one]}}, "lb1") == [
         "lb1: the weight of 192.0.2.11:80 in web is 1, and should be 2"
     ]
 
