@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from ansible_collections.lvs.cluster.plugins.module_utils._host.errors import HostError
+from ansible_collections.lvs.cluster.plugins.module_utils._host.tuning import CONN_TAB_BITS
 from ansible_collections.lvs.cluster.plugins.module_utils._host.validate import address_fault, display, parse_key
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.timeouts import MAX_TIMEOUT, Timeouts
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import (
@@ -73,6 +74,14 @@ DIRECTOR: dict[str, object] = {
     "lvs_directors_that_leave": None,
     "director_packages": None,
     "director_transit": None,
+    "director_table_purge": "real_servers",
+    "director_conn_tab_bits": 18,
+    "director_may_restart": False,
+    "director_no_log": False,
+    "director_firewall_openings": None,
+    "lvs_clean_up": True,
+    "lvs_install_packages": True,
+    "lvs_state": "present",
 }
 #: The same for a real server.
 REAL_SERVER: dict[str, object] = {
@@ -81,6 +90,11 @@ REAL_SERVER: dict[str, object] = {
     "lvs_nat_gateway": None,
     "real_server_return_traffic": "services",
     "real_server_packages": None,
+    "real_server_vip_interface": "lo",
+    "real_server_ingress": [],
+    "real_server_purge": True,
+    "lvs_install_packages": True,
+    "lvs_state": "present",
 }
 
 INTERFACE = "director_interface"
@@ -107,9 +121,12 @@ KEEPALIVED = "keepalived"
 CHECKERS = (KEEPALIVED, "ldirectord", "mon")
 #: The kinds of traffic that a real server can send through the directors.
 TRAFFIC_CHOICES = ("services", "all")
+PURGE_CHOICES = ("none", "real_servers", "all")
+STATES = ("present", "absent")
 #: IPv6 requires this of every link (RFC 8200 section 5).
 _MTUS = range(1280, 65536)
 # names that useradd of both Debian and Red Hat accepts
+_DIRECTORY = re.compile(r"/[^\x00-\x1f\x7f\"]*")
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 
 SYNC_KEYS = ("id", "maxlen", "port", "ttl", "group")
@@ -226,6 +243,14 @@ class DirectorSettings:
     directors_that_leave: tuple[str, ...]
     packages: tuple[str, ...] | None
     transit: bool | None
+    table_purge: str
+    conn_tab_bits: int
+    may_restart: bool
+    no_log: bool
+    firewall_openings: str
+    clean_up: bool
+    install_packages: bool
+    state: str
 
     @property
     def min_ttl(self) -> int:
@@ -247,6 +272,11 @@ class RealServerSettings:
     nat_gateway: Mapping[str, IPAddress]
     return_traffic: str
     packages: tuple[str, ...] | None
+    vip_interface: str
+    ingress: tuple[str, ...]
+    purge: bool
+    install_packages: bool
+    state: str
 
 
 def read_director_settings(
@@ -285,6 +315,14 @@ def read_director_settings(
         directors_that_leave=_leaving(given.value(LEAVING_DIRECTORS), problems),
         packages=given.packages("director_packages"),
         transit=None if given.value(TRANSIT) is None else given.boolean(TRANSIT),
+        table_purge=given.choice("director_table_purge", PURGE_CHOICES),
+        conn_tab_bits=given.table_bits("director_conn_tab_bits"),
+        may_restart=given.boolean("director_may_restart"),
+        no_log=given.boolean("director_no_log"),
+        firewall_openings=given.directory("director_firewall_openings"),
+        clean_up=given.boolean("lvs_clean_up"),
+        install_packages=given.boolean("lvs_install_packages"),
+        state=given.choice("lvs_state", STATES),
     )
 
 
@@ -298,6 +336,11 @@ def read_real_server_settings(variables: Mapping[str, object], problems: Problem
         nat_gateway=given.addresses(NAT_GATEWAY),
         return_traffic=given.choice(RETURN_TRAFFIC, TRAFFIC_CHOICES),
         packages=given.packages("real_server_packages"),
+        vip_interface=given.link("real_server_vip_interface"),
+        ingress=given.links("real_server_ingress"),
+        purge=given.boolean("real_server_purge"),
+        install_packages=given.boolean("lvs_install_packages"),
+        state=given.choice("lvs_state", STATES),
     )
 
 
@@ -337,6 +380,38 @@ class _Given:
         if not LINK.fullmatch(text):
             self.fault(Code.MALFORMED, name, value, f"not {LINK_RULE}{what}")
         return text
+
+    def links(self, name: str) -> tuple[str, ...]:
+        """Return names of network interfaces."""
+        value = self.value(name)
+        if not isinstance(value, (list, tuple)):
+            self.fault(Code.NOT_A_LIST, name, value, "not a list of interfaces")
+            return ()
+        for element in value:
+            if not isinstance(element, str) or not LINK.fullmatch(element):
+                self.fault(Code.MALFORMED, name, element, f"not {LINK_RULE}")
+        return tuple(plain(element) for element in value if isinstance(element, str))
+
+    def directory(self, name: str) -> str:
+        """Return an absolute path; empty if it is not given."""
+        value = self.value(name)
+        if value is None:
+            return ""
+        text = plain(value) if isinstance(value, str) else ""
+        if not _DIRECTORY.fullmatch(text):
+            self.fault(Code.MALFORMED, name, value, "not the absolute path of a directory")
+        return text
+
+    def table_bits(self, name: str) -> int:
+        """Return the bits of the connection table; 0 is the kernel's own choice."""
+        first, last = CONN_TAB_BITS[0], CONN_TAB_BITS[-1]
+        value = self.value(name)
+        number = to_integer(value)
+        if number is None or (number and number not in CONN_TAB_BITS):
+            code = Code.NOT_AN_INTEGER if number is None else Code.OUT_OF_RANGE
+            self.fault(code, name, value, f"neither an integer from {first} to {last} nor 0, the kernel's own choice")
+            return 0
+        return number
 
     def integer(self, name: str, low: int, high: int, rule: str) -> int:
         """Return an integer in a range."""

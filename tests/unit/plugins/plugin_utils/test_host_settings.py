@@ -23,7 +23,9 @@ READERS: dict[str, Callable[[Mapping[str, object], Problems], object]] = {
     "real_server": host_settings.read_real_server_settings,
 }
 #: Of the run rather than of a role.
-OF_THE_RUN = {"lvs_directors_that_leave"}
+OF_THE_RUN = {"lvs_clean_up", "lvs_directors_that_leave"}
+#: Those of an entry point more, or of both roles: their defaults are where they are used.
+WITHOUT_DEFAULTS = {"director_conn_tab_bits", "lvs_install_packages", "lvs_state"}
 
 
 class Recording(Mapping[str, object]):
@@ -57,7 +59,11 @@ def test_the_defaults_are_those_of_the_role(role: str) -> None:
             assert name not in specified
             continue
         assert specified[name].get("default") == default, name
-        assert ("default" in specified[name]) == (name in written) == (default is not None), name
+        assert ("default" in specified[name]) == (default is not None), name
+        if name in WITHOUT_DEFAULTS:
+            assert name not in written
+            continue
+        assert (name in written) == (default is not None), name
         assert written.get(name) == default, name
 
 
@@ -91,3 +97,48 @@ def test_a_template_that_fails_is_named(role: str) -> None:
 
 def test_those_that_have_to_be_alike_are_settings_of_directors() -> None:
     assert host_settings.ALIKE.keys() <= host_settings.DIRECTOR.keys()
+
+
+@pytest.mark.parametrize(
+    ("role", "name", "value", "code", "rule"),
+    [
+        ("director", "director_table_purge", "yes", Code.UNKNOWN_WORD, "not one of none, real_servers, all"),
+        ("director", "director_conn_tab_bits", 99, Code.OUT_OF_RANGE, "an integer from 8 to 27"),
+        ("director", "director_conn_tab_bits", "x", Code.NOT_AN_INTEGER, "an integer from 8 to 27"),
+        ("director", "director_may_restart", "x", Code.NOT_A_BOOLEAN, "neither true nor false"),
+        ("director", "director_no_log", "x", Code.NOT_A_BOOLEAN, "neither true nor false"),
+        ("director", "director_firewall_openings", "rel/path", Code.MALFORMED, "the absolute path of a directory"),
+        ("director", "lvs_clean_up", "maybe", Code.NOT_A_BOOLEAN, "neither true nor false"),
+        ("director", "lvs_install_packages", "nope", Code.NOT_A_BOOLEAN, "neither true nor false"),
+        ("director", "lvs_state", "gone", Code.UNKNOWN_WORD, "not one of present, absent"),
+        ("real_server", "lvs_install_packages", "nope", Code.NOT_A_BOOLEAN, "neither true nor false"),
+        ("real_server", "lvs_state", "gone", Code.UNKNOWN_WORD, "not one of present, absent"),
+        ("real_server", "real_server_purge", "maybe", Code.NOT_A_BOOLEAN, "neither true nor false"),
+        ("real_server", "real_server_vip_interface", "a/b", Code.MALFORMED, "a valid interface name"),
+        ("real_server", "real_server_ingress", "eth0 eth1", Code.NOT_A_LIST, "a list of interfaces"),
+        ("real_server", "real_server_ingress", ["eth0", "a b"], Code.MALFORMED, "a valid interface name"),
+    ],
+)
+def test_settings_of_tasks_are_checked_before_any_host_is(
+    role: str, name: str, value: object, code: Code, rule: str
+) -> None:
+    """Modules would refuse them too, when other hosts have been changed already."""
+    problems = Problems()
+    READERS[role]({"director_interface": "eth1", name: value}, problems)
+    (problem,) = problems.found
+    assert (problem.code, problem.where) == (code, name)
+    assert rule in problem.text
+
+
+@pytest.mark.parametrize(
+    ("role", "given"),
+    [
+        ("director", {"director_conn_tab_bits": 0, "director_firewall_openings": "/etc/nftables.d"}),
+        ("director", {"director_conn_tab_bits": "20", "director_no_log": "yes", "lvs_state": "absent"}),
+        ("real_server", {"real_server_ingress": ["eth0", "eth1.100"], "real_server_vip_interface": "dummy0"}),
+    ],
+)
+def test_settings_of_tasks_that_are_right(role: str, given: dict[str, object]) -> None:
+    problems = Problems()
+    READERS[role]({"director_interface": "eth1", **given}, problems)
+    assert problems.found == ()
