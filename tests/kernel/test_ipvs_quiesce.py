@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,11 +46,14 @@ def rules(web: int, checked: int, mark: int) -> list[str]:
 
 
 @pytest.fixture(autouse=True)
-def _table(host: Host, _nothing_kept: None) -> None:
+def _table(host: Host, _nothing_kept: None) -> Iterator[None]:
     Path(leaving.RECORD).unlink(missing_ok=True)
     host.restore(THEIRS + OTHER)
     host.ok("ipvs_table", services=[WEB, MARK], persist=True)
     assert table(host) == rules(1, 4, 1)
+    yield
+    # It is the machine's, not the namespace's, and other tests have no record.
+    Path(leaving.RECORD).unlink(missing_ok=True)
 
 
 def left(host: Host, check: bool = False, **arguments: Any) -> dict[str, Any]:
