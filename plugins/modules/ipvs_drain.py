@@ -46,35 +46,33 @@ options:
     type: list
     elements: dict
     default: []
-    suboptions: &services
-      name:
+    suboptions:
+      name: &name
         description: A name for messages. IPVS does not store it.
         type: str
-      address:
+      address: &address
         description: The address (VIP) of the virtual service.
         type: str
-      port:
+      port: &port
         description: The port. Required with an address.
         type: int
-      protocol:
+      protocol: &protocol
         description: The protocol of a service with an address; V(tcp) if it is not given.
         type: str
         choices: [tcp, udp, sctp]
-      fwmark:
+      fwmark: &fwmark
         description: The firewall mark, in place of address, port and protocol.
         type: int
-      family:
+      family: &family
         description: The address family of a service with a firewall mark; V(ipv4) if it is not given.
         type: str
         choices: [ipv4, ipv6]
-      real_servers:
+      real_servers: &real_servers
         description: The real servers, as dictionaries with C(address), C(port) and C(weight).
         type: list
         elements: dict
       quorum:
-        description:
-          - The total weight in service below which the health checker takes the whole service down. Only in
-            O(health_checked).
+        description: Ignored. Only services in O(health_checked) have a quorum.
         type: int
   health_checked:
     description:
@@ -84,13 +82,23 @@ options:
     type: list
     elements: dict
     default: []
-    suboptions: *services
+    suboptions:
+      name: *name
+      address: *address
+      port: *port
+      protocol: *protocol
+      fwmark: *fwmark
+      family: *family
+      real_servers: *real_servers
+      quorum:
+        description: The total weight in service below which the health checker takes the whole service down.
+        type: int
   minimum_in_service:
     description:
       - The minimum number of real servers with a weight above 0 in a service. A drain that would leave fewer is
         refused.
-      - A drain that would leave less weight than the C(quorum) of a service in O(health_checked) is refused too, unless
-        this option is V(0).
+      - A drain that would leave less weight than O(health_checked[].quorum) of a service is refused too, unless this
+        option is V(0).
       - Tasks that run on the director at the same time are serialised, so they observe the minimum together.
     type: int
     default: 1
