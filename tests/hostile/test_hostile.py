@@ -214,6 +214,13 @@ def test_a_drain_asks_every_director_twice_whether_it_is_done(cluster: Any) -> N
     assert all('"udp_pause": 10' in told for told in waits["lb1"] + waits["lb2"])
 
 
+def test_batches_given_as_one_text(cluster: Any) -> None:
+    """Ansible itself does not split the text: it ended with a traceback."""
+    run = cluster.run(*words(cluster, "rolling_update", "rs1,rs2"), "-e", "lvs_update_serial=1,25%")
+    assert run.status == 0, run.text
+    assert [run.modules(host).count("command") for host in ("rs1", "rs2")] == [1, 1]
+
+
 HOSTILE_FACTS: dict[str, Any] = {
     "lvs_address": "169.254.169.254",
     "lvs_virtual_services": [
