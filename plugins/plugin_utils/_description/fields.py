@@ -169,11 +169,10 @@ class Fields:
         return value
 
     def choice(self, name: str, what: str, known: Iterable[str], default: str) -> str:
-        """Return one of some words; the default if not given or wrong. ``what`` completes "'x' is not ..."."""
+        """Return one of some words; the default if not given, empty if wrong. ``what`` completes "'x' is not ..."."""
         if not self.given(name):
             return default
-        found = self.choice_at(name, self.values[name], what, known)
-        return default if found is None else found
+        return self.choice_at(name, self.values[name], what, known) or ""
 
     def choice_at(self, name: str, value: object, what: str, known: Iterable[str]) -> str | None:
         """Return the same for a value that is not directly at a key."""

@@ -447,7 +447,7 @@ def _sync_daemon(value: object, interface: str, problems: Problems) -> SyncDaemo
         if address is None or not address.is_multicast:
             code = Code.NOT_AN_ADDRESS if address is None else Code.UNUSABLE_ADDRESS
             fields.refuse(code, "group", fields.values["group"], "is not a multicast address")
-        group = str(address)
+        group = "" if address is None else str(address)
     return SyncDaemon(
         interface,
         id=fields.integer("id", 0, 255),
@@ -468,7 +468,7 @@ def _senders(value: object, daemon: SyncDaemon, problems: Problems) -> tuple[str
             problems.refuse(Code.NOT_AN_ADDRESS, variable, "", element, "is not an IP address")
         elif address_fault(address, link_local=True):
             problems.refuse(Code.UNUSABLE_ADDRESS, variable, "", element, address_fault(address, link_local=True))
-        elif family_of(address) != daemon.family:
+        elif daemon.group != "" and family_of(address) != daemon.family:
             text = f"is {family_of(address)}, and the multicast group of the synchronisation is {daemon.family}"
             problems.refuse(Code.OTHER_FAMILY, variable, "", address, text)
         else:

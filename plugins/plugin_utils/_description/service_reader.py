@@ -151,22 +151,26 @@ def read_services(description: object, problems: Problems) -> list[Service]:
 
 
 def _read_service(fields: Fields) -> Service | None:
+    """Return one service. A wrong value is read as an empty one, and no other value is compared with it."""
     fields.refuse_unknown(KEYS, "a service")
     name = fields.text("name", _NAME, "a name of 1 to 64 letters, digits, '_', '.' and '-'")
     if not fields.given("name"):
         fields.fault(Code.MISSING, "name", "is missing")
     address, fwmark, family = _identity(fields)
+    before = len(fields.problems)
     marks = _marks(fields, family)
+    sound_marks = len(fields.problems) == before
     protocol = fields.choice("protocol", "a protocol", PROTOCOLS, "tcp")
     scheduler = fields.choice("scheduler", "a scheduler", SCHEDULERS, DEFAULT_SCHEDULER)
     method = fields.choice("forward_method", "a forwarding method", FORWARD_METHODS, "dr")
     flags = _scheduler_flags(fields, scheduler)
     persistence = _persistence(fields, family)
     one_packet = fields.boolean("one_packet")
-    if one_packet and fwmark is None and protocol != "udp":
+    by_mark = fields.given("fwmark")
+    if one_packet and not by_mark and protocol not in ("udp", ""):
         fields.fault(Code.NOT_FOR_PROTOCOL, "one_packet", f"is for udp only, and the protocol is {protocol}")
-    ports = (0,) if fwmark is not None else _ports(fields)
-    if fwmark is None and 0 in ports and not fields.given("persistence"):
+    ports = (0,) if by_mark else _ports(fields)
+    if not by_mark and 0 in ports and not fields.given("persistence"):
         key = "port" if fields.given("port") else "ports"
         fields.refuse(Code.NEEDS_KEY, key, 0, "(every port) needs persistence")
     tunnel = _tunnel(fields, method)
@@ -175,9 +179,9 @@ def _read_service(fields: Fields) -> Service | None:
         # the real server's SYN-ACK goes past the director, which could not translate sequence numbers
         text = f"is for nat and fullnat only, and the forwarding method is {method}"
         fields.fault(Code.NOT_FOR_METHOD, "synproxy", text)
-    elif synproxy and protocol != "tcp":
+    elif synproxy and protocol not in ("tcp", ""):
         fields.fault(Code.NOT_FOR_PROTOCOL, "synproxy", f"is for tcp only, and the protocol is {protocol}")
-    elif synproxy and fields.given("fwmark") and not (marks and all(item.protocol == "tcp" for item in marks)):
+    elif synproxy and by_mark and sound_marks and not (marks and all(item.protocol == "tcp" for item in marks)):
         text = "is for tcp only, and marks lists other traffic or none"
         fields.fault(Code.NOT_FOR_PROTOCOL, "synproxy", text)
     helper = _helper(fields, method, protocol, ports)
@@ -290,7 +294,7 @@ def _scheduler_flags(fields: Fields, scheduler: str) -> tuple[str, ...]:
         flag = fields.choice_at(path, value, "a scheduler flag", SCHEDULER_FLAGS)
         if flag is None:
             continue
-        if not flag.startswith(f"{scheduler}-"):
+        if scheduler and not flag.startswith(f"{scheduler}-"):
             fields.refuse(Code.NOT_FOR_TYPE, path, flag, f"is not a flag of the scheduler {scheduler}")
         flags.add(flag)
     return tuple(sorted(flags))
@@ -347,7 +351,7 @@ def _tunnel(fields: Fields, method: str) -> Tunnel:
     )
     if len(inner.problems) > before:
         return tunnel
-    if method != "tun":
+    if method not in ("tun", ""):
         # explicit defaults are harmless; other values would be ignored
         if tunnel != Tunnel():
             fields.fault(Code.NOT_FOR_METHOD, "tunnel", f"is for tun only, and the forwarding method is {method}")
@@ -368,13 +372,13 @@ def _helper(fields: Fields, method: str, protocol: str, ports: tuple[int, ...]) 
     helper = fields.choice("helper", "a helper", HELPERS, "")
     if not helper:
         return None
-    if method != "nat":
+    if method not in ("nat", ""):
         text = f"is for nat only, and the forwarding method is {method}"
         fields.refuse(Code.NOT_FOR_METHOD, "helper", helper, text)
-    elif fields.given("fwmark") or protocol != "tcp":
+    elif fields.given("fwmark") or protocol not in ("tcp", ""):
         text = "is for tcp services with an address only"
         fields.refuse(Code.NOT_FOR_PROTOCOL, "helper", helper, text)
-    elif ports != (FTP_PORT,):
+    elif ports and ports != (FTP_PORT,):
         text = f"is for port {FTP_PORT} only: the kernel inspects no other port"
         fields.refuse(Code.NOT_FOR_PROTOCOL, "helper", helper, text)
     return helper
@@ -384,7 +388,7 @@ def _check_against_servers(fields: Fields, service: Service) -> None:
     """Check the service against its real servers."""
     method = service.forward_method
     for entry in service.real_servers:
-        if entry.address is not None and not service.takes(entry.address):
+        if entry.address is not None and method and not service.takes(entry.address):
             text = f"is {family_of(entry.address)}, the service is {service.family}, and {method} cannot mix them"
             fields.refuse(Code.OTHER_FAMILY, f"{entry.path}.address", entry.address, text)
         if entry.port is not None:
@@ -496,6 +500,9 @@ def _read_check(inner: Fields, kind: str) -> HealthCheck:
             """a path that starts with '/', without spaces and the characters "$\\, which keepalived does not accept"""
         )
         path = inner.text("path", _URL_PATH, rule) or "/"
+    before = len(inner.problems)
+    quorum = int(_or(inner.integer("quorum", 1, MAX_WEIGHT_SUM), default.quorum))
+    sound_quorum = len(inner.problems) == before
     check = HealthCheck(
         type=kind,
         port=inner.integer("port", 1, MAX_PORT),
@@ -510,7 +517,7 @@ def _read_check(inner: Fields, kind: str) -> HealthCheck:
         record=inner.choice("record", "a type of records", RECORDS, default.record),
         helo=inner.text("helo", _HOST, "the name of a host"),
         command=inner.text("command", COMMAND, COMMAND_RULE),
-        quorum=int(_or(inner.integer("quorum", 1, MAX_WEIGHT_SUM), default.quorum)),
+        quorum=quorum,
         hysteresis=int(_or(inner.integer("hysteresis", 0, MAX_WEIGHT_SUM), default.hysteresis)),
         alpha=inner.boolean("alpha", default.alpha),
         inhibit_on_failure=inner.boolean("inhibit_on_failure", default.inhibit_on_failure),
@@ -521,7 +528,7 @@ def _read_check(inner: Fields, kind: str) -> HealthCheck:
     if kind == "misc" and check.timeout != int(check.timeout):
         text = "is not a whole number of seconds, which misc needs"
         inner.refuse(Code.NOT_AN_INTEGER, "timeout", check.timeout, text)
-    if check.hysteresis >= check.quorum:
+    if check.hysteresis >= check.quorum and sound_quorum:
         inner.refuse(Code.EXCEEDS, "hysteresis", check.hysteresis, f"is not below the quorum {check.quorum}")
     return check
 
@@ -554,14 +561,16 @@ def check_health(fields: Fields, service: Service) -> None:
     """Check the service against its health check and its sorry server."""
     check, sorry = service.health_check, service.sorry_server
     portless = _portless(service)
-    if check is not None and portless and check.type in CONNECTING and check.port is None:
+    given = fields.values.get("health_check")
+    lacks_port = isinstance(given, Mapping) and given.get("port") is None
+    if check is not None and portless and check.type in CONNECTING and lacks_port:
         fields.fault(Code.MISSING, "health_check.port", f"is missing: {portless} has no port to connect to")
     if sorry is None:
         return
     if not fields.given("health_check"):
         text = "needs a health_check, which detects that no real server is left"
         fields.fault(Code.NEEDS_KEY, "sorry_server", text)
-    if not service.takes(sorry.address):
+    if service.forward_method and not service.takes(sorry.address):
         text = f"is {family_of(sorry.address)}, and the service is {service.family}"
         fields.refuse(Code.OTHER_FAMILY, "sorry_server.address", sorry.address, text)
     if sorry.port is not None:

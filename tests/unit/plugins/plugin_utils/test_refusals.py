@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import Cluster, build_cluster
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Code, ModelError, show
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import read_director_settings
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Code, ModelError, Problems, show
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.service_reader import KEYS
 from ansible_collections.lvs.cluster.tests.unit.plugins.plugin_utils import support
 from ansible_collections.lvs.cluster.tests.unit.plugins.plugin_utils.support import Expected, check_all, expected
@@ -493,6 +494,60 @@ def test_refusal(build: Build, description: object, wanted: Expected) -> None:
     with pytest.raises(ModelError) as caught:
         build(description)
     wanted.check(caught.value.problems[0])
+
+
+@pytest.mark.parametrize(
+    ("described", "code", "key", "value"),
+    [
+        (
+            service(forward_method="masq", tunnel={"type": "gre"}, real_servers=[{"host": "rs1", "port": 8080}]),
+            Code.UNKNOWN_WORD,
+            "forward_method",
+            "'masq'",
+        ),
+        (service(forward_method="masq", synproxy=True), Code.UNKNOWN_WORD, "forward_method", "'masq'"),
+        (service(forward_method="masq", helper="ftp", port=21), Code.UNKNOWN_WORD, "forward_method", "'masq'"),
+        (
+            servers({"address": "2001:db8::7"}) | {"forward_method": "tunel"},
+            Code.UNKNOWN_WORD,
+            "forward_method",
+            "'tunel'",
+        ),
+        (service(protocol="upd", one_packet=True), Code.UNKNOWN_WORD, "protocol", "'upd'"),
+        (nat(protocol="TCP", synproxy=True), Code.UNKNOWN_WORD, "protocol", "'TCP'"),
+        (nat(protocol="TCP", helper="ftp", port=21), Code.UNKNOWN_WORD, "protocol", "'TCP'"),
+        (nat(helper="ftp", port="ftp"), Code.NOT_AN_INTEGER, "port", "'ftp'"),
+        (service(scheduler="hs", scheduler_flags=["sh-port"]), Code.UNKNOWN_WORD, "scheduler", "'hs'"),
+        (tun(tunnel={"type": "geu", "port": 6080}), Code.UNKNOWN_WORD, "tunnel.type", "'geu'"),
+        (by_mark(fwmark=0), Code.OUT_OF_RANGE, "fwmark", "0"),
+        (by_mark(fwmark="x", one_packet=True), Code.NOT_AN_INTEGER, "fwmark", "'x'"),
+        (
+            by_mark(forward_method="nat", synproxy=True, marks=[{"address": "192.0.2.10", "protocol": "TCP"}]),
+            Code.UNKNOWN_WORD,
+            "marks[0].protocol",
+            "'TCP'",
+        ),
+        (check("http", quorum="two", hysteresis=1), Code.NOT_AN_INTEGER, "health_check.quorum", "'two'"),
+        (
+            check("tcp", port="ssh", fwmark=21, family="ipv4", address=..., service_port=...),
+            Code.NOT_AN_INTEGER,
+            "health_check.port",
+            "'ssh'",
+        ),
+    ],
+)
+def test_a_wrong_value_has_no_second_line(build: Build, described: object, code: Code, key: str, value: str) -> None:
+    """Its default is not the user's, so no check of another value rests on it."""
+    with pytest.raises(ModelError) as caught:
+        build([described])
+    check_all(caught.value.problems, expected(code, "service web", key, value))
+
+
+def test_a_wrong_group_has_no_family() -> None:
+    problems = Problems()
+    given = {"director_sync_daemon": {"group": "all"}, "director_sync_senders": ["fe80::2"]}
+    read_director_settings({"director_interface": "eth1", **given}, problems)
+    check_all(problems.found, expected(Code.NOT_AN_ADDRESS, "director_sync_daemon", "group", "'all'"))
 
 
 def test_two_hosts_with_one_address(inventory: dict[str, Any]) -> None:
