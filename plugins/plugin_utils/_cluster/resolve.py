@@ -75,17 +75,12 @@ def resolve(services: Sequence[Service], inventory: Inventory, problems: Problem
 
 
 def _check_duplicates(services: Iterable[Service], problems: Problems) -> None:
-    names: set[str] = set()
     owners: dict[tuple[object, ...], str] = {}
     for service in services:
-        if service.name in names:
-            text = "is already the name of another service"
-            problems.refuse(Code.TWICE, service.where, "name", service.name, text)
-        names.add(service.name)
         for identity in service.identities():
             earlier = owners.setdefault(tuple(identity.values()), service.name)
             if earlier == service.name:
-                continue  # its own, or noted above
+                continue  # its own, or that of a service whose name is noted already
             if service.fwmark is not None:
                 key, what = "fwmark", f"{service.fwmark} ({service.family})"
             else:

@@ -134,15 +134,20 @@ def read_services(description: object, problems: Problems) -> list[Service]:
         problems.refuse(Code.NOT_A_LIST, VARIABLE, "", description, "is not a list of services")
         return []
     services = []
+    named: dict[str, str] = {}
     for index, element in enumerate(description):
-        where = f"{VARIABLE}[{index}]"
+        where = place = f"{VARIABLE}[{index}]"
         if not isinstance(element, Mapping):
             problems.refuse(Code.NOT_A_MAPPING, where, "", element, "is not a mapping of keys and values")
             continue
-        before = len(problems)
         name = element.get("name")
         if isinstance(name, str) and _NAME.fullmatch(name):
-            where = f"service {plain(name)}"
+            name = plain(name)
+            first = named.setdefault(name, place)
+            where = f"service {name}" if first == place else f"{place} ({name})"
+            if first != place:
+                problems.refuse(Code.TWICE, where, "name", name, f"is already the name of another service ({first})")
+        before = len(problems)
         fields = Fields(element, where, "", problems)
         service = _read_service(fields)
         if service is not None and len(problems) == before:
@@ -191,6 +196,7 @@ def _read_service(fields: Fields) -> Service | None:
     if name is None or family is None:
         return None
     service = Service(
+        where=fields.where,
         name=name,
         family=family,
         address=address,

@@ -687,6 +687,21 @@ def test_all_problems_come_together_first_one_first(build: Build) -> None:
     assert str(caught.value).splitlines() == [str(problem) for problem in caught.value.problems]
 
 
+def test_a_name_twice_is_listed_with_other_mistakes(build: Build) -> None:
+    with pytest.raises(ModelError) as caught:
+        build([service(scheduler="rrr"), service(port="x"), service(port=81, real_servers=[{"host": "rs99"}])])
+    second, third = "lvs_virtual_services[1] (web)", "lvs_virtual_services[2] (web)"
+    again = ("another service", "lvs_virtual_services[0]")
+    check_all(
+        caught.value.problems,
+        expected(Code.UNKNOWN_WORD, "service web", "scheduler", "'rrr'", "'rr'"),
+        expected(Code.TWICE, second, "name", "'web'", *again),
+        expected(Code.NOT_AN_INTEGER, second, "port", "'x'"),
+        expected(Code.TWICE, third, "name", "'web'", *again),
+        expected(Code.UNKNOWN_HOST, third, "real_servers[0].host", "'rs99'"),
+    )
+
+
 def test_very_many_problems_are_counted(build: Build) -> None:
     with pytest.raises(ModelError) as caught:
         build([service(name=f"s{number}", port="x") for number in range(100)])
