@@ -496,7 +496,7 @@ def read_timeouts(value: object, problems: Problems) -> dict[str, int]:
         return {}
     fields = Fields(value, TIMEOUTS, "", problems)
     fields.refuse_unknown(Timeouts._fields, "the timeouts")
-    given = {name: fields.integer(name, 1, MAX_TIMEOUT) for name in Timeouts._fields}
+    given = {name: fields.whole_seconds(name, 1, MAX_TIMEOUT) for name in Timeouts._fields}
     return {name: seconds for name, seconds in given.items() if seconds is not None}
 
 
@@ -533,7 +533,9 @@ def _tracked(interfaces: object, scripts: object, problems: Problems) -> Tracked
 
 
 def _interfaces(value: object, problems: Problems) -> Iterator[TrackedInterface]:
-    for fields in _entries(TRACKED_INTERFACES, value, "the name of an interface", problems):
+    for fields in _entries(
+        TRACKED_INTERFACES, value, "{name: eth1, weight: -100}", problems, "the name of an interface"
+    ):
         fields.refuse_unknown(INTERFACE_KEYS, "a tracked interface")
         name = _needed(fields, "name", LINK, LINK_RULE)
         if name is not None:
@@ -541,11 +543,11 @@ def _interfaces(value: object, problems: Problems) -> Iterator[TrackedInterface]
 
 
 def _scripts(value: object, problems: Problems) -> Iterator[TrackedScript]:
-    for fields in _entries(TRACKED_SCRIPTS, value, "", problems):
+    for fields in _entries(TRACKED_SCRIPTS, value, "{name: up, command: /usr/local/bin/check-uplink}", problems):
         fields.refuse_unknown(SCRIPT_KEYS, "a tracked script")
         name = _needed(fields, "name", _SCRIPT_NAME, "a name of 1 to 64 letters, digits, '_', '.' and '-'")
         command = _needed(fields, "command", COMMAND, COMMAND_RULE)
-        interval, timeout = (fields.integer(key, 1, MAX_SECONDS) for key in ("interval", "timeout"))
+        interval, timeout = (fields.whole_seconds(key, 1, MAX_SECONDS) for key in ("interval", "timeout"))
         fall, rise = (fields.integer(key, 1, _MOST_TIMES) for key in ("fall", "rise"))
         weight = fields.integer("weight", LOWEST_WEIGHT, -1)
         if command is not None:
@@ -555,8 +557,11 @@ def _scripts(value: object, problems: Problems) -> Iterator[TrackedScript]:
             yield TrackedScript(name, command, interval or 1, timeout or 5, fall or 2, rise or 2, weight)
 
 
-def _entries(variable: str, value: object, short: str, problems: Problems) -> Iterator[Fields]:
-    """Yield the elements of a list of mappings; ``short`` describes the short form of one with a name only."""
+def _entries(variable: str, value: object, example: str, problems: Problems, short: str = "") -> Iterator[Fields]:
+    """Yield the elements of a list of mappings such as ``example``.
+
+    ``short`` describes the short form of one with a name only.
+    """
     if value is None:
         return
     if not isinstance(value, (list, tuple)):
@@ -570,7 +575,7 @@ def _entries(variable: str, value: object, short: str, problems: Problems) -> It
             yield Fields({"name": element}, where, "", problems)
         else:
             either = f"neither {short} nor " if short else "not "
-            problems.refuse(Code.NOT_A_MAPPING, where, "", element, f"is {either}a mapping of keys and values")
+            problems.refuse(Code.NOT_A_MAPPING, where, "", element, f"is {either}a mapping such as {example}")
 
 
 def _needed(fields: Fields, key: str, pattern: re.Pattern[str], rule: str) -> str | None:

@@ -103,6 +103,16 @@ TYPES_OF = {
     "command": ("misc",),
 }
 CHECK_KEYS = ("type", *TYPES_OF, "quorum", "hysteresis", "alpha", "inhibit_on_failure")
+_PERSISTENCE_KEYS = ("timeout", "netmask", "engine")
+_TUNNEL_KEYS = ("type", "port", "checksum")
+#: Mappings and their keys, for a key that is on another level of a service.
+_HIGHER = {"a service": KEYS}
+_DEEPER = {
+    "persistence": _PERSISTENCE_KEYS,
+    "tunnel": _TUNNEL_KEYS,
+    "a real server": SERVER_KEYS,
+    "health_check": CHECK_KEYS,
+}
 #: Keys that a type requires.
 _NEEDED = {
     "dns": ("name", "the domain name to query"),
@@ -138,7 +148,8 @@ def read_services(description: object, problems: Problems) -> list[Service]:
     for index, element in enumerate(description):
         where = place = f"{VARIABLE}[{index}]"
         if not isinstance(element, Mapping):
-            problems.refuse(Code.NOT_A_MAPPING, where, "", element, "is not a mapping of keys and values")
+            text = "is not a mapping such as {name: web, address: 192.0.2.10, port: 80, real_servers: [{group: web}]}"
+            problems.refuse(Code.NOT_A_MAPPING, where, "", element, text)
             continue
         name = element.get("name")
         if isinstance(name, str) and _NAME.fullmatch(name):
@@ -157,7 +168,7 @@ def read_services(description: object, problems: Problems) -> list[Service]:
 
 def _read_service(fields: Fields) -> Service | None:
     """Return one service. A wrong value is read as an empty one, and no other value is compared with it."""
-    fields.refuse_unknown(KEYS, "a service")
+    fields.refuse_unknown(KEYS, "a service", _DEEPER)
     name = fields.text("name", _NAME, "a name of 1 to 64 letters, digits, '_', '.' and '-'")
     if not fields.given("name"):
         fields.fault(Code.MISSING, "name", "is missing")
@@ -256,7 +267,7 @@ def _marks(fields: Fields, family: str | None) -> tuple[Traffic, ...]:
             fields.refuse(Code.NOT_A_MAPPING, path, value, text)
             continue
         inner = Fields(value, fields.where, path, fields.problems)
-        inner.refuse_unknown(("address", "protocol", "port", "ports"), "marks")
+        inner.refuse_unknown(("address", "protocol", "port", "ports"), "marks", _HIGHER)
         if not inner.given("address"):
             inner.fault(Code.MISSING, "address", "is missing (the VIP whose traffic gets the mark)")
         address = inner.address("address")
@@ -307,15 +318,15 @@ def _scheduler_flags(fields: Fields, scheduler: str) -> tuple[str, ...]:
 
 
 def _persistence(fields: Fields, family: str | None) -> Persistence | None:
-    inner = fields.mapping("persistence")
+    inner = fields.mapping("persistence", "{timeout: 300}")
     if inner is None:
         return None
-    inner.refuse_unknown(("timeout", "netmask", "engine"), "persistence")
+    inner.refuse_unknown(_PERSISTENCE_KEYS, "persistence", _HIGHER)
     bits = 128 if family == "ipv6" else 32
     netmask = None
     if inner.given("netmask") and family is not None:
         netmask = _netmask(inner, family, bits)
-    timeout = inner.integer("timeout", 1, MAX_PERSISTENCE_TIMEOUT)
+    timeout = inner.whole_seconds("timeout", 1, MAX_PERSISTENCE_TIMEOUT)
     return Persistence(
         timeout=DEFAULT_PERSISTENCE_TIMEOUT if timeout is None else timeout,
         netmask=bits if netmask is None else netmask,
@@ -345,11 +356,11 @@ def _netmask(inner: Fields, family: str, bits: int) -> int | None:
 
 
 def _tunnel(fields: Fields, method: str) -> Tunnel:
-    inner = fields.mapping("tunnel")
+    inner = fields.mapping("tunnel", "{type: gre}")
     if inner is None:
         return Tunnel()
     before = len(inner.problems)
-    inner.refuse_unknown(("type", "port", "checksum"), "tunnel")
+    inner.refuse_unknown(_TUNNEL_KEYS, "tunnel", _HIGHER)
     tunnel = Tunnel(
         type=inner.choice("type", "a tunnel type", TUNNEL_TYPES, "ipip"),
         port=inner.integer("port", 0, MAX_PORT) or 0,
@@ -445,7 +456,7 @@ def read_server_entries(fields: Fields) -> tuple[ServerEntry, ...]:
 
 
 def _read_entry(fields: Fields) -> ServerEntry | None:
-    fields.refuse_unknown(SERVER_KEYS, "a real server")
+    fields.refuse_unknown(SERVER_KEYS, "a real server", _HIGHER)
     kinds = fields.present(KINDS)
     if kinds == ["host", "address"]:
         kinds = ["host"]  # at an address of its own for this service
@@ -472,10 +483,10 @@ def _read_entry(fields: Fields) -> ServerEntry | None:
 
 def read_health_check(fields: Fields) -> HealthCheck | None:
     """Return the value of ``health_check`` with its defaults; None if it is not given or has no valid type."""
-    inner = fields.mapping("health_check")
+    inner = fields.mapping("health_check", "{type: http}")
     if inner is None:
         return None
-    inner.refuse_unknown(CHECK_KEYS, "health_check")
+    inner.refuse_unknown(CHECK_KEYS, "health_check", _HIGHER)
     if not inner.given("type"):
         inner.fault(Code.MISSING, "type", f"is missing (one of {' '.join(HEALTH_CHECKS)})")
     kind = inner.choice("type", "a health check", HEALTH_CHECKS, "")
@@ -552,10 +563,10 @@ def _or(value: float | None, default: float) -> float:
 
 def read_sorry_server(fields: Fields) -> SorryServer | None:
     """Return the value of ``sorry_server``; None if it is not given or has no address."""
-    inner = fields.mapping("sorry_server")
+    inner = fields.mapping("sorry_server", "{address: 192.0.2.99}")
     if inner is None:
         return None
-    inner.refuse_unknown(("address", "port"), "sorry_server")
+    inner.refuse_unknown(("address", "port"), "sorry_server", _HIGHER)
     if not inner.given("address"):
         inner.fault(Code.MISSING, "address", "is missing")
     address = inner.address("address")

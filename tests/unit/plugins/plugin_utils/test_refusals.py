@@ -543,6 +543,88 @@ def test_a_wrong_value_has_no_second_line(build: Build, described: object, code:
     check_all(caught.value.problems, expected(code, "service web", key, value))
 
 
+def test_a_value_of_another_form_is_told_which(build: Build) -> None:
+    """The examples of mappings, the ranges of integers, and the unit of seconds."""
+    described = service(
+        persistence=300,
+        tunnel="gre",
+        health_check="http",
+        sorry_server="192.0.2.99",
+    )
+    with pytest.raises(ModelError) as caught:
+        build(["web", described, check("http", status="ok", timeout="5m", retries="x") | {"name": "b"}])
+    check_all(
+        caught.value.problems,
+        expected(Code.NOT_A_MAPPING, "lvs_virtual_services[0]", "", "'web'", "such as {name: web, address:"),
+        expected(Code.NOT_A_MAPPING, "service web", "persistence", "300", "such as {timeout: 300}"),
+        expected(Code.NOT_A_MAPPING, "service web", "tunnel", "'gre'", "such as {type: gre}"),
+        expected(Code.NOT_A_MAPPING, "service web", "health_check", "'http'", "such as {type: http}"),
+        expected(Code.NOT_A_MAPPING, "service web", "sorry_server", "'192.0.2.99'", "such as {address:"),
+        expected(Code.NOT_SECONDS, "service b", "health_check.timeout", "'5m'", "seconds from 0.1 to 86400"),
+        expected(Code.NOT_AN_INTEGER, "service b", "health_check.retries", "'x'", "integer from 0 to 1000"),
+        expected(Code.NOT_AN_INTEGER, "service b", "health_check.status", "'ok'", "integer from 100 to 599"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("described", "key", "value", "says"),
+    [
+        (service(persistence={"timeout": "5m"}), "persistence.timeout", "'5m'", "seconds from 1 to 2678400"),
+        (service(persistence={"timeout": 0}), "persistence.timeout", "0", "1 and 2678400 seconds"),
+        (check("http", interval=0), "health_check.interval", "0", "0.1 and 86400 seconds"),
+    ],
+)
+def test_seconds_have_their_unit(build: Build, described: object, key: str, value: str, says: str) -> None:
+    with pytest.raises(ModelError) as caught:
+        build([described])
+    (problem,) = caught.value.problems
+    expected(problem.code, "service web", key, value, says).check(problem)
+
+
+@pytest.mark.parametrize(
+    ("settings", "where", "key", "value", "says"),
+    [
+        ({"director_timeouts": {"tcp": "5m"}}, "director_timeouts", "tcp", "'5m'", "seconds from 1 to 2147483"),
+        (
+            {"director_track_scripts": [{"name": "up", "command": "/bin/true", "interval": "5s"}]},
+            "director_track_scripts[0]",
+            "interval",
+            "'5s'",
+            "seconds from 1 to 86400",
+        ),
+    ],
+)
+def test_settings_in_seconds_have_their_unit(
+    build: Build, settings: dict[str, object], where: str, key: str, value: str, says: str
+) -> None:
+    with pytest.raises(ModelError) as caught:
+        support.director(build([service()]), "lb1", **settings)
+    check_all(caught.value.problems, expected(Code.NOT_AN_INTEGER, where, key, value, says))
+
+
+@pytest.mark.parametrize(
+    ("described", "key", "says"),
+    [
+        (service(quorum=2), "quorum", "of a service, but of health_check"),
+        (service(retries=2), "retries", "but of health_check"),
+        (service(path="/"), "path", "but of health_check"),
+        (service(type="http"), "type", "but of tunnel and of health_check"),
+        (service(timeout=300), "timeout", "but of persistence and of health_check"),
+        (service(weight=2), "weight", "but of a real server"),
+        (service(host="rs1"), "host", "but of a real server and of health_check"),
+        (servers({"host": "rs1", "scheduler": "rr"}), "real_servers[0].scheduler", "but of a service"),
+        (service(persistence={"scheduler": "rr"}), "persistence.scheduler", "but of a service"),
+        (service(health_check={"type": "tcp", "ports": [80]}), "health_check.ports", "but of a service"),
+    ],
+)
+def test_a_key_of_another_level_is_told_where_it_belongs(build: Build, described: object, key: str, says: str) -> None:
+    with pytest.raises(ModelError) as caught:
+        build([described])
+    (problem,) = caught.value.problems
+    expected(Code.UNKNOWN_KEY, "service web", key, "").check(problem)
+    assert says in problem.text
+
+
 def test_a_wrong_group_has_no_family() -> None:
     problems = Problems()
     given = {"director_sync_daemon": {"group": "all"}, "director_sync_senders": ["fe80::2"]}
@@ -846,7 +928,7 @@ def setting(variables: dict[str, object], code: Code, where: str, key: str = "",
             "",
             "5",
             "name of an interface",
-            "mapping",
+            "mapping such as {name: eth1, weight: -100}",
         ),
         setting(
             {"track_interfaces": ["a b"]}, Code.MALFORMED, "track_interfaces[0]", "name", "'a b'", "interface name"
@@ -863,7 +945,14 @@ def setting(variables: dict[str, object], code: Code, where: str, key: str = "",
             "-253 and -1",
         ),
         setting({"track_interfaces": ["eth2", {"name": "eth2"}]}, Code.TWICE, "track_interfaces", "", "'eth2'"),
-        setting({"track_scripts": ["/bin/true"]}, Code.NOT_A_MAPPING, "track_scripts[0]", "", "'/bin/true'"),
+        setting(
+            {"track_scripts": ["/bin/true"]},
+            Code.NOT_A_MAPPING,
+            "track_scripts[0]",
+            "",
+            "'/bin/true'",
+            "such as {name:",
+        ),
         setting({"track_scripts": [{"name": "up"}]}, Code.MISSING, "track_scripts[0]", "command", "", "absolute path"),
         setting(
             {"track_scripts": [{"name": "up", "command": "ping -c 1 192.0.2.1"}]},
