@@ -41,10 +41,9 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems 
     suggestion,
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.service_reader import (
-    COMMAND,
     COMMAND_RULE,
     MAX_SECONDS,
-    refuse_private,
+    read_command,
 )
 
 #: The variables of a director, with the defaults of its role; None stands for a setting that has none.
@@ -546,12 +545,12 @@ def _scripts(value: object, problems: Problems) -> Iterator[TrackedScript]:
     for fields in _entries(TRACKED_SCRIPTS, value, "{name: up, command: /usr/local/bin/check-uplink}", problems):
         fields.refuse_unknown(SCRIPT_KEYS, "a tracked script")
         name = _needed(fields, "name", _SCRIPT_NAME, "a name of 1 to 64 letters, digits, '_', '.' and '-'")
-        command = _needed(fields, "command", COMMAND, COMMAND_RULE)
+        if not fields.given("command"):
+            fields.fault(Code.MISSING, "command", f"is missing ({COMMAND_RULE})")
+        command = read_command(fields)
         interval, timeout = (fields.whole_seconds(key, 1, MAX_SECONDS) for key in ("interval", "timeout"))
         fall, rise = (fields.integer(key, 1, _MOST_TIMES) for key in ("fall", "rise"))
         weight = fields.integer("weight", LOWEST_WEIGHT, -1)
-        if command is not None:
-            refuse_private(fields, "command", command)
         if name is not None and command is not None:
             # keepalived's default timeout is the interval, which a busy director may exceed: it would release the VIPs.
             yield TrackedScript(name, command, interval or 1, timeout or 5, fall or 2, rise or 2, weight)

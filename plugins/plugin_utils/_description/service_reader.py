@@ -127,10 +127,11 @@ MAX_WEIGHT_SUM = 2**32 - 1
 # versions know, and replaces what follows a dollar sign.
 _URL_PATH = re.compile(r"/[!#%-\[\]-~]{0,799}")
 _FILE_PATH = re.compile(r"/[A-Za-z0-9._/@:+=,-]{1,799}")
-COMMAND = re.compile(r"/[ !#%&(-\[\]-~]{1,799}")
+_NOT_IN_COMMANDS = re.compile(r"[^ -~]|[\"$'\\]")
+_COMMAND_LENGTH = range(2, 801)
 #: Health checkers have their own copies of these directories (PrivateTmp), and do not see the host's.
 _NOT_SEEN = ("/tmp/", "/var/tmp/")  # noqa: S108
-COMMAND_RULE = """a command with its absolute path, without quotes and the characters $\\"""
+COMMAND_RULE = "a command that begins with an absolute path, such as /bin/ping"
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")
 _DOMAIN = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?|\.")
 
@@ -533,15 +534,14 @@ def _read_check(inner: Fields, kind: str) -> HealthCheck:
         name=inner.text("name", _DOMAIN, "a domain name"),
         record=inner.choice("record", "a type of records", RECORDS, default.record),
         helo=inner.text("helo", _HOST, "the name of a host"),
-        command=inner.text("command", COMMAND, COMMAND_RULE),
+        command=read_command(inner),
         quorum=quorum,
         hysteresis=int(_or(inner.integer("hysteresis", 0, MAX_WEIGHT_SUM), default.hysteresis)),
         alpha=inner.boolean("alpha", default.alpha),
         inhibit_on_failure=inner.boolean("inhibit_on_failure", default.inhibit_on_failure),
     )
-    for key, value in (("path", path if kind == "file" else None), ("command", check.command)):
-        if value is not None:
-            refuse_private(inner, key, value)
+    if kind == "file" and path is not None:
+        _refuse_private(inner, "path", path)
     if kind == "misc" and check.timeout != int(check.timeout):
         text = "is not a whole number of seconds, which misc needs"
         inner.refuse(Code.NOT_AN_INTEGER, "timeout", check.timeout, text)
@@ -550,7 +550,31 @@ def _read_check(inner: Fields, kind: str) -> HealthCheck:
     return check
 
 
-def refuse_private(fields: Fields, key: str, path: str) -> None:
+def read_command(fields: Fields) -> str | None:
+    """Return the command of a health check or a tracked script; None if not given or wrong."""
+    if not fields.given("command"):
+        return None
+    value = fields.values["command"]
+    if not isinstance(value, str):
+        rule = "is not a string with a command"
+    elif not value.startswith("/"):
+        rule = "has to begin with an absolute path, such as /bin/ping"
+    elif found := _NOT_IN_COMMANDS.search(value):
+        character = "'\\'" if found[0] == "\\" else show(found[0])
+        rule = (
+            f"contains {character}; a command has ASCII characters without quotes, backslashes and $: "
+            "put what needs them into a script"
+        )
+    elif len(value) not in _COMMAND_LENGTH:
+        rule = f"does not have {_COMMAND_LENGTH[0]} to {_COMMAND_LENGTH[-1]} characters"
+    else:
+        _refuse_private(fields, "command", value)
+        return plain(value)
+    fields.refuse(Code.MALFORMED, "command", value, rule)
+    return None
+
+
+def _refuse_private(fields: Fields, key: str, path: str) -> None:
     """Note a file or command in a directory that health checkers do not see."""
     if path.startswith(_NOT_SEEN):
         text = "is in a directory that is private to each service (PrivateTmp): use another directory"

@@ -414,7 +414,13 @@ REFUSALS = [
         "'/var/tmp/state'",
         "another directory",
     ),
-    refusal([check("misc", command="/a $b")], Code.MALFORMED, "health_check.command", "'/a $b'", "absolute path"),
+    refusal([check("misc", command="/a $b")], Code.MALFORMED, "health_check.command", "'/a $b'", "contains '$'"),
+    refusal([check("misc", command="/a 'b'")], Code.MALFORMED, "health_check.command", "\"/a 'b'\"", '"\'"'),
+    refusal([check("misc", command='/a "b"')], Code.MALFORMED, "health_check.command", "'/a \"b\"'", "'\"'"),
+    refusal([check("misc", command="/a \\b")], Code.MALFORMED, "health_check.command", "'/a \\\\b'", "contains"),
+    refusal([check("misc", command="/a \u00e9")], Code.MALFORMED, "health_check.command", "'/a \u00e9'", "'\u00e9'"),
+    refusal([check("misc", command="/")], Code.MALFORMED, "health_check.command", "'/'", "2 to 800"),
+    refusal([check("misc", command=["/bin/true"])], Code.MALFORMED, "health_check.command", "['/bin/true']", "string"),
     refusal(
         [check("misc", command="/bin/true", timeout=0.5)], Code.NOT_AN_INTEGER, "health_check.timeout", "0.5", "misc"
     ),
