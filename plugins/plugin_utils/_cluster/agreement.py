@@ -13,6 +13,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.inventory import (
     ADDRESS_VARIABLE,
     DIRECTORS,
+    GENERATED_GROUPS,
     Inventory,
     InventoryError,
 )
@@ -40,7 +41,6 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.variables
 )
 
 DESCRIPTION = "lvs_virtual_services"
-_ALL = ("all", "ungrouped")  # the groups that Ansible makes
 
 
 def check_agreement(inventory: Inventory, problems: Problems) -> None:
@@ -211,7 +211,11 @@ def found_elsewhere(name: str, inventory: Inventory) -> str:
     having = [host for host in members if name in inventory.names(host)]
     if not having:
         return ""
-    named = [group for group, hosts in inventory.groups.items() if set(hosts) == set(having) and group not in _ALL]
+    named = [
+        group
+        for group, hosts in inventory.groups.items()
+        if set(hosts) == set(having) and group not in GENERATED_GROUPS
+    ]
     if named:
         return f"; the group {named[0]} ({some(having)}) has it"
     return f"; {some(having)} {'has' if len(having) == 1 else 'have'} it"

@@ -444,7 +444,7 @@ class Cluster:
         try:
             self.inventory.members(DIRECTORS)
         except InventoryError as error:
-            error.note(problems, f"group {DIRECTORS}")
+            error.note_group(problems, DIRECTORS)
         problems.raise_any()
         director_addresses(self.vips(), self.inventory, problems)
         problems.raise_any()
@@ -542,7 +542,8 @@ def find_problems(
                     of_hosts.setdefault(problem, []).append(host)
             for problem, concerned in of_hosts.items():
                 if problem not in found:
-                    where = problem.where if concerned == hosts else f"{some(concerned)}: {problem.where}"
+                    prefix = "" if concerned == hosts else some(concerned)
+                    where = ": ".join(part for part in (prefix, problem.where) if part)
                     found[replace(problem, where=where)] = None
     return str(ModelError(found))
 
@@ -592,7 +593,7 @@ def _require_member(group: str, host: object, inventory: Inventory, problems: Pr
     try:
         members = inventory.members(group)
     except InventoryError as error:
-        error.note(problems, f"group {group}")
+        error.note_group(problems, group)
         return
     if host not in members:
         problems.add(Code.NOT_IN_GROUP, f"host {host}", "", f"is not in the inventory group {group!r}")

@@ -1059,11 +1059,133 @@ def test_groups_that_are_missing(build: Build) -> None:
     refused(lambda: support.real_server(cluster, "db1"), *server)
     refused(lambda: support.director(cluster, "rs1"), Code.NOT_IN_GROUP, "host rs1", "", "", "'directors'")
     nothing = build_cluster([], {"all": []}, {})
-    refused(lambda: support.director(nothing, "lb1"), Code.UNKNOWN_GROUP, "group directors", "", "'directors'")
+    refused(lambda: support.director(nothing, "lb1"), Code.UNKNOWN_GROUP, "", "", "'directors'")
     empty = build_cluster([], {"real_servers": []}, {})
     refused(lambda: support.real_server(empty, "rs1"), Code.EMPTY, "group real_servers", "", "'real_servers'")
     refused(lambda: build_cluster([], None, {}), Code.NOT_A_MAPPING, "groups", "", "null")
     refused(lambda: build_cluster([], {}, 5), Code.NOT_A_MAPPING, "hostvars", "", "5")
+
+
+OWN = {"lb1": "192.0.2.2", "rs1": "192.0.2.11", "db1": "192.0.2.12"}
+
+
+@pytest.mark.parametrize(
+    ("groups", "sentence"),
+    [
+        (
+            {"director": ["lb1"], "real_servers": ["rs1"]},
+            "the inventory has no group 'directors'; it has 'director': rename that group",
+        ),
+        (
+            {"balancers": ["lb1"], "real_servers": ["rs1"]},
+            "the inventory has no group 'directors': put the directors' hosts into one",
+        ),
+        (
+            {"directors": ["lb1"], "realservers": ["rs1"]},
+            "the inventory has no group 'real_servers'; it has 'realservers': put 'realservers' below it as a child",
+        ),
+        (
+            {"directors": ["lb1"], "web": ["rs1"]},
+            "the inventory has no group 'real_servers': put the real servers' hosts into one",
+        ),
+    ],
+)
+def test_a_group_of_ours_that_is_missing(groups: dict[str, list[str]], sentence: str) -> None:
+    hostvars = {host: {"lvs_address": own} for host, own in OWN.items()}
+    cluster = build_cluster([servers({"address": "198.51.100.9"})], groups, hostvars)
+    missing, ask = "directors", cluster.as_dict
+    if missing in groups:
+        missing, ask = "real_servers", lambda: support.real_server(cluster, "rs1")
+    with pytest.raises(ModelError) as caught:
+        ask()
+    assert str(caught.value) == sentence
+    check_all(caught.value.problems, expected(Code.UNKNOWN_GROUP, "", "", f"'{missing}'"))
+
+
+@pytest.mark.parametrize(
+    ("groups", "entry", "code", "value", "rest"),
+    [
+        (
+            {"real_servers": ["rs1"], "databases": ["db1"]},
+            {"group": "databases"},
+            Code.NOT_IN_GROUP,
+            "'db1'",
+            "host 'db1' is not in the group 'real_servers': add 'databases' to it as a child",
+        ),
+        (
+            {"real_servers": ["rs1"], "databases": ["db1"]},
+            {"host": "db1"},
+            Code.NOT_IN_GROUP,
+            "'db1'",
+            "host 'db1' is not in the group 'real_servers': add the host to it",
+        ),
+        (
+            {"real_servers": ["rs1"], "all": ["rs1", "db1", "lb1"]},
+            {"group": "all"},
+            Code.NOT_IN_GROUP,
+            "'db1'",
+            "host 'db1' is not in the group 'real_servers': add the host to it",
+        ),
+        (
+            {"realservers": ["rs1"]},
+            {"group": "realservers"},
+            Code.UNKNOWN_GROUP,
+            "'real_servers'",
+            "the inventory has no group 'real_servers': put 'realservers' below it as a child",
+        ),
+        (
+            {"realservers": ["rs1"]},
+            {"host": "rs1"},
+            Code.UNKNOWN_GROUP,
+            "'real_servers'",
+            "the inventory has no group 'real_servers'; it has 'realservers': put 'realservers' below it as a child",
+        ),
+        (
+            {"web": ["rs1"]},
+            {"host": "rs1"},
+            Code.UNKNOWN_GROUP,
+            "'real_servers'",
+            "the inventory has no group 'real_servers': put host 'rs1' into one",
+        ),
+        (
+            {"web": ["rs1"]},
+            {"group": "real_servers"},
+            Code.UNKNOWN_GROUP,
+            "'real_servers'",
+            "the inventory has no group 'real_servers': put the real servers' hosts into one",
+        ),
+        (
+            {"real_servers": ["rs1"]},
+            {"group": "directors"},
+            Code.NOT_IN_GROUP,
+            "'lb1'",
+            "host 'lb1' is a director, and not in the group 'real_servers': name a group of real servers",
+        ),
+        (
+            {"web": ["rs1"]},
+            {"group": "directors"},
+            Code.NOT_IN_GROUP,
+            "'lb1'",
+            "host 'lb1' is a director, and not in the group 'real_servers': name a group of real servers",
+        ),
+        (
+            {"real_servers": ["rs1"]},
+            {"host": "lb1"},
+            Code.NOT_IN_GROUP,
+            "'lb1'",
+            "host 'lb1' is a director, and not in the group 'real_servers': name a real server",
+        ),
+    ],
+)
+def test_a_server_that_is_not_in_the_group(
+    groups: dict[str, list[str]], entry: dict[str, str], code: Code, value: str, rest: str
+) -> None:
+    hostvars = {host: {"lvs_address": own} for host, own in OWN.items()}
+    with pytest.raises(ModelError) as caught:
+        build_cluster([servers(entry)], {"directors": ["lb1"], **groups}, hostvars)
+    key = f"real_servers[0].{next(iter(entry))}"
+    check_all(caught.value.problems, expected(code, "service web", key, value))
+    assert str(caught.value) == f"service web: {key}: {rest}"
 
 
 def test_a_real_server_without_a_service_is_not_drained(build: Build) -> None:

@@ -52,7 +52,8 @@ SENTENCES: list[tuple[list[dict[str, Any]], dict[str, Any], str]] = [
     (
         [{**WEB, "real_servers": [{"host": "rs1"}, {"host": "rs2"}, {"group": "databases"}]}],
         {},
-        "service web: real_servers[2].group: host 'db1' is not in the inventory group 'real_servers'",
+        "service web: real_servers[2].group: host 'db1' is not in the group 'real_servers': add 'databases' "
+        "to it as a child",
     ),
     (
         [{**SHOP, "address": "192.0.2.10/32"}],
