@@ -248,9 +248,7 @@ class Cluster:
         """
         problems = Problems()
         _require_member(DIRECTORS, host, self.inventory, problems)
-        missing = variables.get(INTERFACE) is None
-        elsewhere = found_elsewhere(INTERFACE, self.inventory) if missing else ""
-        settings = read_director_settings(variables, problems, elsewhere)
+        settings = _director_settings(variables, self.inventory, problems)
         vips = self.vips()
         # no director could take over, or there are no VIPs
         tracked = settings.tracked if len(self.inventory.directors) > 1 and vips else Tracked()
@@ -558,7 +556,7 @@ def _problems_of(
             if cluster is not None:
                 cluster.director(host, variables)
             else:
-                read_director_settings(variables, problems, "")
+                _director_settings(variables, inventory, problems)
         elif cluster is not None:
             cluster.real_server(host, variables)
         else:
@@ -566,6 +564,11 @@ def _problems_of(
     except ModelError as error:
         return error.problems
     return problems.found
+
+
+def _director_settings(variables: Mapping[str, object], inventory: Inventory, problems: Problems) -> DirectorSettings:
+    missing = variables.get(INTERFACE) is None
+    return read_director_settings(variables, problems, found_elsewhere(INTERFACE, inventory) if missing else "")
 
 
 def _links(settings: DirectorSettings, daemon: SyncDaemon | None, tracked: Tracked) -> dict[str, str]:

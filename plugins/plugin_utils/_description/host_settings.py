@@ -253,10 +253,11 @@ def read_director_settings(
 ) -> DirectorSettings:
     """Read the variables in `DIRECTOR`; an exception instead of a value is the reason for its absence.
 
-    ``elsewhere`` names other hosts with a ``director_interface``.
+    ``elsewhere`` names other hosts with a ``director_interface`` (`agreement.found_elsewhere`).
     """
     given = _Given(variables, DIRECTOR, problems)
-    interface = given.needed_link(INTERFACE, f"is missing (the link of the VIPs){elsewhere}")
+    remedy = elsewhere or ": set it for the group directors, for example to eth0"
+    interface = given.needed_link(INTERFACE, f"is missing (the link of the VIPs){remedy}")
     sync_interface = given.link("director_sync_interface") or interface
     daemon = _sync_daemon(given.value(SYNC_DAEMON), sync_interface, problems)
     senders = given.value("director_sync_senders")

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import build_cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import build_cluster, find_problems
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description import host_settings, variables
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Code, ModelError, Problem
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.variables import PREFIXES
@@ -227,6 +227,13 @@ def test_a_setting_of_directors_in_the_wrong_group() -> None:
         support.director(build_cluster(WEB, GROUPS, hosts), "lb1", director_interface=None)
     says = ("the link of the VIPs", "lb2, rs1 and rs2 have it")
     check_all(caught.value.problems, expected(Code.MISSING, "director_interface", "", "", *says))
+
+
+def test_a_setting_in_the_wrong_group_is_found_beside_a_wrong_description() -> None:
+    hosts = {name: {"lvs_address": own} for name, own in OWN.items()}
+    hosts["rs1"]["director_interface"] = "eth1"
+    lines = find_problems([{**WEB[0], "port": "x"}], GROUPS, hosts, None, {"lb1": {}, "lb2": {}}).splitlines()
+    assert lines[1:] == ["director_interface: is missing (the link of the VIPs); rs1 has it"]
 
 
 def director_as_server() -> Expected:

@@ -101,7 +101,11 @@ SENTENCES: list[tuple[list[dict[str, Any]], dict[str, Any], str]] = [
         {},
         "service web: address: 192.0.2.11 cannot be a VIP: it is an address of host rs1",
     ),
-    ([WEB], {"director_interface": None}, "director_interface: is missing (the link of the VIPs)"),
+    (
+        [WEB],
+        {"director_interface": None},
+        "director_interface: is missing (the link of the VIPs): set it for the group directors, for example to eth0",
+    ),
 ]
 
 
