@@ -48,7 +48,8 @@ def check_agreement(inventory: Inventory, problems: Problems) -> None:
     hosts = list(dict.fromkeys((*inventory.directors, *inventory.real_servers)))
     _check_description(hosts, inventory, problems)
     for name, same in ALIKE.items():
-        _check_setting(name, same, DIRECTOR[name], inventory, problems)
+        if name != NAT_GATEWAY:
+            _check_setting(name, same, DIRECTOR[name], inventory, problems)
     _check_gateway(inventory, problems)
     _check_addresses(hosts, inventory, problems)
 
@@ -70,29 +71,48 @@ def _check_setting(
         value = default if value is None else value
         found.setdefault(same(value), (value, []))[1].append(host)
     if len(found) > 1:
-        values = ", ".join(
-            f"{'not set' if value is None else show(value)} for {some(hosts)}" for value, hosts in found.values()
-        )
-        text = f"is {values}, and has to be the same for all directors: set it for the group directors"
+        text = f"{_values(found)}, and has to be the same for all directors: set it for the group directors"
         problems.add(Code.DIFFERS, name, "", text)
 
 
+def _values(found: Mapping[Hashable, tuple[object, list[str]]]) -> str:
+    """Return ``is 51 for lb1, not set for lb2``."""
+    values = (f"{'not set' if value is None else show(value)} for {some(hosts)}" for value, hosts in found.values())
+    return f"is {', '.join(values)}"
+
+
 def _check_gateway(inventory: Inventory, problems: Problems) -> None:
-    """Note real servers whose replies would go to another gateway than the directors have."""
+    """Note real servers whose replies would go to another gateway than the directors have.
+
+    A real server without the variable may need none; `forward_methods.gateways_of` notes one that does.
+    """
     if not inventory.directors:
         return
-    first = inventory.directors[0]
-    given = _value(first, NAT_GATEWAY, inventory, problems)
-    different = []
-    for host in inventory.real_servers:
+    found = _gateways(inventory, problems)
+    unset = same_addresses(None)
+    if sum(key != unset or bool(set(inventory.directors) & set(hosts)) for key, (_value, hosts) in found.items()) > 1:
+        problems.add(Code.DIFFERS, NAT_GATEWAY, "", _say_gateways(found))
+
+
+def different_gateways(inventory: Inventory) -> str:
+    """Return the text about different values of ``lvs_nat_gateway``, as `check_agreement` notes it; empty if all hosts
+    have the same, or none has any.
+    """
+    found = _gateways(inventory, Problems())
+    return _say_gateways(found) if len(found) > 1 else ""
+
+
+def _gateways(inventory: Inventory, problems: Problems) -> dict[Hashable, tuple[object, list[str]]]:
+    """Return the values of ``lvs_nat_gateway``, each with its hosts."""
+    found: dict[Hashable, tuple[object, list[str]]] = {}
+    for host in dict.fromkeys((*inventory.directors, *inventory.real_servers)):
         value = _value(host, NAT_GATEWAY, inventory, problems)
-        if value is not None and same_addresses(value) != same_addresses(given):
-            different.append((host, value))
-    if different:
-        text = f"is {show(different[0][1])} for {some([host for host, _value in different])}, and "
-        text += "not set" if given is None else show(given)
-        text += f" for director {first}: set the directors' address once, for all hosts"
-        problems.add(Code.DIFFERS, NAT_GATEWAY, "", text)
+        found.setdefault(same_addresses(value), (value, []))[1].append(host)
+    return found
+
+
+def _say_gateways(found: Mapping[Hashable, tuple[object, list[str]]]) -> str:
+    return f"{_values(found)}: set it once, for all hosts"
 
 
 def _check_description(hosts: Sequence[str], inventory: Inventory, problems: Problems) -> None:

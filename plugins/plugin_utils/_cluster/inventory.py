@@ -173,7 +173,7 @@ class Inventory:
         if mixed:
             return next(iter(addresses.values()))
         known = " and ".join(str(address) for address in addresses.values())
-        text = f"host {host} has no {_say(family)} address: add one to {ADDRESS_VARIABLE}, beside {known}"
+        text = f"host {host} has no {spoken_family(family)} address: add one to {ADDRESS_VARIABLE}, beside {known}"
         raise InventoryError(Code.NO_ADDRESS, text, host)
 
     def check_names(self, hosts: Iterable[str], problems: Problems) -> None:
@@ -236,7 +236,7 @@ class Inventory:
                 raise InventoryError(code, f"{ADDRESS_VARIABLE} of host {host}: {shown} {fault}", shown)
             family = family_of(address)
             if family in addresses:
-                both = f"{address} is an {_say(family)} address as {addresses[family]} is"
+                both = f"{address} is an {spoken_family(family)} address as {addresses[family]} is"
                 text = f"{ADDRESS_VARIABLE} of host {host}: {both}: give one address per family"
                 raise InventoryError(Code.TWICE, text, str(address))
             addresses[family] = address
@@ -246,5 +246,6 @@ class Inventory:
         return addresses
 
 
-def _say(family: str) -> str:
+def spoken_family(family: str) -> str:
+    """Return ``IPv4`` for ``ipv4``."""
     return {"ipv4": "IPv4", "ipv6": "IPv6"}[family]

@@ -129,7 +129,48 @@ def test_what_contradicts(more: dict[str, dict[str, Any]], wanted: Expected) -> 
 
 def test_a_real_server_with_another_gateway() -> None:
     found = refusal({"rs1": {"lvs_nat_gateway": "192.0.2.9"}}, lvs_nat_gateway="192.0.2.1")
-    check_all(found, differs("lvs_nat_gateway", "'192.0.2.9' for rs1", "'192.0.2.1' for director lb1", "once"))
+    check_all(found, differs("lvs_nat_gateway", "'192.0.2.9' for rs1", "'192.0.2.1' for lb1, lb2 and rs2", "once"))
+
+
+@pytest.mark.parametrize(
+    ("having", "is_set", "is_not"),
+    [
+        (("lb1", "lb2"), "lb1 and lb2", "rs1 and rs2"),
+        (("rs1", "rs2"), "rs1 and rs2", "lb1 and lb2"),
+        (("lb1",), "lb1", "lb2, rs1 and rs2"),
+        (("rs1",), "rs1", "lb1, lb2 and rs2"),
+    ],
+)
+def test_a_gateway_of_some_hosts_is_one_line(having: tuple[str, ...], is_set: str, is_not: str) -> None:
+    services = [{**WEB[0], "forward_method": "nat"}]
+    settings: dict[str, dict[str, Any]] = {name: {"director_interface": "eth1"} for name in OWN}
+    for host in having:
+        settings[host]["lvs_nat_gateway"] = "192.0.2.1"
+    hosts = {name: {"lvs_address": own, **settings[name]} for name, own in OWN.items()}
+    values = {f"'192.0.2.1' for {is_set}", f"not set for {is_not}"}
+    lines = find_problems(services, GROUPS, hosts, None, settings).splitlines()
+    assert len(lines) == 1
+    start, _colon, remedy = lines[0].removeprefix("lvs_nat_gateway: is ").partition(": ")
+    assert remedy == "set it once, for all hosts"
+    assert start in {", ".join(values), ", ".join(reversed(list(values)))}
+
+
+def test_a_gateway_that_is_not_set_is_one_line() -> None:
+    services = [{**WEB[0], "forward_method": "nat"}, {**WEB[0], "name": "api", "port": 81, "forward_method": "nat"}]
+    settings: dict[str, dict[str, Any]] = {name: {"director_interface": "eth1"} for name in OWN}
+    hosts = {name: {"lvs_address": own, **settings[name]} for name, own in OWN.items()}
+    assert find_problems(services, GROUPS, hosts, None, settings) == (
+        "lvs_nat_gateway: is missing: service web (nat) needs a free IPv4 address of the real servers' network, "
+        "which moves with the VIPs"
+    )
+
+
+def test_a_gateway_of_the_directors_is_enough_without_nat() -> None:
+    settings: dict[str, dict[str, Any]] = {name: {"director_interface": "eth1"} for name in OWN}
+    for host in ("lb1", "lb2"):
+        settings[host]["lvs_nat_gateway"] = "192.0.2.1"
+    hosts = {name: {"lvs_address": own, **settings[name]} for name, own in OWN.items()}
+    assert find_problems(WEB, GROUPS, hosts, None, settings) == ""
 
 
 @pytest.mark.parametrize(

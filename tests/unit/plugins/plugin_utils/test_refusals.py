@@ -13,7 +13,11 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import Cluster, build_cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import (
+    Cluster,
+    build_cluster,
+    find_problems,
+)
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import read_director_settings
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Code, ModelError, Problems, show
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.service_reader import KEYS
@@ -687,8 +691,8 @@ def gateway(code: Code, value: str, *says: str) -> Expected:
 @pytest.mark.parametrize(
     ("gateway", "wanted"),
     [
-        (None, gateway(Code.NO_GATEWAY, "ipv4", "service web", "fails over")),
-        ("2001:db8::1", gateway(Code.NO_GATEWAY, "ipv4", "service web", "fails over")),
+        (None, gateway(Code.NO_GATEWAY, "IPv4", "is missing", "service web", "moves with the VIPs")),
+        ("2001:db8::1", gateway(Code.NO_GATEWAY, "IPv4", "has no", "service web", "moves with the VIPs")),
         ("192.0.2.3", gateway(Code.FIXED_GATEWAY, "192.0.2.3", "lb2")),
         ("192.0.2.101", gateway(Code.FIXED_GATEWAY, "192.0.2.101", "rs1")),
         ("gateway", gateway(Code.NOT_AN_ADDRESS, "'gateway'")),
@@ -707,7 +711,61 @@ def test_gateways_that_are_none(gateway: object, wanted: Expected) -> None:
     ):
         with pytest.raises(ModelError) as caught:
             expand()
-        wanted.check(caught.value.problems[0])
+        check_all(caught.value.problems, wanted)
+
+
+GATEWAY_GROUPS = {"directors": ["lb1", "lb2"], "real_servers": ["rs1", "rs2", "rs3"]}
+GATEWAY_HOSTS = {
+    host: {"lvs_address": [f"192.0.2.{number}", f"2001:db8::{number}"], "director_interface": "eth1"}
+    for number, host in enumerate(("lb1", "lb2", "rs1", "rs2", "rs3"), 2)
+}
+API = nat(name="api", address="192.0.2.20", real_servers=[{"host": "rs1"}, {"host": "rs2"}])
+
+
+@pytest.mark.parametrize(
+    ("web", "words"),
+    [
+        (service(real_servers=[{"group": "real_servers"}]), "(dr)"),
+        (tun(real_servers=[{"group": "real_servers"}]), "(tun)"),
+        (
+            by_mark(marks=[{"address": "192.0.2.10"}], real_servers=[{"group": "real_servers"}]),
+            "(dr)",
+        ),
+    ],
+)
+def test_a_gateway_that_a_real_server_holds_itself(web: dict[str, Any], words: str) -> None:
+    cluster = build_cluster([API, web], GATEWAY_GROUPS, GATEWAY_HOSTS)
+    wanted = gateway(Code.HELD_GATEWAY, "192.0.2.10", "service web", words, "rs1 and rs2 hold", "a free address")
+    for host in ("rs1", "rs2"):
+        with pytest.raises(ModelError) as caught:
+            support.real_server(cluster, host, lvs_nat_gateway="192.0.2.10")
+        check_all(caught.value.problems, wanted)
+    # it has no reply to send there
+    assert support.real_server(cluster, "rs3", lvs_nat_gateway="192.0.2.10")["vips"] == ["192.0.2.10"]
+    assert support.director(cluster, lvs_nat_gateway="192.0.2.10")
+
+
+def test_a_gateway_that_a_real_server_holds_itself_is_one_line() -> None:
+    hosts = {host: {**values, "lvs_nat_gateway": "192.0.2.10"} for host, values in GATEWAY_HOSTS.items()}
+    web = service(real_servers=[{"group": "real_servers"}])
+    assert find_problems([API, web], GATEWAY_GROUPS, hosts, None, hosts) == (
+        "rs1 and rs2: lvs_nat_gateway: 192.0.2.10 is the VIP of service web (dr), which rs1 and rs2 hold themselves: "
+        "give a free address of the real servers' network"
+    )
+
+
+@pytest.mark.parametrize(
+    "web",
+    [
+        service(real_servers=[{"host": "rs3"}]),
+        service(forward_method="fullnat", real_servers=[{"group": "real_servers"}]),
+        nat(real_servers=[{"group": "real_servers"}]),
+    ],
+)
+def test_a_gateway_that_is_the_vip_of_others(web: dict[str, Any]) -> None:
+    cluster = build_cluster([API, web], GATEWAY_GROUPS, GATEWAY_HOSTS)
+    routes: Any = support.real_server(cluster, "rs1", lvs_nat_gateway="192.0.2.10")["return_route"]
+    assert routes["gateways"] == ["192.0.2.10"]
 
 
 def marked(name: str, fwmark: int, *traffic: dict[str, Any]) -> dict[str, Any]:

@@ -94,7 +94,8 @@ SENTENCES: list[tuple[list[dict[str, Any]], dict[str, Any], str]] = [
     (
         [{**WEB, "forward_method": "nat"}],
         {},
-        "lvs_nat_gateway: has no ipv4 address, which service web (nat) needs: add one that fails over with the VIPs",
+        "lvs_nat_gateway: is missing: service web (nat) needs a free IPv4 address of the real servers' network, "
+        "which moves with the VIPs",
     ),
     (
         [{**WEB, "address": "192.0.2.11"}],
