@@ -16,6 +16,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.inventory imp
     GENERATED_GROUPS,
     Inventory,
     InventoryError,
+    of_two_hosts,
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import IPAddress
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import (
@@ -186,8 +187,7 @@ def _check_addresses(hosts: Sequence[str], inventory: Inventory, problems: Probl
         for address in addresses.values():
             owner = owners.setdefault(address, host)
             if owner != host:
-                text = f"is the address of {owner} and of {host}: give each host its own"
-                problems.refuse(Code.ADDRESS_TWICE, ADDRESS_VARIABLE, "", address, text)
+                problems.refuse(Code.ADDRESS_TWICE, ADDRESS_VARIABLE, "", address, of_two_hosts(owner, host))
 
 
 def check_variables(inventory: Inventory, problems: Problems) -> None:

@@ -553,7 +553,9 @@ def find_problems(
         check_variables(inventory, problems)
         if description is not None:
             check_agreement(inventory, problems)
-        found.update(dict.fromkeys(problems.found))
+        # the first service that has both hosts notes their address too
+        shared = {problem.text for problem in found if problem.code is Code.ADDRESS_TWICE}
+        found.update(dict.fromkeys(problem for problem in problems.found if problem.text not in shared))
         for members in (inventory.directors, inventory.real_servers):
             hosts = [host for host in members if host in settings]
             of_hosts: dict[Problem, list[str]] = {}

@@ -246,6 +246,12 @@ class Inventory:
         return addresses
 
 
+def of_two_hosts(host: str, other: str) -> str:
+    """Return what a message says about the address of two hosts, the same in any order."""
+    first, second = sorted((host, other))
+    return f"is the address of {first} and of {second}: give each host its own"
+
+
 def spoken_family(family: str) -> str:
     """Return ``IPv4`` for ``ipv4``."""
     return {"ipv4": "IPv4", "ipv6": "IPv6"}[family]

@@ -277,6 +277,14 @@ def test_a_setting_in_the_wrong_group_is_found_beside_a_wrong_description() -> N
     assert lines[1:] == ["director_interface: is missing (the link of the VIPs); rs1 has it"]
 
 
+def test_an_address_of_two_hosts_is_one_line() -> None:
+    services = [WEB[0], {**WEB[0], "name": "api", "port": 81}]
+    settings: dict[str, dict[str, Any]] = {name: {"director_interface": "eth1"} for name in OWN}
+    hosts = {name: {"lvs_address": own, **settings[name]} for name, own in {**OWN, "rs2": OWN["rs1"]}.items()}
+    (line,) = find_problems(services, GROUPS, hosts, None, settings).splitlines()
+    assert line == ("service web: real_servers[0]: 192.0.2.11 is the address of rs1 and of rs2: give each host its own")
+
+
 def director_as_server() -> Expected:
     return expected(Code.DIRECTOR_AS_SERVER, "service web", "real_servers[0]", "192.0.2.3", "director lb2")
 
