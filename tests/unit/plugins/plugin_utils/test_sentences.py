@@ -103,6 +103,30 @@ SENTENCES: list[tuple[list[dict[str, Any]], dict[str, Any], str]] = [
         "service web: address: 192.0.2.11 cannot be a VIP: it is an address of host rs1",
     ),
     (
+        [{**WEB, "real_servers": [{"group": "directors"}]}],
+        {},
+        "service web: real_servers[0].group: host 'lb1' is a director, and not in the group 'real_servers': "
+        "name a group of real servers",
+    ),
+    (
+        [WEB, {**WEB, "port": 81}],
+        {},
+        "lvs_virtual_services[1] (web): name: 'web' is already the name of another service (lvs_virtual_services[0])",
+    ),
+    ([{**WEB, "quorum": 2}], {}, "service web: quorum: is not a key of a service, but of health_check"),
+    ([{**WEB, "persistence": 300}], {}, "service web: persistence: 300 is not a mapping such as {timeout: 300}"),
+    (
+        [{**WEB, "health_check": {"type": "misc", "command": "ping -c1 192.0.2.1"}}],
+        {},
+        "service web: health_check.command: 'ping -c1 192.0.2.1' has to begin with an absolute path, such as /bin/ping",
+    ),
+    (
+        [{**WEB, "health_check": {"type": "misc", "command": "/bin/check $HOME"}}],
+        {},
+        "service web: health_check.command: '/bin/check $HOME' contains '$'; a command has ASCII characters without "
+        "quotes, backslashes and $: put what needs them into a script",
+    ),
+    (
         [WEB],
         {"director_interface": None},
         "director_interface: is missing (the link of the VIPs): set it for the group directors, for example to eth0",
