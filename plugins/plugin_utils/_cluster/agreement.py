@@ -8,7 +8,7 @@ Each host is set up from its own variables, so different copies would make two h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.inventory import (
     ADDRESS_VARIABLE,
@@ -18,7 +18,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.inventory imp
     InventoryError,
     of_two_hosts,
 )
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import IPAddress
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import IPAddress, family_of, to_address
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import (
     ALIKE,
     DIRECTOR,
@@ -72,13 +72,13 @@ def _check_setting(
         value = default if value is None else value
         found.setdefault(same(value), (value, []))[1].append(host)
     if len(found) > 1:
-        text = f"{_values(found)}, and has to be the same for all directors: set it for the group directors"
+        text = f"{_values(found.values())}, and has to be the same for all directors: set it for the group directors"
         problems.add(Code.DIFFERS, name, "", text)
 
 
-def _values(found: Mapping[Hashable, tuple[object, list[str]]]) -> str:
+def _values(found: Iterable[tuple[object, list[str]]]) -> str:
     """Return ``is 51 for lb1, not set for lb2``."""
-    values = (f"{'not set' if value is None else show(value)} for {some(hosts)}" for value, hosts in found.values())
+    values = (f"{'not set' if value is None else show(value)} for {some(hosts)}" for value, hosts in found)
     return f"is {', '.join(values)}"
 
 
@@ -95,25 +95,26 @@ def _check_gateway(inventory: Inventory, problems: Problems) -> None:
         problems.add(Code.DIFFERS, NAT_GATEWAY, "", _say_gateways(found))
 
 
-def different_gateways(inventory: Inventory) -> str:
-    """Return the text about different values of ``lvs_nat_gateway``, as `check_agreement` notes it; empty if all hosts
-    have the same, or none has any.
+def different_gateways(inventory: Inventory) -> dict[str, str]:
+    """Return the text about different values of ``lvs_nat_gateway``, as `check_agreement` notes it, for each family in
+    which a host has one. Empty if all hosts have the same.
     """
     found = _gateways(inventory, Problems())
-    return _say_gateways(found) if len(found) > 1 else ""
+    addresses = [address for key in found for address in map(to_address, key) if address is not None]
+    return dict.fromkeys(map(family_of, addresses), _say_gateways(found)) if len(found) > 1 else {}
 
 
-def _gateways(inventory: Inventory, problems: Problems) -> dict[Hashable, tuple[object, list[str]]]:
+def _gateways(inventory: Inventory, problems: Problems) -> dict[frozenset[str], tuple[object, list[str]]]:
     """Return the values of ``lvs_nat_gateway``, each with its hosts."""
-    found: dict[Hashable, tuple[object, list[str]]] = {}
+    found: dict[frozenset[str], tuple[object, list[str]]] = {}
     for host in dict.fromkeys((*inventory.directors, *inventory.real_servers)):
         value = _value(host, NAT_GATEWAY, inventory, problems)
         found.setdefault(same_addresses(value), (value, []))[1].append(host)
     return found
 
 
-def _say_gateways(found: Mapping[Hashable, tuple[object, list[str]]]) -> str:
-    return f"{_values(found)}: set it once, for all hosts"
+def _say_gateways(found: Mapping[frozenset[str], tuple[object, list[str]]]) -> str:
+    return f"{_values(found.values())}: set it once, for all hosts"
 
 
 def _check_description(hosts: Sequence[str], inventory: Inventory, problems: Problems) -> None:

@@ -321,8 +321,8 @@ class Cluster:
         )
 
     @cached_property
-    def _different_gateways(self) -> str:
-        """The text about hosts with different gateways; once for all hosts, each of which may need it."""
+    def _different_gateways(self) -> dict[str, str]:
+        """The texts about hosts with different gateways; once for all hosts, each of which may need it."""
         return different_gateways(self.inventory)
 
     @cached_property

@@ -68,11 +68,11 @@ def gateways_of(
     resolved: Sequence[ResolvedService],
     inventory: Inventory,
     problems: Problems,
-    different: Callable[[], str],
+    different: Callable[[], Mapping[str, str]],
 ) -> dict[str, IPAddress]:
     """Return the gateway of each family in which a host that Ansible manages is behind nat: family -> address.
 
-    ``given``: that of one host, read into ``problems``. ``different``: returns the text about hosts that have others
+    ``given``: that of one host, read into ``problems``. ``different``: returns the texts about hosts that have others
     (`agreement.different_gateways`).
     """
     if any(problem.where == NAT_GATEWAY for problem in problems.found):
@@ -87,7 +87,7 @@ def gateways_of(
         if family in given:
             found[family] = given[family]
         elif len(inventory.directors) > 1:
-            elsewhere = "" if given else different()
+            elsewhere = different().get(family, "")
             shown = spoken_family(family)
             if elsewhere:
                 problems.add(Code.DIFFERS, NAT_GATEWAY, "", elsewhere)

@@ -620,7 +620,7 @@ def _same_daemon(value: object) -> Hashable:
     return () if read else _same_boolean(value)
 
 
-def same_addresses(value: object) -> Hashable:
+def same_addresses(value: object) -> frozenset[str]:
     """Return one value for equal addresses."""
     elements = value if isinstance(value, (list, tuple)) else [] if value in (None, "") else [value]
     return frozenset(str(to_address(one) or show(one)) for one in elements)

@@ -562,7 +562,7 @@ def read_command(fields: Fields) -> str | None:
     elif found := _NOT_IN_COMMANDS.search(value):
         character = "'\\'" if found[0] == "\\" else show(found[0])
         rule = (
-            f"contains {character}; a command has ASCII characters without quotes, backslashes and $: "
+            f"contains {character}; only ASCII characters without quotes, backslashes and $ are possible: "
             "put what needs them into a script"
         )
     elif len(value) not in _COMMAND_LENGTH:

@@ -155,6 +155,22 @@ def test_a_gateway_of_some_hosts_is_one_line(having: tuple[str, ...], is_set: st
     assert start in {", ".join(values), ", ".join(reversed(list(values)))}
 
 
+def test_a_gateway_of_one_family_of_some_hosts_is_one_line() -> None:
+    services = [{**WEB[0], "address": "2001:db8::10", "forward_method": "nat"}]
+    both, one = ["192.0.2.1", "2001:db8::1"], ["192.0.2.1"]
+    settings: dict[str, dict[str, Any]] = {
+        name: {"director_interface": "eth1", "lvs_nat_gateway": both if name in GROUPS["directors"] else one}
+        for name in OWN
+    }
+    hosts = {
+        name: {"lvs_address": [own, f"2001:db8::{number}"], **settings[name]}
+        for number, (name, own) in enumerate(OWN.items(), 2)
+    }
+    assert find_problems(services, GROUPS, hosts, None, settings) == (
+        f"lvs_nat_gateway: is {both} for lb1 and lb2, {one} for rs1 and rs2: set it once, for all hosts"
+    )
+
+
 def test_a_gateway_that_is_not_set_is_one_line() -> None:
     services = [{**WEB[0], "forward_method": "nat"}, {**WEB[0], "name": "api", "port": 81, "forward_method": "nat"}]
     settings: dict[str, dict[str, Any]] = {name: {"director_interface": "eth1"} for name in OWN}

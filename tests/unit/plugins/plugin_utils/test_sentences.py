@@ -123,8 +123,8 @@ SENTENCES: list[tuple[list[dict[str, Any]], dict[str, Any], str]] = [
     (
         [{**WEB, "health_check": {"type": "misc", "command": "/bin/check $HOME"}}],
         {},
-        "service web: health_check.command: '/bin/check $HOME' contains '$'; a command has ASCII characters without "
-        "quotes, backslashes and $: put what needs them into a script",
+        "service web: health_check.command: '/bin/check $HOME' contains '$'; only ASCII characters without quotes, "
+        "backslashes and $ are possible: put what needs them into a script",
     ),
     (
         [WEB],
