@@ -8,15 +8,17 @@ Each host is set up from its own variables, so different copies would make two h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.inventory import (
     ADDRESS_VARIABLE,
     DIRECTORS,
+    GENERATED_GROUPS,
     Inventory,
     InventoryError,
+    of_two_hosts,
 )
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import IPAddress
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import IPAddress, family_of, to_address
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import (
     ALIKE,
     DIRECTOR,
@@ -40,7 +42,6 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.variables
 )
 
 DESCRIPTION = "lvs_virtual_services"
-_ALL = ("all", "ungrouped")  # the groups that Ansible makes
 
 
 def check_agreement(inventory: Inventory, problems: Problems) -> None:
@@ -48,7 +49,8 @@ def check_agreement(inventory: Inventory, problems: Problems) -> None:
     hosts = list(dict.fromkeys((*inventory.directors, *inventory.real_servers)))
     _check_description(hosts, inventory, problems)
     for name, same in ALIKE.items():
-        _check_setting(name, same, DIRECTOR[name], inventory, problems)
+        if name != NAT_GATEWAY:
+            _check_setting(name, same, DIRECTOR[name], inventory, problems)
     _check_gateway(inventory, problems)
     _check_addresses(hosts, inventory, problems)
 
@@ -70,29 +72,49 @@ def _check_setting(
         value = default if value is None else value
         found.setdefault(same(value), (value, []))[1].append(host)
     if len(found) > 1:
-        values = ", ".join(
-            f"{'not set' if value is None else show(value)} for {some(hosts)}" for value, hosts in found.values()
-        )
-        text = f"is {values}, and has to be the same for all directors: set it for the group directors"
+        text = f"{_values(found.values())}, and has to be the same for all directors: set it for the group directors"
         problems.add(Code.DIFFERS, name, "", text)
 
 
+def _values(found: Iterable[tuple[object, list[str]]]) -> str:
+    """Return ``is 51 for lb1, not set for lb2``."""
+    values = (f"{'not set' if value is None else show(value)} for {some(hosts)}" for value, hosts in found)
+    return f"is {', '.join(values)}"
+
+
 def _check_gateway(inventory: Inventory, problems: Problems) -> None:
-    """Note real servers whose replies would go to another gateway than the directors have."""
+    """Note real servers whose replies would go to another gateway than the directors have.
+
+    A real server without the variable may need none; `forward_methods.gateways_of` notes one that does.
+    """
     if not inventory.directors:
         return
-    first = inventory.directors[0]
-    given = _value(first, NAT_GATEWAY, inventory, problems)
-    different = []
-    for host in inventory.real_servers:
+    found = _gateways(inventory, problems)
+    unset = same_addresses(None)
+    if sum(key != unset or bool(set(inventory.directors) & set(hosts)) for key, (_value, hosts) in found.items()) > 1:
+        problems.add(Code.DIFFERS, NAT_GATEWAY, "", _say_gateways(found))
+
+
+def different_gateways(inventory: Inventory) -> dict[str, str]:
+    """Return the text about different values of ``lvs_nat_gateway``, as `check_agreement` notes it, for each family in
+    which a host has one. Empty if all hosts have the same.
+    """
+    found = _gateways(inventory, Problems())
+    addresses = [address for key in found for address in map(to_address, key) if address is not None]
+    return dict.fromkeys(map(family_of, addresses), _say_gateways(found)) if len(found) > 1 else {}
+
+
+def _gateways(inventory: Inventory, problems: Problems) -> dict[frozenset[str], tuple[object, list[str]]]:
+    """Return the values of ``lvs_nat_gateway``, each with its hosts."""
+    found: dict[frozenset[str], tuple[object, list[str]]] = {}
+    for host in dict.fromkeys((*inventory.directors, *inventory.real_servers)):
         value = _value(host, NAT_GATEWAY, inventory, problems)
-        if value is not None and same_addresses(value) != same_addresses(given):
-            different.append((host, value))
-    if different:
-        text = f"is {show(different[0][1])} for {some([host for host, _value in different])}, and "
-        text += "not set" if given is None else show(given)
-        text += f" for director {first}: set the directors' address once, for all hosts"
-        problems.add(Code.DIFFERS, NAT_GATEWAY, "", text)
+        found.setdefault(same_addresses(value), (value, []))[1].append(host)
+    return found
+
+
+def _say_gateways(found: Mapping[frozenset[str], tuple[object, list[str]]]) -> str:
+    return f"{_values(found.values())}: set it once, for all hosts"
 
 
 def _check_description(hosts: Sequence[str], inventory: Inventory, problems: Problems) -> None:
@@ -166,8 +188,7 @@ def _check_addresses(hosts: Sequence[str], inventory: Inventory, problems: Probl
         for address in addresses.values():
             owner = owners.setdefault(address, host)
             if owner != host:
-                text = f"is the address of {owner} and of {host}: give each host its own"
-                problems.refuse(Code.ADDRESS_TWICE, ADDRESS_VARIABLE, "", address, text)
+                problems.refuse(Code.ADDRESS_TWICE, ADDRESS_VARIABLE, "", address, of_two_hosts(owner, host))
 
 
 def check_variables(inventory: Inventory, problems: Problems) -> None:
@@ -211,7 +232,11 @@ def found_elsewhere(name: str, inventory: Inventory) -> str:
     having = [host for host in members if name in inventory.names(host)]
     if not having:
         return ""
-    named = [group for group, hosts in inventory.groups.items() if set(hosts) == set(having) and group not in _ALL]
+    named = [
+        group
+        for group, hosts in inventory.groups.items()
+        if set(hosts) == set(having) and group not in GENERATED_GROUPS
+    ]
     if named:
         return f"; the group {named[0]} ({some(having)}) has it"
     return f"; {some(having)} {'has' if len(having) == 1 else 'have'} it"

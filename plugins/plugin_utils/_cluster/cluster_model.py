@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from ansible_collections.lvs.cluster.plugins.module_utils._host.decapsulation import parse_tunnels
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.agreement import (
@@ -21,6 +22,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.agreement imp
     check_agreement,
     check_timeouts,
     check_variables,
+    different_gateways,
     found_elsewhere,
     some,
 )
@@ -41,6 +43,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.forward_metho
     direct,
     floating,
     gateways_of,
+    held_vips,
     replies,
     route_sources,
     routed_families,
@@ -88,6 +91,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields im
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import (
     INTERFACE,
     KEEPALIVED,
+    NAT_GATEWAY,
     DirectorSettings,
     RealServerSettings,
     SyncDaemon,
@@ -248,9 +252,7 @@ class Cluster:
         """
         problems = Problems()
         _require_member(DIRECTORS, host, self.inventory, problems)
-        missing = variables.get(INTERFACE) is None
-        elsewhere = found_elsewhere(INTERFACE, self.inventory) if missing else ""
-        settings = read_director_settings(variables, problems, elsewhere)
+        settings = _director_settings(variables, self.inventory, problems)
         vips = self.vips()
         # no director could take over, or there are no VIPs
         tracked = settings.tracked if len(self.inventory.directors) > 1 and vips else Tracked()
@@ -258,7 +260,7 @@ class Cluster:
         commands = runs_commands(self.resolved) and checker not in OWN_USER
         user = read_user(settings.script_user, problems) if commands or tracked.scripts else ""
         check_checker(checker, self.resolved, problems)
-        gateways = gateways_of(settings.nat_gateway, self.resolved, self.inventory, problems)
+        gateways = self._gateways_of(settings.nat_gateway, problems)
         check_timeouts(self.inventory, problems)
         leaving = leaving_directors(settings.directors_that_leave, self.inventory, problems)
         routed = routed_families(self.resolved)
@@ -318,6 +320,19 @@ class Cluster:
             undecided_forwarding=routed if settings.transit is None else [],
         )
 
+    @cached_property
+    def _different_gateways(self) -> dict[str, str]:
+        """The texts about hosts with different gateways; once for all hosts, each of which may need it."""
+        return different_gateways(self.inventory)
+
+    @cached_property
+    def _held_vips(self) -> dict[IPAddress, str]:
+        """The VIPs that no real server can have as its gateway, with the texts; once for all real servers."""
+        return held_vips(self.resolved)
+
+    def _gateways_of(self, given: Mapping[str, IPAddress], problems: Problems) -> dict[str, IPAddress]:
+        return gateways_of(given, self.resolved, self.inventory, problems, lambda: self._different_gateways)
+
     def _synchronisation(
         self, host: str, daemon: SyncDaemon | None, settings: DirectorSettings
     ) -> tuple[tuple[str, ...], dict[str, object]]:
@@ -342,20 +357,25 @@ class Cluster:
         problems = Problems()
         _require_member(REAL_SERVERS, host, self.inventory, problems)
         settings = read_real_server_settings(variables, problems)
-        gateways = gateways_of(settings.nat_gateway, self.resolved, self.inventory, problems)
+        gateways = self._gateways_of(settings.nat_gateway, problems)
         check_return_traffic(host, settings.return_traffic, self.resolved, problems)
         sources = None
         if settings.tunnel_guard:
             sources = all_tunnel_sources(host, self.resolved, self.inventory, problems)
-        problems.raise_any()
-        ends = tunnel_ends(host, self.resolved)
         services = replies(host, self.resolved)
         used = {family_of(address) for address in (to_address(one["address"]) for one in services) if address}
+        vips = self.vips(host)
+        for family, gateway in gateways.items():
+            if family in used and gateway in vips:
+                # the module return_route refuses it too
+                problems.refuse(Code.HELD_GATEWAY, NAT_GATEWAY, "", gateway, self._held_vips[gateway])
+        problems.raise_any()
+        ends = tunnel_ends(host, self.resolved)
         return RealServerModel(
             host=host,
             settings=settings,
             resolved=self.resolved,
-            vips=tuple(self.vips(host)),
+            vips=tuple(vips),
             return_route={
                 "gateways": [str(address) for family, address in sorted(gateways.items()) if family in used],
                 "services": services,
@@ -444,7 +464,7 @@ class Cluster:
         try:
             self.inventory.members(DIRECTORS)
         except InventoryError as error:
-            error.note(problems, f"group {DIRECTORS}")
+            error.note_group(problems, DIRECTORS)
         problems.raise_any()
         director_addresses(self.vips(), self.inventory, problems)
         problems.raise_any()
@@ -533,7 +553,9 @@ def find_problems(
         check_variables(inventory, problems)
         if description is not None:
             check_agreement(inventory, problems)
-        found.update(dict.fromkeys(problems.found))
+        # the first service that has both hosts notes their address too
+        shared = {problem.text for problem in found if problem.code is Code.ADDRESS_TWICE}
+        found.update(dict.fromkeys(problem for problem in problems.found if problem.text not in shared))
         for members in (inventory.directors, inventory.real_servers):
             hosts = [host for host in members if host in settings]
             of_hosts: dict[Problem, list[str]] = {}
@@ -542,7 +564,8 @@ def find_problems(
                     of_hosts.setdefault(problem, []).append(host)
             for problem, concerned in of_hosts.items():
                 if problem not in found:
-                    where = problem.where if concerned == hosts else f"{some(concerned)}: {problem.where}"
+                    prefix = "" if concerned == hosts else some(concerned)
+                    where = ": ".join(part for part in (prefix, problem.where) if part)
                     found[replace(problem, where=where)] = None
     return str(ModelError(found))
 
@@ -557,7 +580,7 @@ def _problems_of(
             if cluster is not None:
                 cluster.director(host, variables)
             else:
-                read_director_settings(variables, problems, "")
+                _director_settings(variables, inventory, problems)
         elif cluster is not None:
             cluster.real_server(host, variables)
         else:
@@ -565,6 +588,11 @@ def _problems_of(
     except ModelError as error:
         return error.problems
     return problems.found
+
+
+def _director_settings(variables: Mapping[str, object], inventory: Inventory, problems: Problems) -> DirectorSettings:
+    missing = variables.get(INTERFACE) is None
+    return read_director_settings(variables, problems, found_elsewhere(INTERFACE, inventory) if missing else "")
 
 
 def _links(settings: DirectorSettings, daemon: SyncDaemon | None, tracked: Tracked) -> dict[str, str]:
@@ -592,7 +620,7 @@ def _require_member(group: str, host: object, inventory: Inventory, problems: Pr
     try:
         members = inventory.members(group)
     except InventoryError as error:
-        error.note(problems, f"group {group}")
+        error.note_group(problems, group)
         return
     if host not in members:
         problems.add(Code.NOT_IN_GROUP, f"host {host}", "", f"is not in the inventory group {group!r}")

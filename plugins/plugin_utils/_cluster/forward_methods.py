@@ -15,10 +15,16 @@ net/netfilter/ipvs/ip_vs_xmit.c has it from __ip_vs_get_out_rt()), which can dif
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from ansible_collections.lvs.cluster.plugins.module_utils._host.validate import address_fault
-from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.inventory import DIRECTORS, Inventory, InventoryError
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.agreement import some
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.inventory import (
+    DIRECTORS,
+    Inventory,
+    InventoryError,
+    spoken_family,
+)
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.requirements import ROUTED, forwarding_key
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.resolve import RealServer, ResolvedService
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import (
@@ -58,9 +64,19 @@ def check_marks(resolved: Iterable[ResolvedService], problems: Problems) -> None
 
 
 def gateways_of(
-    given: Mapping[str, IPAddress], resolved: Sequence[ResolvedService], inventory: Inventory, problems: Problems
+    given: Mapping[str, IPAddress],
+    resolved: Sequence[ResolvedService],
+    inventory: Inventory,
+    problems: Problems,
+    different: Callable[[], Mapping[str, str]],
 ) -> dict[str, IPAddress]:
-    """Return the gateway of each family in which a host that Ansible manages is behind nat: family -> address."""
+    """Return the gateway of each family in which a host that Ansible manages is behind nat: family -> address.
+
+    ``given``: that of one host, read into ``problems``. ``different``: returns the texts about hosts that have others
+    (`agreement.different_gateways`).
+    """
+    if any(problem.where == NAT_GATEWAY for problem in problems.found):
+        return {}  # it is given, but cannot be read
     needed: dict[str, str] = {}
     for item in resolved:
         if item.service.forward_method == "nat" and any(server.host is not None for server in item.servers):
@@ -71,10 +87,22 @@ def gateways_of(
         if family in given:
             found[family] = given[family]
         elif len(inventory.directors) > 1:
-            text = (
-                f"has no {family} address, which service {service} (nat) needs: add one that fails over with the VIPs"
-            )
-            problems.add(Code.NO_GATEWAY, NAT_GATEWAY, "", text, family)
+            elsewhere = different().get(family, "")
+            shown = spoken_family(family)
+            if elsewhere:
+                problems.add(Code.DIFFERS, NAT_GATEWAY, "", elsewhere)
+            elif given:
+                text = (
+                    f"has no {shown} address, which service {service} (nat) needs: add a free one of the real servers' "
+                    "network, which moves with the VIPs"
+                )
+                problems.add(Code.NO_GATEWAY, NAT_GATEWAY, "", text, shown)
+            else:
+                text = (
+                    f"is missing: service {service} (nat) needs a free {shown} address of the real servers' network, "
+                    "which moves with the VIPs"
+                )
+                problems.add(Code.NO_GATEWAY, NAT_GATEWAY, "", text, shown)
         elif inventory.directors:
             try:
                 found[family] = inventory.address(inventory.directors[0], family)
@@ -88,6 +116,8 @@ def _check_owners(
     given: Mapping[str, IPAddress], resolved: Iterable[ResolvedService], inventory: Inventory, problems: Problems
 ) -> None:
     """Note a gateway that stays on one host while the VIPs move."""
+    if not given:
+        return
     servers = {server.address: server.host or "a real server" for item in resolved for server in item.servers}
     owners = _own_addresses(inventory) if len(inventory.directors) > 1 else {}
     for address in given.values():
@@ -95,6 +125,27 @@ def _check_owners(
         if owner:
             text = f"is an address of {owner} and does not move with the VIPs: give one that no host has"
             problems.refuse(Code.FIXED_GATEWAY, NAT_GATEWAY, "", address, text)
+
+
+def held_vips(resolved: Iterable[ResolvedService]) -> dict[IPAddress, str]:
+    """Return the VIPs that real servers behind nat of the same family hold themselves, each with the text about it."""
+    resolved = list(resolved)
+    behind: dict[str, set[str | None]] = {}
+    for item in resolved:
+        if item.service.forward_method == "nat":
+            behind.setdefault(item.service.family, set()).update(server.host for server in item.servers)
+    found: dict[IPAddress, tuple[Service, dict[str, None]]] = {}
+    for item in resolved:
+        if item.service.forward_method in UNREWRITTEN and item.service.family in behind:
+            others = behind[item.service.family]
+            hosts = [server.host for server in item.servers if server.host is not None and server.host in others]
+            for vip in item.service.vips if hosts else ():
+                found.setdefault(vip, (item.service, {}))[1].update(dict.fromkeys(hosts))
+    return {
+        vip: f"is the VIP of {service.where} ({service.forward_method}), which {some(list(hosts))} "
+        f"{'holds itself' if len(hosts) == 1 else 'hold themselves'}: give a free address of the real servers' network"
+        for vip, (service, hosts) in found.items()
+    }
 
 
 def _own_addresses(inventory: Inventory) -> dict[IPAddress, str]:

@@ -21,6 +21,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields im
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import (
     Code,
     Problems,
+    nearest,
     plain,
     show,
     suggestion,
@@ -29,6 +30,8 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems 
 DIRECTORS = "directors"
 REAL_SERVERS = "real_servers"
 ADDRESS_VARIABLE = "lvs_address"
+#: The groups that Ansible makes.
+GENERATED_GROUPS = ("all", "ungrouped")
 #: Names of hosts are written to configurations unchanged (keepalived.conf(5), router_id). IPv6 addresses can be names.
 _NAME = re.compile(r"[A-Za-z0-9_.:-]{1,253}")
 
@@ -50,6 +53,10 @@ class InventoryError(ValueError):
     def note(self, problems: Problems, where: str, key: str = "", more: str = "") -> None:
         """Note it as a problem of the part that needs the host or the group; ``more`` is added to the sentence."""
         problems.add(self.code, where, key, f"{self}{more}", self.value)
+
+    def note_group(self, problems: Problems, group: str) -> None:
+        """Note it as a problem of a group; the sentence about a group that does not exist names it itself."""
+        self.note(problems, "" if self.code is Code.UNKNOWN_GROUP else f"group {group}")
 
 
 class Inventory:
@@ -83,6 +90,8 @@ class Inventory:
         """Return the hosts of a group and its child groups; raises `InventoryError` if there are none."""
         hosts = self._groups.get(group)
         if hosts is None:
+            if group in (DIRECTORS, REAL_SERVERS):
+                raise self._lacks(group)
             shown = show(group)
             text = f"{shown} is not a group of the inventory{suggestion(group, self._groups)}"
             raise InventoryError(Code.UNKNOWN_GROUP, text, shown)
@@ -95,19 +104,49 @@ class Inventory:
         hosts = self.members(group)
         if group not in self._checked:
             for host in hosts:
-                self.require_real_server(host)
+                self.require_real_server(host, group)
             self._checked.add(group)
         return hosts
 
-    def require_real_server(self, host: str) -> None:
-        """Raise `InventoryError` unless the host is in the group ``real_servers``."""
+    def require_real_server(self, host: str, group: str = "") -> None:
+        """Raise `InventoryError` unless the host is in the group ``real_servers``.
+
+        ``group``: the one that the description names instead of the host.
+        """
         if host in self._real_servers:
             return
-        if any(host in hosts for hosts in self._groups.values()):
-            text = f"host {show(host)} is not in the inventory group {REAL_SERVERS!r}"
-            raise InventoryError(Code.NOT_IN_GROUP, text, show(host))
-        text = f"{show(host)} is not a host of the inventory{suggestion(host, self.real_servers)}"
-        raise InventoryError(Code.UNKNOWN_HOST, text, show(host))
+        shown = show(host)
+        if not any(host in hosts for hosts in self._groups.values()):
+            text = f"{shown} is not a host of the inventory{suggestion(host, self.real_servers)}"
+            raise InventoryError(Code.UNKNOWN_HOST, text, shown)
+        child = group if group not in GENERATED_GROUPS else ""
+        if host in self.directors:
+            what = "a group of real servers" if group else "a real server"
+            text = f"host {shown} is a director, and not in the group {REAL_SERVERS!r}: name {what}"
+        elif REAL_SERVERS not in self._groups:
+            raise self._lacks(REAL_SERVERS, child, host)
+        else:
+            remedy = f"{child!r} to it as a child" if child else "the host to it"
+            text = f"host {shown} is not in the group {REAL_SERVERS!r}: add {remedy}"
+        raise InventoryError(Code.NOT_IN_GROUP, text, shown)
+
+    def _lacks(self, group: str, child: str = "", host: str = "") -> InventoryError:
+        """Return the error about one of the two groups if the inventory does not have it.
+
+        ``child`` and ``host``: a group or a host that should be in it.
+        """
+        near = nearest(group, self._groups)
+        text = f"the inventory has no group {group!r}"
+        if child:
+            text += f": put {child!r} below it as a child"
+        elif near:
+            remedy = "rename that group" if group == DIRECTORS else f"put {near!r} below it as a child"
+            text += f"; it has {near!r}: {remedy}"
+        elif host:
+            text += f": put host {show(host)} into one"
+        else:
+            text += f": put the {'directors' if group == DIRECTORS else 'real servers'}' hosts into one"
+        return InventoryError(Code.UNKNOWN_GROUP, text, show(group))
 
     def addresses(self, host: str) -> dict[str, IPAddress]:
         """Return the host's own addresses by family, such as ``{"ipv4": IPv4Address("198.51.100.11")}``.
@@ -134,7 +173,7 @@ class Inventory:
         if mixed:
             return next(iter(addresses.values()))
         known = " and ".join(str(address) for address in addresses.values())
-        text = f"host {host} has no {_say(family)} address: add one to {ADDRESS_VARIABLE}, beside {known}"
+        text = f"host {host} has no {spoken_family(family)} address: add one to {ADDRESS_VARIABLE}, beside {known}"
         raise InventoryError(Code.NO_ADDRESS, text, host)
 
     def check_names(self, hosts: Iterable[str], problems: Problems) -> None:
@@ -197,7 +236,7 @@ class Inventory:
                 raise InventoryError(code, f"{ADDRESS_VARIABLE} of host {host}: {shown} {fault}", shown)
             family = family_of(address)
             if family in addresses:
-                both = f"{address} is an {_say(family)} address as {addresses[family]} is"
+                both = f"{address} is an {spoken_family(family)} address as {addresses[family]} is"
                 text = f"{ADDRESS_VARIABLE} of host {host}: {both}: give one address per family"
                 raise InventoryError(Code.TWICE, text, str(address))
             addresses[family] = address
@@ -207,5 +246,12 @@ class Inventory:
         return addresses
 
 
-def _say(family: str) -> str:
+def of_two_hosts(host: str, other: str) -> str:
+    """Return what a message says about the address of two hosts, the same in any order."""
+    first, second = sorted((host, other))
+    return f"is the address of {first} and of {second}: give each host its own"
+
+
+def spoken_family(family: str) -> str:
+    """Return ``IPv4`` for ``ipv4``."""
     return {"ipv4": "IPv4", "ipv6": "IPv6"}[family]

@@ -15,7 +15,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.inventory import Inventory, InventoryError
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.inventory import (
+    Inventory,
+    InventoryError,
+    of_two_hosts,
+)
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import IPAddress
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Code, Problems
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import (
@@ -75,17 +79,12 @@ def resolve(services: Sequence[Service], inventory: Inventory, problems: Problem
 
 
 def _check_duplicates(services: Iterable[Service], problems: Problems) -> None:
-    names: set[str] = set()
     owners: dict[tuple[object, ...], str] = {}
     for service in services:
-        if service.name in names:
-            text = "is already the name of another service"
-            problems.refuse(Code.TWICE, service.where, "name", service.name, text)
-        names.add(service.name)
         for identity in service.identities():
             earlier = owners.setdefault(tuple(identity.values()), service.name)
             if earlier == service.name:
-                continue  # its own, or noted above
+                continue  # its own, or that of a service whose name is noted already
             if service.fwmark is not None:
                 key, what = "fwmark", f"{service.fwmark} ({service.family})"
             else:
@@ -116,7 +115,7 @@ class _Resolver:
             for port in service.ports:
                 same = found.setdefault((server.address, port, server.port or port), server)
                 if same is not server:
-                    _note_twice(service, server, same, self._problems)
+                    self._note_twice(service, server, same)
         return tuple(sorted(servers, key=lambda server: server.order))
 
     def _expand(self, service: Service) -> Iterator[tuple[str | None, ServerEntry]]:
@@ -183,18 +182,19 @@ class _Resolver:
                 error.note(self._problems, service.where, entry.path)
             return None
 
-
-def _note_twice(service: Service, server: RealServer, earlier: RealServer, problems: Problems) -> None:
-    code, value = Code.SERVER_TWICE, str(server.address)
-    already = f"is already a real server of this service by {earlier.path}"
-    if server.host is None:
-        text = f"{value} {already}"
-    elif earlier.host is None or earlier.host == server.host:
-        text = f"host {server.host} ({value}) {already}"
-    else:
-        code = Code.ADDRESS_TWICE
-        text = f"{value} is the address of {earlier.host} and of {server.host}: give each host its own"
-    problems.add(code, service.where, server.path, text, value)
+    def _note_twice(self, service: Service, server: RealServer, earlier: RealServer) -> None:
+        code, value = Code.SERVER_TWICE, str(server.address)
+        already = f"is already a real server of this service by {earlier.path}"
+        if server.host is None:
+            text = f"{value} {already}"
+        elif earlier.host is None or earlier.host == server.host:
+            text = f"host {server.host} ({value}) {already}"
+        else:
+            code, text = Code.ADDRESS_TWICE, f"{value} {of_two_hosts(earlier.host, server.host)}"
+            if text in self._told:
+                return  # once is enough: the hosts have one address, not each service that uses them
+            self._told.add(text)
+        self._problems.add(code, service.where, server.path, text, value)
 
 
 def _merged(own: ServerEntry, default: ServerEntry) -> ServerEntry:

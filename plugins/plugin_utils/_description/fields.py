@@ -10,7 +10,7 @@ data raises no exception: it is noted as a problem and read as "not given", so t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from ansible_collections.lvs.cluster.plugins.module_utils._host import validate as _address
 from ansible_collections.lvs.cluster.plugins.module_utils._host.validate import address_fault
@@ -29,6 +29,7 @@ MAX_PORT = 65535
 # The words of ansible.module_utils.parsing.convert_bool; repeated because a pure file does not import Ansible.
 _TRUE = frozenset(("y", "yes", "on", "1", "true", "t"))
 _FALSE = frozenset(("n", "no", "off", "0", "false", "f"))
+_NO_KEYS: Mapping[str, Collection[str]] = {}
 _INTEGER = re.compile(r"\s*[+-]?[0-9]{1,20}\s*", re.ASCII)
 
 
@@ -121,25 +122,36 @@ class Fields:
         """Return the given ones of these names."""
         return [name for name in names if self.given(name)]
 
-    def refuse_unknown(self, known: Iterable[str], what: str) -> None:
-        """Note every unknown key, with the nearest known one."""
+    def refuse_unknown(
+        self, known: Iterable[str], what: str, elsewhere: Mapping[str, Collection[str]] = _NO_KEYS
+    ) -> None:
+        """Note every unknown key, with the mappings that have it, or the nearest known one.
+
+        ``elsewhere``: the keys of the mappings one level deeper or higher, by their words in the message.
+        """
         known = tuple(known)
         for key in self.values:
             if key not in known:
-                near = suggestion(key, known) or known_ones(known)
-                self.fault(Code.UNKNOWN_KEY, _readable(key), f"is not a key of {what}{near}")
+                places = [place for place, keys in elsewhere.items() if key in keys]
+                hint = f", but of {' and of '.join(places)}" if places else suggestion(key, known) or known_ones(known)
+                self.fault(Code.UNKNOWN_KEY, _readable(key), f"is not a key of {what}{hint}")
 
     def integer(self, name: str, low: int, high: int) -> int | None:
         """Return an integer in a range; None if not given or wrong."""
         return self.integer_at(name, self.values.get(name), low, high) if self.given(name) else None
 
-    def integer_at(self, name: str, value: object, low: int, high: int) -> int | None:
+    def whole_seconds(self, name: str, low: int, high: int) -> int | None:
+        """Return a whole number of seconds in a range; None if not given or wrong."""
+        return self.integer_at(name, self.values.get(name), low, high, "seconds") if self.given(name) else None
+
+    def integer_at(self, name: str, value: object, low: int, high: int, unit: str = "") -> int | None:
         """Return the same for a value that is not directly at a key, such as an element of a list."""
         number = to_integer(value)
         if number is None:
-            self.refuse(Code.NOT_AN_INTEGER, name, value, "is not an integer")
+            rule = f"a whole number of {unit}" if unit else "an integer"
+            self.refuse(Code.NOT_AN_INTEGER, name, value, f"is not {rule} from {low} to {high}")
         elif not low <= number <= high:
-            self.refuse(Code.OUT_OF_RANGE, name, number, f"is not between {low} and {high}")
+            self.refuse(Code.OUT_OF_RANGE, name, number, f"is not between {low} and {high} {unit}".rstrip())
         else:
             return number
         return None
@@ -151,9 +163,9 @@ class Fields:
         value = self.values[name]
         number = to_seconds(value)
         if number is None:
-            self.refuse(Code.NOT_SECONDS, name, value, "is not a number of seconds")
+            self.refuse(Code.NOT_SECONDS, name, value, f"is not a number of seconds from {low} to {high}")
         elif not low <= number <= high:  # NaN is not either
-            self.refuse(Code.OUT_OF_RANGE, name, value, f"is not between {low} and {high}")
+            self.refuse(Code.OUT_OF_RANGE, name, value, f"is not between {low} and {high} seconds")
         else:
             return number
         return None
@@ -169,11 +181,10 @@ class Fields:
         return value
 
     def choice(self, name: str, what: str, known: Iterable[str], default: str) -> str:
-        """Return one of some words; the default if not given or wrong. ``what`` completes "'x' is not ..."."""
+        """Return one of some words; the default if not given, empty if wrong. ``what`` completes "'x' is not ..."."""
         if not self.given(name):
             return default
-        found = self.choice_at(name, self.values[name], what, known)
-        return default if found is None else found
+        return self.choice_at(name, self.values[name], what, known) or ""
 
     def choice_at(self, name: str, value: object, what: str, known: Iterable[str]) -> str | None:
         """Return the same for a value that is not directly at a key."""
@@ -210,14 +221,14 @@ class Fields:
             return None
         return address
 
-    def mapping(self, name: str) -> Fields | None:
-        """Return a nested mapping; None if not given or wrong."""
+    def mapping(self, name: str, example: str) -> Fields | None:
+        """Return a nested mapping; None if not given or wrong. ``example`` is a mapping for the message."""
         if not self.given(name):
             return None
         value = self.values[name]
         if isinstance(value, Mapping):
             return Fields(value, self.where, self.key(name), self.problems)
-        self.refuse(Code.NOT_A_MAPPING, name, value, "is not a mapping of keys and values")
+        self.refuse(Code.NOT_A_MAPPING, name, value, f"is not a mapping such as {example}")
         return None
 
     def elements(self, name: str) -> Iterator[tuple[str, object]]:

@@ -42,10 +42,9 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems 
     suggestion,
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.service_reader import (
-    COMMAND,
     COMMAND_RULE,
     MAX_SECONDS,
-    refuse_private,
+    read_command,
 )
 
 #: The variables of a director, with the defaults of its role; None stands for a setting that has none.
@@ -284,10 +283,11 @@ def read_director_settings(
 ) -> DirectorSettings:
     """Read the variables in `DIRECTOR`; an exception instead of a value is the reason for its absence.
 
-    ``elsewhere`` names other hosts with a ``director_interface``.
+    ``elsewhere`` names other hosts with a ``director_interface`` (`agreement.found_elsewhere`).
     """
     given = _Given(variables, DIRECTOR, problems)
-    interface = given.needed_link(INTERFACE, f"is missing (the link of the VIPs){elsewhere}")
+    remedy = elsewhere or ": set it for the group directors, for example to eth0"
+    interface = given.needed_link(INTERFACE, f"is missing (the link of the VIPs){remedy}")
     sync_interface = given.link("director_sync_interface") or interface
     daemon = _sync_daemon(given.value(SYNC_DAEMON), sync_interface, problems)
     senders = given.value("director_sync_senders")
@@ -522,7 +522,7 @@ def _sync_daemon(value: object, interface: str, problems: Problems) -> SyncDaemo
         if address is None or not address.is_multicast:
             code = Code.NOT_AN_ADDRESS if address is None else Code.UNUSABLE_ADDRESS
             fields.refuse(code, "group", fields.values["group"], "is not a multicast address")
-        group = str(address)
+        group = "" if address is None else str(address)
     return SyncDaemon(
         interface,
         id=fields.integer("id", 0, 255),
@@ -543,7 +543,7 @@ def _senders(value: object, daemon: SyncDaemon, problems: Problems) -> tuple[str
             problems.refuse(Code.NOT_AN_ADDRESS, variable, "", element, "is not an IP address")
         elif address_fault(address, link_local=True):
             problems.refuse(Code.UNUSABLE_ADDRESS, variable, "", element, address_fault(address, link_local=True))
-        elif family_of(address) != daemon.family:
+        elif daemon.group != "" and family_of(address) != daemon.family:
             text = f"is {family_of(address)}, and the multicast group of the synchronisation is {daemon.family}"
             problems.refuse(Code.OTHER_FAMILY, variable, "", address, text)
         else:
@@ -571,7 +571,7 @@ def read_timeouts(value: object, problems: Problems) -> dict[str, int]:
         return {}
     fields = Fields(value, TIMEOUTS, "", problems)
     fields.refuse_unknown(Timeouts._fields, "the timeouts")
-    given = {name: fields.integer(name, 1, MAX_TIMEOUT) for name in Timeouts._fields}
+    given = {name: fields.whole_seconds(name, 1, MAX_TIMEOUT) for name in Timeouts._fields}
     return {name: seconds for name, seconds in given.items() if seconds is not None}
 
 
@@ -608,7 +608,9 @@ def _tracked(interfaces: object, scripts: object, problems: Problems) -> Tracked
 
 
 def _interfaces(value: object, problems: Problems) -> Iterator[TrackedInterface]:
-    for fields in _entries(TRACKED_INTERFACES, value, "the name of an interface", problems):
+    for fields in _entries(
+        TRACKED_INTERFACES, value, "{name: eth1, weight: -100}", problems, "the name of an interface"
+    ):
         fields.refuse_unknown(INTERFACE_KEYS, "a tracked interface")
         name = _needed(fields, "name", LINK, LINK_RULE)
         if name is not None:
@@ -616,22 +618,25 @@ def _interfaces(value: object, problems: Problems) -> Iterator[TrackedInterface]
 
 
 def _scripts(value: object, problems: Problems) -> Iterator[TrackedScript]:
-    for fields in _entries(TRACKED_SCRIPTS, value, "", problems):
+    for fields in _entries(TRACKED_SCRIPTS, value, "{name: up, command: /usr/local/bin/check-uplink}", problems):
         fields.refuse_unknown(SCRIPT_KEYS, "a tracked script")
         name = _needed(fields, "name", _SCRIPT_NAME, "a name of 1 to 64 letters, digits, '_', '.' and '-'")
-        command = _needed(fields, "command", COMMAND, COMMAND_RULE)
-        interval, timeout = (fields.integer(key, 1, MAX_SECONDS) for key in ("interval", "timeout"))
+        if not fields.given("command"):
+            fields.fault(Code.MISSING, "command", f"is missing ({COMMAND_RULE})")
+        command = read_command(fields)
+        interval, timeout = (fields.whole_seconds(key, 1, MAX_SECONDS) for key in ("interval", "timeout"))
         fall, rise = (fields.integer(key, 1, _MOST_TIMES) for key in ("fall", "rise"))
         weight = fields.integer("weight", LOWEST_WEIGHT, -1)
-        if command is not None:
-            refuse_private(fields, "command", command)
         if name is not None and command is not None:
             # keepalived's default timeout is the interval, which a busy director may exceed: it would release the VIPs.
             yield TrackedScript(name, command, interval or 1, timeout or 5, fall or 2, rise or 2, weight)
 
 
-def _entries(variable: str, value: object, short: str, problems: Problems) -> Iterator[Fields]:
-    """Yield the elements of a list of mappings; ``short`` describes the short form of one with a name only."""
+def _entries(variable: str, value: object, example: str, problems: Problems, short: str = "") -> Iterator[Fields]:
+    """Yield the elements of a list of mappings such as ``example``.
+
+    ``short`` describes the short form of one with a name only.
+    """
     if value is None:
         return
     if not isinstance(value, (list, tuple)):
@@ -645,7 +650,7 @@ def _entries(variable: str, value: object, short: str, problems: Problems) -> It
             yield Fields({"name": element}, where, "", problems)
         else:
             either = f"neither {short} nor " if short else "not "
-            problems.refuse(Code.NOT_A_MAPPING, where, "", element, f"is {either}a mapping of keys and values")
+            problems.refuse(Code.NOT_A_MAPPING, where, "", element, f"is {either}a mapping such as {example}")
 
 
 def _needed(fields: Fields, key: str, pattern: re.Pattern[str], rule: str) -> str | None:
@@ -690,7 +695,7 @@ def _same_daemon(value: object) -> Hashable:
     return () if read else _same_boolean(value)
 
 
-def same_addresses(value: object) -> Hashable:
+def same_addresses(value: object) -> frozenset[str]:
     """Return one value for equal addresses."""
     elements = value if isinstance(value, (list, tuple)) else [] if value in (None, "") else [value]
     return frozenset(str(to_address(one) or show(one)) for one in elements)

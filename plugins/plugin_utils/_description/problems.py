@@ -69,6 +69,7 @@ class Code(str, Enum):
     ADDRESS_TWICE = "address_twice", "two hosts have one address"
     VIP_IN_USE = "vip_in_use", "a VIP is the address of a host"
     NO_GATEWAY = "no_gateway", "a family of real servers behind nat has no gateway"
+    HELD_GATEWAY = "held_gateway", "a gateway is a VIP that a real server behind it holds itself"
     FIXED_GATEWAY = "fixed_gateway", "a gateway stays with one host when the VIPs move"
     # combinations
     NOT_FOR_METHOD = "not_for_method", "a key or value is not possible with the forwarding method"
@@ -202,14 +203,20 @@ def show(value: object) -> str:
     return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 20]}...{text[-17:]}"
 
 
-def suggestion(word: object, known: Iterable[str]) -> str:
-    """Return `` (did you mean 'rr'?)`` if a known word is near, otherwise an empty string."""
+def nearest(word: object, known: Iterable[str]) -> str:
+    """Return the known word that is near, otherwise an empty string."""
     if not isinstance(word, str):
         return ""
     names = {name.casefold(): name for name in known}
     # difflib's default, 0.6, matches code with record
     near = difflib.get_close_matches(word.casefold()[:70], names, n=1, cutoff=0.65)
-    return f" (did you mean {names[near[0]]!r}?)" if near else ""
+    return names[near[0]] if near else ""
+
+
+def suggestion(word: object, known: Iterable[str]) -> str:
+    """Return `` (did you mean 'rr'?)`` if a known word is near, otherwise an empty string."""
+    near = nearest(word, known)
+    return f" (did you mean {near!r}?)" if near else ""
 
 
 def known_ones(known: Iterable[str]) -> str:

@@ -103,6 +103,16 @@ TYPES_OF = {
     "command": ("misc",),
 }
 CHECK_KEYS = ("type", *TYPES_OF, "quorum", "hysteresis", "alpha", "inhibit_on_failure")
+_PERSISTENCE_KEYS = ("timeout", "netmask", "engine")
+_TUNNEL_KEYS = ("type", "port", "checksum")
+#: Mappings and their keys, for a key that is on another level of a service.
+_HIGHER = {"a service": KEYS}
+_DEEPER = {
+    "persistence": _PERSISTENCE_KEYS,
+    "tunnel": _TUNNEL_KEYS,
+    "a real server": SERVER_KEYS,
+    "health_check": CHECK_KEYS,
+}
 #: Keys that a type requires.
 _NEEDED = {
     "dns": ("name", "the domain name to query"),
@@ -117,10 +127,11 @@ MAX_WEIGHT_SUM = 2**32 - 1
 # versions know, and replaces what follows a dollar sign.
 _URL_PATH = re.compile(r"/[!#%-\[\]-~]{0,799}")
 _FILE_PATH = re.compile(r"/[A-Za-z0-9._/@:+=,-]{1,799}")
-COMMAND = re.compile(r"/[ !#%&(-\[\]-~]{1,799}")
+_NOT_IN_COMMANDS = re.compile(r"[^ -~]|[\"$'\\]")
+_COMMAND_LENGTH = range(2, 801)
 #: Health checkers have their own copies of these directories (PrivateTmp), and do not see the host's.
 _NOT_SEEN = ("/tmp/", "/var/tmp/")  # noqa: S108
-COMMAND_RULE = """a command with its absolute path, without quotes and the characters $\\"""
+COMMAND_RULE = "a command that begins with an absolute path, such as /bin/ping"
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")
 _DOMAIN = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?|\.")
 
@@ -134,15 +145,21 @@ def read_services(description: object, problems: Problems) -> list[Service]:
         problems.refuse(Code.NOT_A_LIST, VARIABLE, "", description, "is not a list of services")
         return []
     services = []
+    named: dict[str, str] = {}
     for index, element in enumerate(description):
-        where = f"{VARIABLE}[{index}]"
+        where = place = f"{VARIABLE}[{index}]"
         if not isinstance(element, Mapping):
-            problems.refuse(Code.NOT_A_MAPPING, where, "", element, "is not a mapping of keys and values")
+            text = "is not a mapping such as {name: web, address: 192.0.2.10, port: 80, real_servers: [{group: web}]}"
+            problems.refuse(Code.NOT_A_MAPPING, where, "", element, text)
             continue
-        before = len(problems)
         name = element.get("name")
         if isinstance(name, str) and _NAME.fullmatch(name):
-            where = f"service {plain(name)}"
+            name = plain(name)
+            first = named.setdefault(name, place)
+            where = f"service {name}" if first == place else f"{place} ({name})"
+            if first != place:
+                problems.refuse(Code.TWICE, where, "name", name, f"is already the name of another service ({first})")
+        before = len(problems)
         fields = Fields(element, where, "", problems)
         service = _read_service(fields)
         if service is not None and len(problems) == before:
@@ -151,22 +168,26 @@ def read_services(description: object, problems: Problems) -> list[Service]:
 
 
 def _read_service(fields: Fields) -> Service | None:
-    fields.refuse_unknown(KEYS, "a service")
+    """Return one service. A wrong value is read as an empty one, and no other value is compared with it."""
+    fields.refuse_unknown(KEYS, "a service", _DEEPER)
     name = fields.text("name", _NAME, "a name of 1 to 64 letters, digits, '_', '.' and '-'")
     if not fields.given("name"):
         fields.fault(Code.MISSING, "name", "is missing")
     address, fwmark, family = _identity(fields)
+    before = len(fields.problems)
     marks = _marks(fields, family)
+    sound_marks = len(fields.problems) == before
     protocol = fields.choice("protocol", "a protocol", PROTOCOLS, "tcp")
     scheduler = fields.choice("scheduler", "a scheduler", SCHEDULERS, DEFAULT_SCHEDULER)
     method = fields.choice("forward_method", "a forwarding method", FORWARD_METHODS, "dr")
     flags = _scheduler_flags(fields, scheduler)
     persistence = _persistence(fields, family)
     one_packet = fields.boolean("one_packet")
-    if one_packet and fwmark is None and protocol != "udp":
+    by_mark = fields.given("fwmark")
+    if one_packet and not by_mark and protocol not in ("udp", ""):
         fields.fault(Code.NOT_FOR_PROTOCOL, "one_packet", f"is for udp only, and the protocol is {protocol}")
-    ports = (0,) if fwmark is not None else _ports(fields)
-    if fwmark is None and 0 in ports and not fields.given("persistence"):
+    ports = (0,) if by_mark else _ports(fields)
+    if not by_mark and 0 in ports and not fields.given("persistence"):
         key = "port" if fields.given("port") else "ports"
         fields.refuse(Code.NEEDS_KEY, key, 0, "(every port) needs persistence")
     tunnel = _tunnel(fields, method)
@@ -175,9 +196,9 @@ def _read_service(fields: Fields) -> Service | None:
         # the real server's SYN-ACK goes past the director, which could not translate sequence numbers
         text = f"is for nat and fullnat only, and the forwarding method is {method}"
         fields.fault(Code.NOT_FOR_METHOD, "synproxy", text)
-    elif synproxy and protocol != "tcp":
+    elif synproxy and protocol not in ("tcp", ""):
         fields.fault(Code.NOT_FOR_PROTOCOL, "synproxy", f"is for tcp only, and the protocol is {protocol}")
-    elif synproxy and fields.given("fwmark") and not (marks and all(item.protocol == "tcp" for item in marks)):
+    elif synproxy and by_mark and sound_marks and not (marks and all(item.protocol == "tcp" for item in marks)):
         text = "is for tcp only, and marks lists other traffic or none"
         fields.fault(Code.NOT_FOR_PROTOCOL, "synproxy", text)
     helper = _helper(fields, method, protocol, ports)
@@ -187,6 +208,7 @@ def _read_service(fields: Fields) -> Service | None:
     if name is None or family is None:
         return None
     service = Service(
+        where=fields.where,
         name=name,
         family=family,
         address=address,
@@ -246,7 +268,7 @@ def _marks(fields: Fields, family: str | None) -> tuple[Traffic, ...]:
             fields.refuse(Code.NOT_A_MAPPING, path, value, text)
             continue
         inner = Fields(value, fields.where, path, fields.problems)
-        inner.refuse_unknown(("address", "protocol", "port", "ports"), "marks")
+        inner.refuse_unknown(("address", "protocol", "port", "ports"), "marks", _HIGHER)
         if not inner.given("address"):
             inner.fault(Code.MISSING, "address", "is missing (the VIP whose traffic gets the mark)")
         address = inner.address("address")
@@ -290,22 +312,22 @@ def _scheduler_flags(fields: Fields, scheduler: str) -> tuple[str, ...]:
         flag = fields.choice_at(path, value, "a scheduler flag", SCHEDULER_FLAGS)
         if flag is None:
             continue
-        if not flag.startswith(f"{scheduler}-"):
+        if scheduler and not flag.startswith(f"{scheduler}-"):
             fields.refuse(Code.NOT_FOR_TYPE, path, flag, f"is not a flag of the scheduler {scheduler}")
         flags.add(flag)
     return tuple(sorted(flags))
 
 
 def _persistence(fields: Fields, family: str | None) -> Persistence | None:
-    inner = fields.mapping("persistence")
+    inner = fields.mapping("persistence", "{timeout: 300}")
     if inner is None:
         return None
-    inner.refuse_unknown(("timeout", "netmask", "engine"), "persistence")
+    inner.refuse_unknown(_PERSISTENCE_KEYS, "persistence", _HIGHER)
     bits = 128 if family == "ipv6" else 32
     netmask = None
     if inner.given("netmask") and family is not None:
         netmask = _netmask(inner, family, bits)
-    timeout = inner.integer("timeout", 1, MAX_PERSISTENCE_TIMEOUT)
+    timeout = inner.whole_seconds("timeout", 1, MAX_PERSISTENCE_TIMEOUT)
     return Persistence(
         timeout=DEFAULT_PERSISTENCE_TIMEOUT if timeout is None else timeout,
         netmask=bits if netmask is None else netmask,
@@ -335,11 +357,11 @@ def _netmask(inner: Fields, family: str, bits: int) -> int | None:
 
 
 def _tunnel(fields: Fields, method: str) -> Tunnel:
-    inner = fields.mapping("tunnel")
+    inner = fields.mapping("tunnel", "{type: gre}")
     if inner is None:
         return Tunnel()
     before = len(inner.problems)
-    inner.refuse_unknown(("type", "port", "checksum"), "tunnel")
+    inner.refuse_unknown(_TUNNEL_KEYS, "tunnel", _HIGHER)
     tunnel = Tunnel(
         type=inner.choice("type", "a tunnel type", TUNNEL_TYPES, "ipip"),
         port=inner.integer("port", 0, MAX_PORT) or 0,
@@ -347,7 +369,7 @@ def _tunnel(fields: Fields, method: str) -> Tunnel:
     )
     if len(inner.problems) > before:
         return tunnel
-    if method != "tun":
+    if method not in ("tun", ""):
         # explicit defaults are harmless; other values would be ignored
         if tunnel != Tunnel():
             fields.fault(Code.NOT_FOR_METHOD, "tunnel", f"is for tun only, and the forwarding method is {method}")
@@ -368,13 +390,13 @@ def _helper(fields: Fields, method: str, protocol: str, ports: tuple[int, ...]) 
     helper = fields.choice("helper", "a helper", HELPERS, "")
     if not helper:
         return None
-    if method != "nat":
+    if method not in ("nat", ""):
         text = f"is for nat only, and the forwarding method is {method}"
         fields.refuse(Code.NOT_FOR_METHOD, "helper", helper, text)
-    elif fields.given("fwmark") or protocol != "tcp":
+    elif fields.given("fwmark") or protocol not in ("tcp", ""):
         text = "is for tcp services with an address only"
         fields.refuse(Code.NOT_FOR_PROTOCOL, "helper", helper, text)
-    elif ports != (FTP_PORT,):
+    elif ports and ports != (FTP_PORT,):
         text = f"is for port {FTP_PORT} only: the kernel inspects no other port"
         fields.refuse(Code.NOT_FOR_PROTOCOL, "helper", helper, text)
     return helper
@@ -384,7 +406,7 @@ def _check_against_servers(fields: Fields, service: Service) -> None:
     """Check the service against its real servers."""
     method = service.forward_method
     for entry in service.real_servers:
-        if entry.address is not None and not service.takes(entry.address):
+        if entry.address is not None and method and not service.takes(entry.address):
             text = f"is {family_of(entry.address)}, the service is {service.family}, and {method} cannot mix them"
             fields.refuse(Code.OTHER_FAMILY, f"{entry.path}.address", entry.address, text)
         if entry.port is not None:
@@ -435,7 +457,7 @@ def read_server_entries(fields: Fields) -> tuple[ServerEntry, ...]:
 
 
 def _read_entry(fields: Fields) -> ServerEntry | None:
-    fields.refuse_unknown(SERVER_KEYS, "a real server")
+    fields.refuse_unknown(SERVER_KEYS, "a real server", _HIGHER)
     kinds = fields.present(KINDS)
     if kinds == ["host", "address"]:
         kinds = ["host"]  # at an address of its own for this service
@@ -462,10 +484,10 @@ def _read_entry(fields: Fields) -> ServerEntry | None:
 
 def read_health_check(fields: Fields) -> HealthCheck | None:
     """Return the value of ``health_check`` with its defaults; None if it is not given or has no valid type."""
-    inner = fields.mapping("health_check")
+    inner = fields.mapping("health_check", "{type: http}")
     if inner is None:
         return None
-    inner.refuse_unknown(CHECK_KEYS, "health_check")
+    inner.refuse_unknown(CHECK_KEYS, "health_check", _HIGHER)
     if not inner.given("type"):
         inner.fault(Code.MISSING, "type", f"is missing (one of {' '.join(HEALTH_CHECKS)})")
     kind = inner.choice("type", "a health check", HEALTH_CHECKS, "")
@@ -496,6 +518,9 @@ def _read_check(inner: Fields, kind: str) -> HealthCheck:
             """a path that starts with '/', without spaces and the characters "$\\, which keepalived does not accept"""
         )
         path = inner.text("path", _URL_PATH, rule) or "/"
+    before = len(inner.problems)
+    quorum = int(_or(inner.integer("quorum", 1, MAX_WEIGHT_SUM), default.quorum))
+    sound_quorum = len(inner.problems) == before
     check = HealthCheck(
         type=kind,
         port=inner.integer("port", 1, MAX_PORT),
@@ -509,24 +534,47 @@ def _read_check(inner: Fields, kind: str) -> HealthCheck:
         name=inner.text("name", _DOMAIN, "a domain name"),
         record=inner.choice("record", "a type of records", RECORDS, default.record),
         helo=inner.text("helo", _HOST, "the name of a host"),
-        command=inner.text("command", COMMAND, COMMAND_RULE),
-        quorum=int(_or(inner.integer("quorum", 1, MAX_WEIGHT_SUM), default.quorum)),
+        command=read_command(inner),
+        quorum=quorum,
         hysteresis=int(_or(inner.integer("hysteresis", 0, MAX_WEIGHT_SUM), default.hysteresis)),
         alpha=inner.boolean("alpha", default.alpha),
         inhibit_on_failure=inner.boolean("inhibit_on_failure", default.inhibit_on_failure),
     )
-    for key, value in (("path", path if kind == "file" else None), ("command", check.command)):
-        if value is not None:
-            refuse_private(inner, key, value)
+    if kind == "file" and path is not None:
+        _refuse_private(inner, "path", path)
     if kind == "misc" and check.timeout != int(check.timeout):
         text = "is not a whole number of seconds, which misc needs"
         inner.refuse(Code.NOT_AN_INTEGER, "timeout", check.timeout, text)
-    if check.hysteresis >= check.quorum:
+    if check.hysteresis >= check.quorum and sound_quorum:
         inner.refuse(Code.EXCEEDS, "hysteresis", check.hysteresis, f"is not below the quorum {check.quorum}")
     return check
 
 
-def refuse_private(fields: Fields, key: str, path: str) -> None:
+def read_command(fields: Fields) -> str | None:
+    """Return the command of a health check or a tracked script; None if not given or wrong."""
+    if not fields.given("command"):
+        return None
+    value = fields.values["command"]
+    if not isinstance(value, str):
+        rule = "is not a string with a command"
+    elif not value.startswith("/"):
+        rule = "has to begin with an absolute path, such as /bin/ping"
+    elif found := _NOT_IN_COMMANDS.search(value):
+        character = "'\\'" if found[0] == "\\" else show(found[0])
+        rule = (
+            f"contains {character}; only ASCII characters without quotes, backslashes and $ are possible: "
+            "put what needs them into a script"
+        )
+    elif len(value) not in _COMMAND_LENGTH:
+        rule = f"does not have {_COMMAND_LENGTH[0]} to {_COMMAND_LENGTH[-1]} characters"
+    else:
+        _refuse_private(fields, "command", value)
+        return plain(value)
+    fields.refuse(Code.MALFORMED, "command", value, rule)
+    return None
+
+
+def _refuse_private(fields: Fields, key: str, path: str) -> None:
     """Note a file or command in a directory that health checkers do not see."""
     if path.startswith(_NOT_SEEN):
         text = "is in a directory that is private to each service (PrivateTmp): use another directory"
@@ -539,10 +587,10 @@ def _or(value: float | None, default: float) -> float:
 
 def read_sorry_server(fields: Fields) -> SorryServer | None:
     """Return the value of ``sorry_server``; None if it is not given or has no address."""
-    inner = fields.mapping("sorry_server")
+    inner = fields.mapping("sorry_server", "{address: 192.0.2.99}")
     if inner is None:
         return None
-    inner.refuse_unknown(("address", "port"), "sorry_server")
+    inner.refuse_unknown(("address", "port"), "sorry_server", _HIGHER)
     if not inner.given("address"):
         inner.fault(Code.MISSING, "address", "is missing")
     address = inner.address("address")
@@ -554,14 +602,16 @@ def check_health(fields: Fields, service: Service) -> None:
     """Check the service against its health check and its sorry server."""
     check, sorry = service.health_check, service.sorry_server
     portless = _portless(service)
-    if check is not None and portless and check.type in CONNECTING and check.port is None:
+    given = fields.values.get("health_check")
+    lacks_port = isinstance(given, Mapping) and given.get("port") is None
+    if check is not None and portless and check.type in CONNECTING and lacks_port:
         fields.fault(Code.MISSING, "health_check.port", f"is missing: {portless} has no port to connect to")
     if sorry is None:
         return
     if not fields.given("health_check"):
         text = "needs a health_check, which detects that no real server is left"
         fields.fault(Code.NEEDS_KEY, "sorry_server", text)
-    if not service.takes(sorry.address):
+    if service.forward_method and not service.takes(sorry.address):
         text = f"is {family_of(sorry.address)}, and the service is {service.family}"
         fields.refuse(Code.OTHER_FAMILY, "sorry_server.address", sorry.address, text)
     if sorry.port is not None:

@@ -116,13 +116,14 @@ class HealthCheck:
 
 @dataclass(frozen=True)
 class Service:
-    """One element of ``lvs_virtual_services``.
+    """One element of ``lvs_virtual_services``; ``where`` is its name in messages.
 
     Either ``address``, ``protocol`` and ``ports`` are set, or ``fwmark`` is (then ``protocol`` is None and ``ports`` is
     ``(0,)``, which is what its real servers use). ``marks`` is the traffic that the directors mark; empty if other
     software does.
     """
 
+    where: str
     name: str
     family: str
     address: IPAddress | None
@@ -141,11 +142,6 @@ class Service:
     sorry_server: SorryServer | None
     synproxy: bool
     helper: str | None
-
-    @property
-    def where(self) -> str:
-        """Its name in messages."""
-        return f"service {self.name}"
 
     @property
     def traffic(self) -> tuple[Traffic, ...]:

@@ -79,7 +79,7 @@ def run(path: Path, services: list[dict[str, object]], *words: str) -> tuple[int
             [{**WEB, "real_servers": [{"host": "rs1", "port": 8080}]}],
             "service web: real_servers[0].port: 8080",
         ),
-        ([WEB, WEB], "service web: name: 'web'"),
+        ([WEB, WEB], "lvs_virtual_services[1] (web): name: 'web'"),
         ([WEB, {**WEB, "name": "again"}], "service again: "),
         (
             [{**WEB, "real_servers": [{"host": "lonely"}]}],

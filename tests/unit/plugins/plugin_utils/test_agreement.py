@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import build_cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import build_cluster, find_problems
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description import host_settings, variables
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Code, ModelError, Problem
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.variables import PREFIXES
@@ -129,7 +129,64 @@ def test_what_contradicts(more: dict[str, dict[str, Any]], wanted: Expected) -> 
 
 def test_a_real_server_with_another_gateway() -> None:
     found = refusal({"rs1": {"lvs_nat_gateway": "192.0.2.9"}}, lvs_nat_gateway="192.0.2.1")
-    check_all(found, differs("lvs_nat_gateway", "'192.0.2.9' for rs1", "'192.0.2.1' for director lb1", "once"))
+    check_all(found, differs("lvs_nat_gateway", "'192.0.2.9' for rs1", "'192.0.2.1' for lb1, lb2 and rs2", "once"))
+
+
+@pytest.mark.parametrize(
+    ("having", "is_set", "is_not"),
+    [
+        (("lb1", "lb2"), "lb1 and lb2", "rs1 and rs2"),
+        (("rs1", "rs2"), "rs1 and rs2", "lb1 and lb2"),
+        (("lb1",), "lb1", "lb2, rs1 and rs2"),
+        (("rs1",), "rs1", "lb1, lb2 and rs2"),
+    ],
+)
+def test_a_gateway_of_some_hosts_is_one_line(having: tuple[str, ...], is_set: str, is_not: str) -> None:
+    services = [{**WEB[0], "forward_method": "nat"}]
+    settings: dict[str, dict[str, Any]] = {name: {"director_interface": "eth1"} for name in OWN}
+    for host in having:
+        settings[host]["lvs_nat_gateway"] = "192.0.2.1"
+    hosts = {name: {"lvs_address": own, **settings[name]} for name, own in OWN.items()}
+    values = {f"'192.0.2.1' for {is_set}", f"not set for {is_not}"}
+    lines = find_problems(services, GROUPS, hosts, None, settings).splitlines()
+    assert len(lines) == 1
+    start, _colon, remedy = lines[0].removeprefix("lvs_nat_gateway: is ").partition(": ")
+    assert remedy == "set it once, for all hosts"
+    assert start in {", ".join(values), ", ".join(reversed(list(values)))}
+
+
+def test_a_gateway_of_one_family_of_some_hosts_is_one_line() -> None:
+    services = [{**WEB[0], "address": "2001:db8::10", "forward_method": "nat"}]
+    both, one = ["192.0.2.1", "2001:db8::1"], ["192.0.2.1"]
+    settings: dict[str, dict[str, Any]] = {
+        name: {"director_interface": "eth1", "lvs_nat_gateway": both if name in GROUPS["directors"] else one}
+        for name in OWN
+    }
+    hosts = {
+        name: {"lvs_address": [own, f"2001:db8::{number}"], **settings[name]}
+        for number, (name, own) in enumerate(OWN.items(), 2)
+    }
+    assert find_problems(services, GROUPS, hosts, None, settings) == (
+        f"lvs_nat_gateway: is {both} for lb1 and lb2, {one} for rs1 and rs2: set it once, for all hosts"
+    )
+
+
+def test_a_gateway_that_is_not_set_is_one_line() -> None:
+    services = [{**WEB[0], "forward_method": "nat"}, {**WEB[0], "name": "api", "port": 81, "forward_method": "nat"}]
+    settings: dict[str, dict[str, Any]] = {name: {"director_interface": "eth1"} for name in OWN}
+    hosts = {name: {"lvs_address": own, **settings[name]} for name, own in OWN.items()}
+    assert find_problems(services, GROUPS, hosts, None, settings) == (
+        "lvs_nat_gateway: is missing: service web (nat) needs a free IPv4 address of the real servers' network, "
+        "which moves with the VIPs"
+    )
+
+
+def test_a_gateway_of_the_directors_is_enough_without_nat() -> None:
+    settings: dict[str, dict[str, Any]] = {name: {"director_interface": "eth1"} for name in OWN}
+    for host in ("lb1", "lb2"):
+        settings[host]["lvs_nat_gateway"] = "192.0.2.1"
+    hosts = {name: {"lvs_address": own, **settings[name]} for name, own in OWN.items()}
+    assert find_problems(WEB, GROUPS, hosts, None, settings) == ""
 
 
 @pytest.mark.parametrize(
@@ -227,6 +284,21 @@ def test_a_setting_of_directors_in_the_wrong_group() -> None:
         support.director(build_cluster(WEB, GROUPS, hosts), "lb1", director_interface=None)
     says = ("the link of the VIPs", "lb2, rs1 and rs2 have it")
     check_all(caught.value.problems, expected(Code.MISSING, "director_interface", "", "", *says))
+
+
+def test_a_setting_in_the_wrong_group_is_found_beside_a_wrong_description() -> None:
+    hosts = {name: {"lvs_address": own} for name, own in OWN.items()}
+    hosts["rs1"]["director_interface"] = "eth1"
+    lines = find_problems([{**WEB[0], "port": "x"}], GROUPS, hosts, None, {"lb1": {}, "lb2": {}}).splitlines()
+    assert lines[1:] == ["director_interface: is missing (the link of the VIPs); rs1 has it"]
+
+
+def test_an_address_of_two_hosts_is_one_line() -> None:
+    services = [WEB[0], {**WEB[0], "name": "api", "port": 81}]
+    settings: dict[str, dict[str, Any]] = {name: {"director_interface": "eth1"} for name in OWN}
+    hosts = {name: {"lvs_address": own, **settings[name]} for name, own in {**OWN, "rs2": OWN["rs1"]}.items()}
+    (line,) = find_problems(services, GROUPS, hosts, None, settings).splitlines()
+    assert line == ("service web: real_servers[0]: 192.0.2.11 is the address of rs1 and of rs2: give each host its own")
 
 
 def director_as_server() -> Expected:

@@ -13,8 +13,13 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import Cluster, build_cluster
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Code, ModelError, show
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import (
+    Cluster,
+    build_cluster,
+    find_problems,
+)
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import read_director_settings
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Code, ModelError, Problems, show
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.service_reader import KEYS
 from ansible_collections.lvs.cluster.tests.unit.plugins.plugin_utils import support
 from ansible_collections.lvs.cluster.tests.unit.plugins.plugin_utils.support import Expected, check_all, expected
@@ -413,7 +418,13 @@ REFUSALS = [
         "'/var/tmp/state'",
         "another directory",
     ),
-    refusal([check("misc", command="/a $b")], Code.MALFORMED, "health_check.command", "'/a $b'", "absolute path"),
+    refusal([check("misc", command="/a $b")], Code.MALFORMED, "health_check.command", "'/a $b'", "contains '$'"),
+    refusal([check("misc", command="/a 'b'")], Code.MALFORMED, "health_check.command", "\"/a 'b'\"", '"\'"'),
+    refusal([check("misc", command='/a "b"')], Code.MALFORMED, "health_check.command", "'/a \"b\"'", "'\"'"),
+    refusal([check("misc", command="/a \\b")], Code.MALFORMED, "health_check.command", "'/a \\\\b'", "contains"),
+    refusal([check("misc", command="/a \u00e9")], Code.MALFORMED, "health_check.command", "'/a \u00e9'", "'\u00e9'"),
+    refusal([check("misc", command="/")], Code.MALFORMED, "health_check.command", "'/'", "2 to 800"),
+    refusal([check("misc", command=["/bin/true"])], Code.MALFORMED, "health_check.command", "['/bin/true']", "string"),
     refusal(
         [check("misc", command="/bin/true", timeout=0.5)], Code.NOT_AN_INTEGER, "health_check.timeout", "0.5", "misc"
     ),
@@ -495,6 +506,142 @@ def test_refusal(build: Build, description: object, wanted: Expected) -> None:
     wanted.check(caught.value.problems[0])
 
 
+@pytest.mark.parametrize(
+    ("described", "code", "key", "value"),
+    [
+        (
+            service(forward_method="masq", tunnel={"type": "gre"}, real_servers=[{"host": "rs1", "port": 8080}]),
+            Code.UNKNOWN_WORD,
+            "forward_method",
+            "'masq'",
+        ),
+        (service(forward_method="masq", synproxy=True), Code.UNKNOWN_WORD, "forward_method", "'masq'"),
+        (service(forward_method="masq", helper="ftp", port=21), Code.UNKNOWN_WORD, "forward_method", "'masq'"),
+        (
+            servers({"address": "2001:db8::7"}) | {"forward_method": "tunel"},
+            Code.UNKNOWN_WORD,
+            "forward_method",
+            "'tunel'",
+        ),
+        (service(protocol="upd", one_packet=True), Code.UNKNOWN_WORD, "protocol", "'upd'"),
+        (nat(protocol="TCP", synproxy=True), Code.UNKNOWN_WORD, "protocol", "'TCP'"),
+        (nat(protocol="TCP", helper="ftp", port=21), Code.UNKNOWN_WORD, "protocol", "'TCP'"),
+        (nat(helper="ftp", port="ftp"), Code.NOT_AN_INTEGER, "port", "'ftp'"),
+        (service(scheduler="hs", scheduler_flags=["sh-port"]), Code.UNKNOWN_WORD, "scheduler", "'hs'"),
+        (tun(tunnel={"type": "geu", "port": 6080}), Code.UNKNOWN_WORD, "tunnel.type", "'geu'"),
+        (by_mark(fwmark=0), Code.OUT_OF_RANGE, "fwmark", "0"),
+        (by_mark(fwmark="x", one_packet=True), Code.NOT_AN_INTEGER, "fwmark", "'x'"),
+        (
+            by_mark(forward_method="nat", synproxy=True, marks=[{"address": "192.0.2.10", "protocol": "TCP"}]),
+            Code.UNKNOWN_WORD,
+            "marks[0].protocol",
+            "'TCP'",
+        ),
+        (check("http", quorum="two", hysteresis=1), Code.NOT_AN_INTEGER, "health_check.quorum", "'two'"),
+        (
+            check("tcp", port="ssh", fwmark=21, family="ipv4", address=..., service_port=...),
+            Code.NOT_AN_INTEGER,
+            "health_check.port",
+            "'ssh'",
+        ),
+    ],
+)
+def test_a_wrong_value_has_no_second_line(build: Build, described: object, code: Code, key: str, value: str) -> None:
+    """Its default is not the user's, so no check of another value rests on it."""
+    with pytest.raises(ModelError) as caught:
+        build([described])
+    check_all(caught.value.problems, expected(code, "service web", key, value))
+
+
+def test_a_value_of_another_form_is_told_which(build: Build) -> None:
+    """The examples of mappings, the ranges of integers, and the unit of seconds."""
+    described = service(
+        persistence=300,
+        tunnel="gre",
+        health_check="http",
+        sorry_server="192.0.2.99",
+    )
+    with pytest.raises(ModelError) as caught:
+        build(["web", described, check("http", status="ok", timeout="5m", retries="x") | {"name": "b"}])
+    check_all(
+        caught.value.problems,
+        expected(Code.NOT_A_MAPPING, "lvs_virtual_services[0]", "", "'web'", "such as {name: web, address:"),
+        expected(Code.NOT_A_MAPPING, "service web", "persistence", "300", "such as {timeout: 300}"),
+        expected(Code.NOT_A_MAPPING, "service web", "tunnel", "'gre'", "such as {type: gre}"),
+        expected(Code.NOT_A_MAPPING, "service web", "health_check", "'http'", "such as {type: http}"),
+        expected(Code.NOT_A_MAPPING, "service web", "sorry_server", "'192.0.2.99'", "such as {address:"),
+        expected(Code.NOT_SECONDS, "service b", "health_check.timeout", "'5m'", "seconds from 0.1 to 86400"),
+        expected(Code.NOT_AN_INTEGER, "service b", "health_check.retries", "'x'", "integer from 0 to 1000"),
+        expected(Code.NOT_AN_INTEGER, "service b", "health_check.status", "'ok'", "integer from 100 to 599"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("described", "key", "value", "says"),
+    [
+        (service(persistence={"timeout": "5m"}), "persistence.timeout", "'5m'", "seconds from 1 to 2678400"),
+        (service(persistence={"timeout": 0}), "persistence.timeout", "0", "1 and 2678400 seconds"),
+        (check("http", interval=0), "health_check.interval", "0", "0.1 and 86400 seconds"),
+    ],
+)
+def test_seconds_have_their_unit(build: Build, described: object, key: str, value: str, says: str) -> None:
+    with pytest.raises(ModelError) as caught:
+        build([described])
+    (problem,) = caught.value.problems
+    expected(problem.code, "service web", key, value, says).check(problem)
+
+
+@pytest.mark.parametrize(
+    ("settings", "where", "key", "value", "says"),
+    [
+        ({"director_timeouts": {"tcp": "5m"}}, "director_timeouts", "tcp", "'5m'", "seconds from 1 to 2147483"),
+        (
+            {"director_track_scripts": [{"name": "up", "command": "/bin/true", "interval": "5s"}]},
+            "director_track_scripts[0]",
+            "interval",
+            "'5s'",
+            "seconds from 1 to 86400",
+        ),
+    ],
+)
+def test_settings_in_seconds_have_their_unit(
+    build: Build, settings: dict[str, object], where: str, key: str, value: str, says: str
+) -> None:
+    with pytest.raises(ModelError) as caught:
+        support.director(build([service()]), "lb1", **settings)
+    check_all(caught.value.problems, expected(Code.NOT_AN_INTEGER, where, key, value, says))
+
+
+@pytest.mark.parametrize(
+    ("described", "key", "says"),
+    [
+        (service(quorum=2), "quorum", "of a service, but of health_check"),
+        (service(retries=2), "retries", "but of health_check"),
+        (service(path="/"), "path", "but of health_check"),
+        (service(type="http"), "type", "but of tunnel and of health_check"),
+        (service(timeout=300), "timeout", "but of persistence and of health_check"),
+        (service(weight=2), "weight", "but of a real server"),
+        (service(host="rs1"), "host", "but of a real server and of health_check"),
+        (servers({"host": "rs1", "scheduler": "rr"}), "real_servers[0].scheduler", "but of a service"),
+        (service(persistence={"scheduler": "rr"}), "persistence.scheduler", "but of a service"),
+        (service(health_check={"type": "tcp", "ports": [80]}), "health_check.ports", "but of a service"),
+    ],
+)
+def test_a_key_of_another_level_is_told_where_it_belongs(build: Build, described: object, key: str, says: str) -> None:
+    with pytest.raises(ModelError) as caught:
+        build([described])
+    (problem,) = caught.value.problems
+    expected(Code.UNKNOWN_KEY, "service web", key, "").check(problem)
+    assert says in problem.text
+
+
+def test_a_wrong_group_has_no_family() -> None:
+    problems = Problems()
+    given = {"director_sync_daemon": {"group": "all"}, "director_sync_senders": ["fe80::2"]}
+    read_director_settings({"director_interface": "eth1", **given}, problems)
+    check_all(problems.found, expected(Code.NOT_AN_ADDRESS, "director_sync_daemon", "group", "'all'"))
+
+
 def test_two_hosts_with_one_address(inventory: dict[str, Any]) -> None:
     hostvars = {**inventory["hostvars"], "rs1": {"lvs_address": "192.0.2.22"}}
     with pytest.raises(ModelError) as caught:
@@ -544,8 +691,8 @@ def gateway(code: Code, value: str, *says: str) -> Expected:
 @pytest.mark.parametrize(
     ("gateway", "wanted"),
     [
-        (None, gateway(Code.NO_GATEWAY, "ipv4", "service web", "fails over")),
-        ("2001:db8::1", gateway(Code.NO_GATEWAY, "ipv4", "service web", "fails over")),
+        (None, gateway(Code.NO_GATEWAY, "IPv4", "is missing", "service web", "moves with the VIPs")),
+        ("2001:db8::1", gateway(Code.NO_GATEWAY, "IPv4", "has no", "service web", "moves with the VIPs")),
         ("192.0.2.3", gateway(Code.FIXED_GATEWAY, "192.0.2.3", "lb2")),
         ("192.0.2.101", gateway(Code.FIXED_GATEWAY, "192.0.2.101", "rs1")),
         ("gateway", gateway(Code.NOT_AN_ADDRESS, "'gateway'")),
@@ -564,7 +711,61 @@ def test_gateways_that_are_none(gateway: object, wanted: Expected) -> None:
     ):
         with pytest.raises(ModelError) as caught:
             expand()
-        wanted.check(caught.value.problems[0])
+        check_all(caught.value.problems, wanted)
+
+
+GATEWAY_GROUPS = {"directors": ["lb1", "lb2"], "real_servers": ["rs1", "rs2", "rs3"]}
+GATEWAY_HOSTS = {
+    host: {"lvs_address": [f"192.0.2.{number}", f"2001:db8::{number}"], "director_interface": "eth1"}
+    for number, host in enumerate(("lb1", "lb2", "rs1", "rs2", "rs3"), 2)
+}
+API = nat(name="api", address="192.0.2.20", real_servers=[{"host": "rs1"}, {"host": "rs2"}])
+
+
+@pytest.mark.parametrize(
+    ("web", "words"),
+    [
+        (service(real_servers=[{"group": "real_servers"}]), "(dr)"),
+        (tun(real_servers=[{"group": "real_servers"}]), "(tun)"),
+        (
+            by_mark(marks=[{"address": "192.0.2.10"}], real_servers=[{"group": "real_servers"}]),
+            "(dr)",
+        ),
+    ],
+)
+def test_a_gateway_that_a_real_server_holds_itself(web: dict[str, Any], words: str) -> None:
+    cluster = build_cluster([API, web], GATEWAY_GROUPS, GATEWAY_HOSTS)
+    wanted = gateway(Code.HELD_GATEWAY, "192.0.2.10", "service web", words, "rs1 and rs2 hold", "a free address")
+    for host in ("rs1", "rs2"):
+        with pytest.raises(ModelError) as caught:
+            support.real_server(cluster, host, lvs_nat_gateway="192.0.2.10")
+        check_all(caught.value.problems, wanted)
+    # it has no reply to send there
+    assert support.real_server(cluster, "rs3", lvs_nat_gateway="192.0.2.10")["vips"] == ["192.0.2.10"]
+    assert support.director(cluster, lvs_nat_gateway="192.0.2.10")
+
+
+def test_a_gateway_that_a_real_server_holds_itself_is_one_line() -> None:
+    hosts = {host: {**values, "lvs_nat_gateway": "192.0.2.10"} for host, values in GATEWAY_HOSTS.items()}
+    web = service(real_servers=[{"group": "real_servers"}])
+    assert find_problems([API, web], GATEWAY_GROUPS, hosts, None, hosts) == (
+        "rs1 and rs2: lvs_nat_gateway: 192.0.2.10 is the VIP of service web (dr), which rs1 and rs2 hold themselves: "
+        "give a free address of the real servers' network"
+    )
+
+
+@pytest.mark.parametrize(
+    "web",
+    [
+        service(real_servers=[{"host": "rs3"}]),
+        service(forward_method="fullnat", real_servers=[{"group": "real_servers"}]),
+        nat(real_servers=[{"group": "real_servers"}]),
+    ],
+)
+def test_a_gateway_that_is_the_vip_of_others(web: dict[str, Any]) -> None:
+    cluster = build_cluster([API, web], GATEWAY_GROUPS, GATEWAY_HOSTS)
+    routes: Any = support.real_server(cluster, "rs1", lvs_nat_gateway="192.0.2.10")["return_route"]
+    assert routes["gateways"] == ["192.0.2.10"]
 
 
 def marked(name: str, fwmark: int, *traffic: dict[str, Any]) -> dict[str, Any]:
@@ -630,6 +831,21 @@ def test_all_problems_come_together_first_one_first(build: Build) -> None:
         expected(Code.NEEDS_KEY, "service c", "sorry_server", "", "health_check"),
     )
     assert str(caught.value).splitlines() == [str(problem) for problem in caught.value.problems]
+
+
+def test_a_name_twice_is_listed_with_other_mistakes(build: Build) -> None:
+    with pytest.raises(ModelError) as caught:
+        build([service(scheduler="rrr"), service(port="x"), service(port=81, real_servers=[{"host": "rs99"}])])
+    second, third = "lvs_virtual_services[1] (web)", "lvs_virtual_services[2] (web)"
+    again = ("another service", "lvs_virtual_services[0]")
+    check_all(
+        caught.value.problems,
+        expected(Code.UNKNOWN_WORD, "service web", "scheduler", "'rrr'", "'rr'"),
+        expected(Code.TWICE, second, "name", "'web'", *again),
+        expected(Code.NOT_AN_INTEGER, second, "port", "'x'"),
+        expected(Code.TWICE, third, "name", "'web'", *again),
+        expected(Code.UNKNOWN_HOST, third, "real_servers[0].host", "'rs99'"),
+    )
 
 
 def test_very_many_problems_are_counted(build: Build) -> None:
@@ -776,7 +992,7 @@ def setting(variables: dict[str, object], code: Code, where: str, key: str = "",
             "",
             "5",
             "name of an interface",
-            "mapping",
+            "mapping such as {name: eth1, weight: -100}",
         ),
         setting(
             {"track_interfaces": ["a b"]}, Code.MALFORMED, "track_interfaces[0]", "name", "'a b'", "interface name"
@@ -793,7 +1009,14 @@ def setting(variables: dict[str, object], code: Code, where: str, key: str = "",
             "-253 and -1",
         ),
         setting({"track_interfaces": ["eth2", {"name": "eth2"}]}, Code.TWICE, "track_interfaces", "", "'eth2'"),
-        setting({"track_scripts": ["/bin/true"]}, Code.NOT_A_MAPPING, "track_scripts[0]", "", "'/bin/true'"),
+        setting(
+            {"track_scripts": ["/bin/true"]},
+            Code.NOT_A_MAPPING,
+            "track_scripts[0]",
+            "",
+            "'/bin/true'",
+            "such as {name:",
+        ),
         setting({"track_scripts": [{"name": "up"}]}, Code.MISSING, "track_scripts[0]", "command", "", "absolute path"),
         setting(
             {"track_scripts": [{"name": "up", "command": "ping -c 1 192.0.2.1"}]},
@@ -894,11 +1117,133 @@ def test_groups_that_are_missing(build: Build) -> None:
     refused(lambda: support.real_server(cluster, "db1"), *server)
     refused(lambda: support.director(cluster, "rs1"), Code.NOT_IN_GROUP, "host rs1", "", "", "'directors'")
     nothing = build_cluster([], {"all": []}, {})
-    refused(lambda: support.director(nothing, "lb1"), Code.UNKNOWN_GROUP, "group directors", "", "'directors'")
+    refused(lambda: support.director(nothing, "lb1"), Code.UNKNOWN_GROUP, "", "", "'directors'")
     empty = build_cluster([], {"real_servers": []}, {})
     refused(lambda: support.real_server(empty, "rs1"), Code.EMPTY, "group real_servers", "", "'real_servers'")
     refused(lambda: build_cluster([], None, {}), Code.NOT_A_MAPPING, "groups", "", "null")
     refused(lambda: build_cluster([], {}, 5), Code.NOT_A_MAPPING, "hostvars", "", "5")
+
+
+OWN = {"lb1": "192.0.2.2", "rs1": "192.0.2.11", "db1": "192.0.2.12"}
+
+
+@pytest.mark.parametrize(
+    ("groups", "sentence"),
+    [
+        (
+            {"director": ["lb1"], "real_servers": ["rs1"]},
+            "the inventory has no group 'directors'; it has 'director': rename that group",
+        ),
+        (
+            {"balancers": ["lb1"], "real_servers": ["rs1"]},
+            "the inventory has no group 'directors': put the directors' hosts into one",
+        ),
+        (
+            {"directors": ["lb1"], "realservers": ["rs1"]},
+            "the inventory has no group 'real_servers'; it has 'realservers': put 'realservers' below it as a child",
+        ),
+        (
+            {"directors": ["lb1"], "web": ["rs1"]},
+            "the inventory has no group 'real_servers': put the real servers' hosts into one",
+        ),
+    ],
+)
+def test_a_group_of_ours_that_is_missing(groups: dict[str, list[str]], sentence: str) -> None:
+    hostvars = {host: {"lvs_address": own} for host, own in OWN.items()}
+    cluster = build_cluster([servers({"address": "198.51.100.9"})], groups, hostvars)
+    missing, ask = "directors", cluster.as_dict
+    if missing in groups:
+        missing, ask = "real_servers", lambda: support.real_server(cluster, "rs1")
+    with pytest.raises(ModelError) as caught:
+        ask()
+    assert str(caught.value) == sentence
+    check_all(caught.value.problems, expected(Code.UNKNOWN_GROUP, "", "", f"'{missing}'"))
+
+
+@pytest.mark.parametrize(
+    ("groups", "entry", "code", "value", "rest"),
+    [
+        (
+            {"real_servers": ["rs1"], "databases": ["db1"]},
+            {"group": "databases"},
+            Code.NOT_IN_GROUP,
+            "'db1'",
+            "host 'db1' is not in the group 'real_servers': add 'databases' to it as a child",
+        ),
+        (
+            {"real_servers": ["rs1"], "databases": ["db1"]},
+            {"host": "db1"},
+            Code.NOT_IN_GROUP,
+            "'db1'",
+            "host 'db1' is not in the group 'real_servers': add the host to it",
+        ),
+        (
+            {"real_servers": ["rs1"], "all": ["rs1", "db1", "lb1"]},
+            {"group": "all"},
+            Code.NOT_IN_GROUP,
+            "'db1'",
+            "host 'db1' is not in the group 'real_servers': add the host to it",
+        ),
+        (
+            {"realservers": ["rs1"]},
+            {"group": "realservers"},
+            Code.UNKNOWN_GROUP,
+            "'real_servers'",
+            "the inventory has no group 'real_servers': put 'realservers' below it as a child",
+        ),
+        (
+            {"realservers": ["rs1"]},
+            {"host": "rs1"},
+            Code.UNKNOWN_GROUP,
+            "'real_servers'",
+            "the inventory has no group 'real_servers'; it has 'realservers': put 'realservers' below it as a child",
+        ),
+        (
+            {"web": ["rs1"]},
+            {"host": "rs1"},
+            Code.UNKNOWN_GROUP,
+            "'real_servers'",
+            "the inventory has no group 'real_servers': put host 'rs1' into one",
+        ),
+        (
+            {"web": ["rs1"]},
+            {"group": "real_servers"},
+            Code.UNKNOWN_GROUP,
+            "'real_servers'",
+            "the inventory has no group 'real_servers': put the real servers' hosts into one",
+        ),
+        (
+            {"real_servers": ["rs1"]},
+            {"group": "directors"},
+            Code.NOT_IN_GROUP,
+            "'lb1'",
+            "host 'lb1' is a director, and not in the group 'real_servers': name a group of real servers",
+        ),
+        (
+            {"web": ["rs1"]},
+            {"group": "directors"},
+            Code.NOT_IN_GROUP,
+            "'lb1'",
+            "host 'lb1' is a director, and not in the group 'real_servers': name a group of real servers",
+        ),
+        (
+            {"real_servers": ["rs1"]},
+            {"host": "lb1"},
+            Code.NOT_IN_GROUP,
+            "'lb1'",
+            "host 'lb1' is a director, and not in the group 'real_servers': name a real server",
+        ),
+    ],
+)
+def test_a_server_that_is_not_in_the_group(
+    groups: dict[str, list[str]], entry: dict[str, str], code: Code, value: str, rest: str
+) -> None:
+    hostvars = {host: {"lvs_address": own} for host, own in OWN.items()}
+    with pytest.raises(ModelError) as caught:
+        build_cluster([servers(entry)], {"directors": ["lb1"], **groups}, hostvars)
+    key = f"real_servers[0].{next(iter(entry))}"
+    check_all(caught.value.problems, expected(code, "service web", key, value))
+    assert str(caught.value) == f"service web: {key}: {rest}"
 
 
 def test_a_real_server_without_a_service_is_not_drained(build: Build) -> None:

@@ -52,7 +52,8 @@ SENTENCES: list[tuple[list[dict[str, Any]], dict[str, Any], str]] = [
     (
         [{**WEB, "real_servers": [{"host": "rs1"}, {"host": "rs2"}, {"group": "databases"}]}],
         {},
-        "service web: real_servers[2].group: host 'db1' is not in the inventory group 'real_servers'",
+        "service web: real_servers[2].group: host 'db1' is not in the group 'real_servers': add 'databases' "
+        "to it as a child",
     ),
     (
         [{**SHOP, "address": "192.0.2.10/32"}],
@@ -93,14 +94,43 @@ SENTENCES: list[tuple[list[dict[str, Any]], dict[str, Any], str]] = [
     (
         [{**WEB, "forward_method": "nat"}],
         {},
-        "lvs_nat_gateway: has no ipv4 address, which service web (nat) needs: add one that fails over with the VIPs",
+        "lvs_nat_gateway: is missing: service web (nat) needs a free IPv4 address of the real servers' network, "
+        "which moves with the VIPs",
     ),
     (
         [{**WEB, "address": "192.0.2.11"}],
         {},
         "service web: address: 192.0.2.11 cannot be a VIP: it is an address of host rs1",
     ),
-    ([WEB], {"director_interface": None}, "director_interface: is missing (the link of the VIPs)"),
+    (
+        [{**WEB, "real_servers": [{"group": "directors"}]}],
+        {},
+        "service web: real_servers[0].group: host 'lb1' is a director, and not in the group 'real_servers': "
+        "name a group of real servers",
+    ),
+    (
+        [WEB, {**WEB, "port": 81}],
+        {},
+        "lvs_virtual_services[1] (web): name: 'web' is already the name of another service (lvs_virtual_services[0])",
+    ),
+    ([{**WEB, "quorum": 2}], {}, "service web: quorum: is not a key of a service, but of health_check"),
+    ([{**WEB, "persistence": 300}], {}, "service web: persistence: 300 is not a mapping such as {timeout: 300}"),
+    (
+        [{**WEB, "health_check": {"type": "misc", "command": "ping -c1 192.0.2.1"}}],
+        {},
+        "service web: health_check.command: 'ping -c1 192.0.2.1' has to begin with an absolute path, such as /bin/ping",
+    ),
+    (
+        [{**WEB, "health_check": {"type": "misc", "command": "/bin/check $HOME"}}],
+        {},
+        "service web: health_check.command: '/bin/check $HOME' contains '$'; only ASCII characters without quotes, "
+        "backslashes and $ are possible: put what needs them into a script",
+    ),
+    (
+        [WEB],
+        {"director_interface": None},
+        "director_interface: is missing (the link of the VIPs): set it for the group directors, for example to eth0",
+    ),
 ]
 
 
