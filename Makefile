@@ -27,7 +27,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-down lab check test test-full test-pairs benchmark test-conformance test-unit test-hostile test-matrix test-kernel test-lab \
-    test-newest-kernel test-molecule format docs lock changelog clean \
+    test-newest-kernel test-molecule fleet format docs lock changelog clean \
     root python-packages lab-packages
 # Prerequisites are in order: root first, then packages, then the environment.
 .NOTPARALLEL:
@@ -61,6 +61,9 @@ test-kernel test-lab test-molecule test-newest-kernel test-pairs: test-%: root l
 
 benchmark: root lab-packages $(TEST) $(COLLECTION) ## Measure the modules against ipvsadm and pyroute2, in a machine (root)
 	@$(BIN)/python tests/benchmark/run.py
+
+fleet: python-packages $(TEST) $(COLLECTION) ## Run site over fleets of hosts that do not exist, and measure the controller
+	@$(BIN)/python tests/fleet/run.py
 
 format: python-packages $(TEST) ## Format the Python files and repair what ruff can repair
 	@$(BIN)/nox -s ruff -- fix

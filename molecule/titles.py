@@ -10,8 +10,8 @@ PARTS = "Set up the kernel, nftables and the IPVS table"
 VIPS = "Configure VIPs, tunnels and return routes"
 
 APPLY_PARTS = f"lvs.cluster.director : {PARTS}"
-APPLY_REMAINING = "lvs.cluster.director : Apply the remaining parts"
-RECORD_PARTS = "lvs.cluster.director : Record the results of the parts"
+SELECT_STEPS = "lvs.cluster.director : Select the steps by their tags"
+PUBLISH = "lvs.cluster.director : Publish the result"
 START_KEEPALIVED = "lvs.cluster.director : Configure and start keepalived"
 REAL_SERVER = f"lvs.cluster.real_server : {VIPS}"
 

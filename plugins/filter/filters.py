@@ -25,7 +25,7 @@ from jinja2.utils import missing
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import (
     Cluster,
     build_cluster,
-    find_problems,
+    make_plan,
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.inventory import (
     DIRECTORS,
@@ -44,6 +44,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.variables
 from ansible_collections.lvs.cluster.plugins.plugin_utils._render import host_models
 from ansible_collections.lvs.cluster.plugins.plugin_utils._verify import (
     balance,
+    connections,
     deviations,
     drain_run,
     reports,
@@ -122,10 +123,11 @@ def _drain_problems(context: Context, description: Any, hosts: Any) -> str:
     return ""
 
 
-def _problems(context: Context, description: Any, of_run: Any) -> str:
-    """Return all problems of the description, the variables of hosts, and the settings of the hosts of a run.
+def _plan(context: Context, description: Any, of_run: Any) -> dict[str, object]:
+    """Return the needs of all hosts of a run, and all problems (`cluster_model.make_plan`).
 
-    One problem a line; empty without problems (`cluster_model.find_problems`).
+    ``{"problems": "", "directors": {"lb1": as the filter director}, "real_servers": {"rs1": as the filter
+    real_server}}``; no host has needs if there are problems.
     """
     groups, hostvars = (_variable(context, name) for name in ("groups", "hostvars"))
     hosts = _Hosts(hostvars) if isinstance(hostvars, Mapping) else {}
@@ -133,15 +135,37 @@ def _problems(context: Context, description: Any, of_run: Any) -> str:
     try:
         refuse_overriding_facts(groups, hosts, written)
     except ModelError as error:
-        return str(error)
-    directors = hosts_of_group(groups, DIRECTORS) if isinstance(groups, Mapping) else []
+        return {"problems": str(error), "directors": {}, "real_servers": {}}
+    wanted = set(of_run)
     settings = {
-        host: _settings(
-            context, hosts, host, host_settings.DIRECTOR if host in directors else host_settings.REAL_SERVER, None
-        )
-        for host in of_run
+        group: {
+            host: _settings(context, hosts, host, known, None) for host in _in_group(groups, group) if host in wanted
+        }
+        for group, known in ((DIRECTORS, host_settings.DIRECTOR), (REAL_SERVERS, host_settings.REAL_SERVER))
     }
-    return find_problems(description, groups, hosts, written, settings)
+    plan = make_plan(description, groups, hosts, written, settings)
+    if plan.problems:
+        return {"problems": plan.problems, "directors": {}, "real_servers": {}}
+    return {
+        "problems": "",
+        "directors": {host: host_models.director(model) for host, model in plan.directors.items()},
+        "real_servers": {host: host_models.real_server(model) for host, model in plan.real_servers.items()},
+    }
+
+
+def _overriding_facts(context: Context, groups: Any) -> str:
+    """Return the problems of `refuse_overriding_facts`; empty without problems."""
+    hostvars = _variable(context, "hostvars")
+    hosts = _Hosts(hostvars) if isinstance(hostvars, Mapping) else {}
+    try:
+        refuse_overriding_facts(groups, hosts, getattr(hostvars, "raw_get", None))
+    except ModelError as error:
+        return str(error)
+    return ""
+
+
+def _in_group(groups: object, group: str) -> list[str]:
+    return hosts_of_group(groups, group) if isinstance(groups, Mapping) else []
 
 
 # With --syntax-check, ansible-core evaluates the keyword hosts without hostvars.
@@ -151,6 +175,10 @@ def _hosts_of_run(context: Context, groups: Any, left_out: Any = ()) -> str:
 
 def _in_turn(context: Context, directors: Any) -> list[str]:
     return run_order.in_turn(directors, _variable(context, "hostvars", {}))
+
+
+def _joining_directors(context: Context, directors: Any) -> list[str]:
+    return run_order.joining_directors(directors, _variable(context, "hostvars", {}))
 
 
 def _incomplete(context: Context, directors: Any, part: Any = "") -> list[str]:
@@ -163,6 +191,7 @@ def _with_leftovers(context: Context, hosts: Any) -> list[str]:
 
 #: The functions that `_internal` calls with its input and arguments.
 _FUNCTIONS: dict[str, Callable[..., object]] = {
+    "connection_problems": connections.connection_problems,
     "deviations": deviations.of_results,
     "drain_failure": drain_run.drain_failure,
     "drained_on": drain_run.drained_on,
@@ -170,6 +199,7 @@ _FUNCTIONS: dict[str, Callable[..., object]] = {
     "joining": run_order.order_of_results,
     "not_undrained": drain_run.not_undrained,
     "owner_problems": vip_owners.owner_problems_of_results,
+    "selected_steps": run_order.selected_steps,
     "seen": vip_owners.seen_of_results,
     "table_problems": balance.table_problems_of_results,
     "vip_problems": vip_owners.vip_problems_of_results,
@@ -179,10 +209,12 @@ _OF_INVENTORY: dict[str, Callable[..., object]] = {
     "drain_options": _drain_options,
     "drain_problems": _drain_problems,
     "draining": _draining,
-    "problems": _problems,
+    "overriding_facts": _overriding_facts,
+    "plan": _plan,
     "hosts_of_run": _hosts_of_run,
     "in_turn": _in_turn,
     "incomplete": _incomplete,
+    "joining_directors": _joining_directors,
     "with_leftovers": _with_leftovers,
 }
 

@@ -9,7 +9,6 @@ ansible.cfg of this tree is not used: facts become variables here, as ansible-co
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -20,8 +19,13 @@ from typing import Any
 import pytest
 import yaml
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
+from ansible_collections.lvs.cluster.tests.standins.hosts import (
+    AS_DESCRIBED,
+    collection_without_modules,
+    environment,
+    write_interpreters,
+)
+
 VIP = "192.0.2.10"
 DIRECTORS = {"lb1": "192.0.2.2", "lb2": "192.0.2.3"}
 REAL_SERVERS = {"rs1": "192.0.2.11", "rs2": "192.0.2.12"}
@@ -50,30 +54,9 @@ SERVICES: list[dict[str, Any]] = [
 #: What a module answers on every host, and below it on one.
 HONEST: dict[str, dict[str, Any]] = {
     "all": {
-        "arp_probe": {
-            "interface": "eth1",
-            "hardware_addresses": ["02:00:00:00:00:01"],
-            "holds": [],
-            "answers": {VIP: ["02:00:00:00:00:0a"]},
-            "arp_ignore": {"all": 1, "eth1": 1},
-        },
-        "find": {"files": [], "matched": 0, "examined": 0},
-        "host_check": {
-            "kernel_release": "6.1",
-            "held": [],
-            "joining": False,
-            "missing_packages": [],
-            "director": {"configured": True, "joins": False, "joining": False, "drained": []},
-            "director_files": {"units": [], "keepalived": "role"},
-            "user_ids": {"keepalived_script": 999},
-        },
+        **AS_DESCRIBED,
+        "arp_probe": {**AS_DESCRIBED["arp_probe"], "answers": {VIP: ["02:00:00:00:00:0a"]}},
         "ipvs_drain": {"switched": "told real_servers", "former": [{"name": "smtp", "address": VIP, "port": 25}]},
-        "director": {"parts": {"kernel": {}, "leaving": {}, "nftables": {}, "table": {"drained": []}, "timeouts": {}}},
-        "stat": {"stat": {"exists": False}},
-        "systemd_service": {"status": {"ActiveState": "active"}},
-        "real_server": {"parts": {name: {} for name in ("vips", "tunnels", "nftables", "return_route")}},
-        "service_config": {"running": True, "action": "", "differences": []},
-        "setup": {"ansible_facts": {"ansible_pkg_mgr": "apt", "ansible_os_family": "Debian"}},
     },
     "lb1": {
         "arp_probe": {"hardware_addresses": ["02:00:00:00:00:0a"], "holds": [VIP], "answers": {VIP: []}},
@@ -146,29 +129,6 @@ def inventory(place: Path, more: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def collection_without_modules(place: Path) -> Path:
-    """Return a path for collections that has this one, with modules that do nothing.
-
-    No module runs here. ansible-core packs each of them for every run, with all that it imports, which takes a fifth of
-    the time.
-    """
-    collection = place / "ansible_collections" / "lvs" / "cluster"
-    modules = collection / "plugins" / "modules"
-    modules.mkdir(parents=True)
-    for entry in ROOT.iterdir():
-        if not entry.name.startswith(".") and entry.name != "plugins":
-            (collection / entry.name).symlink_to(entry)
-    for entry in (ROOT / "plugins").iterdir():
-        if entry.name != "modules":
-            (collection / "plugins" / entry.name).symlink_to(entry)
-    for module in (ROOT / "plugins" / "modules").glob("*.py"):
-        # ansible-core puts the arguments in the place of these words, and packs nothing.
-        (modules / module.name).write_text(
-            '#!/usr/bin/python\n{"ANSIBLE_MODULE_ARGS": <<INCLUDE_ANSIBLE_MODULE_JSON_ARGS>>}\n'
-        )
-    return place
-
-
 class Cluster:
     """Two directors and two real servers, none of which is there."""
 
@@ -207,11 +167,7 @@ class Cluster:
         place = self.place / str(self._count)
         self._count += 1
         place.mkdir()
-        for host in HOSTS:
-            (place / host).mkdir()
-            program = place / host / "python3"
-            program.write_text(f"#!{sys.executable} -IS\n" + (HERE / "answer.py").read_text())
-            program.chmod(0o755)
+        write_interpreters(place, HOSTS)
         said = {
             host: {
                 module: {**HONEST[host].get(module, {}), **(answers or {}).get(host, {}).get(module, {})}
@@ -222,27 +178,15 @@ class Cluster:
         (place / "answers.json").write_text(json.dumps({"all": HONEST["all"], **said}))
         (place / "inventory.yml").write_text(yaml.safe_dump(inventory(place, variables)))
         (place / "ansible.cfg").touch()
-        environment = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
-        environment |= {
-            "ANSIBLE_CONFIG": str(place / "ansible.cfg"),
-            "ANSIBLE_COLLECTIONS_PATH": str(self.collections),
-            "ANSIBLE_HOME": str(place / "home"),
-            "ANSIBLE_LOCAL_TEMP": str(place / "local"),
-            "ANSIBLE_REMOTE_TEMP": str(place / "remote"),
-            "ANSIBLE_NOCOLOR": "1",
-            "ANSIBLE_PIPELINING": "1",
-            "ANSIBLE_DEPRECATION_WARNINGS": "0",
-            "COLUMNS": "500",
-            "HOME": str(place),
-        }
+        settings = environment(place, self.collections)
         if cache is not None:
-            environment |= {"ANSIBLE_CACHE_PLUGIN": "jsonfile", "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(cache)}
+            settings |= {"ANSIBLE_CACHE_PLUGIN": "jsonfile", "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(cache)}
         command = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(place / "inventory.yml")]
         began = time.monotonic()
         done = subprocess.run(
             [*command, words[0] if "/" in words[0] else f"lvs.cluster.{words[0]}", *words[1:]],
             cwd=place,
-            env=environment,
+            env=settings,
             capture_output=True,
             text=True,
             check=False,

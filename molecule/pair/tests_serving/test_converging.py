@@ -26,12 +26,12 @@ Change = Callable[[list[dict[str, Any]]], None]
 #: After one that does nothing itself, the run is killed when the next one begins, which may not get as far as the host.
 KILLED_AFTER = (
     (titles.REAL_SERVER, 1),
-    (titles.APPLY_REMAINING, 1),
+    (titles.SELECT_STEPS, 1),
     (titles.APPLY_PARTS, 1),
-    (titles.RECORD_PARTS, 1),
     (titles.START_KEEPALIVED, 1),
+    (titles.PUBLISH, 1),
     (titles.CHECK_DIRECTOR, 1),
-    (titles.APPLY_REMAINING, 2),
+    (titles.SELECT_STEPS, 2),
     (titles.APPLY_PARTS, 2),
     (titles.START_KEEPALIVED, 2),
     (titles.CHECK_DIRECTOR, 2),

@@ -44,6 +44,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.forward_metho
     floating,
     gateways_of,
     held_vips,
+    nat_services,
     replies,
     route_sources,
     routed_families,
@@ -83,6 +84,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.requirements 
     sysctls,
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.resolve import (
+    RealServer,
     ResolvedService,
     check_overlaps,
     resolve,
@@ -245,6 +247,29 @@ class Cluster:
     resolved: tuple[ResolvedService, ...]
     inventory: Inventory
 
+    @cached_property
+    def _by_host(self) -> dict[str, tuple[ResolvedService, ...]]:
+        """The services of each real server, reduced to it: what a host costs does not depend on the others."""
+        found: dict[str, list[ResolvedService]] = {}
+        for item in self.resolved:
+            servers: dict[str, list[RealServer]] = {}
+            for server in item.servers:
+                if server.host is not None:
+                    servers.setdefault(server.host, []).append(server)
+            for host, own in servers.items():
+                found.setdefault(host, []).append(ResolvedService(item.service, tuple(own)))
+        return {host: tuple(items) for host, items in found.items()}
+
+    @cached_property
+    def _servers(self) -> dict[IPAddress, str]:
+        """The addresses of all real servers, and the host of each."""
+        return {server.address: server.host or "a real server" for item in self.resolved for server in item.servers}
+
+    @cached_property
+    def _nat_services(self) -> dict[str, str]:
+        """The families with a host that Ansible manages behind nat, and the first such service of each."""
+        return nat_services(self.resolved)
+
     def director(self, host: str, variables: Mapping[str, object]) -> DirectorModel:
         """Return the needs of one director; raises `ModelError` if the host is not one or a setting is wrong.
 
@@ -331,7 +356,9 @@ class Cluster:
         return held_vips(self.resolved)
 
     def _gateways_of(self, given: Mapping[str, IPAddress], problems: Problems) -> dict[str, IPAddress]:
-        return gateways_of(given, self.resolved, self.inventory, problems, lambda: self._different_gateways)
+        return gateways_of(
+            given, self._nat_services, self._servers, self.inventory, problems, lambda: self._different_gateways
+        )
 
     def _synchronisation(
         self, host: str, daemon: SyncDaemon | None, settings: DirectorSettings
@@ -357,12 +384,13 @@ class Cluster:
         problems = Problems()
         _require_member(REAL_SERVERS, host, self.inventory, problems)
         settings = read_real_server_settings(variables, problems)
+        own = self._by_host.get(host, ())
         gateways = self._gateways_of(settings.nat_gateway, problems)
-        check_return_traffic(host, settings.return_traffic, self.resolved, problems)
+        check_return_traffic(host, settings.return_traffic, own, problems)
         sources = None
         if settings.tunnel_guard:
-            sources = all_tunnel_sources(host, self.resolved, self.inventory, problems)
-        services = replies(host, self.resolved)
+            sources = all_tunnel_sources(host, own, self.inventory, problems)
+        services = replies(host, own)
         used = {family_of(address) for address in (to_address(one["address"]) for one in services) if address}
         vips = self.vips(host)
         for family, gateway in gateways.items():
@@ -370,11 +398,11 @@ class Cluster:
                 # the module return_route refuses it too
                 problems.refuse(Code.HELD_GATEWAY, NAT_GATEWAY, "", gateway, self._held_vips[gateway])
         problems.raise_any()
-        ends = tunnel_ends(host, self.resolved)
+        ends = tunnel_ends(host, own)
         return RealServerModel(
             host=host,
             settings=settings,
-            resolved=self.resolved,
+            resolved=own,
             vips=tuple(vips),
             return_route={
                 "gateways": [str(address) for family, address in sorted(gateways.items()) if family in used],
@@ -383,7 +411,7 @@ class Cluster:
             },
             tunnels=ends,
             tunnel_sources=sources,
-            own_addresses=addresses_of_real_server(host, self.resolved, self.inventory),
+            own_addresses=addresses_of_real_server(host, own, self.inventory),
             packages=real_server_packages(bool(ends)) if settings.packages is None else list(settings.packages),
             kernel_modules=list(parse_tunnels(True, ends, True).modules),
         )
@@ -446,6 +474,17 @@ class Cluster:
         check_agreement(self.inventory, problems)
         problems.raise_any()
 
+    def check(self) -> None:
+        """Raise `ModelError` for everything that is refused for any director, except its own settings."""
+        problems = Problems()
+        try:
+            self.inventory.members(DIRECTORS)
+        except InventoryError as error:
+            error.note_group(problems, DIRECTORS)
+        problems.raise_any()
+        director_addresses(self.vips(), self.inventory, problems)
+        problems.raise_any()
+
     def as_dict(self) -> dict[str, object]:
         """Return the whole cluster, for checks from outside and for reports.
 
@@ -457,17 +496,10 @@ class Cluster:
         "connections": [{"name": "web", "address": "192.0.2.10", "port": 80}]}``
 
         ``addresses`` has every host of both groups that has any, ``real_servers`` every host of the group.
-        ``direct_vips`` are on the real servers' link (those of dr), and ``connections`` what accepts TCP. Raises
-        `ModelError` also for everything that is refused for any director, except its own settings.
+        ``direct_vips`` are on the real servers' link (those of dr), and ``connections`` what accepts TCP. Raises what
+        `check` raises.
         """
-        problems = Problems()
-        try:
-            self.inventory.members(DIRECTORS)
-        except InventoryError as error:
-            error.note_group(problems, DIRECTORS)
-        problems.raise_any()
-        director_addresses(self.vips(), self.inventory, problems)
-        problems.raise_any()
+        self.check()
         serving: dict[str, set[IPAddress]] = {host: set() for host in self.inventory.real_servers}
         for item in self.resolved:
             if item.service.forward_method in UNREWRITTEN:
@@ -509,9 +541,8 @@ class Cluster:
 
     def vips(self, host: str | None = None) -> list[IPAddress]:
         """Return all VIPs, or those that one real server must hold itself."""
-        return _sorted(
-            {vip for item in self.resolved if host is None or _holds_vip(host, item) for vip in item.service.vips}
-        )
+        items = self.resolved if host is None else self._by_host.get(host, ())
+        return _sorted({vip for item in items if host is None or _holds_vip(item) for vip in item.service.vips})
 
     def identities(self) -> list[dict[str, object]]:
         """Return the identities of all services, in the order of the description."""
@@ -527,28 +558,41 @@ class Cluster:
         ]
 
 
-def find_problems(
+@dataclass(frozen=True)
+class Plan:
+    """A description, expanded once for the hosts of a run.
+
+    ``problems`` has one a line, and is empty if there are none; the models have all hosts without a problem. Lines
+    about settings begin with their hosts, unless all directors or all real servers have the same problem.
+    """
+
+    problems: str
+    directors: dict[str, DirectorModel]
+    real_servers: dict[str, RealServerModel]
+
+
+def make_plan(
     description: object,
     groups: object,
     hostvars: object,
     written: Callable[[str], object] | None,
-    settings: Mapping[str, Mapping[str, object]],
-) -> str:
-    """Return all problems of a description, the variables of hosts, and the settings of some of them.
+    settings: Mapping[str, Mapping[str, Mapping[str, object]]],
+) -> Plan:
+    """Expand a description for some hosts, with all of its problems and those of the variables of hosts.
 
-    One problem a line; empty without problems. ``settings``: a host -> those of its variables that are in
-    `host_settings.DIRECTOR` or `host_settings.REAL_SERVER`. Lines about settings begin with their hosts, unless all
-    directors or all real servers have the same problem.
+    ``settings``: the group of directors or of real servers -> a host of it -> those of its variables that are in
+    `host_settings.DIRECTOR` or `host_settings.REAL_SERVER`.
     """
     found: dict[Problem, None] = {}
+    plan = Plan("", {}, {})
     cluster = None
     try:
         cluster = build_cluster(description, groups, hostvars, written)
-        cluster.as_dict()
+        cluster.check()
     except ModelError as error:
         found.update(dict.fromkeys(error.problems))
     if isinstance(groups, Mapping) and isinstance(hostvars, Mapping):
-        inventory = Inventory(groups, hostvars, written)
+        inventory = Inventory(groups, hostvars, written) if cluster is None else cluster.inventory
         problems = Problems()
         check_variables(inventory, problems)
         if description is not None:
@@ -556,38 +600,36 @@ def find_problems(
         # the first service that has both hosts notes their address too
         shared = {problem.text for problem in found if problem.code is Code.ADDRESS_TWICE}
         found.update(dict.fromkeys(problem for problem in problems.found if problem.text not in shared))
-        for members in (inventory.directors, inventory.real_servers):
-            hosts = [host for host in members if host in settings]
+        for group in (DIRECTORS, REAL_SERVERS):
             of_hosts: dict[Problem, list[str]] = {}
-            for host in hosts:
-                for problem in _problems_of(host, settings[host], inventory, cluster):
-                    of_hosts.setdefault(problem, []).append(host)
+            for host, variables in settings.get(group, {}).items():
+                try:
+                    if cluster is None:
+                        _check_settings(group, variables, inventory)
+                    elif group == DIRECTORS:
+                        plan.directors[host] = cluster.director(host, variables)
+                    else:
+                        plan.real_servers[host] = cluster.real_server(host, variables)
+                except ModelError as error:
+                    for problem in error.problems:
+                        of_hosts.setdefault(problem, []).append(host)
+            hosts = list(settings.get(group, {}))
             for problem, concerned in of_hosts.items():
                 if problem not in found:
                     prefix = "" if concerned == hosts else some(concerned)
                     where = ": ".join(part for part in (prefix, problem.where) if part)
                     found[replace(problem, where=where)] = None
-    return str(ModelError(found))
+    return replace(plan, problems=str(ModelError(found)))
 
 
-def _problems_of(
-    host: str, variables: Mapping[str, object], inventory: Inventory, cluster: Cluster | None
-) -> tuple[Problem, ...]:
-    """Return the problems of a host's settings, and of their use if there is a cluster."""
+def _check_settings(group: str, variables: Mapping[str, object], inventory: Inventory) -> None:
+    """Raise `ModelError` for wrong settings of a host, where its cluster is not known."""
     problems = Problems()
-    try:
-        if host in inventory.directors:
-            if cluster is not None:
-                cluster.director(host, variables)
-            else:
-                _director_settings(variables, inventory, problems)
-        elif cluster is not None:
-            cluster.real_server(host, variables)
-        else:
-            read_real_server_settings(variables, problems)
-    except ModelError as error:
-        return error.problems
-    return problems.found
+    if group == DIRECTORS:
+        _director_settings(variables, inventory, problems)
+    else:
+        read_real_server_settings(variables, problems)
+    problems.raise_any()
 
 
 def _director_settings(variables: Mapping[str, object], inventory: Inventory, problems: Problems) -> DirectorSettings:
@@ -606,9 +648,9 @@ def _links(settings: DirectorSettings, daemon: SyncDaemon | None, tracked: Track
     return links
 
 
-def _holds_vip(host: str, item: ResolvedService) -> bool:
-    """Return True if a real server must hold the service's VIP, because packets reach it unrewritten."""
-    return item.service.forward_method in UNREWRITTEN and any(server.host == host for server in item.servers)
+def _holds_vip(item: ResolvedService) -> bool:
+    """Return True if real servers must hold the service's VIP, because packets reach them unrewritten."""
+    return item.service.forward_method in UNREWRITTEN
 
 
 def _sorted(vips: set[IPAddress]) -> list[IPAddress]:

@@ -63,25 +63,32 @@ def check_marks(resolved: Iterable[ResolvedService], problems: Problems) -> None
             problems.add(Code.MISSING, item.service.where, "marks", f"is missing: {reason}")
 
 
+def nat_services(resolved: Iterable[ResolvedService]) -> dict[str, str]:
+    """Return the families in which a host that Ansible manages is behind nat, and the first such service of each."""
+    found: dict[str, str] = {}
+    for item in resolved:
+        if item.service.forward_method == "nat" and any(server.host is not None for server in item.servers):
+            found.setdefault(item.service.family, item.service.name)
+    return found
+
+
 def gateways_of(
     given: Mapping[str, IPAddress],
-    resolved: Sequence[ResolvedService],
+    needed: Mapping[str, str],
+    servers: Mapping[IPAddress, str],
     inventory: Inventory,
     problems: Problems,
     different: Callable[[], Mapping[str, str]],
 ) -> dict[str, IPAddress]:
-    """Return the gateway of each family in which a host that Ansible manages is behind nat: family -> address.
+    """Return the gateway of each family that needs one: family -> address.
 
-    ``given``: that of one host, read into ``problems``. ``different``: returns the texts about hosts that have others
+    ``given``: that of one host, read into ``problems``. ``needed``: see `nat_services`. ``servers``: the addresses of
+    all real servers, and the host of each. ``different``: returns the texts about hosts that have other gateways
     (`agreement.different_gateways`).
     """
     if any(problem.where == NAT_GATEWAY for problem in problems.found):
         return {}  # it is given, but cannot be read
-    needed: dict[str, str] = {}
-    for item in resolved:
-        if item.service.forward_method == "nat" and any(server.host is not None for server in item.servers):
-            needed.setdefault(item.service.family, item.service.name)
-    _check_owners(given, resolved, inventory, problems)
+    _check_owners(given, servers, inventory, problems)
     found: dict[str, IPAddress] = {}
     for family, service in needed.items():
         if family in given:
@@ -113,12 +120,11 @@ def gateways_of(
 
 
 def _check_owners(
-    given: Mapping[str, IPAddress], resolved: Iterable[ResolvedService], inventory: Inventory, problems: Problems
+    given: Mapping[str, IPAddress], servers: Mapping[IPAddress, str], inventory: Inventory, problems: Problems
 ) -> None:
     """Note a gateway that stays on one host while the VIPs move."""
     if not given:
         return
-    servers = {server.address: server.host or "a real server" for item in resolved for server in item.servers}
     owners = _own_addresses(inventory) if len(inventory.directors) > 1 else {}
     for address in given.values():
         owner = owners.get(address) or servers.get(address)

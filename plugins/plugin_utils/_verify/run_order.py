@@ -137,6 +137,14 @@ def in_turn(directors: object, hostvars: object) -> list[str]:
     return sorted(asked, key=lambda host: len(held[host]) > 0)
 
 
+def joining_directors(directors: object, hostvars: object) -> list[str]:
+    """Return the directors that wait until all others have them as a peer: the fact ``site_joining`` says so."""
+    if not isinstance(directors, (list, tuple)) or not isinstance(hostvars, Mapping):
+        raise InputError("joining_directors: a list of hosts and the variable hostvars are needed")
+    joining = {host: hostvars[host].get("site_joining") for host in directors if host in hostvars}
+    return [host for host, state in joining.items() if isinstance(state, Mapping) and state.get("waits") is True]
+
+
 def incomplete(directors: object, hostvars: object, part: str = "") -> list[str]:
     """Return the directors on which this run has not applied a part, or not all parts that balance traffic.
 
@@ -153,6 +161,22 @@ def _has_applied(result: object, part: str) -> bool:
         return False
     parts = result.get("parts")
     return result.get("complete") is True if not part else isinstance(parts, Mapping) and part in parts
+
+
+def selected_steps(tags: object, run: object, skipped: object) -> list[str]:
+    """Return the steps that the tags of a run select.
+
+    ``tags``: step -> its tags. ``run`` and ``skipped``: ansible-core's ``ansible_run_tags`` and ``ansible_skip_tags``,
+    with its special tags ``all`` and ``tagged`` (ansible/playbook/taggable.py).
+    """
+    if not isinstance(tags, Mapping) or not isinstance(run, (list, tuple)) or not isinstance(skipped, (list, tuple)):
+        raise InputError("selected_steps: a dictionary of tags by step and two lists of tags are needed")
+    special = {"all", "tagged"}
+    return [
+        str(step)
+        for step, own in tags.items()
+        if {*own, *special}.intersection(run) and not {*own, *special}.intersection(skipped)
+    ]
 
 
 def with_leftovers(hosts: object, hostvars: object) -> list[str]:

@@ -289,8 +289,12 @@ def problems(*of_run: str, **variables: dict[str, Any]) -> list[str]:
     shared = {"lvs_virtual_services": web, "director_interface": "eth1", **variables.get("all", {})}
     hosts = {host: {"lvs_address": address, **shared, **variables.get(host, {})} for host, address in own.items()}
     inventory = {"groups": {"directors": ["lb1", "lb2"], "real_servers": ["rs1"]}, "hostvars": hosts}
-    found = internal("problems", shared["lvs_virtual_services"], list(of_run), variables=inventory)
-    return str(found).splitlines()
+    found = internal("plan", shared["lvs_virtual_services"], list(of_run), variables=inventory)
+    if found["problems"]:
+        assert found["directors"] == found["real_servers"] == {}
+    else:
+        assert {*found["directors"], *found["real_servers"]} == set(of_run)
+    return str(found["problems"]).splitlines()
 
 
 def test_nothing_is_wrong() -> None:

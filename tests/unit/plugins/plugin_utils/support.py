@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import Cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import Cluster, make_plan
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description import host_settings
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Code, Problem
 from ansible_collections.lvs.cluster.plugins.plugin_utils._render import host_models
@@ -26,6 +26,20 @@ def real_server(cluster: Cluster, host: str, **variables: object) -> dict[str, A
     """What a real server with these variables is given."""
     assert variables.keys() <= host_settings.REAL_SERVER.keys()
     return host_models.real_server(cluster.real_server(host, variables))
+
+
+def problems_of(
+    description: object,
+    groups: Mapping[str, Sequence[str]],
+    hosts: Mapping[str, Mapping[str, object]],
+    settings: Mapping[str, Mapping[str, object]],
+) -> str:
+    """All problems of a run with these hosts, whose settings are given: one a line."""
+    of_groups = {
+        group: {host: settings[host] for host in groups[group] if host in settings}
+        for group in ("directors", "real_servers")
+    }
+    return make_plan(description, groups, hosts, None, of_groups).problems
 
 
 @dataclass(frozen=True)

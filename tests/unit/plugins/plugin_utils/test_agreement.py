@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import build_cluster, find_problems
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import build_cluster
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description import host_settings, variables
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Code, ModelError, Problem
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.variables import PREFIXES
@@ -148,7 +148,7 @@ def test_a_gateway_of_some_hosts_is_one_line(having: tuple[str, ...], is_set: st
         settings[host]["lvs_nat_gateway"] = "192.0.2.1"
     hosts = {name: {"lvs_address": own, **settings[name]} for name, own in OWN.items()}
     values = {f"'192.0.2.1' for {is_set}", f"not set for {is_not}"}
-    lines = find_problems(services, GROUPS, hosts, None, settings).splitlines()
+    lines = support.problems_of(services, GROUPS, hosts, settings).splitlines()
     assert len(lines) == 1
     start, _colon, remedy = lines[0].removeprefix("lvs_nat_gateway: is ").partition(": ")
     assert remedy == "set it once, for all hosts"
@@ -166,7 +166,7 @@ def test_a_gateway_of_one_family_of_some_hosts_is_one_line() -> None:
         name: {"lvs_address": [own, f"2001:db8::{number}"], **settings[name]}
         for number, (name, own) in enumerate(OWN.items(), 2)
     }
-    assert find_problems(services, GROUPS, hosts, None, settings) == (
+    assert support.problems_of(services, GROUPS, hosts, settings) == (
         f"lvs_nat_gateway: is {both} for lb1 and lb2, {one} for rs1 and rs2: set it once, for all hosts"
     )
 
@@ -175,7 +175,7 @@ def test_a_gateway_that_is_not_set_is_one_line() -> None:
     services = [{**WEB[0], "forward_method": "nat"}, {**WEB[0], "name": "api", "port": 81, "forward_method": "nat"}]
     settings: dict[str, dict[str, Any]] = {name: {"director_interface": "eth1"} for name in OWN}
     hosts = {name: {"lvs_address": own, **settings[name]} for name, own in OWN.items()}
-    assert find_problems(services, GROUPS, hosts, None, settings) == (
+    assert support.problems_of(services, GROUPS, hosts, settings) == (
         "lvs_nat_gateway: is missing: service web (nat) needs a free IPv4 address of the real servers' network, "
         "which moves with the VIPs"
     )
@@ -186,7 +186,7 @@ def test_a_gateway_of_the_directors_is_enough_without_nat() -> None:
     for host in ("lb1", "lb2"):
         settings[host]["lvs_nat_gateway"] = "192.0.2.1"
     hosts = {name: {"lvs_address": own, **settings[name]} for name, own in OWN.items()}
-    assert find_problems(WEB, GROUPS, hosts, None, settings) == ""
+    assert support.problems_of(WEB, GROUPS, hosts, settings) == ""
 
 
 @pytest.mark.parametrize(
@@ -289,7 +289,7 @@ def test_a_setting_of_directors_in_the_wrong_group() -> None:
 def test_a_setting_in_the_wrong_group_is_found_beside_a_wrong_description() -> None:
     hosts = {name: {"lvs_address": own} for name, own in OWN.items()}
     hosts["rs1"]["director_interface"] = "eth1"
-    lines = find_problems([{**WEB[0], "port": "x"}], GROUPS, hosts, None, {"lb1": {}, "lb2": {}}).splitlines()
+    lines = support.problems_of([{**WEB[0], "port": "x"}], GROUPS, hosts, {"lb1": {}, "lb2": {}}).splitlines()
     assert lines[1:] == ["director_interface: is missing (the link of the VIPs); rs1 has it"]
 
 
@@ -297,7 +297,7 @@ def test_an_address_of_two_hosts_is_one_line() -> None:
     services = [WEB[0], {**WEB[0], "name": "api", "port": 81}]
     settings: dict[str, dict[str, Any]] = {name: {"director_interface": "eth1"} for name in OWN}
     hosts = {name: {"lvs_address": own, **settings[name]} for name, own in {**OWN, "rs2": OWN["rs1"]}.items()}
-    (line,) = find_problems(services, GROUPS, hosts, None, settings).splitlines()
+    (line,) = support.problems_of(services, GROUPS, hosts, settings).splitlines()
     assert line == ("service web: real_servers[0]: 192.0.2.11 is the address of rs1 and of rs2: give each host its own")
 
 

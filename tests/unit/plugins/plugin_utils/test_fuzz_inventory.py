@@ -16,7 +16,7 @@ from ansible_collections.lvs.cluster.plugins.module_utils._host import director_
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import (
     Cluster,
     build_cluster,
-    find_problems,
+    make_plan,
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import ALIKE, DIRECTOR, REAL_SERVER
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import MAX_LINES, ModelError, Problem
@@ -127,11 +127,14 @@ def test_any_inventory(description: Any, groups: Any, hosts: Any) -> None:
             ask(cluster, host, hosts.get(host))
     assert sound(found)
     given = {
-        host: of_role(own, {**DIRECTOR, **REAL_SERVER})
-        for host, own in (hosts.items() if isinstance(hosts, dict) else ())
-        if isinstance(own, dict) and host in ("n1", "n2", "n4")
+        group: {
+            host: of_role(own, known)
+            for host, own in (hosts.items() if isinstance(hosts, dict) else ())
+            if isinstance(own, dict) and host in of_run
+        }
+        for group, known, of_run in (("directors", DIRECTOR, ("n1", "n2")), ("real_servers", REAL_SERVER, ("n2", "n4")))
     }
-    together = find_problems(description, groups, hosts, None, given).splitlines()
+    together = make_plan(description, groups, hosts, None, given).problems.splitlines()
     assert all(line and line.isprintable() for line in together)
     if len(together) < MAX_LINES:
         assert {str(problem) for problem in found} <= set(together)

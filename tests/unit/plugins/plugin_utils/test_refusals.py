@@ -16,7 +16,6 @@ import pytest
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import (
     Cluster,
     build_cluster,
-    find_problems,
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import read_director_settings
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Code, ModelError, Problems, show
@@ -748,7 +747,7 @@ def test_a_gateway_that_a_real_server_holds_itself(web: dict[str, Any], words: s
 def test_a_gateway_that_a_real_server_holds_itself_is_one_line() -> None:
     hosts = {host: {**values, "lvs_nat_gateway": "192.0.2.10"} for host, values in GATEWAY_HOSTS.items()}
     web = service(real_servers=[{"group": "real_servers"}])
-    assert find_problems([API, web], GATEWAY_GROUPS, hosts, None, hosts) == (
+    assert support.problems_of([API, web], GATEWAY_GROUPS, hosts, hosts) == (
         "rs1 and rs2: lvs_nat_gateway: 192.0.2.10 is the VIP of service web (dr), which rs1 and rs2 hold themselves: "
         "give a free address of the real servers' network"
     )

@@ -26,6 +26,7 @@ if module == "copy":  # what is copied lies in a temporary file, under a name th
 with (place / "told.jsonl").open("a") as file:
     file.write(json.dumps({"host": host, "module": module, "told": told}) + "\n")
 answers = json.loads((place / "answers.json").read_text())
-answer = answers["all"].get(module, {}) | answers[host].get(module, {}) | answers[host].get("every module", {})
+own = answers.get(host, {})
+answer = answers["all"].get(module, {}) | own.get(module, {}) | own.get("every module", {})
 answer = {key: told[value[5:]] if str(value).startswith("told ") else value for key, value in answer.items()}
 print(answer.pop("bare", json.dumps(answer)))
