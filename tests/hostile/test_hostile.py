@@ -214,6 +214,32 @@ def test_a_drain_asks_every_director_twice_whether_it_is_done(cluster: Any) -> N
     assert all('"udp_pause": 10' in told for told in waits["lb1"] + waits["lb2"])
 
 
+LOST = {"unreachable": True, "msg": "Failed to connect to the host via ssh"}
+
+
+@pytest.mark.parametrize(
+    ("playbook", "module"), [("site", "director"), ("site", "service_config"), ("table", "director")]
+)
+def test_no_director_is_changed_after_one_that_was_lost(cluster: Any, playbook: str, module: str) -> None:
+    """ansible-core begins with the next of a series, although any error is to be fatal: it counts the host twice."""
+    run = cluster.run(*words(cluster, playbook), answers={"lb2": {module: LOST}})
+    assert run.status != 0
+    assert module in run.modules("lb2")
+    assert not {"director", "service_config"}.intersection(run.modules("lb1"))
+    assert "lb2 failed or was lost, so lb1 is unchanged: run it again when lb2 can be reached" in run.text
+
+
+def test_no_real_server_is_updated_after_one_that_was_lost(cluster: Any) -> None:
+    """The first one does not return from its update, and stays drained."""
+    run = cluster.run(*words(cluster, "rolling_update", "rs1,rs2"), answers={"rs1": {"command": LOST}})
+    assert run.status != 0
+    assert run.modules("rs2") == []
+    drained = [told for host in ("lb1", "lb2") for module, told in run.told[host] if module == "ipvs_drain"]
+    assert drained
+    assert not any("192.0.2.12" in told for told in drained)
+    assert "rs1 failed or was lost and may be drained, so rs2 is unchanged" in run.text
+
+
 def test_batches_given_as_one_text(cluster: Any) -> None:
     """Ansible itself does not split the text: it ended with a traceback."""
     run = cluster.run(*words(cluster, "rolling_update", "rs1,rs2"), "-e", "lvs_update_serial=1,25%")

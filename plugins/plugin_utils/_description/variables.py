@@ -112,6 +112,7 @@ INTERNAL = frozenset(
         "lvs_drain_result",
         "lvs_drain_targets",
         "lvs_held",
+        "lvs_lost_hosts",
         "lvs_overriding_facts",
         "lvs_plan",
         "lvs_undrain_failures",
