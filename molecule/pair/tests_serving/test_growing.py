@@ -40,15 +40,18 @@ class Watch:
     def __init__(self) -> None:
         self.seen: dict[str, dict[str, Any]] = {}
 
-    def one_owner(self, away: float = PROMPT) -> None:
-        """Each VIP had one owner throughout, and was without one for no longer than so many seconds."""
+    def one_owner(self, away: float = PROMPT, doubled: int = 0) -> None:
+        """Each VIP had one owner throughout, and was without one for no longer than so many seconds.
+
+        ``doubled``: how many requests two hosts may have answered.
+        """
         for address, one in self.seen.items():
             print(
                 f"{address}: {one['owners']}, two owners in {one['doubled']} questions, {one['away']:.2f} s without one"
             )
         for address, one in self.seen.items():
             assert one["owners"], address
-            assert not one["doubled"], address
+            assert one["doubled"] <= doubled, address
             assert one["away"] <= away, address
 
 
@@ -260,7 +263,9 @@ def test_another_order_of_the_directors(machine: Machines, tmp_path: Path) -> No
         site("pair")
         clients.until(lambda: clients.owners(machine) == ["director1"], 120)
         assert not load.noticed()
-    watch.one_owner(TAKEN)
+    # A director that preempts has the VIPs before the other one receives its advertisement (RFC 5798, section 6.4.3).
+    # That happens twice here, and each VIP is asked for 20 times a second.
+    watch.one_owner(TAKEN, doubled=4)
 
 
 @pytest.mark.parametrize(
