@@ -91,6 +91,7 @@ INTERNAL = frozenset(
         "director_other_drop_ins",
         "director_parts",
         "director_lacks_script_user",
+        "director_prepared_parts",
         "director_other_tags",
         "director_parts_of_steps",
         "director_tags_of_steps",
