@@ -48,7 +48,7 @@ options:
     type: int
     default: 1000
 seealso:
-  - module: ansible.builtin.wait_for
+  - module: lvs.cluster.host_check
 """
 
 EXAMPLES = r"""
