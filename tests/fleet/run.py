@@ -142,7 +142,7 @@ class Run:
     def tasks(self, host: str) -> tuple[int, int]:
         """Tasks of a host that connect, and others."""
         found = [play["hosts"].get(host, (0, 0)) for play in self.counts["plays"]]
-        return sum(one for one, _ in found), sum(one for _, one in found)
+        return sum(connecting for connecting, _local in found), sum(local for _connecting, local in found)
 
 
 def play(place: Path, collections: Path, forks: int, *words: str) -> Run:
@@ -189,7 +189,9 @@ def trivial(fleet: Fleet, run: Run) -> list[dict[str, Any]]:
                 continue
             counted = Counter(tuple(one["hosts"][host]) for host in hosts)
             connecting, local = counted.most_common(1)[0][0]
-            tasks: list[dict[str, Any]] = [{"lvs.cluster.arp_probe": {"addresses": []}} for _ in range(connecting)]
+            tasks: list[dict[str, Any]] = [
+                {"lvs.cluster.arp_probe": {"addresses": []}} for _number in range(connecting)
+            ]
             tasks += [{"ansible.builtin.set_fact": {f"fact_{number}": 1}} for number in range(local)]
             serial = {"serial": 1} if one["name"] == SERIAL else {}
             plays.append({"hosts": group, "gather_facts": False, **serial, "tasks": tasks})

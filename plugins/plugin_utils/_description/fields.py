@@ -29,7 +29,6 @@ MAX_PORT = 65535
 # The words of ansible.module_utils.parsing.convert_bool; repeated because a pure file does not import Ansible.
 _TRUE = frozenset(("y", "yes", "on", "1", "true", "t"))
 _FALSE = frozenset(("n", "no", "off", "0", "false", "f"))
-_NO_KEYS: Mapping[str, Collection[str]] = {}
 _INTEGER = re.compile(r"\s*[+-]?[0-9]{1,20}\s*", re.ASCII)
 
 
@@ -123,7 +122,7 @@ class Fields:
         return [name for name in names if self.given(name)]
 
     def refuse_unknown(
-        self, known: Iterable[str], what: str, elsewhere: Mapping[str, Collection[str]] = _NO_KEYS
+        self, known: Iterable[str], what: str, elsewhere: Mapping[str, Collection[str]] | None = None
     ) -> None:
         """Note every unknown key, with the mappings that have it, or the nearest known one.
 
@@ -132,7 +131,7 @@ class Fields:
         known = tuple(known)
         for key in self.values:
             if key not in known:
-                places = [place for place, keys in elsewhere.items() if key in keys]
+                places = [place for place, keys in (elsewhere or {}).items() if key in keys]
                 hint = f", but of {' and of '.join(places)}" if places else suggestion(key, known) or known_ones(known)
                 self.fault(Code.UNKNOWN_KEY, _readable(key), f"is not a key of {what}{hint}")
 

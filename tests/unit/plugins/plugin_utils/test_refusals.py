@@ -9,6 +9,7 @@ Refusals are known by their codes, their places and their values; the sentences 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -1150,11 +1151,13 @@ OWN = {"lb1": "192.0.2.2", "rs1": "192.0.2.11", "db1": "192.0.2.12"}
 def test_a_group_of_ours_that_is_missing(groups: dict[str, list[str]], sentence: str) -> None:
     hostvars = {host: {"lvs_address": own} for host, own in OWN.items()}
     cluster = build_cluster([servers({"address": "198.51.100.9"})], groups, hostvars)
-    missing, ask = "directors", cluster.as_dict
-    if missing in groups:
-        missing, ask = "real_servers", lambda: support.real_server(cluster, "rs1")
+    asks: dict[str, Callable[[], object]] = {
+        "directors": cluster.as_dict,
+        "real_servers": partial(support.real_server, cluster, "rs1"),
+    }
+    missing = "real_servers" if "directors" in groups else "directors"
     with pytest.raises(ModelError) as caught:
-        ask()
+        asks[missing]()
     assert str(caught.value) == sentence
     check_all(caught.value.problems, expected(Code.UNKNOWN_GROUP, "", "", f"'{missing}'"))
 

@@ -43,7 +43,7 @@ def _silent() -> Iterator[tuple[str, int]]:
     with listener() as end:
         end.listen(0)
         address = end.getsockname()
-        full = [socket.socket() for _ in range(4)]
+        full = [socket.socket() for _number in range(4)]
         for one in full:
             one.setblocking(False)
             one.connect_ex(address)
