@@ -72,7 +72,7 @@ def collection_without_modules(place: Path) -> Path:
         if entry.name != "modules":
             (collection / "plugins" / entry.name).symlink_to(entry)
     for module in (ROOT / "plugins" / "modules").glob("*.py"):
-        # ansible-core puts the arguments in the place of these words, and packs nothing.
+        # ansible-core replaces these words with the arguments, and packs nothing.
         (modules / module.name).write_text(
             '#!/usr/bin/python\n{"ANSIBLE_MODULE_ARGS": <<INCLUDE_ANSIBLE_MODULE_JSON_ARGS>>}\n'
         )
