@@ -114,8 +114,8 @@ STAGES = (
     Stage(
         "pairs",
         "pairs of directors, and what clients notice of all that happens",
-        130,
-        scenarios("pair", "checkers"),
+        145,
+        scenarios("pair", "checkers", "clusters"),
         when="full",
     ),
 )

@@ -23,9 +23,18 @@ from jinja2.runtime import Context
 from jinja2.utils import missing
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import (
-    Cluster,
-    build_cluster,
+    expand_cluster,
+    inventory_of,
+    real_server_of,
+)
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.fleet import (
+    SELECTION,
+    Fleet,
+    clusters_of,
+    draining,
     make_plan,
+    read_fleet,
+    selected_clusters,
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.inventory import (
     DIRECTORS,
@@ -43,12 +52,12 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems 
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.variables import overriding_facts
 from ansible_collections.lvs.cluster.plugins.plugin_utils._render import host_models
 from ansible_collections.lvs.cluster.plugins.plugin_utils._verify import (
-    balance,
-    connections,
     deviations,
     drain_run,
+    findings,
     reports,
     run_order,
+    run_summary,
     vip_owners,
 )
 
@@ -57,60 +66,78 @@ T = TypeVar("T")
 
 @pass_context
 def cluster(context: Context, description: Any, check_hosts: Any = False) -> dict[str, object]:
-    """Return the whole cluster (`Cluster.as_dict`)."""
+    """Return the whole cluster of the task's host (`Cluster.as_dict`)."""
 
-    def wanted(whole: Cluster, _hosts: Mapping[str, Any]) -> dict[str, object]:
+    def wanted(fleet: Fleet, _hosts: Mapping[str, Any]) -> dict[str, object]:
+        name = _cluster_of_task(context, fleet)
+        whole = expand_cluster(description, fleet.clusters[name])
         if check_hosts:
             whole.check_hosts()
         return whole.as_dict()
 
-    return _expanded(context, description, wanted)
+    return _expanded(context, wanted)
 
 
 @pass_context
 def director(context: Context, description: Any, host: Any, settings: Any = None) -> dict[str, object]:
     """Return the needs of a director (`host_models.director`)."""
 
-    def wanted(whole: Cluster, hosts: Mapping[str, Any]) -> dict[str, object]:
+    def wanted(fleet: Fleet, hosts: Mapping[str, Any]) -> dict[str, object]:
         variables = _settings(context, hosts, host, host_settings.DIRECTOR, settings)
-        return host_models.director(whole.director(host, variables))
+        names = fleet.of_host.get(str(host), ()) or list(fleet.clusters)
+        return host_models.director(expand_cluster(description, fleet.clusters[names[0]]).director(host, variables))
 
-    return _expanded(context, description, wanted)
+    return _expanded(context, wanted)
 
 
 @pass_context
 def real_server(context: Context, description: Any, host: Any, settings: Any = None) -> dict[str, object]:
     """Return the needs of a real server (`host_models.real_server`)."""
 
-    def wanted(whole: Cluster, hosts: Mapping[str, Any]) -> dict[str, object]:
+    def wanted(fleet: Fleet, hosts: Mapping[str, Any]) -> dict[str, object]:
         variables = _settings(context, hosts, host, host_settings.REAL_SERVER, settings)
-        return host_models.real_server(whole.real_server(host, variables))
+        return host_models.real_server(real_server_of(clusters_of(host, description, fleet), host, variables))
 
-    return _expanded(context, description, wanted)
-
-
-def _draining(context: Context, description: Any, hosts: Any) -> dict[str, object]:
-    """Return what drains real servers in all their services (`Cluster.draining`)."""
-    return _expanded(context, description, lambda whole, _hosts: whole.draining(hosts))
+    return _expanded(context, wanted)
 
 
-def _drain_options(context: Context, description: Any, hosts: Any = None) -> dict[str, object]:
+def _cluster_of_task(context: Context, fleet: Fleet) -> str:
+    """Return the only cluster of the inventory, or of the task's host."""
+    host = str(_variable(context, "inventory_hostname", ""))
+    names = fleet.of_host.get(host, ()) if fleet.several else list(fleet.clusters)
+    if len(names) != 1:
+        known = " and ".join(list(fleet.clusters)[:10])
+        raise AnsibleFilterError(f"the inventory has the clusters {known}, and {show(host)} is not in one of them only")
+    return names[0]
+
+
+def _draining(context: Context, description: Any, hosts: Any) -> dict[str, Any]:
+    """Return what drains real servers in all their services, for each director (`fleet.draining`)."""
+    return _expanded(
+        context,
+        lambda fleet, _hosts: draining(hosts, description, fleet, _selection(context, fleet)),
+    )
+
+
+def _drain_options(context: Context, description: Any, hosts: Any = None, batch: Any = None) -> dict[str, Any]:
     """Return the options of a drain (`drain_options`); raise an error for problems with them or with the description.
 
-    ``hosts``: those of the play after --limit; none if the batch is known already.
+    ``hosts``: those of the play after --limit; none if the ``batch`` is known already. Then ``directors`` are those of
+    its clusters.
     """
     groups = _variable(context, "groups", {})
     given = {name: _readable(context.resolve_or_missing, name) for name in drain_options.VARIABLES}
     problems = Problems()
-    found = drain_options.drain_options(
+    found: dict[str, Any] = drain_options.drain_options(
         {name: value for name, value in given.items() if value is not missing}, groups, hosts, problems
     )
     try:
         problems.raise_any()
     except ModelError as error:
         raise AnsibleFilterError(str(error)) from None
-    if hosts is not None:
-        _draining(context, description, found["real_servers"])
+    concerned = _draining(context, description, found["real_servers"] if batch is None else batch)["of_director"]
+    if batch is not None:
+        found["directors"] = [director for director in found["directors"] if director in concerned]
     return found
 
 
@@ -123,19 +150,23 @@ def _drain_problems(context: Context, description: Any, hosts: Any) -> str:
     return ""
 
 
-def _plan(context: Context, description: Any, of_run: Any) -> dict[str, object]:
-    """Return the needs of all hosts of a run, and all problems (`cluster_model.make_plan`).
+def _plan(context: Context, description: Any, of_run: Any, whole: Any = False) -> dict[str, object]:
+    """Return the needs of all hosts of a run, and all problems (`fleet.make_plan`).
 
-    ``{"problems": "", "directors": {"lb1": as the filter director}, "real_servers": {"rs1": as the filter
-    real_server}}``; no host has needs if there are problems.
+    ``{"problems": "", "turns": 2, "clusters": {"default": {"directors": ["lb1"], "real_servers": ["rs1"]}},
+    "directors": {"lb1": as the filter director}, "real_servers": {"rs1": as the filter real_server}}``
+
+    ``clusters`` has the hosts of the run, and with ``whole`` also ``cluster``, the result of the filter cluster, beside
+    ``vips_of_hosts``. ``turns`` is the number of directors of the largest one. No host has needs if there are problems.
     """
     groups, hostvars = (_variable(context, name) for name in ("groups", "hostvars"))
     hosts = _Hosts(hostvars) if isinstance(hostvars, Mapping) else {}
     written = getattr(hostvars, "raw_get", None)
+    found: dict[str, object] = {"problems": "", "turns": 0, "clusters": {}, "directors": {}, "real_servers": {}}
     try:
         refuse_overriding_facts(groups, hosts, written)
     except ModelError as error:
-        return {"problems": str(error), "directors": {}, "real_servers": {}}
+        return {**found, "problems": str(error)}
     wanted = set(of_run)
     settings = {
         group: {
@@ -143,14 +174,43 @@ def _plan(context: Context, description: Any, of_run: Any) -> dict[str, object]:
         }
         for group, known in ((DIRECTORS, host_settings.DIRECTOR), (REAL_SERVERS, host_settings.REAL_SERVER))
     }
-    plan = make_plan(description, groups, hosts, written, settings)
-    if plan.problems:
-        return {"problems": plan.problems, "directors": {}, "real_servers": {}}
+    plan = make_plan(description, groups, hosts, written, settings, _variable(context, SELECTION))
+    if plan.problems or plan.fleet is None:
+        return {**found, "problems": plan.problems}
+    clusters: dict[str, dict[str, Any]] = {
+        name: {
+            "directors": [host for host in plan.fleet.clusters[name].directors if host in plan.directors],
+            "real_servers": [host for host in plan.fleet.clusters[name].real_servers if host in plan.real_servers],
+            **({"cluster": plan.clusters[name].as_dict()} if whole else {}),
+        }
+        for name in plan.selected
+    }
     return {
         "problems": "",
+        "clusters": clusters,
+        "turns": max(len(cluster["directors"]) for cluster in clusters.values()),
+        **({"vips_of_hosts": _vips_of_hosts(clusters)} if whole else {}),
         "directors": {host: host_models.director(model) for host, model in plan.directors.items()},
         "real_servers": {host: host_models.real_server(model) for host, model in plan.real_servers.items()},
     }
+
+
+def _vips_of_hosts(clusters: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
+    """Return the VIPs of the clusters of each host."""
+    found: dict[str, list[str]] = {}
+    for cluster in clusters.values():
+        vips = [vip["address"] for vip in cluster["cluster"]["vips"]]
+        for host in (*cluster["directors"], *cluster["real_servers"]):
+            found.setdefault(host, []).extend(vips)
+    return found
+
+
+def _selection(context: Context, fleet: Fleet) -> list[str]:
+    """Return the clusters of the run; raises `ModelError` for one that the inventory does not have."""
+    problems = Problems()
+    found = selected_clusters(_variable(context, SELECTION), fleet, problems)
+    problems.raise_any()
+    return found
 
 
 def _overriding_facts(context: Context, groups: Any) -> str:
@@ -169,40 +229,118 @@ def _in_group(groups: object, group: str) -> list[str]:
 
 
 # With --syntax-check, ansible-core evaluates the keyword hosts without hostvars.
-def _hosts_of_run(context: Context, groups: Any, left_out: Any = ()) -> str:
-    return run_order.hosts_of_run(groups, _variable(context, "groups", {}), left_out)
+def _hosts_of_run(context: Context, wanted: Any, of_these: Any = "") -> str:
+    """Return the hosts of a run: those of its clusters, without those that are left out (`run_order.hosts_of_run`).
+
+    ``of_these``: ``only here`` for hosts that belong to no other cluster, ``elsewhere too`` for the others of the run.
+    """
+    groups = _variable(context, "groups", {})
+    within = None
+    if _variable(context, SELECTION):
+        fleet = _memberships(context)
+        try:
+            selected = _selection(context, fleet)
+        except ModelError as error:
+            raise AnsibleFilterError(str(error)) from None
+        within = fleet.hosts(selected)
+        if of_these:
+            shared = [host for host in within if not set(fleet.of_host[host]) <= set(selected)]
+            within = shared if of_these == "elsewhere too" else [host for host in within if host not in shared]
+    elif of_these == "elsewhere too":
+        within = []
+    return run_order.hosts_of_run(wanted, groups, _variable(context, "lvs_left_out", ()), within)
 
 
-def _in_turn(context: Context, directors: Any) -> list[str]:
-    return run_order.in_turn(directors, _variable(context, "hostvars", {}))
+def _memberships(context: Context) -> Fleet:
+    """Return the clusters of all hosts; problems with them are reported where the descriptions are expanded."""
+    groups, hostvars = _variable(context, "groups", {}), _variable(context, "hostvars", {})
+    return read_fleet(inventory_of(groups, _Hosts(hostvars)), Problems())
 
 
-def _joining_directors(context: Context, directors: Any) -> list[str]:
-    return run_order.joining_directors(directors, _variable(context, "hostvars", {}))
+def _needs_elsewhere(context: Context, host: Any) -> dict[str, object]:
+    """Return the needs of a real server in the clusters that are not in the run."""
+
+    def wanted(fleet: Fleet, hosts: Mapping[str, Any]) -> dict[str, object]:
+        variables = _settings(context, hosts, host, host_settings.REAL_SERVER, None)
+        left_out = _selection(context, fleet)
+        others = clusters_of(host, None, fleet, [name for name in fleet.of_host[host] if name not in left_out])
+        return host_models.real_server(real_server_of(others, host, variables))
+
+    return _expanded(context, wanted)
+
+
+def _hosts_beside(context: Context, wanted: Any, director: Any) -> str:
+    """Return the directors of the cluster of a director; those of all clusters for another host."""
+    groups, fleet = _variable(context, "groups", {}), _memberships(context)
+    if not fleet.several or director not in fleet.whole.directors:
+        return run_order.hosts_of_run(wanted, groups)
+    return run_order.pattern(fleet.clusters[fleet.of_host[str(director)][0]].directors)
+
+
+def _hosts_left(context: Context, group: Any) -> str:
+    """Return the hosts of a group with which a run continues (`run_order.hosts_left`)."""
+    return run_order.pattern(_left(context, str(group)))
+
+
+def _left(context: Context, group: str) -> list[str]:
+    local = _local(context)
+    plan = local.get("lvs_plan")
+    clusters = plan["clusters"] if isinstance(plan, Mapping) else {}
+    run = local.get("lvs_run")
+    return run_order.hosts_left(clusters, run["lost"] if isinstance(run, Mapping) else [], group)
+
+
+def _local(context: Context) -> Mapping[str, Any]:
+    """Return the variables of localhost, whose facts no managed host can set."""
+    hostvars = _variable(context, "hostvars", {})
+    known = isinstance(hostvars, Mapping) and "localhost" in hostvars
+    return cast(Mapping[str, Any], hostvars["localhost"]) if known else {}
+
+
+def _turn(context: Context, directors: Any, host: Any) -> int:
+    local = _local(context)
+    return run_order.turn(directors, host, local["lvs_run"]["held"], local["lvs_plan"]["turns"])
+
+
+def _run_state(context: Context, plan: Any, lost: Any) -> dict[str, object]:
+    return run_order.run_state(plan, _variable(context, "hostvars", {}), lost)
+
+
+def _findings(context: Context, clusters: Any, probed: Any, others: Any) -> dict[str, object]:
+    return findings.findings(clusters, _variable(context, "hostvars", {}), probed, others)
+
+
+def _summary(context: Context, clusters: Any, lost: Any) -> list[str]:
+    hostvars = _variable(context, "hostvars", {})
+    left_out = run_order.names_of(_variable(context, "lvs_left_out", ()))
+    return run_summary.summary(clusters, hostvars, lost, _local(context)["lvs_run"]["faults"], left_out)
+
+
+def _joining_directors(context: Context, _directors: Any) -> str:
+    left = _left(context, DIRECTORS)
+    run = _local(context).get("lvs_run")
+    joining = run["joining"] if isinstance(run, Mapping) else {}
+    return run_order.pattern(host for host in left if host in joining and joining[host]["waits"])
 
 
 def _incomplete(context: Context, directors: Any, part: Any = "") -> list[str]:
     return run_order.incomplete(directors, _variable(context, "hostvars", {}), str(part))
 
 
-def _with_leftovers(context: Context, hosts: Any) -> list[str]:
-    return run_order.with_leftovers(hosts, _variable(context, "hostvars", {}))
+def _with_leftovers(context: Context, _hosts: Any) -> str:
+    left = _left(context, REAL_SERVERS)
+    return run_order.pattern(run_order.with_leftovers(left, _variable(context, "hostvars", {})))
 
 
 #: The functions that `_internal` calls with its input and arguments.
 _FUNCTIONS: dict[str, Callable[..., object]] = {
-    "connection_problems": connections.connection_problems,
     "deviations": deviations.of_results,
     "drain_failure": drain_run.drain_failure,
     "drained_on": drain_run.drained_on,
     "held_vips": vip_owners.held_by,
-    "joining": run_order.order_of_results,
     "not_undrained": drain_run.not_undrained,
     "owner_problems": vip_owners.owner_problems_of_results,
     "selected_steps": run_order.selected_steps,
-    "seen": vip_owners.seen_of_results,
-    "table_problems": balance.table_problems_of_results,
-    "vip_problems": vip_owners.vip_problems_of_results,
 }
 #: The functions that read the inventory too.
 _OF_INVENTORY: dict[str, Callable[..., object]] = {
@@ -211,10 +349,16 @@ _OF_INVENTORY: dict[str, Callable[..., object]] = {
     "draining": _draining,
     "overriding_facts": _overriding_facts,
     "plan": _plan,
+    "run_state": _run_state,
+    "needs_elsewhere": _needs_elsewhere,
+    "findings": _findings,
+    "hosts_beside": _hosts_beside,
+    "hosts_left": _hosts_left,
     "hosts_of_run": _hosts_of_run,
-    "in_turn": _in_turn,
     "incomplete": _incomplete,
     "joining_directors": _joining_directors,
+    "summary": _summary,
+    "turn": _turn,
     "with_leftovers": _with_leftovers,
 }
 
@@ -245,10 +389,8 @@ def untrusted(value: T) -> T:
     return cast(T, wrap_var(value))
 
 
-def _expanded(
-    context: Context, description: object, wanted: Callable[[Cluster, Mapping[str, Any]], dict[str, object]]
-) -> dict[str, object]:
-    """Build the cluster from the variables of all hosts, and return a part of it.
+def _expanded(context: Context, wanted: Callable[[Fleet, Mapping[str, Any]], dict[str, object]]) -> dict[str, object]:
+    """Read the clusters from the variables of all hosts, and return a part.
 
     A `ModelError` becomes `AnsibleFilterError`, word for word.
     """
@@ -258,7 +400,10 @@ def _expanded(
         written = getattr(hostvars, "raw_get", None)
         # Before any variable of a host is read.
         refuse_overriding_facts(groups, hosts, written)
-        return wanted(build_cluster(description, groups, hosts, written), hosts)
+        problems = Problems()
+        fleet = read_fleet(inventory_of(groups, hosts, written), problems)
+        problems.raise_any()
+        return wanted(fleet, hosts)
     except ModelError as error:
         raise AnsibleFilterError(str(error)) from None
 

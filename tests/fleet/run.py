@@ -30,8 +30,8 @@ sys.path.insert(0, str(ROOT))
 from tests.standins import hosts as standins
 
 COUNTER = Path(__file__).with_name("count_tasks.py")
-#: The play of site that has one director after the other.
-SERIAL = "Set up the directors"
+#: The play of site in which the directors have their turns.
+TURNS = "Set up the directors"
 #: Bounds of the ratio, of seconds until the first host is contacted, of MB, and of tasks for each host, of which the
 #: first host has ONCE more: those that run once.
 RATIO, FIRST, MEMORY, TASKS = 1.5, 10.0, 1024, {"director": 15, "real server": 8}
@@ -123,6 +123,7 @@ FLEETS = {
         Fleet("100", 1, 2, 100),
         Fleet("1000", 1, 2, 1000),
         Fleet("services", 1, 2, 120, services=300),
+        Fleet("clusters", 100, 2, 8),
     )
 }
 
@@ -138,6 +139,12 @@ class Run:
     seconds: float
     first: float
     counts: dict[str, Any]
+
+    def seconds_of(self, play: str) -> float:
+        """The seconds of a play, until the next one begins."""
+        begun = [one["begun"] for one in self.counts["plays"]]
+        number = [one["name"] for one in self.counts["plays"]].index(play)
+        return float(begun[number + 1] - begun[number])
 
     def tasks(self, host: str) -> tuple[int, int]:
         """Tasks of a host that connect, and others."""
@@ -179,7 +186,8 @@ def play(place: Path, collections: Path, forks: int, *words: str) -> Run:
 def trivial(fleet: Fleet, run: Run) -> list[dict[str, Any]]:
     """A playbook with the same plays of as many trivial tasks for each host.
 
-    A task that connected becomes a module that does nothing, any other one stores a fact.
+    A task that connected becomes a module that does nothing, any other one stores a fact. Directors have turns too: the
+    last one of each cluster first.
     """
     plays: list[dict[str, Any]] = []
     for one in run.counts["plays"]:
@@ -193,8 +201,12 @@ def trivial(fleet: Fleet, run: Run) -> list[dict[str, Any]]:
                 {"lvs.cluster.arp_probe": {"addresses": []}} for _number in range(connecting)
             ]
             tasks += [{"ansible.builtin.set_fact": {f"fact_{number}": 1}} for number in range(local)]
-            serial = {"serial": 1} if one["name"] == SERIAL else {}
-            plays.append({"hosts": group, "gather_facts": False, **serial, "tasks": tasks})
+            pattern, serial = group, {}
+            if one["name"] == TURNS:
+                turns = reversed(list(zip(*map(fleet.lbs, range(fleet.clusters)), strict=True)))
+                pattern = ",".join(host for turn in turns for host in turn)
+                serial = {"serial": fleet.clusters}
+            plays.append({"hosts": pattern, "gather_facts": False, **serial, "tasks": tasks})
     return plays
 
 
@@ -220,7 +232,7 @@ def measure(fleet: Fleet, forks: int) -> tuple[float, list[str]]:
     print(
         f"{fleet.name:>9}: site {run.seconds:6.1f} s, trivial {other.seconds:6.1f} s, ratio {ratio:4.2f}; first host "
         f"after {run.first:5.1f} s; at most {most['director']} tasks for a director, {most['real server']} for a real "
-        f"server; {memory:4.0f} MB",
+        f"server; directors' turns {run.seconds_of(TURNS):5.1f} s; {memory:4.0f} MB",
         flush=True,
     )
     bounds = [("ratio", ratio, RATIO), ("seconds to the first host", run.first, FIRST), ("MB", memory, MEMORY)]

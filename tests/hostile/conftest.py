@@ -12,6 +12,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,9 +30,6 @@ from ansible_collections.lvs.cluster.tests.standins.hosts import (
 VIP = "192.0.2.10"
 DIRECTORS = {"lb1": "192.0.2.2", "lb2": "192.0.2.3"}
 REAL_SERVERS = {"rs1": "192.0.2.11", "rs2": "192.0.2.12"}
-#: The controller has an interpreter like theirs too, so that it is seen what connects from there, and to where.
-HOSTS = (*DIRECTORS, *REAL_SERVERS, "localhost")
-
 #: One with a health check and one without, and an address that is put together from another variable.
 SERVICES: list[dict[str, Any]] = [
     {
@@ -66,6 +64,7 @@ HONEST: dict[str, dict[str, Any]] = {
     "rs1": {},
     # what a run without purge leaves to do
     "rs2": {"real_server": {"leftovers": ["remove the address 192.0.2.20/32 dev lo"]}},
+    # The controller has an interpreter like theirs too, so that it is seen what connects from there, and to where.
     "localhost": {},
 }
 
@@ -93,6 +92,7 @@ class Run:
     text: str
     told: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     seconds: float = 0.0
+    order: list[tuple[str, str]] = field(default_factory=list)
 
     def modules(self, host: str) -> list[str]:
         return [module for module, _told in self.told[host]]
@@ -132,8 +132,16 @@ def inventory(place: Path, more: dict[str, Any]) -> dict[str, Any]:
 class Cluster:
     """Two directors and two real servers, none of which is there."""
 
-    def __init__(self, place: Path) -> None:
+    def __init__(
+        self,
+        place: Path,
+        honest: dict[str, dict[str, Any]] | None = None,
+        hosts: Callable[[Path, dict[str, Any]], dict[str, Any]] | None = None,
+    ) -> None:
         self.place = place
+        self._answers = HONEST if honest is None else honest
+        self._inventory = inventory if hosts is None else hosts
+        self.hosts = tuple(host for host in self._answers if host != "all")
         self.collections = collection_without_modules(place / "collections")
         self.mark = place / "mark"
         run = f"lookup('ansible.builtin.pipe', 'touch {self.mark}')"
@@ -147,7 +155,7 @@ class Cluster:
     @property
     def answers(self) -> dict[str, dict[str, Any]]:
         """The honest answers: of all hosts, and of each."""
-        return HONEST
+        return self._answers
 
     def honest(self, *words: str, **variables: Any) -> Run:
         """The same run with hosts that all answer as they should."""
@@ -167,16 +175,17 @@ class Cluster:
         place = self.place / str(self._count)
         self._count += 1
         place.mkdir()
-        write_interpreters(place, HOSTS)
+        write_interpreters(place, self.hosts)
+        honest = self._answers
         said = {
             host: {
-                module: {**HONEST[host].get(module, {}), **(answers or {}).get(host, {}).get(module, {})}
-                for module in {*HONEST[host], *(answers or {}).get(host, {})}
+                module: {**honest[host].get(module, {}), **(answers or {}).get(host, {}).get(module, {})}
+                for module in {*honest[host], *(answers or {}).get(host, {})}
             }
-            for host in HOSTS
+            for host in self.hosts
         }
-        (place / "answers.json").write_text(json.dumps({"all": HONEST["all"], **said}))
-        (place / "inventory.yml").write_text(yaml.safe_dump(inventory(place, variables)))
+        (place / "answers.json").write_text(json.dumps({"all": honest["all"], **said}))
+        (place / "inventory.yml").write_text(yaml.safe_dump(self._inventory(place, variables)))
         (place / "ansible.cfg").touch()
         settings = environment(place, self.collections)
         if cache is not None:
@@ -193,12 +202,15 @@ class Cluster:
             timeout=300,
             stdin=subprocess.DEVNULL,
         )
-        run = Run(done.returncode, done.stdout + done.stderr, {host: [] for host in HOSTS}, time.monotonic() - began)
+        run = Run(
+            done.returncode, done.stdout + done.stderr, {host: [] for host in self.hosts}, time.monotonic() - began
+        )
         if (place / "told.jsonl").exists():
             for line in (place / "told.jsonl").read_text().splitlines():
                 one = json.loads(line)
                 told = json.dumps(one["told"], sort_keys=True).replace(str(place), "PLACE")
                 run.told[one["host"]].append((one["module"], told))
+                run.order.append((one["host"], one["module"]))
         assert not self.mark.exists(), f"the controller ran what a host has sent:\n{run.text}"
         assert "Unexpected Exception" not in run.text
         return run

@@ -169,8 +169,8 @@ def test_hostile_failures(cluster: Any, playbook: str, liar: str, module: str, s
 @pytest.mark.parametrize(
     ("playbook", "liar", "sentences"),
     [
-        ("site", "lb2", ["lb2: its answer is not one of lvs.cluster.host_check: held is a string, not a list"]),
-        ("table", "lb2", ["lb2: its answer is not one of lvs.cluster.host_check: held is a string, not a list"]),
+        ("site", "lb2", ["lb2 failed: its answer is not one of lvs.cluster.host_check: held is a string, not a list"]),
+        ("table", "lb2", ["lb2 failed: its answer is not one of lvs.cluster.host_check: held is a string, not a list"]),
         ("verify", "lb1", [f"lb1: its answer is not one of lvs.cluster.{one}: " for one in ("arp_probe", "ipvs_info")]),
         ("drain", "lb2", ["lb2: its answer is not one of lvs.cluster.ipvs_drain"]),
         ("undrain", "lb1", []),

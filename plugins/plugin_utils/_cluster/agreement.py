@@ -12,6 +12,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.inventory import (
     ADDRESS_VARIABLE,
+    CLUSTER_VARIABLE,
     DIRECTORS,
     GENERATED_GROUPS,
     Inventory,
@@ -24,6 +25,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_sett
     DIRECTOR,
     NAT_GATEWAY,
     TIMEOUTS,
+    VIRTUAL_ROUTER_ID,
     read_timeouts,
     same_addresses,
 )
@@ -73,6 +75,8 @@ def _check_setting(
         found.setdefault(same(value), (value, []))[1].append(host)
     if len(found) > 1:
         text = f"{_values(found.values())}, and has to be the same for all directors: set it for the group directors"
+        if name == VIRTUAL_ROUTER_ID:
+            text += f". If they are separate clusters, give the hosts of each their own {CLUSTER_VARIABLE}"
         problems.add(Code.DIFFERS, name, "", text)
 
 
@@ -108,6 +112,8 @@ def _gateways(inventory: Inventory, problems: Problems) -> dict[frozenset[str], 
     """Return the values of ``lvs_nat_gateway``, each with its hosts."""
     found: dict[frozenset[str], tuple[object, list[str]]] = {}
     for host in dict.fromkeys((*inventory.directors, *inventory.real_servers)):
+        if inventory.is_shared(host):
+            continue  # the value may be that of the other cluster: see `cluster_model.real_server_of`
         value = _value(host, NAT_GATEWAY, inventory, problems)
         found.setdefault(same_addresses(value), (value, []))[1].append(host)
     return found
@@ -118,18 +124,21 @@ def _say_gateways(found: Mapping[frozenset[str], tuple[object, list[str]]]) -> s
 
 
 def _check_description(hosts: Sequence[str], inventory: Inventory, problems: Problems) -> None:
-    having = [host for host in hosts if DESCRIPTION in inventory.names(host)]
+    """Note directors of one cluster with different descriptions. Real servers need none."""
+    having = [host for host in hosts if not inventory.is_shared(host) and DESCRIPTION in inventory.names(host)]
     if not having:
         return  # the filter was given one from elsewhere
-    if len(having) < len(hosts):
-        without = [host for host in hosts if host not in having]
-        text = f"is not set for {some(without)}, but for {some(having)}: set it once, for all hosts"
+    without = [host for host in inventory.directors if host not in having]
+    if without:
+        text = f"is not set for {some(without)}, but for {some(having)}: set it once, for all directors"
         problems.add(Code.MISSING, DESCRIPTION, "", text)
     first, *others = having
     different = [host for host in others if not _same(DESCRIPTION, first, host, inventory, problems)]
     if different:
         service = _where(first, different[0], inventory, problems)
-        text = f"is not the same for {some(different)} as for {first}{service}: set it once, for all hosts"
+        text = f"is not the same for {some(different)} as for {first}{service}: set it once, for all directors"
+        if set(different).intersection(inventory.directors):
+            text += f". If they are separate clusters, give the hosts of each their own {CLUSTER_VARIABLE}"
         problems.add(Code.DIFFERS, DESCRIPTION, "", text)
 
 

@@ -11,7 +11,7 @@ are one `ModelError` with one line each.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -24,7 +24,6 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.agreement imp
     check_variables,
     different_gateways,
     found_elsewhere,
-    some,
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.checkers import (
     OWN_USER,
@@ -71,6 +70,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.pair import (
     instances,
     known_senders,
     leaving_directors,
+    priorities,
     used_ports,
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.requirements import (
@@ -105,7 +105,6 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_sett
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import (
     Code,
     ModelError,
-    Problem,
     Problems,
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.service_reader import read_services
@@ -119,6 +118,11 @@ def build_cluster(
 
     ``written``: the variables of a host with their templates as written (`Inventory`).
     """
+    return expand_cluster(description, inventory_of(groups, hostvars, written))
+
+
+def inventory_of(groups: object, hostvars: object, written: Callable[[str], object] | None = None) -> Inventory:
+    """Return the inventory; raises `ModelError` if it is not one."""
     problems = Problems()
     if not isinstance(groups, Mapping):
         text = "is not a mapping of group names to lists of hosts"
@@ -128,9 +132,14 @@ def build_cluster(
         text = "is not a mapping of host names to variables"
         problems.refuse(Code.NOT_A_MAPPING, "hostvars", "", hostvars, text)
         raise ModelError(problems.found)
-    inventory = Inventory(groups, hostvars, written)
+    return Inventory(groups, hostvars, written)
+
+
+def expand_cluster(description: object, inventory: Inventory) -> Cluster:
+    """Return the cluster of a description and an inventory; raises `ModelError`."""
+    problems = Problems()
     if description is None and (where := found_elsewhere(DESCRIPTION, inventory)):
-        problems.add(Code.MISSING, DESCRIPTION, "", f"is missing{where}, and all directors and real servers need it")
+        problems.add(Code.MISSING, DESCRIPTION, "", f"is missing{where}, and all directors need it")
         problems.raise_any()
     services = read_services(description, problems)
     resolved = resolve(services, inventory, problems)
@@ -147,6 +156,7 @@ def build_cluster(
 class DirectorModel:
     """The needs of one director, as values; `_render.host_models` turns them into texts for other programs.
 
+    - ``directors``: those of its cluster, in their order
     - ``resolved``: all services
     - ``vips``: IPv4 first, then by number
     - ``instances``: the VRRP instances, one for each family that has VIPs
@@ -182,6 +192,7 @@ class DirectorModel:
     """
 
     host: str
+    directors: tuple[str, ...]
     settings: DirectorSettings
     resolved: tuple[ResolvedService, ...]
     vips: tuple[IPAddress, ...]
@@ -217,6 +228,7 @@ class DirectorModel:
 class RealServerModel:
     """The needs of one real server, as values.
 
+    - ``directors``: those of its clusters
     - ``vips``: those that it must hold without ARP: of its services with dr or tun, IPv4 first, then by number. Empty
       for a host without such services.
     - ``return_route``: ``{"gateways": ["192.0.2.1"], "services": [...], "direct": ["192.0.2.2"]}``, what the
@@ -229,6 +241,7 @@ class RealServerModel:
     """
 
     host: str
+    directors: tuple[str, ...]
     settings: RealServerSettings
     resolved: tuple[ResolvedService, ...]
     vips: tuple[IPAddress, ...]
@@ -241,6 +254,24 @@ class RealServerModel:
 
 
 @dataclass(frozen=True)
+class Draining:
+    """What drains real servers.
+
+    - ``addresses``: theirs
+    - ``services``, ``health_checked``: options of the module ``ipvs_drain``: their services, reduced to them;
+      ``health_checked`` with their ``quorum``
+    - ``seen_within``: seconds until a health checker has noticed a drain
+    - ``connections``: ``{"address": "192.0.2.11", "port": 80}``, where they accept TCP
+    """
+
+    addresses: list[str]
+    services: list[dict[str, object]]
+    health_checked: list[dict[str, object]]
+    seen_within: float
+    connections: list[dict[str, object]]
+
+
+@dataclass(frozen=True)
 class Cluster:
     """A valid description together with the inventory it was checked against."""
 
@@ -248,7 +279,7 @@ class Cluster:
     inventory: Inventory
 
     @cached_property
-    def _by_host(self) -> dict[str, tuple[ResolvedService, ...]]:
+    def by_host(self) -> dict[str, tuple[ResolvedService, ...]]:
         """The services of each real server, reduced to it: what a host costs does not depend on the others."""
         found: dict[str, list[ResolvedService]] = {}
         for item in self.resolved:
@@ -276,7 +307,7 @@ class Cluster:
         ``variables``: those set for the host that are in `host_settings.DIRECTOR`.
         """
         problems = Problems()
-        _require_member(DIRECTORS, host, self.inventory, problems)
+        require_member(DIRECTORS, host, self.inventory, problems)
         settings = _director_settings(variables, self.inventory, problems)
         vips = self.vips()
         # no director could take over, or there are no VIPs
@@ -285,7 +316,7 @@ class Cluster:
         commands = runs_commands(self.resolved) and checker not in OWN_USER
         user = read_user(settings.script_user, problems) if commands or tracked.scripts else ""
         check_checker(checker, self.resolved, problems)
-        gateways = self._gateways_of(settings.nat_gateway, problems)
+        gateways = self.gateways_of(settings.nat_gateway, problems)
         check_timeouts(self.inventory, problems)
         leaving = leaving_directors(settings.directors_that_leave, self.inventory, problems)
         routed = routed_families(self.resolved)
@@ -312,6 +343,7 @@ class Cluster:
         senders, source = self._synchronisation(host, daemon, settings)
         return DirectorModel(
             host=host,
+            directors=self.inventory.directors,
             settings=settings,
             resolved=self.resolved,
             vips=tuple(vips),
@@ -351,14 +383,9 @@ class Cluster:
         return different_gateways(self.inventory)
 
     @cached_property
-    def _held_vips(self) -> dict[IPAddress, str]:
+    def held_vips(self) -> dict[IPAddress, str]:
         """The VIPs that no real server can have as its gateway, with the texts; once for all real servers."""
         return held_vips(self.resolved)
-
-    def _gateways_of(self, given: Mapping[str, IPAddress], problems: Problems) -> dict[str, IPAddress]:
-        return gateways_of(
-            given, self._nat_services, self._servers, self.inventory, problems, lambda: self._different_gateways
-        )
 
     def _synchronisation(
         self, host: str, daemon: SyncDaemon | None, settings: DirectorSettings
@@ -381,69 +408,21 @@ class Cluster:
 
         ``variables``: those set for the host that are in `host_settings.REAL_SERVER`.
         """
-        problems = Problems()
-        _require_member(REAL_SERVERS, host, self.inventory, problems)
-        settings = read_real_server_settings(variables, problems)
-        own = self._by_host.get(host, ())
-        gateways = self._gateways_of(settings.nat_gateway, problems)
-        check_return_traffic(host, settings.return_traffic, own, problems)
-        sources = None
-        if settings.tunnel_guard:
-            sources = all_tunnel_sources(host, own, self.inventory, problems)
-        services = replies(host, own)
-        used = {family_of(address) for address in (to_address(one["address"]) for one in services) if address}
-        vips = self.vips(host)
-        for family, gateway in gateways.items():
-            if family in used and gateway in vips:
-                # the module return_route refuses it too
-                problems.refuse(Code.HELD_GATEWAY, NAT_GATEWAY, "", gateway, self._held_vips[gateway])
-        problems.raise_any()
-        ends = tunnel_ends(host, own)
-        return RealServerModel(
-            host=host,
-            settings=settings,
-            resolved=own,
-            vips=tuple(vips),
-            return_route={
-                "gateways": [str(address) for family, address in sorted(gateways.items()) if family in used],
-                "services": services,
-                "direct": direct(self.inventory, used),
-            },
-            tunnels=ends,
-            tunnel_sources=sources,
-            own_addresses=addresses_of_real_server(host, own, self.inventory),
-            packages=real_server_packages(bool(ends)) if settings.packages is None else list(settings.packages),
-            kernel_modules=list(parse_tunnels(True, ends, True).modules),
+        return real_server_of([self], host, variables)
+
+    def gateways_of(self, given: Mapping[str, IPAddress], problems: Problems) -> dict[str, IPAddress]:
+        """Return the gateway of each family that needs one (`forward_methods.gateways_of`)."""
+        return gateways_of(
+            given, self._nat_services, self._servers, self.inventory, problems, lambda: self._different_gateways
         )
 
-    def draining(self, hosts: object) -> dict[str, object]:
-        """Return what drains real servers in all their services; raises `ModelError` for a host without services.
-
-        ``{"addresses": ["192.0.2.11"], "services": [...], "health_checked": [...], "connections": [...],
-        "seen_within": 33.0}``
-
-        ``services`` and ``health_checked`` are options of the module ``ipvs_drain``: the services of these hosts,
-        reduced to these hosts; ``health_checked`` with their ``quorum``. ``connections`` are
-        ``{"address": "192.0.2.11", "port": 80}``: where these hosts accept TCP. ``seen_within``: seconds until a health
-        checker has noticed a drain.
-        """
-        problems = Problems()
-        names = [str(host) for host in (hosts if isinstance(hosts, (list, tuple)) else [hosts])]
-        for host in names:
-            _require_member(REAL_SERVERS, host, self.inventory, problems)
-        found = {server.host: set[IPAddress]() for item in self.resolved for server in item.servers}
-        for item in self.resolved:
-            for server in item.servers:
-                found[server.host].add(server.address)
-        for host in names:
-            if host not in found:
-                problems.add(Code.NO_SERVICE, f"host {host}", "", "is not a real server of any service")
-        problems.raise_any()
+    def draining(self, hosts: Sequence[str]) -> Draining:
+        """Return what drains real servers, which are in services, in all their services of this cluster."""
         # Drain files are named after addresses, so services that list an address without a host count too.
-        wanted = {address for host in names for address in found[host]}
-        concerned = [item for item in self.resolved if any(server.address in wanted for server in item.servers)]
+        own = {server.address for host in hosts for item in self.by_host[host] for server in item.servers}
+        concerned = [item for item in self.resolved if any(server.address in own for server in item.servers)]
         resolved = [
-            replace(item, servers=tuple(server for server in item.servers if server.address in wanted))
+            replace(item, servers=tuple(server for server in item.servers if server.address in own))
             for item in concerned
         ]
         ends = {
@@ -453,19 +432,17 @@ class Cluster:
             for port in item.service.ports
             for server in item.servers
         }
-        return {
-            "addresses": [
-                str(one) for one in _sorted({server.address for item in resolved for server in item.servers})
-            ],
-            "services": pools(resolved, health_checked=False),
-            "health_checked": pools(resolved, health_checked=True, quorum=True),
-            "seen_within": seen_within(concerned),
-            "connections": [
+        return Draining(
+            addresses=[str(one) for one in _sorted({server.address for item in resolved for server in item.servers})],
+            services=pools(resolved, health_checked=False),
+            health_checked=pools(resolved, health_checked=True, quorum=True),
+            seen_within=seen_within(concerned),
+            connections=[
                 {"address": str(address), "port": port}
                 for address, port in sorted(ends, key=lambda end: (end[0].version, int(end[0]), end[1]))
                 if port
             ],
-        }
+        )
 
     def check_hosts(self) -> None:
         """Raise `ModelError` for unknown variables, and for contradictory settings and addresses."""
@@ -489,7 +466,7 @@ class Cluster:
         """Return the whole cluster, for checks from outside and for reports.
 
         ``{"vips": [as for a director], "services": [...], "owned_elsewhere": [...], "health_checked": [`table.pools`],
-        "directors": ["lb1"],
+        "directors": ["lb1"], "priorities": {"lb1": 200},
         "addresses": {"lb1": ["192.0.2.2"]},
         "handover_file": "",
         "real_servers": {"rs1": {"vips": ["192.0.2.10"]}}, "direct_vips": ["192.0.2.10"],
@@ -514,6 +491,7 @@ class Cluster:
             "owned_elsewhere": self.owned_elsewhere(),
             "health_checked": pools(self.resolved, health_checked=True, thresholds=True),
             "directors": list(self.inventory.directors),
+            "priorities": priorities(self.inventory, Problems()),
             "addresses": self._addresses(),
             "handover_file": HANDOVER_FILE if len(self.inventory.directors) > 1 and self.vips() else "",
             "real_servers": {host: {"vips": [str(vip) for vip in _sorted(vips)]} for host, vips in serving.items()},
@@ -541,7 +519,7 @@ class Cluster:
 
     def vips(self, host: str | None = None) -> list[IPAddress]:
         """Return all VIPs, or those that one real server must hold itself."""
-        items = self.resolved if host is None else self._by_host.get(host, ())
+        items = self.resolved if host is None else self.by_host.get(host, ())
         return _sorted({vip for item in items if host is None or _holds_vip(item) for vip in item.service.vips})
 
     def identities(self) -> list[dict[str, object]]:
@@ -558,71 +536,89 @@ class Cluster:
         ]
 
 
-@dataclass(frozen=True)
-class Plan:
-    """A description, expanded once for the hosts of a run.
+def real_server_of(clusters: Sequence[Cluster], host: str, variables: Mapping[str, object]) -> RealServerModel:
+    """Return the needs of a real server of one or several clusters (`Cluster.real_server`)."""
+    problems = Problems()
+    for cluster in clusters:
+        require_member(REAL_SERVERS, host, cluster.inventory, problems)
+    settings = read_real_server_settings(variables, problems)
+    own = tuple(item for cluster in clusters for item in cluster.by_host.get(host, ()))
+    vips = _sorted({vip for item in own if _holds_vip(item) for vip in item.service.vips})
+    check_return_traffic(host, settings.return_traffic, own, problems)
+    gateways = _return_gateways(clusters, host, settings, vips, problems)
+    sources: dict[str, set[IPAddress]] = {}
+    for cluster in clusters if settings.tunnel_guard else ():
+        found = all_tunnel_sources(host, cluster.by_host.get(host, ()), cluster.inventory, problems)
+        for family, addresses in found.items():
+            sources.setdefault(family, set()).update(addresses)
+    if len(clusters) > 1:
+        check_tunnels(own, problems)
+    problems.raise_any()
+    ends = tunnel_ends(host, own)
+    return RealServerModel(
+        host=host,
+        directors=tuple(director for cluster in clusters for director in cluster.inventory.directors),
+        settings=settings,
+        resolved=own,
+        vips=tuple(vips),
+        return_route={
+            "gateways": [str(address) for _family, address in sorted(gateways.items())],
+            "services": replies(host, own),
+            "direct": list(
+                dict.fromkeys(address for cluster in clusters for address in direct(cluster.inventory, gateways))
+            ),
+        },
+        tunnels=ends,
+        tunnel_sources={family: _sorted(of) for family, of in sources.items()} if settings.tunnel_guard else None,
+        own_addresses=addresses_of_real_server(host, own, clusters[0].inventory),
+        packages=real_server_packages(bool(ends)) if settings.packages is None else list(settings.packages),
+        kernel_modules=list(parse_tunnels(True, ends, True).modules),
+    )
 
-    ``problems`` has one a line, and is empty if there are none; the models have all hosts without a problem. Lines
-    about settings begin with their hosts, unless all directors or all real servers have the same problem.
+
+def _return_gateways(
+    clusters: Sequence[Cluster],
+    host: str,
+    settings: RealServerSettings,
+    vips: Sequence[IPAddress],
+    problems: Problems,
+) -> dict[str, IPAddress]:
+    """Return the gateway of each family in which the host replies for nat: family -> address.
+
+    Notes a gateway that is one of the host's VIPs, and two clusters with different ones.
     """
-
-    problems: str
-    directors: dict[str, DirectorModel]
-    real_servers: dict[str, RealServerModel]
-
-
-def make_plan(
-    description: object,
-    groups: object,
-    hostvars: object,
-    written: Callable[[str], object] | None,
-    settings: Mapping[str, Mapping[str, Mapping[str, object]]],
-) -> Plan:
-    """Expand a description for some hosts, with all of its problems and those of the variables of hosts.
-
-    ``settings``: the group of directors or of real servers -> a host of it -> those of its variables that are in
-    `host_settings.DIRECTOR` or `host_settings.REAL_SERVER`.
-    """
-    found: dict[Problem, None] = {}
-    plan = Plan("", {}, {})
-    cluster = None
-    try:
-        cluster = build_cluster(description, groups, hostvars, written)
-        cluster.check()
-    except ModelError as error:
-        found.update(dict.fromkeys(error.problems))
-    if isinstance(groups, Mapping) and isinstance(hostvars, Mapping):
-        inventory = Inventory(groups, hostvars, written) if cluster is None else cluster.inventory
-        problems = Problems()
-        check_variables(inventory, problems)
-        if description is not None:
-            check_agreement(inventory, problems)
-        # the first service that has both hosts notes their address too
-        shared = {problem.text for problem in found if problem.code is Code.ADDRESS_TWICE}
-        found.update(dict.fromkeys(problem for problem in problems.found if problem.text not in shared))
-        for group in (DIRECTORS, REAL_SERVERS):
-            of_hosts: dict[Problem, list[str]] = {}
-            for host, variables in settings.get(group, {}).items():
-                try:
-                    if cluster is None:
-                        _check_settings(group, variables, inventory)
-                    elif group == DIRECTORS:
-                        plan.directors[host] = cluster.director(host, variables)
-                    else:
-                        plan.real_servers[host] = cluster.real_server(host, variables)
-                except ModelError as error:
-                    for problem in error.problems:
-                        of_hosts.setdefault(problem, []).append(host)
-            hosts = list(settings.get(group, {}))
-            for problem, concerned in of_hosts.items():
-                if problem not in found:
-                    prefix = "" if concerned == hosts else some(concerned)
-                    where = ": ".join(part for part in (prefix, problem.where) if part)
-                    found[replace(problem, where=where)] = None
-    return replace(plan, problems=str(ModelError(found)))
+    found: dict[str, IPAddress] = {}
+    for cluster in clusters:
+        gateways = cluster.gateways_of(settings.nat_gateway, problems)
+        own = cluster.by_host.get(host, ())
+        used = {family_of(address) for one in replies(host, own) if (address := to_address(one["address"]))}
+        for family, gateway in gateways.items():
+            if family not in used:
+                continue
+            if gateway in vips:
+                # the module return_route refuses it too
+                text = cluster.held_vips.get(gateway, f"is a VIP that {host} holds itself: give a free address")
+                problems.refuse(Code.HELD_GATEWAY, NAT_GATEWAY, "", gateway, text)
+            needed = _gateway_of_directors(cluster, family) or gateway
+            if needed != gateway or found.setdefault(family, gateway) != gateway:
+                other = needed if needed != gateway else found[family]
+                text = f"is {gateway} for {host}, and another of its clusters needs {other}: a host has one per family"
+                problems.add(Code.DIFFERS, NAT_GATEWAY, "", text, str(gateway))
+    return found
 
 
-def _check_settings(group: str, variables: Mapping[str, object], inventory: Inventory) -> None:
+def _gateway_of_directors(cluster: Cluster, family: str) -> IPAddress | None:
+    """Return the gateway of one family that the variable of the directors has; None without."""
+    with suppress(InventoryError):
+        given = cluster.inventory.variable(cluster.inventory.directors[0], NAT_GATEWAY)
+        for one in given if isinstance(given, (list, tuple)) else [given]:
+            address = to_address(one)
+            if address is not None and family_of(address) == family:
+                return address
+    return None
+
+
+def check_settings(group: str, variables: Mapping[str, object], inventory: Inventory) -> None:
     """Raise `ModelError` for wrong settings of a host, where its cluster is not known."""
     problems = Problems()
     if group == DIRECTORS:
@@ -657,7 +653,7 @@ def _sorted(vips: set[IPAddress]) -> list[IPAddress]:
     return sorted(vips, key=lambda vip: (vip.version, int(vip)))
 
 
-def _require_member(group: str, host: object, inventory: Inventory, problems: Problems) -> None:
+def require_member(group: str, host: object, inventory: Inventory, problems: Problems) -> None:
     """Note a group without hosts, or a host that is not in it."""
     try:
         members = inventory.members(group)

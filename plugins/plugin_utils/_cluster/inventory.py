@@ -30,6 +30,8 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems 
 DIRECTORS = "directors"
 REAL_SERVERS = "real_servers"
 ADDRESS_VARIABLE = "lvs_address"
+#: The name of a host's cluster, or a list of those of a real server.
+CLUSTER_VARIABLE = "lvs_cluster"
 #: The groups that Ansible makes.
 GENERATED_GROUPS = ("all", "ungrouped")
 #: Names of hosts are written to configurations unchanged (keepalived.conf(5), router_id). IPv6 addresses can be names.
@@ -79,12 +81,37 @@ class Inventory:
         for name, hosts in groups.items():
             if isinstance(name, str) and isinstance(hosts, (list, tuple)):
                 self._groups[plain(name)] = tuple(plain(host) for host in hosts if isinstance(host, str))
-        self._real_servers = frozenset(self._groups.get(REAL_SERVERS, ()))
         self._checked: set[str] = set()
         self._addresses: dict[str, dict[str, IPAddress] | InventoryError] = {}
         self._variables: dict[str, Mapping[object, object]] = {}
         self.directors = self._groups.get(DIRECTORS, ())
         self.real_servers = self._groups.get(REAL_SERVERS, ())
+        self._real_servers = frozenset(self.real_servers)
+        self.cluster = ""
+        self._clusters: Mapping[str, tuple[str, ...]] = {}
+
+    def of_cluster(
+        self, name: str, directors: Iterable[str], real_servers: Iterable[str], clusters: Mapping[str, tuple[str, ...]]
+    ) -> Inventory:
+        """Return the part of one of several clusters: its groups have no other hosts.
+
+        ``clusters`` maps every director and real server to the names of its clusters. Variables that are looked up in
+        one part are known in all.
+        """
+        part = Inventory.__new__(Inventory)
+        part.__dict__.update(self.__dict__)
+        part.cluster, part._clusters, part._checked = name, clusters, set()
+        part.directors, part.real_servers = tuple(directors), tuple(real_servers)
+        part._real_servers = frozenset(part.real_servers)
+        return part
+
+    def is_shared(self, host: str) -> bool:
+        """Return True if a host belongs to another cluster too."""
+        return len(self._clusters.get(host, ())) > 1
+
+    def _within(self, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        """Return those of the hosts that belong to this cluster."""
+        return tuple(host for host in hosts if self.cluster in self._clusters.get(host, ())) if self.cluster else hosts
 
     def members(self, group: str) -> tuple[str, ...]:
         """Return the hosts of a group and its child groups; raises `InventoryError` if there are none."""
@@ -95,9 +122,11 @@ class Inventory:
             shown = show(group)
             text = f"{shown} is not a group of the inventory{suggestion(group, self._groups)}"
             raise InventoryError(Code.UNKNOWN_GROUP, text, shown)
-        if not hosts:
-            raise InventoryError(Code.EMPTY, f"the inventory group {group!r} has no hosts", show(group))
-        return hosts
+        within = self._within(hosts)
+        if not within:
+            of_cluster = f" of cluster {self.cluster}" if hosts else ""
+            raise InventoryError(Code.EMPTY, f"the inventory group {group!r} has no hosts{of_cluster}", show(group))
+        return within
 
     def servers_of(self, group: str) -> tuple[str, ...]:
         """Return the same for a group of real servers; raises also if one of its hosts is not a real server."""
@@ -120,7 +149,10 @@ class Inventory:
             text = f"{shown} is not a host of the inventory{suggestion(host, self.real_servers)}"
             raise InventoryError(Code.UNKNOWN_HOST, text, shown)
         child = group if group not in GENERATED_GROUPS else ""
-        if host in self.directors:
+        if host in self._groups.get(REAL_SERVERS, ()) and self.cluster:
+            others = " and ".join(self._clusters.get(host, ()))
+            text = f"host {shown} is in cluster {others} only: add {self.cluster} to its {CLUSTER_VARIABLE}"
+        elif host in self.directors:
             what = "a group of real servers" if group else "a real server"
             text = f"host {shown} is a director, and not in the group {REAL_SERVERS!r}: name {what}"
         elif REAL_SERVERS not in self._groups:

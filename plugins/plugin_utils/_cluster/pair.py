@@ -31,6 +31,8 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields im
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import (
     LEAVING_DIRECTORS,
+    PRIORITIES,
+    PRIORITY,
     SYNC_DAEMON,
     DirectorSettings,
     SyncDaemon,
@@ -44,6 +46,10 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems 
 ADVERTISED = {"ipv4": "192.0.0.8/32 scope host", "ipv6": "100:0:0:1::1/128"}
 #: A 1 in it lowers the priority, a 3 is a fault (`_render.keepalived`).
 HANDOVER_FILE = f"{DRAIN_DIRECTORY}/director"
+#: The priority of the first director, and what each further one has less.
+FIRST, STEP = 200, 10
+#: The amount by which a failover lowers a priority: more than the difference of any two, but too little for a fault.
+HANDOVER = 100
 #: The largest number of ports, from the daemon's own on (ip_vs_sync.c, start_sync_thread; IPVS_SYNC_PORTS_MAX).
 PORTS_SYSCTL = "net.ipv4.vs.sync_ports"
 MAX_PORTS = 64
@@ -124,17 +130,14 @@ def instances(
     """Return the instances of one director: one for each family that has VIPs, IPv4 first.
 
     Gateways move with the VIPs of their family, so that requests and replies pass the same director.
-
-    The first host of the group has priority 200, each further one 10 less, and never less than 1 (0 resigns and 255
-    is for the owner of the address).
     """
-    position = inventory.directors.index(host)
+    priority = priorities(inventory, problems)[host]
     return [
         Instance(
             family=family,
             settings=settings,
             state="BACKUP" if speakers else "MASTER",
-            priority=max(1, 200 - 10 * position),
+            priority=priority,
             source_address=speakers.get(host),
             peers={director: address for director, address in speakers.items() if director != host},
             addresses=(
@@ -144,6 +147,46 @@ def instances(
         )
         for family, speakers in director_addresses(vips, inventory, problems).items()
     ]
+
+
+def priorities(inventory: Inventory, problems: Problems) -> dict[str, int]:
+    """Return director -> its VRRP priority; notes those that two directors have, or that are too far apart.
+
+    Without the variable, the first host of the group has priority 200, and each further one 10 less, but at least 1.
+    """
+    low, high = PRIORITIES
+    found: dict[str, int] = {}
+    given: list[str] = []
+    for position, director in enumerate(inventory.directors):
+        found[director] = max(low, FIRST - STEP * position)
+        try:
+            number = to_integer(inventory.variable(director, PRIORITY))
+        except InventoryError as error:
+            error.note(problems, f"group {DIRECTORS}")
+            continue
+        # a value of another form is noted with the settings of that director
+        if number is not None and low <= number <= high:
+            found[director] = number
+            given.append(director)
+    if given:
+        _check_priorities(found, problems)
+    return found
+
+
+def _check_priorities(found: Mapping[str, int], problems: Problems) -> None:
+    holders: dict[int, str] = {}
+    for director, number in found.items():
+        first = holders.setdefault(number, director)
+        if first != director:
+            text = f"is {number} for {first} and for {director}: set it for each director, to another value"
+            problems.add(Code.TWICE, PRIORITY, "", text, str(number))
+    highest, lowest = max(holders), min(holders)
+    if highest - lowest >= HANDOVER:
+        text = (
+            f"is {highest} for {holders[highest]} and {lowest} for {holders[lowest]}: they must be less than "
+            f"{HANDOVER} apart, because a failover lowers a priority by {HANDOVER}"
+        )
+        problems.add(Code.OUT_OF_RANGE, PRIORITY, "", text, str(lowest))
 
 
 def _inside(gateway: IPAddress, settings: DirectorSettings) -> str:

@@ -51,6 +51,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.service_r
 DIRECTOR: dict[str, object] = {
     "director_interface": None,
     "director_virtual_router_id": 51,
+    "director_priority": None,
     "director_advert_interval": 1,
     "director_gateway_interface": None,
     "director_preempt": True,
@@ -97,6 +98,11 @@ REAL_SERVER: dict[str, object] = {
 }
 
 INTERFACE = "director_interface"
+VIRTUAL_ROUTER_ID = "director_virtual_router_id"
+PRIORITY = "director_priority"
+#: RFC 5798, section 5.2.4: 0 resigns, and 255 is for the owner of the address.
+PRIORITIES = (1, 254)
+PRIORITY_RULE = "an integer from 1 to 254"
 SYNC_DAEMON = "director_sync_daemon"
 HEALTH_CHECKER = "director_health_checker"
 TIMEOUTS = "director_timeouts"
@@ -222,6 +228,7 @@ class DirectorSettings:
 
     interface: str
     virtual_router_id: int
+    priority: int | None
     advert_interval: float
     gateway_interface: str
     preempt: bool
@@ -293,7 +300,8 @@ def read_director_settings(
     senders = given.value("director_sync_senders")
     return DirectorSettings(
         interface=interface,
-        virtual_router_id=given.integer("director_virtual_router_id", 1, 255, "an integer from 1 to 255"),
+        virtual_router_id=given.integer(VIRTUAL_ROUTER_ID, 1, 255, "an integer from 1 to 255"),
+        priority=None if given.value(PRIORITY) is None else given.integer(PRIORITY, *PRIORITIES, PRIORITY_RULE),
         # version 3 counts hundredths of a second in 12 bits
         advert_interval=given.fraction("director_advert_interval", 0.01, 40.95),
         gateway_interface=given.link("director_gateway_interface", " (the link of the real servers)"),
@@ -703,7 +711,7 @@ def same_addresses(value: object) -> frozenset[str]:
 
 #: The variables that must be the same on all directors, each with a function whose results are equal for equal values.
 ALIKE: dict[str, Callable[[object], Hashable]] = {
-    "director_virtual_router_id": _same_integer,
+    VIRTUAL_ROUTER_ID: _same_integer,
     "director_advert_interval": _same_seconds,
     "director_preempt": _same_boolean,
     "director_vrrp_hops": _same_integer,

@@ -43,6 +43,7 @@ class Code(str, Enum):
     UNKNOWN_VARIABLE = "unknown_variable", "a variable begins as those of this collection do, and is not one of them"
     UNKNOWN_WORD = "unknown_word", "a value is not one of the words that can stand there"
     UNKNOWN_GROUP = "unknown_group", "the inventory has no group of this name"
+    UNKNOWN_CLUSTER = "unknown_cluster", "no director belongs to a cluster of this name"
     UNKNOWN_HOST = "unknown_host", "the inventory has no host of this name"
     NOT_IN_GROUP = "not_in_group", "a host is not in the group that it has to be in"
     IN_GROUP = "in_group", "a director that is to leave is still in the group of directors"
@@ -87,6 +88,7 @@ class Code(str, Enum):
     TUNNELS_DIFFER = "tunnels_differ", "a real server is to have two tunnels that exclude each other"
     NO_SERVICE = "no_service", "a real server is in no service"
     DIFFERS = "differs", "hosts have different values of a variable that has to be the same"
+    ID_TWICE = "id_twice", "two clusters on one network have the same virtual router id"
     FACTS_OVERRIDE = "facts_override", "facts that a host has reported override variables of the inventory"
 
 

@@ -49,6 +49,7 @@ def director(model: DirectorModel) -> dict[str, object]:
 
     files = _FILES[checker](checked(model.resolved), model.script_user) if checker in _FILES else []
     return {
+        "directors": list(model.directors),
         "vips": [{"address": str(vip), "family": family_of(vip), "prefix": vip.max_prefixlen} for vip in model.vips],
         "services": model.services,
         "owned_elsewhere": model.owned_elsewhere,
@@ -100,6 +101,7 @@ def real_server(model: RealServerModel) -> dict[str, object]:
     ``nftables`` are the rules of the table lvs_real_server, empty for no table.
     """
     return {
+        "directors": list(model.directors),
         "vips": [str(vip) for vip in model.vips],
         "return_route": model.return_route,
         "tunnels": model.tunnels,

@@ -35,7 +35,12 @@ import ipaddress
 from collections.abc import Iterable, Iterator, Sequence
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.checkers import checked, drain_files
-from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.pair import HANDOVER_FILE, Instance, hands_over
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.pair import (
+    HANDOVER,
+    HANDOVER_FILE,
+    Instance,
+    hands_over,
+)
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.resolve import RealServer, ResolvedService
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import IPAddress
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import (
@@ -65,8 +70,6 @@ _QUOTED = frozenset("!#{} '")
 #: The user in a configuration while keepalived validates it. Version 2.2.7 of Debian 12 exits during validation after
 #: it has looked for a command as another user (lib/notify.c, check_script_secure; 2.3.3 does not).
 VALIDATING_USER = "root"
-#: More than the difference of two consecutive priorities, but too little for a fault.
-_HANDOVER = 100
 
 
 def block(head: str, lines: Iterable[str]) -> list[str]:
@@ -125,7 +128,7 @@ def _handover() -> list[str]:
 
     Lowering it by more than 253 is a fault: the director releases the VIPs at once (keepalived/trackers/track_file.c).
     """
-    return block("track_file", [f"director weight {-_HANDOVER}"])
+    return block("track_file", [f"director weight {-HANDOVER}"])
 
 
 def _instance(instance: Instance, watch: list[str]) -> list[str]:

@@ -18,12 +18,13 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.reports import
     InputError,
     ReportError,
     boolean,
-    clip,
     held_vips,
     mapping,
     texts,
 )
 
+#: The variable in which the check of a host registers its result.
+HOST_CHECK = "site_host_check"
 #: The variables in which the roles publish their results.
 DIRECTOR_RESULT = "director_result"
 REAL_SERVER_RESULT = "real_server_result"
@@ -82,67 +83,100 @@ def order(host: str, reports: Mapping[str, Report | None]) -> Order:
     return Order(waits, tuple(drained) if fresh else ())
 
 
-def read(results: Mapping[str, object], vips: Iterable[str], real_servers: Iterable[str]) -> dict[str, Report | None]:
-    """Return the reports of all directors; an empty result is of one without a task. Raises `ReportError`."""
-    found: dict[str, Report | None] = {}
-    vips, real_servers = list(vips), list(real_servers)
-    for host, result in results.items():
-        try:
-            found[host] = Report.of(result, vips, real_servers) if result else None
-        except ReportError as error:
-            raise ReportError(f"{clip(host)}: its answer is not one of lvs.cluster.host_check: {error}") from error
-    return found
+def run_state(plan: object, hostvars: object, failed: object) -> dict[str, object]:
+    """Return what is known of the hosts of a run after their check.
 
+    ``{"lost": ["rs1", "lb4"], "faults": {"lb4": "its answer is ..."}, "held": {"lb1": ["192.0.2.10"], "lb2": []},
+    "joining": {"lb1": {"waits": False, "drained": []}}}``: the hosts that failed (``failed``) or have a fault, and of
+    each other director the VIPs that it holds, whether it takes none until all are set up, and the addresses of real
+    servers that it drains because the others do.
 
-def order_of_results(results: object, host: object, vips: object, real_servers: object) -> dict[str, object]:
-    """Return the settings of a director, from the results of host_check of all directors: director -> the result.
-
-    ``{"waits": True, "drained": ["192.0.2.11"]}``: ``waits`` if it takes no VIP until all directors are set up; the
-    addresses of real servers that are drained on the others, if it is new. An empty result is of a director without a
-    task.
+    ``plan``: the needs of the hosts (the filter for it returns them). Each host has a result of host_check in the
+    variable `HOST_CHECK`.
     """
-    if not isinstance(results, Mapping) or host not in results:
-        raise InputError(f"joining: the input is not a dictionary of results by director that has {host}")
-    found = order(str(host), read(results, texts(vips, "vips"), texts(real_servers, "real_servers")))
-    return {"waits": found.waits, "drained": list(found.drained)}
+    if not isinstance(plan, Mapping) or not isinstance(hostvars, Mapping) or not isinstance(failed, (list, tuple)):
+        raise InputError("run_state: the plan, the variable hostvars and a list of hosts are needed")
+    gone = set(failed)
+    reports: dict[str, Report | None] = {}
+    faults: dict[str, str] = {}
+    for host, model in plan["directors"].items():
+        result = hostvars[host].get(HOST_CHECK) if host in hostvars and host not in gone else None
+        if result is None:
+            continue
+        try:
+            reports[host] = Report.of(result, [vip["address"] for vip in model["vips"]], model["drainable"])
+        except ReportError as error:
+            faults[host] = f"its answer is not one of lvs.cluster.host_check: {error}"
+    joining = {}
+    for host in reports:
+        found = order(host, {one: reports.get(one) for one in plan["directors"][host]["directors"]})
+        joining[host] = {"waits": found.waits, "drained": list(found.drained)}
+    held = {host: list(report.held) for host, report in reports.items() if report is not None}
+    return {"lost": [*map(str, failed), *faults], "faults": faults, "held": held, "joining": joining}
 
 
-def hosts_of_run(wanted: Iterable[str], groups: Mapping[object, object], left_out: object = ()) -> str:
+def hosts_of_run(
+    wanted: Iterable[str], groups: Mapping[object, object], left_out: object = (), within: Iterable[str] | None = None
+) -> str:
     """Return a pattern for the keyword ``hosts``: groups, without the real servers that a run leaves out.
 
-    ``left_out``: a list of inventory names, or one text with commas between them.
+    ``left_out``: a list of inventory names, or one text with commas between them. ``within``: the hosts of the
+    clusters of the run; None for all.
     """
-    names = [name.strip() for name in left_out.split(",") if name.strip()] if isinstance(left_out, str) else left_out
-    if not isinstance(names, (list, tuple)):
-        raise InputError(f"lvs_left_out: {names!r} is neither a list nor names with commas between them")
+    names = names_of(left_out)
     known = hosts_of_group(groups, REAL_SERVERS)
     unknown = [name for name in names if name not in known]
     if unknown:
         raise InputError(
             f"lvs_left_out: {unknown[0]!r} is not a host of the group {REAL_SERVERS}, and only those can be left out"
         )
-    return ":".join([*wanted, *(f"!{name}" for name in names)])
+    if within is None:
+        return ":".join([*wanted, *(f"!{name}" for name in names)])
+    members = {host for group in wanted for host in hosts_of_group(groups, group)}
+    return pattern(host for host in within if host in members and host not in names)
 
 
-def in_turn(directors: object, hostvars: object) -> list[str]:
-    """Return the directors in the order in which a run changes them: those that hold VIPs last.
+def names_of(left_out: object) -> list[str]:
+    """Return the real servers that a run leaves out; raises `InputError` for another form."""
+    names = [name.strip() for name in left_out.split(",") if name.strip()] if isinstance(left_out, str) else left_out
+    if not isinstance(names, (list, tuple)):
+        raise InputError(f"lvs_left_out: {names!r} is neither a list nor names with commas between them")
+    return list(names)
+
+
+def pattern(hosts: Iterable[str]) -> str:
+    """Return a pattern for the keyword ``hosts`` that matches these hosts, and none if there are none."""
+    return ",".join(hosts) or "all,!all"
+
+
+def hosts_left(clusters: object, lost: object, group: str) -> list[str]:
+    """Return the hosts with which a run continues: those of clusters that have lost none.
+
+    ``clusters``: name -> ``{"directors": ["lb1"], "real_servers": ["rs1"]}``, the hosts of the run. ``lost``: a list. A
+    real server of several clusters is left if one of them is, unless it is lost itself.
+    """
+    if not isinstance(clusters, Mapping) or not isinstance(lost, (list, tuple)):
+        raise InputError("hosts_left: a dictionary of clusters and a list of hosts are needed")
+    gone = set(lost)
+    found: dict[str, None] = {}
+    for cluster in clusters.values():
+        if gone.isdisjoint((*cluster["directors"], *cluster["real_servers"])):
+            found.update(dict.fromkeys(cluster[group]))
+    return list(found)
+
+
+def turn(directors: object, host: object, held: object, turns: int) -> int:
+    """Return the turn of a director, the last of which is ``turns - 1``: those that hold VIPs are in the last turns.
 
     Another director is then ready to take over before the master is changed. Among the others, the last of the group is
-    first. A checked director has the fact ``lvs_held``, a list; others are left out.
+    first. ``directors`` are those of its cluster, and ``held`` maps the checked ones to the VIPs that they hold.
     """
-    if not isinstance(directors, (list, tuple)) or not isinstance(hostvars, Mapping):
-        raise InputError("in_turn: a list of hosts and the variable hostvars are needed")
-    held = {host: hostvars[host].get("lvs_held") for host in directors if host in hostvars}
-    asked = [host for host, vips in reversed(held.items()) if isinstance(vips, (list, tuple))]
-    return sorted(asked, key=lambda host: len(held[host]) > 0)
-
-
-def joining_directors(directors: object, hostvars: object) -> list[str]:
-    """Return the directors that wait until all others have them as a peer: the fact ``site_joining`` says so."""
-    if not isinstance(directors, (list, tuple)) or not isinstance(hostvars, Mapping):
-        raise InputError("joining_directors: a list of hosts and the variable hostvars are needed")
-    joining = {host: hostvars[host].get("site_joining") for host in directors if host in hostvars}
-    return [host for host, state in joining.items() if isinstance(state, Mapping) and state.get("waits") is True]
+    if not isinstance(directors, (list, tuple)) or not isinstance(held, Mapping):
+        raise InputError("turn: a list of hosts and a dictionary of lists of VIPs are needed")
+    last_first = sorted((one for one in directors if one in held), key=lambda one: len(held[one]) == 0)
+    if host not in last_first:
+        raise InputError(f"turn: {host} was not checked")
+    return turns - 1 - last_first.index(str(host))
 
 
 def incomplete(directors: object, hostvars: object, part: str = "") -> list[str]:

@@ -74,8 +74,8 @@ def site(path: Path, *words: str, **changes: dict[str, Any]) -> str:
         ({"rs1": {"network": "198.51.100"}}, ["lvs_virtual_services: ", "for rs1", "for lb1 (service web)"]),
         ({"rs1": {"lvs_address": "192.0.2.3"}}, ["service web: real_servers[0]: 192.0.2.3 ", "director lb2"]),
         (
-            {"all": {"lvs_virtual_services": None}, "directors": {"lvs_virtual_services": [WEB]}},
-            ["lvs_virtual_services: ", "for rs1", "for lb1 and lb2"],
+            {"all": {"lvs_virtual_services": None}, "lb1": {"lvs_virtual_services": [WEB]}},
+            ["lvs_virtual_services: ", "for lb2", "for lb1"],
         ),
         (
             {"all": {"lvs_virtual_services": None}, "real_servers": {"lvs_virtual_services": [WEB]}},

@@ -152,6 +152,7 @@ def test_a_setting_that_cannot_be_had_is_named(found: dict[str, Any]) -> None:
 
 def test_real_server(found: dict[str, Any]) -> None:
     assert found["real_server"] == {
+        "directors": ["lb1", "lb2"],
         "vips": ["192.0.2.10"],
         "tunnels": [],
         "own_addresses": [{"address": "192.0.2.22", "interface": ""}],
@@ -173,7 +174,8 @@ def test_cluster(found: dict[str, Any]) -> None:
 
 
 def test_draining(found: dict[str, Any]) -> None:
-    assert found["draining"] == {
+    connections = [{"address": "192.0.2.21", "port": 80}]
+    options = {
         "addresses": ["192.0.2.21"],
         "services": [
             {
@@ -186,7 +188,13 @@ def test_draining(found: dict[str, Any]) -> None:
         ],
         "health_checked": [],
         "seen_within": 30.0,
-        "connections": [{"address": "192.0.2.21", "port": 80}],
+        "connections": connections,
+        "vips": ["192.0.2.10"],
+    }
+    assert found["draining"] == {
+        "addresses": ["192.0.2.21"],
+        "of_director": {"lb1": options, "lb2": options},
+        "of_host": {"rs1": {"connections": connections, "directors": ["lb1", "lb2"]}},
     }
     assert "host rs3: " in found["idle"]
     assert "host rs2: " not in found["idle"]

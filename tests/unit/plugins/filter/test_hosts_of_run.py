@@ -27,7 +27,7 @@ GROUPS = {"directors": ["lb1"], "real_servers": ["rs1", "rs2", "rs7"]}
 )
 def test_real_servers_are_left_out(left_out: Any, pattern: str) -> None:
     groups = ["directors", "real_servers"]
-    assert internal("hosts_of_run", groups, left_out, variables={"groups": GROUPS}) == pattern
+    assert internal("hosts_of_run", groups, variables={"groups": GROUPS, "lvs_left_out": left_out}) == pattern
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_real_servers_are_left_out(left_out: Any, pattern: str) -> None:
 )
 def test_only_real_servers_are(left_out: Any, sentence: str) -> None:
     with pytest.raises(AnsibleFilterError) as error:
-        internal("hosts_of_run", ["directors"], left_out, variables={"groups": GROUPS})
+        internal("hosts_of_run", ["directors"], variables={"groups": GROUPS, "lvs_left_out": left_out})
     assert sentence in str(error.value)
 
 
@@ -50,3 +50,57 @@ def test_without_the_group_none_can_be() -> None:
     for variables in (dict[str, Any](), {"groups": dict[str, Any]()}):
         found = internal("hosts_of_run", ["directors", "real_servers"], variables=variables)
         assert found == "directors:real_servers"
+
+
+HOSTVARS = {
+    "ams1": {"lvs_cluster": "ams"},
+    "fra1": {"lvs_cluster": "fra"},
+    "rs1": {"lvs_cluster": "ams"},
+    "rs2": {"lvs_cluster": ["ams", "fra"]},
+    "rs3": {"lvs_cluster": "fra"},
+}
+OF_CLUSTERS = {"directors": ["ams1", "fra1"], "real_servers": ["rs1", "rs2", "rs3"]}
+
+
+@pytest.mark.parametrize(
+    ("selected", "left_out", "pattern"),
+    [
+        ("ams", [], "ams1,rs1,rs2"),
+        (["fra"], "rs3", "fra1,rs2"),
+        ("ams,fra", [], "ams1,fra1,rs1,rs2,rs3"),
+        ([], [], "directors:real_servers"),
+    ],
+)
+def test_a_run_for_some_clusters(selected: Any, left_out: Any, pattern: str) -> None:
+    variables = {"groups": OF_CLUSTERS, "hostvars": HOSTVARS, "lvs_clusters": selected, "lvs_left_out": left_out}
+    assert internal("hosts_of_run", ["directors", "real_servers"], variables=variables) == pattern
+
+
+def test_a_cluster_that_is_not_there() -> None:
+    with pytest.raises(AnsibleFilterError, match="lvs_clusters: 'amz' is not a cluster"):
+        internal(
+            "hosts_of_run",
+            ["directors"],
+            variables={"groups": OF_CLUSTERS, "hostvars": HOSTVARS, "lvs_clusters": "amz"},
+        )
+
+
+def test_real_servers_of_other_clusters_too() -> None:
+    variables = {"groups": OF_CLUSTERS, "hostvars": HOSTVARS, "lvs_clusters": "ams"}
+
+    def split() -> list[str]:
+        both = ("only here", "elsewhere too")
+        return [internal("hosts_of_run", ["real_servers"], which, variables=variables) for which in both]
+
+    assert split() == ["rs1", "rs2"]
+    del variables["lvs_clusters"]
+    assert split() == ["real_servers", "all,!all"]
+
+
+@pytest.mark.parametrize(
+    ("director", "pattern"),
+    [("ams1", "ams1"), ("fra1", "fra1"), ("", "directors"), ("rs1", "directors"), ("lb9", "directors")],
+)
+def test_the_directors_beside_one(director: str, pattern: str) -> None:
+    variables = {"groups": OF_CLUSTERS, "hostvars": HOSTVARS}
+    assert internal("hosts_beside", ["directors"], director, variables=variables) == pattern

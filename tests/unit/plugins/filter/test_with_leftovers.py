@@ -8,27 +8,24 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible.errors import AnsibleFilterError
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.run_order import REAL_SERVER_RESULT as RESULT
 from ansible_collections.lvs.cluster.tests.unit.plugins.filter.support import internal
 
 
-def with_leftovers(hosts: Any, hostvars: Any) -> Any:
-    return internal("with_leftovers", hosts, variables={"hostvars": hostvars})
+def with_leftovers(hosts: list[str], hostvars: dict[str, Any]) -> str:
+    clusters = {"default": {"directors": [], "real_servers": hosts}}
+    local = {"lvs_plan": {"clusters": clusters}, "lvs_run": {"lost": []}}
+    found = internal("with_leftovers", "real_servers", variables={"hostvars": {**hostvars, "localhost": local}})
+    assert isinstance(found, str)
+    return found
 
 
 def test_the_result_of_the_role_counts() -> None:
     hostvars = {"rs1": {RESULT: {"leftovers": ["x"]}}, "rs2": {RESULT: {"leftovers": []}}, "rs3": {}}
-    assert with_leftovers(["rs3", "rs2", "rs1", "rs4"], hostvars) == ["rs1"]
+    assert with_leftovers(["rs3", "rs2", "rs1", "rs4"], hostvars) == "rs1"
 
 
 @pytest.mark.parametrize("value", ["text", 7, True, None, {"a": 1}, {}])
 def test_answers_of_other_types_are_none(value: Any) -> None:
-    assert with_leftovers(["rs1", "rs2"], {"rs1": {RESULT: {"leftovers": value}}, "rs2": {RESULT: value}}) == []
-
-
-@pytest.mark.parametrize("given", [("rs1", {}), (["rs1"], None)])
-def test_it_takes_hosts_and_their_variables(given: Any) -> None:
-    with pytest.raises(AnsibleFilterError, match="a list of hosts and the variable hostvars"):
-        with_leftovers(*given)
+    assert with_leftovers(["rs1", "rs2"], {"rs1": {RESULT: {"leftovers": value}}, "rs2": {RESULT: value}}) == "all,!all"

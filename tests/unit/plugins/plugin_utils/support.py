@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import Cluster, make_plan
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import Cluster
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.fleet import make_plan
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description import host_settings
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Code, Problem
 from ansible_collections.lvs.cluster.plugins.plugin_utils._render import host_models

@@ -273,7 +273,7 @@ def test_a_description_in_the_wrong_group(host: str) -> None:
     hosts.setdefault(host, {})["lvs_virtual_services"] = WEB
     with pytest.raises(ModelError) as caught:
         build_cluster(None, GROUPS, hosts)
-    says = (f"{host} has it", "all directors and real servers")
+    says = (f"{host} has it", "all directors")
     check_all(caught.value.problems, expected(Code.MISSING, "lvs_virtual_services", "", "", *says))
 
 

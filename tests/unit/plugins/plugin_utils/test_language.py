@@ -35,6 +35,7 @@ class TestForwarding:
         assert "net.ipv4.vs.conntrack" not in model["sysctls"]
         assert model["sysctls"]["net.ipv4.conf.eth1.send_redirects"] == 0, "the greater of all and the interface counts"
         assert support.real_server(cluster, "rs9") == {
+            "directors": ["lb1"],
             "vips": [],  # with nat the VIP is the director's alone
             "return_route": {
                 "gateways": ["192.0.2.2"],

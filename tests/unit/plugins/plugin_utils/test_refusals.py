@@ -18,6 +18,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model
     Cluster,
     build_cluster,
 )
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.fleet import Fleet, draining
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import read_director_settings
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Code, ModelError, Problems, show
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.service_reader import KEYS
@@ -1249,7 +1250,9 @@ def test_a_server_that_is_not_in_the_group(
 
 
 def test_a_real_server_without_a_service_is_not_drained(build: Build) -> None:
-    refused(lambda: build([service()]).draining(["rs1", "rs9"]), Code.NO_SERVICE, "host rs9", "", "", "service")
+    cluster = build([service()])
+    whole = Fleet(cluster.inventory, {"default": cluster.inventory}, dict.fromkeys(("rs1", "rs9"), ("default",)))
+    refused(lambda: draining(["rs1", "rs9"], [service()], whole, []), Code.NO_SERVICE, "host rs9", "", "", "service")
 
 
 def test_a_director_that_leaves_is_not_in_the_group(build: Build) -> None:

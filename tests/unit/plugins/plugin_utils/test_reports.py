@@ -14,10 +14,16 @@ from ansible.errors import AnsibleFilterError
 
 from ansible_collections.lvs.cluster.plugins.module_utils._host.director_state import written_services
 from ansible_collections.lvs.cluster.plugins.plugin_utils._verify import reports
+from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.balance import (
+    table_problems_of_results as table_problems,
+)
+from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.vip_owners import (
+    vip_problems_of_results as vip_problems,
+)
 from ansible_collections.lvs.cluster.tests.unit.plugins.filter.support import internal
 
-deviations, held_vips, owner_problems, table_problems, vip_problems = (
-    partial(internal, name) for name in ("deviations", "held_vips", "owner_problems", "table_problems", "vip_problems")
+deviations, held_vips, owner_problems = (
+    partial(internal, name) for name in ("deviations", "held_vips", "owner_problems")
 )
 
 VIPS = ["192.0.2.10", "192.0.2.9"]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.reports import ReportError
-from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.run_order import Order, order, read
+from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.run_order import Order, Report, order, run_state
 
 VIPS = ["192.0.2.10"]
 SERVERS = ["192.0.2.11", "192.0.2.12"]
@@ -24,7 +24,7 @@ def report(held: bool = False, **changes: Any) -> dict[str, Any]:
 
 
 def told(host: str, **results: Any) -> Order:
-    return order(host, read(results, VIPS, SERVERS))
+    return order(host, {name: Report.of(one, VIPS, SERVERS) if one else None for name, one in results.items()})
 
 
 def test_nobody_waits_where_all_is_as_it_has_to_be() -> None:
@@ -76,7 +76,6 @@ def test_nothing_is_passed_on_but_real_servers_of_the_description() -> None:
 @pytest.mark.parametrize(
     ("result", "sentence"),
     [
-        ([], "lb1: its answer is not one of lvs.cluster.host_check: "),
         ("text", "the result is a string, not a dictionary"),
         ({"held": []}, "director is missing, not a dictionary"),
         ({"held": ["192.0.2.99"], "director": {}}, "which is not a VIP of the cluster"),
@@ -87,10 +86,28 @@ def test_nothing_is_passed_on_but_real_servers_of_the_description() -> None:
     ],
 )
 def test_an_answer_of_another_form(result: Any, sentence: str) -> None:
-    if result == []:  # nothing was asked
-        assert told("lb2", lb1=result, lb2=NEW).waits
-        return
-    with pytest.raises(ReportError) as caught:
+    with pytest.raises(ReportError, match=sentence):
         told("lb2", lb1=result, lb2=NEW)
-    assert str(caught.value).startswith("lb1: its answer is not one of lvs.cluster.host_check: ")
-    assert sentence in str(caught.value)
+    state = state_of({"lb1": result, "lb2": NEW, "lb3": NEW})
+    assert state["lost"] == ["lb1"]
+    assert sentence in state["faults"]["lb1"]
+    assert sorted(state["joining"]) == sorted(state["held"]) == ["lb2", "lb3"]
+    assert state["joining"]["lb2"]["waits"], "what cannot be read may hold the VIPs"
+
+
+def state_of(results: dict[str, Any], *failed: str) -> dict[str, Any]:
+    """The state after the check of three directors of one cluster."""
+    names = ["lb1", "lb2", "lb3"]
+    model = {"directors": names, "vips": [{"address": VIPS[0]}], "drainable": SERVERS}
+    hostvars = {host: {"site_host_check": result} for host, result in results.items()}
+    found: dict[str, Any] = run_state({"directors": dict.fromkeys(names, model)}, hostvars, list(failed))
+    return found
+
+
+def test_the_state_of_a_run() -> None:
+    assert state_of({"lb1": report(held=True), "lb2": NEW, "lb3": {"failed": True}}, "lb3", "rs1") == {
+        "lost": ["lb3", "rs1"],
+        "faults": {},
+        "held": {"lb1": VIPS, "lb2": []},
+        "joining": {"lb1": {"waits": False, "drained": []}, "lb2": {"waits": True, "drained": []}},
+    }

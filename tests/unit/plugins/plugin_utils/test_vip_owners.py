@@ -9,8 +9,12 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.vip_owners import Probe, owner_problems, vip_problems
-from ansible_collections.lvs.cluster.tests.unit.plugins.filter.support import internal
+from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.vip_owners import (
+    Probe,
+    owner_problems,
+    seen_of_results,
+    vip_problems,
+)
 
 VIP, VIP6 = "192.0.2.10", "2001:db8::10"
 QUIET = {"all": 1, "eth1": 0}
@@ -82,8 +86,7 @@ def test_owners_while_directors_are_set_up(
 
 
 def seen_of(cluster: dict[str, Any], probes: dict[str, Any]) -> str:
-    text: str = internal("seen", cluster, probes, ["rs1", "rs2", "rs3"])
-    return text
+    return seen_of_results(cluster, probes, ["rs1", "rs2", "rs3"])
 
 
 def test_what_was_seen_of_a_cluster_that_is_as_described() -> None:

@@ -1,0 +1,108 @@
+# Copyright (c) 2026 The lvs.cluster authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The order in which directors are changed, and the hosts with which a run goes on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.lvs.cluster.tests.unit.plugins.filter.support import internal
+
+DIRECTORS = ["lb1", "lb2", "lb3"]
+
+
+def local(turns: int, held: dict[str, Any]) -> dict[str, Any]:
+    return {"hostvars": {"localhost": {"lvs_plan": {"turns": turns}, "lvs_run": {"held": held}}}}
+
+
+def turns(held: dict[str, Any]) -> list[str]:
+    """The directors in their turns, those of three turns."""
+    found = {internal("turn", DIRECTORS, host, variables=local(3, held)): host for host in DIRECTORS if host in held}
+    return [found[turn] for turn in sorted(found)]
+
+
+@pytest.mark.parametrize(
+    ("held", "order"),
+    [
+        ({"lb1": ["192.0.2.10"], "lb2": [], "lb3": []}, ["lb3", "lb2", "lb1"]),
+        ({"lb1": [], "lb2": ["192.0.2.10"], "lb3": []}, ["lb3", "lb1", "lb2"]),
+        ({"lb1": ["192.0.2.10"], "lb2": ["2001:db8::10"]}, ["lb2", "lb1"]),
+        ({"lb2": []}, ["lb2"]),
+        ({}, []),
+    ],
+)
+def test_those_with_vips_are_last(held: dict[str, Any], order: list[str]) -> None:
+    assert turns(held) == order
+
+
+def test_masters_are_in_the_last_turn_whatever_the_size_of_their_cluster() -> None:
+    held = {"lb1": ["192.0.2.10"], "lb2": []}
+    found = {host: internal("turn", list(held), host, variables=local(3, held)) for host in held}
+    assert found == {"lb1": 2, "lb2": 1}
+
+
+CLUSTERS = {
+    "ams": {"directors": ["ams1", "ams2"], "real_servers": ["rs1", "rs2"]},
+    "fra": {"directors": ["fra1"], "real_servers": ["rs2", "rs3"]},
+}
+
+
+@pytest.mark.parametrize(
+    ("lost", "directors", "real_servers"),
+    [
+        ([], "ams1,ams2,fra1", "rs1,rs2,rs3"),
+        (["ams2"], "fra1", "rs2,rs3"),
+        (["rs3"], "ams1,ams2", "rs1,rs2"),
+        (["rs2"], "all,!all", "all,!all"),
+    ],
+)
+def test_a_run_goes_on_with_clusters_that_lost_no_host(lost: list[str], directors: str, real_servers: str) -> None:
+    variables = {"hostvars": {"localhost": {"lvs_plan": {"clusters": CLUSTERS}, "lvs_run": {"lost": lost}}}}
+    assert internal("hosts_left", "directors", variables=variables) == directors
+    assert internal("hosts_left", "real_servers", variables=variables) == real_servers
+
+
+@pytest.mark.parametrize(
+    ("part", "result", "expected"),
+    [
+        ("", {"complete": True}, []),
+        ("", {"complete": False, "parts": {"keepalived": {}}}, ["lb1"]),
+        ("", {"complete": "yes"}, ["lb1"]),
+        ("keepalived", {"complete": False, "parts": {"keepalived": {}}}, []),
+        ("keepalived", {"complete": True, "parts": {"table": {}}}, ["lb1"]),
+        ("keepalived", {"complete": True, "parts": "keepalived"}, ["lb1"]),
+        ("", "text", ["lb1"]),
+        ("keepalived", None, ["lb1"]),
+    ],
+)
+def test_those_that_a_run_has_not_completed(part: str, result: Any, expected: list[str]) -> None:
+    hostvars: dict[str, Any] = {"lb1": {"director_result": result}, "lb2": {}}
+    directors = ["lb1", "lb2", "lb3"]
+    assert internal("incomplete", directors, part, variables={"hostvars": hostvars}) == [*expected, "lb2", "lb3"]
+
+
+def test_a_syntax_check_has_no_variables_of_hosts() -> None:
+    for name in ("joining_directors", "with_leftovers", "hosts_left"):
+        assert internal(name, "directors") == "all,!all"
+    assert internal("incomplete", ["lb1"]) == ["lb1"]
+
+
+@pytest.mark.parametrize("given", ["lb1", 7, None])
+def test_it_takes_hosts(given: Any) -> None:
+    with pytest.raises(AnsibleFilterError, match="a list of hosts and a dictionary"):
+        internal("turn", given, "lb1", variables=local(1, {}))
+
+
+def test_one_that_was_not_checked_has_no_turn() -> None:
+    with pytest.raises(AnsibleFilterError, match="lb2 was not checked"):
+        internal("turn", DIRECTORS, "lb2", variables=local(1, {"lb1": []}))
+
+
+def test_directors_that_join_are_released_if_their_cluster_is_well() -> None:
+    joining = {host: {"waits": host != "ams1", "drained": list[str]()} for host in ("ams1", "ams2", "fra1")}
+    local = {"lvs_plan": {"clusters": CLUSTERS}, "lvs_run": {"lost": ["rs3"], "joining": joining}}
+    assert internal("joining_directors", "directors", variables={"hostvars": {"localhost": local}}) == "ams2"
