@@ -224,7 +224,7 @@ def make_plan(
         of_hosts: dict[Problem, list[str]] = {}
         for host, variables in settings.get(group, {}).items():
             try:
-                _add_model(plan, group, host, variables)
+                _add_model(plan, fleet, group, host, variables)
             except ModelError as error:
                 for problem in error.problems:
                     of_hosts.setdefault(problem, []).append(host)
@@ -344,13 +344,12 @@ def _in_cluster(name: str, problems: Iterable[Problem], fleet: Fleet) -> list[Pr
     ]
 
 
-def _add_model(plan: Plan, group: str, host: str, variables: Mapping[str, object]) -> None:
+def _add_model(plan: Plan, fleet: Fleet, group: str, host: str, variables: Mapping[str, object]) -> None:
     """Add the model of a host to a plan, or check its settings alone if one of its clusters cannot be used."""
-    assert plan.fleet is not None  # noqa: S101
-    names = plan.fleet.of_host.get(host, ())
+    names = fleet.of_host.get(host, ())
     clusters = [plan.clusters[name] for name in names if name in plan.clusters]
     if len(clusters) < len(names) or not names:
-        inventory = plan.fleet.clusters[names[0]] if names else plan.fleet.whole
+        inventory = fleet.clusters[names[0]] if names else fleet.whole
         check_settings(group, variables, inventory)
     elif group == DIRECTORS:
         plan.directors[host] = clusters[0].director(host, variables)

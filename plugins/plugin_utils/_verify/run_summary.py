@@ -53,11 +53,10 @@ def summary(
         rows.append((str(name), "failed" if failed else "ok", _some(changed)))
         sentences += [f"{host} failed: {faults.get(host) or _reason(_of(hostvars, host))}" for host in failed]
         if failed and left:
-            names, are = _some(failed), "is" if len(left) == 1 else "are"
-            sentences.append(
-                f"{names} failed or {_were(failed)} lost, so {_some(left)} {are} unchanged: run it again when {names} can "
-                "be reached"
-            )
+            names = _some(failed)
+            unchanged = f"{_some(left)} {'is' if len(left) == 1 else 'are'} unchanged"
+            remedy = f"run it again when {names} can be reached"
+            sentences.append(f"{names} failed or {_were(failed)} lost, so {unchanged}: {remedy}")
     if left_out:
         sentences.append(
             f"{', '.join(left_out)} was left out of this run. The directors still send requests to it, unless it is "

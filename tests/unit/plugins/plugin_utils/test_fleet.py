@@ -52,8 +52,11 @@ def hosts() -> dict[str, dict[str, Any]]:
     return found
 
 
-def plan(hostvars: dict[str, dict[str, Any]], selection: object = None, groups: dict[str, list[str]] = GROUPS) -> Plan:
+def plan(
+    hostvars: dict[str, dict[str, Any]], selection: object = None, groups: dict[str, list[str]] | None = None
+) -> Plan:
     """The plan of a run with all hosts."""
+    groups = groups or GROUPS
     settings: dict[str, Any] = {
         "directors": {
             host: {"director_interface": "eth1", **_settings(hostvars[host])} for host in groups["directors"]
