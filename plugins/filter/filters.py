@@ -236,7 +236,7 @@ def _hosts_of_run(context: Context, wanted: Any, of_these: Any = "") -> str:
     """
     groups = _variable(context, "groups", {})
     within = None
-    if _variable(context, SELECTION):
+    if _variable(context, SELECTION) is not None:
         fleet = _memberships(context)
         try:
             selected = _selection(context, fleet)

@@ -84,10 +84,10 @@ class Fleet:
         """Return these clusters, and those that share a real server with one of them; all for none."""
         if not selected:
             return list(self.clusters)
-        wanted = set(selected)
+        chosen, wanted = set(selected), set(selected)
         for names in self.of_host.values():
-            if wanted.intersection(names):
-                wanted.update(name for name in names if name in self.clusters)
+            if chosen.intersection(names):
+                wanted.update(names)
         return [name for name in self.clusters if name in wanted]
 
     def hosts(self, selected: Sequence[str]) -> list[str]:
@@ -156,16 +156,19 @@ def names_in(given: object) -> list[object]:
 
 
 def selected_clusters(given: object, fleet: Fleet, problems: Problems) -> list[str]:
-    """Return the clusters that a run is for; none for all of them."""
-    if given is None or given == "" or (isinstance(given, (list, tuple)) and not given):
+    """Return the clusters that a run is for; none for all of them, if nothing is given.
+
+    An empty value is refused: it is a variable of the caller that is not set, and a teardown would remove everything.
+    """
+    if given is None:
         return []
     names = names_in(given)
     for name in names or [given]:
-        if name not in fleet.clusters:
+        if not isinstance(name, str) or name not in fleet.clusters:
             known = ", ".join(list(fleet.clusters)[:10])
             text = f"is not a cluster{suggestion(name, fleet.clusters)}; the inventory has {known}"
             problems.refuse(Code.UNKNOWN_CLUSTER, SELECTION, "", name, text)
-    return [str(name) for name in names if name in fleet.clusters]
+    return [name for name in names if isinstance(name, str) and name in fleet.clusters]
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ OF_CLUSTERS = {"directors": ["ams1", "fra1"], "real_servers": ["rs1", "rs2", "rs
         ("ams", [], "ams1,rs1,rs2"),
         (["fra"], "rs3", "fra1,rs2"),
         ("ams,fra", [], "ams1,fra1,rs1,rs2,rs3"),
-        ([], [], "directors:real_servers"),
+        (None, [], "directors:real_servers"),
     ],
 )
 def test_a_run_for_some_clusters(selected: Any, left_out: Any, pattern: str) -> None:
