@@ -240,9 +240,10 @@ def test_no_real_server_is_updated_after_one_that_was_lost(cluster: Any) -> None
     assert "rs1 failed or was lost and may be drained, so rs2 is unchanged" in run.text
 
 
-def test_batches_given_as_one_text(cluster: Any) -> None:
-    """Ansible itself does not split the text: it ended with a traceback."""
-    run = cluster.run(*words(cluster, "rolling_update", "rs1,rs2"), "-e", "lvs_update_serial=1,25%")
+@pytest.mark.parametrize("batches", ["1,25%", ""])
+def test_batches_given_as_one_text(cluster: Any, batches: str) -> None:
+    """Ansible itself does not split the text, and takes no empty one: both ended with a traceback."""
+    run = cluster.run(*words(cluster, "rolling_update", "rs1,rs2"), "-e", f"lvs_update_serial={batches}")
     assert run.status == 0, run.text
     assert [run.modules(host).count("command") for host in ("rs1", "rs2")] == [1, 1]
 

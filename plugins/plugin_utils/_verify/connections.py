@@ -34,14 +34,14 @@ def _problems(host: str, result: object, connections: list[object] | tuple[objec
         yield f"no connection from {host} was tried: {clip(why) if why else 'the module gave no reason'}"
         return
     reasons = {
-        (str(one.get("address")), one.get("port")): clip(one.get("reason", ""))
+        (str(one.get("address")), str(one.get("port"))): clip(one.get("reason", ""))
         for one in refused
         if isinstance(one, Mapping)
     }
     for one in connections:
         if not isinstance(one, Mapping):
             raise InputError("connection_problems: a connection is not a dictionary")
-        reason = reasons.get((str(one["address"]), one["port"]))
+        reason = reasons.get((str(one["address"]), str(one["port"])))
         if reason is not None:
             yield (
                 f"{one['name']}, {one['address']} port {one['port']}: no connection from {host} was accepted "
