@@ -594,6 +594,13 @@ def test_who_has_the_vips_is_asked_after_a_director_that_changed(
     assert len(asked) == 2 + looks - 1, run.modules("lb1")
 
 
+def test_verify_connects_from_the_controller_if_no_host_is_given(cluster: Any) -> None:
+    """An empty value is that of a survey without an answer."""
+    run = cluster.run("verify", "-e", "lvs_verify_from=")
+    assert "Error processing keyword" not in run.text
+    assert run.modules("localhost") == ["connect_check"]
+
+
 def test_verify_passes_over_who_is_left_out(cluster: Any) -> None:
     run = cluster.run(*words(cluster, "verify"), "-e", "lvs_left_out=rs1")
     assert run.told["rs1"] == []
