@@ -240,9 +240,10 @@ def test_no_real_server_is_updated_after_one_that_was_lost(cluster: Any) -> None
     assert "rs1 failed or was lost and may be drained, so rs2 is unchanged" in run.text
 
 
-def test_batches_given_as_one_text(cluster: Any) -> None:
-    """Ansible itself does not split the text: it ended with a traceback."""
-    run = cluster.run(*words(cluster, "rolling_update", "rs1,rs2"), "-e", "lvs_update_serial=1,25%")
+@pytest.mark.parametrize("batches", ["1,25%", ""])
+def test_batches_given_as_one_text(cluster: Any, batches: str) -> None:
+    """Ansible itself does not split the text, and takes no empty one: both ended with a traceback."""
+    run = cluster.run(*words(cluster, "rolling_update", "rs1,rs2"), "-e", f"lvs_update_serial={batches}")
     assert run.status == 0, run.text
     assert [run.modules(host).count("command") for host in ("rs1", "rs2")] == [1, 1]
 
@@ -591,6 +592,13 @@ def test_who_has_the_vips_is_asked_after_a_director_that_changed(
     # At the beginning, after itself, and for the other.
     asked = [told for module, told in run.told["lb1"] if module == "host_check" and '"vips": ["' in told]
     assert len(asked) == 2 + looks - 1, run.modules("lb1")
+
+
+def test_verify_connects_from_the_controller_if_no_host_is_given(cluster: Any) -> None:
+    """An empty value is that of a survey without an answer."""
+    run = cluster.run("verify", "-e", "lvs_verify_from=")
+    assert "Error processing keyword" not in run.text
+    assert run.modules("localhost") == ["connect_check"]
 
 
 def test_verify_passes_over_who_is_left_out(cluster: Any) -> None:

@@ -49,6 +49,7 @@ def test_results_of_other_types(result: Any) -> None:
 
 def test_what_nobody_was_to_connect_to_is_ignored() -> None:
     refused: list[Any] = [{"address": "203.0.113.9", "port": 80, "reason": "x" * 10**6}, 5, {"address": []}, {}]
+    refused += [{"address": "192.0.2.10", "port": []}, {"address": "192.0.2.10", "port": {"a": 1}}]
     assert connection_problems(ENDS, {"client": {"refused": refused}}) == []
 
 
