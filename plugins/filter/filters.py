@@ -12,12 +12,14 @@ first task. So all workers inherit the imports of this file.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, TypeVar, cast
 
 from ansible.errors import AnsibleError, AnsibleFilterError
+from ansible.parsing.dataloader import DataLoader
 from ansible.template import is_trusted_as_template
 from ansible.utils.unsafe_proxy import wrap_var
+from ansible.utils.vars import load_extra_vars
 from jinja2 import Undefined, UndefinedError, pass_context
 from jinja2.runtime import Context
 from jinja2.utils import missing
@@ -28,13 +30,23 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model
     real_server_of,
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.fleet import (
+    FAILOVER_TARGET,
+    GROUP_VARIABLES,
     SELECTION,
     Fleet,
+    check_failover,
+    check_groups,
+    check_selection,
+    read_fleet,
+    renamed_groups,
+    selected_clusters,
+)
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.fleet_plan import (
+    check_draining,
     clusters_of,
     draining,
     make_plan,
-    read_fleet,
-    selected_clusters,
+    needs_elsewhere,
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.inventory import (
     DIRECTORS,
@@ -141,13 +153,95 @@ def _drain_options(context: Context, description: Any, hosts: Any = None, batch:
     return found
 
 
-def _drain_problems(context: Context, description: Any, hosts: Any) -> str:
+def _drain_problems(context: Context, description: Any, run_hosts: Any, updates: Any = False) -> str:
     """Return the problems of the options of a drain, one a line; empty without problems."""
     try:
-        _drain_options(context, description, hosts)
+        options = _drain_options(context, description, run_hosts)
+        hosts, directors = options["real_servers"], options["directors"]
+
+        def wanted(fleet: Fleet, _hosts: Mapping[str, Any]) -> dict[str, Any]:
+            of_host: Any = draining(hosts, description, fleet, _selection(context, fleet))["of_host"]
+            problems = Problems()
+            check_draining(hosts, of_host, fleet, directors, updates is True, problems)
+            problems.raise_any()
+            return {}
+
+        _expanded(context, wanted)
     except AnsibleFilterError as error:
         return str(error)
     return ""
+
+
+def _run_problems(context: Context, _groups: Any, run_hosts: Any, fails_over: Any = False) -> str:
+    """Return the problems of the clusters of all hosts, and of the selection of those of a run, one a line.
+
+    ``fails_over``: the target of a failover is checked too.
+    """
+
+    def wanted(fleet: Fleet, _hosts: Mapping[str, Any]) -> dict[str, Any]:
+        problems = Problems()
+        selected = check_selection(
+            _variable(context, SELECTION), fleet, load_extra_vars(DataLoader()), set(run_hosts), problems
+        )
+        if fails_over is True:
+            target = _variable(context, FAILOVER_TARGET)
+            check_failover(target, fleet, selected, set(run_hosts), problems)
+        problems.raise_any()
+        # a wrong value raises
+        run_order.names_of_real_servers(_variable(context, "lvs_left_out", ()), _variable(context, "groups", {}))
+        return {}
+
+    try:
+        _expanded(context, wanted)
+    except (AnsibleFilterError, reports.InputError) as error:
+        return str(error)
+    return ""
+
+
+def _renamed_groups(context: Context, groups: Any) -> list[dict[str, str]]:
+    """Return the hosts of groups that stand for those of the directors and real servers (`fleet.renamed_groups`)."""
+    return renamed_groups(groups, _group_names(context), Problems())
+
+
+def _group_problems(context: Context, groups: Any) -> str:
+    """Return the problems of the groups of directors and real servers, one a line; empty without problems."""
+    problems = Problems()
+    renamed_groups(groups, _group_names(context), problems)
+    check_groups(groups, _group_names(context), problems)
+    return str(ModelError(problems.found)) if problems.found else ""
+
+
+def _group_names(context: Context) -> dict[str, Any]:
+    return {group: _variable(context, name) for group, name in GROUP_VARIABLES.items()}
+
+
+def _teardown(context: Context, _groups: Any, run_hosts: Any) -> dict[str, object]:
+    """Return the clusters and hosts of a teardown, and what real servers keep, in the shape of `_plan`."""
+    hosts = set(run_hosts).difference(run_order.names_of(_variable(context, "lvs_left_out", ())))
+
+    def wanted(fleet: Fleet, hostvars: Mapping[str, Any]) -> dict[str, object]:
+        selected = _selection(context, fleet)
+        clusters = {
+            name: {
+                "directors": [host for host in inventory.directors if host in hosts],
+                "real_servers": [host for host in inventory.real_servers if host in hosts],
+            }
+            for name, inventory in fleet.clusters.items()
+            if not selected or name in selected
+        }
+        settings = {
+            host: _settings(context, hostvars, host, host_settings.REAL_SERVER, None)
+            for cluster in clusters.values()
+            for host in cluster["real_servers"]
+        }
+        models = needs_elsewhere(fleet, selected, settings)
+        real_servers = {host: host_models.real_server(model) for host, model in models.items()}
+        return {"problems": "", "clusters": clusters, "real_servers": real_servers}
+
+    try:
+        return _expanded(context, wanted)
+    except AnsibleFilterError as error:
+        return {"problems": str(error), "clusters": {}, "real_servers": {}}
 
 
 def _plan(context: Context, description: Any, of_run: Any, whole: Any = False) -> dict[str, object]:
@@ -229,44 +323,37 @@ def _in_group(groups: object, group: str) -> list[str]:
 
 
 # With --syntax-check, ansible-core evaluates the keyword hosts without hostvars.
-def _hosts_of_run(context: Context, wanted: Any, of_these: Any = "") -> str:
+def _hosts_of_run(context: Context, wanted: Any, one_more: Any = False) -> str:
     """Return the hosts of a run: those of its clusters, without those that are left out (`run_order.hosts_of_run`).
 
-    ``of_these``: ``only here`` for hosts that belong to no other cluster, ``elsewhere too`` for the others of the run.
+    ``one_more``: with a host of another group, for the reason that `run_order.play_hosts` has.
     """
     groups = _variable(context, "groups", {})
     within = None
-    if _variable(context, SELECTION) is not None:
+    selection = _variable(context, SELECTION)
+    if selection is not None:
+        # tasks/validate_run.yml has ended the run if there are problems
         fleet = _memberships(context)
-        try:
-            selected = _selection(context, fleet)
-        except ModelError as error:
-            raise AnsibleFilterError(str(error)) from None
-        within = fleet.hosts(selected)
-        if of_these:
-            shared = [host for host in within if not set(fleet.of_host[host]) <= set(selected)]
-            within = shared if of_these == "elsewhere too" else [host for host in within if host not in shared]
-    elif of_these == "elsewhere too":
-        within = []
-    return run_order.hosts_of_run(wanted, groups, _variable(context, "lvs_left_out", ()), within)
+        within = fleet.hosts(selected_clusters(selection, fleet, Problems()))
+    left_out = _variable(context, "lvs_left_out", ())
+    found = run_order.hosts_of_run(wanted, groups, left_out, within)
+    if one_more is not True:
+        return found
+    members = {host for group in wanted for host in _in_group(groups, group)}
+    others = [host for group in GROUP_VARIABLES for host in _in_group(groups, group) if host not in members]
+    hostvars = _variable(context, "hostvars", {})
+    spare = run_order.first_answered(
+        [host for host in others if (within is None or host in within) and host not in run_order.names_of(left_out)],
+        hostvars,
+        findings.PROBE,
+    )
+    return ",".join([*found.split(":"), *spare]) if within is None else ",".join([found, *spare])
 
 
 def _memberships(context: Context) -> Fleet:
     """Return the clusters of all hosts; problems with them are reported where the descriptions are expanded."""
     groups, hostvars = _variable(context, "groups", {}), _variable(context, "hostvars", {})
     return read_fleet(inventory_of(groups, _Hosts(hostvars)), Problems())
-
-
-def _needs_elsewhere(context: Context, host: Any) -> dict[str, object]:
-    """Return the needs of a real server in the clusters that are not in the run."""
-
-    def wanted(fleet: Fleet, hosts: Mapping[str, Any]) -> dict[str, object]:
-        variables = _settings(context, hosts, host, host_settings.REAL_SERVER, None)
-        left_out = _selection(context, fleet)
-        others = clusters_of(host, None, fleet, [name for name in fleet.of_host[host] if name not in left_out])
-        return host_models.real_server(real_server_of(others, host, variables))
-
-    return _expanded(context, wanted)
 
 
 def _hosts_beside(context: Context, wanted: Any, director: Any) -> str:
@@ -277,17 +364,24 @@ def _hosts_beside(context: Context, wanted: Any, director: Any) -> str:
     return run_order.pattern(fleet.clusters[fleet.of_host[str(director)][0]].directors)
 
 
-def _hosts_left(context: Context, group: Any) -> str:
-    """Return the hosts of a group with which a run continues (`run_order.hosts_left`)."""
-    return run_order.pattern(_left(context, str(group)))
+def _hosts_left(context: Context, group: Any, whole: Any = False) -> str:
+    """Return the hosts of a group with which a run continues, as the hosts of a play (`run_order.play_hosts`)."""
+    others = set(_in_group(_variable(context, "groups", {}), str(group)))
+    return _play_hosts(context, _left(context, str(group), whole is True), others)
 
 
-def _left(context: Context, group: str) -> list[str]:
+def _play_hosts(context: Context, hosts: Iterable[str], never: Collection[str] = ()) -> str:
+    """``never``: hosts on which the tasks of the play would not be skipped."""
+    left = [*_left(context, DIRECTORS), *_left(context, REAL_SERVERS)]
+    return run_order.play_hosts(hosts, [host for host in left if host not in never])
+
+
+def _left(context: Context, group: str, whole: bool = False) -> list[str]:
     local = _local(context)
     plan = local.get("lvs_plan")
     clusters = plan["clusters"] if isinstance(plan, Mapping) else {}
     run = local.get("lvs_run")
-    return run_order.hosts_left(clusters, run["lost"] if isinstance(run, Mapping) else [], group)
+    return run_order.hosts_left(clusters, run["lost"] if isinstance(run, Mapping) else [], group, whole)
 
 
 def _local(context: Context) -> Mapping[str, Any]:
@@ -310,17 +404,18 @@ def _findings(context: Context, clusters: Any, probed: Any, others: Any) -> dict
     return findings.findings(clusters, _variable(context, "hostvars", {}), probed, others)
 
 
-def _summary(context: Context, clusters: Any, lost: Any) -> list[str]:
-    hostvars = _variable(context, "hostvars", {})
-    left_out = run_order.names_of(_variable(context, "lvs_left_out", ()))
-    return run_summary.summary(clusters, hostvars, lost, _local(context)["lvs_run"]["faults"], left_out)
+def _summary(context: Context, clusters: Any, lost: Any, of_run: Any) -> list[str]:
+    """``of_run``: the name of the playbook: only site is for real servers that were left out."""
+    hostvars, local = _variable(context, "hostvars", {}), _local(context)
+    left_out = run_order.names_of(_variable(context, "lvs_left_out", ())) if of_run == "site" else []
+    return run_summary.summary(clusters, hostvars, lost, local["lvs_run"]["faults"], left_out, of_run == "teardown")
 
 
 def _joining_directors(context: Context, _directors: Any) -> str:
     left = _left(context, DIRECTORS)
     run = _local(context).get("lvs_run")
     joining = run["joining"] if isinstance(run, Mapping) else {}
-    return run_order.pattern(host for host in left if host in joining and joining[host]["waits"])
+    return _play_hosts(context, [host for host in left if host in joining and joining[host]["waits"]])
 
 
 def _incomplete(context: Context, directors: Any, part: Any = "") -> list[str]:
@@ -329,7 +424,7 @@ def _incomplete(context: Context, directors: Any, part: Any = "") -> list[str]:
 
 def _with_leftovers(context: Context, _hosts: Any) -> str:
     left = _left(context, REAL_SERVERS)
-    return run_order.pattern(run_order.with_leftovers(left, _variable(context, "hostvars", {})))
+    return _play_hosts(context, run_order.with_leftovers(left, _variable(context, "hostvars", {})))
 
 
 #: The functions that `_internal` calls with its input and arguments.
@@ -350,14 +445,17 @@ _OF_INVENTORY: dict[str, Callable[..., object]] = {
     "overriding_facts": _overriding_facts,
     "plan": _plan,
     "run_state": _run_state,
-    "needs_elsewhere": _needs_elsewhere,
     "findings": _findings,
+    "group_problems": _group_problems,
     "hosts_beside": _hosts_beside,
     "hosts_left": _hosts_left,
     "hosts_of_run": _hosts_of_run,
     "incomplete": _incomplete,
     "joining_directors": _joining_directors,
+    "renamed_groups": _renamed_groups,
+    "run_problems": _run_problems,
     "summary": _summary,
+    "teardown": _teardown,
     "turn": _turn,
     "with_leftovers": _with_leftovers,
 }

@@ -187,7 +187,7 @@ def trivial(fleet: Fleet, run: Run) -> list[dict[str, Any]]:
     """A playbook with the same plays of as many trivial tasks for each host.
 
     A task that connected becomes a module that does nothing, any other one stores a fact. Directors have turns too: the
-    last one of each cluster first.
+    last one of each cluster first. One host of the other group is in some plays too, which its tasks skip there.
     """
     plays: list[dict[str, Any]] = []
     for one in run.counts["plays"]:
@@ -201,7 +201,8 @@ def trivial(fleet: Fleet, run: Run) -> list[dict[str, Any]]:
                 {"lvs.cluster.arp_probe": {"addresses": []}} for _number in range(connecting)
             ]
             tasks += [{"ansible.builtin.set_fact": {f"fact_{number}": 1}} for number in range(local)]
-            pattern, serial = group, {}
+            everyone = len(hosts) == sum(len(members(cluster)) for cluster in range(fleet.clusters))
+            pattern, serial = group if everyone else ",".join(hosts), {}
             if one["name"] == TURNS:
                 turns = reversed(list(zip(*map(fleet.lbs, range(fleet.clusters)), strict=True)))
                 pattern = ",".join(host for turn in turns for host in turn)

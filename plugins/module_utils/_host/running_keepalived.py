@@ -259,7 +259,7 @@ def _ask(process: int, name: str, is_complete: Callable[[str], bool]) -> str:
         os.kill(process, signal.SIGUSR1)
     except ProcessLookupError:
         raise HostError("the service keepalived does not run") from None
-    before = None
+    before, others = None, False
     until = time.monotonic() + _SECONDS
     try:
         while time.monotonic() < until:
@@ -268,7 +268,13 @@ def _ask(process: int, name: str, is_complete: Callable[[str], bool]) -> str:
             if text is not None and text == before and is_complete(text):
                 return text
             before = text
+            others = others or any(_is_roots(path) for one, path in paths.items() if one != name)
     finally:
         for path in paths.values():
             clear(path)
-    raise HostError(f"keepalived did not report its state within {_SECONDS:.0f} s")
+    text = f"keepalived did not report its state within {_SECONDS:.0f} s"
+    if others:
+        what = "VRRP" if name == _VRRP else "health checks"
+        text += f", but others of its processes did: that for {what} may hang. Restart keepalived when another director"
+        text += " is ready"
+    raise HostError(text)

@@ -120,7 +120,7 @@ def _gateways(inventory: Inventory, problems: Problems) -> dict[frozenset[str], 
 
 
 def _say_gateways(found: Mapping[frozenset[str], tuple[object, list[str]]]) -> str:
-    return f"{_values(found.values())}: set it once, for all hosts"
+    return f"{_values(found.values())}: set it once, for all hosts of the cluster"
 
 
 def _check_description(hosts: Sequence[str], inventory: Inventory, problems: Problems) -> None:
@@ -237,7 +237,8 @@ def _others(host: str, inventory: Inventory, problems: Problems) -> frozenset[ob
 
 def found_elsewhere(name: str, inventory: Inventory) -> str:
     """Return ``; the group web (rs1 and rs2) has it``, for hosts of the inventory that have a variable, or nothing."""
-    members = dict.fromkeys(host for hosts in inventory.groups.values() for host in hosts)
+    hosts = [host for hosts in inventory.groups.values() for host in hosts]
+    members = dict.fromkeys(inventory.within(hosts))
     having = [host for host in members if name in inventory.names(host)]
     if not having:
         return ""

@@ -416,6 +416,18 @@ class Cluster:
             given, self._nat_services, self._servers, self.inventory, problems, lambda: self._different_gateways
         )
 
+    @cached_property
+    def gateways(self) -> dict[str, IPAddress]:
+        """The gateways that the variable of the directors has, for the families that need one."""
+        found: dict[str, IPAddress] = {}
+        with suppress(InventoryError):
+            given = self.inventory.variable(self.inventory.directors[0], NAT_GATEWAY)
+            for one in given if isinstance(given, (list, tuple)) else [given]:
+                address = to_address(one)
+                if address is not None and family_of(address) in self._nat_services:
+                    found.setdefault(family_of(address), address)
+        return found
+
     def draining(self, hosts: Sequence[str]) -> Draining:
         """Return what drains real servers, which are in services, in all their services of this cluster."""
         # Drain files are named after addresses, so services that list an address without a host count too.
@@ -599,23 +611,12 @@ def _return_gateways(
                 # the module return_route refuses it too
                 text = cluster.held_vips.get(gateway, f"is a VIP that {host} holds itself: give a free address")
                 problems.refuse(Code.HELD_GATEWAY, NAT_GATEWAY, "", gateway, text)
-            needed = _gateway_of_directors(cluster, family) or gateway
+            needed = cluster.gateways.get(family, gateway)
             if needed != gateway or found.setdefault(family, gateway) != gateway:
                 other = needed if needed != gateway else found[family]
                 text = f"is {gateway} for {host}, and another of its clusters needs {other}: a host has one per family"
                 problems.add(Code.DIFFERS, NAT_GATEWAY, "", text, str(gateway))
     return found
-
-
-def _gateway_of_directors(cluster: Cluster, family: str) -> IPAddress | None:
-    """Return the gateway of one family that the variable of the directors has; None without."""
-    with suppress(InventoryError):
-        given = cluster.inventory.variable(cluster.inventory.directors[0], NAT_GATEWAY)
-        for one in given if isinstance(given, (list, tuple)) else [given]:
-            address = to_address(one)
-            if address is not None and family_of(address) == family:
-                return address
-    return None
 
 
 def check_settings(group: str, variables: Mapping[str, object], inventory: Inventory) -> None:

@@ -109,9 +109,9 @@ class Inventory:
         """Return True if a host belongs to another cluster too."""
         return len(self._clusters.get(host, ())) > 1
 
-    def _within(self, hosts: tuple[str, ...]) -> tuple[str, ...]:
+    def within(self, hosts: Iterable[str]) -> tuple[str, ...]:
         """Return those of the hosts that belong to this cluster."""
-        return tuple(host for host in hosts if self.cluster in self._clusters.get(host, ())) if self.cluster else hosts
+        return tuple(host for host in hosts if not self.cluster or self.cluster in self._clusters.get(host, ()))
 
     def members(self, group: str) -> tuple[str, ...]:
         """Return the hosts of a group and its child groups; raises `InventoryError` if there are none."""
@@ -122,11 +122,16 @@ class Inventory:
             shown = show(group)
             text = f"{shown} is not a group of the inventory{suggestion(group, self._groups)}"
             raise InventoryError(Code.UNKNOWN_GROUP, text, shown)
-        within = self._within(hosts)
+        within = self.within(hosts)
         if not within:
-            of_cluster = f" of cluster {self.cluster}" if hosts else ""
+            of_cluster = f" of cluster {self.cluster}{self._other_name()}" if hosts else ""
             raise InventoryError(Code.EMPTY, f"the inventory group {group!r} has no hosts{of_cluster}", show(group))
         return within
+
+    def _other_name(self) -> str:
+        """Return what cluster may be meant, for one whose name no real server has."""
+        names = {name for of_host in self._clusters.values() for name in of_host if name != self.cluster}
+        return "" if self.real_servers else suggestion(self.cluster, names)
 
     def servers_of(self, group: str) -> tuple[str, ...]:
         """Return the same for a group of real servers; raises also if one of its hosts is not a real server."""

@@ -91,6 +91,9 @@ def _targets(
     if given is None:
         problems.add(Code.MISSING, TARGETS, "", f"is missing; {takes}")
         return []
+    if given == "":
+        problems.add(Code.MISSING, TARGETS, "", f"is empty; {takes}")
+        return []
     if not given or not isinstance(given, str):
         problems.refuse(Code.MALFORMED, TARGETS, "", given, f"is not a string; {takes}")
         return []
@@ -114,7 +117,8 @@ def _directors(given: object, groups: Mapping[str, Sequence[str]], problems: Pro
     known = list(groups.get("directors", ()))
     if given is None:
         return known
-    names = [_text(name) for name in given] if isinstance(given, (list, tuple)) else []
+    listed = given.split(",") if isinstance(given, str) else given
+    names = [_text(name).strip() for name in listed] if isinstance(listed, (list, tuple)) else []
     if not names or not set(names) <= set(known):
         example = f'-e \'{{"{DIRECTORS}": ["{known[-1] if known else "lb2"}"]}}\''
         text = f"is not a list of directors ({', '.join(known)}), as in {example}"

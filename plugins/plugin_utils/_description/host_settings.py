@@ -562,6 +562,8 @@ def _senders(value: object, daemon: SyncDaemon, problems: Problems) -> tuple[str
 def _leaving(value: object, problems: Problems) -> tuple[str, ...]:
     if value is None:
         return ()
+    if isinstance(value, str) and value:
+        value = [one.strip() for one in plain(value).split(",")]
     if not isinstance(value, (list, tuple)) or not all(isinstance(one, str) for one in value):
         text = f'is not a list of names or addresses, as in -e \'{{"{LEAVING_DIRECTORS}": ["lb2"]}}\''
         problems.refuse(Code.NOT_A_LIST, LEAVING_DIRECTORS, "", value, text)

@@ -29,7 +29,8 @@ def connection_problems(connections: object, results: object) -> list[str]:
 
 def _problems(host: str, result: object, connections: list[object] | tuple[object, ...]) -> Iterator[str]:
     refused = result.get("refused") if isinstance(result, Mapping) else None
-    if not isinstance(refused, (list, tuple)):
+    lost = isinstance(result, Mapping) and (result.get("unreachable") is True or result.get("failed") is True)
+    if not isinstance(refused, (list, tuple)) or (lost and not refused):
         why = result.get("msg") if isinstance(result, Mapping) else None
         yield f"no connection from {host} was tried: {clip(why) if why else 'the module gave no reason'}"
         return

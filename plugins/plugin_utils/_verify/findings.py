@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from ansible_collections.lvs.cluster.plugins.plugin_utils._verify import run_summary
 from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.balance import table_problems_of_results
 from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.connections import connection_problems
 from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.reports import InputError, ReportError, texts
@@ -27,8 +28,8 @@ def findings(clusters: object, hostvars: object, probed: object, others: object)
     """Return ``{"problems": [...], "drained": [...], "seen": [...]}``, each a list of sentences or addresses.
 
     ``clusters``: name -> ``{"directors": [...], "real_servers": [...], "cluster": the result of the filter cluster}``,
-    the hosts of the run. ``probed``: the hosts that probed the VIPs. ``others``: the hosts that may have connected to
-    the services.
+    the hosts of the run. ``probed``: the hosts that probed the VIPs. ``others``: the hosts that connected to the
+    services.
     """
     if not isinstance(clusters, Mapping) or not isinstance(hostvars, Mapping):
         raise InputError("findings: a dictionary of clusters and the variable hostvars are needed")
@@ -80,7 +81,7 @@ def _compared(hosts: Mapping[str, Variables], name: str, what: str) -> list[str]
         if isinstance(problems, (list, tuple)):
             found += map(str, problems)
         else:
-            found.append(f"{what}, {host}, was not compared: see its error above")
+            found.append(f"{what}, {host}, was not compared: {run_summary.reason(values)}")
     return found
 
 

@@ -107,6 +107,15 @@ def run_state(plan: object, hostvars: object, failed: object) -> dict[str, objec
             reports[host] = Report.of(result, [vip["address"] for vip in model["vips"]], model["drainable"])
         except ReportError as error:
             faults[host] = f"its answer is not one of lvs.cluster.host_check: {error}"
+    for host in (*plan["directors"], *plan["real_servers"]):
+        result = (
+            hostvars[host].get(HOST_CHECK) if host in hostvars and host not in gone and host not in faults else None
+        )
+        if isinstance(result, Mapping):
+            try:
+                texts(result.get("missing_packages", []), "missing_packages")
+            except ReportError as error:
+                faults[host] = f"its answer is not one of lvs.cluster.host_check: {error}"
     joining = {}
     for host in reports:
         found = order(host, {one: reports.get(one) for one in plan["directors"][host]["directors"]})
@@ -123,13 +132,7 @@ def hosts_of_run(
     ``left_out``: a list of inventory names, or one text with commas between them. ``within``: the hosts of the
     clusters of the run; None for all.
     """
-    names = names_of(left_out)
-    known = hosts_of_group(groups, REAL_SERVERS)
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise InputError(
-            f"lvs_left_out: {unknown[0]!r} is not a host of the group {REAL_SERVERS}, and only those can be left out"
-        )
+    names = names_of_real_servers(left_out, groups)
     if within is None:
         return ":".join([*wanted, *(f"!{name}" for name in names)])
     members = {host for group in wanted for host in hosts_of_group(groups, group)}
@@ -144,25 +147,63 @@ def names_of(left_out: object) -> list[str]:
     return list(names)
 
 
+def names_of_real_servers(left_out: object, groups: Mapping[object, object]) -> list[str]:
+    """Return the same; raises `InputError` also for a host that is not a real server."""
+    names, known = names_of(left_out), hosts_of_group(groups, REAL_SERVERS)
+    for name in names:
+        if name not in known:
+            raise InputError(
+                f"lvs_left_out: {name!r} is not a host of the group {REAL_SERVERS}, and only those can be left out"
+            )
+    return names
+
+
 def pattern(hosts: Iterable[str]) -> str:
     """Return a pattern for the keyword ``hosts`` that matches these hosts, and none if there are none."""
     return ",".join(hosts) or "all,!all"
 
 
-def hosts_left(clusters: object, lost: object, group: str) -> list[str]:
+def play_hosts(hosts: Iterable[str], left: Iterable[str]) -> str:
+    """Return a pattern for the hosts of a play, and for one more as the last, if there is one among those that are
+    left.
+
+    The tasks of the play are skipped on that host. Otherwise ansible-core would end the playbook with a play in which
+    all hosts failed (lib/ansible/executor/playbook_executor.py: run), and other clusters could not go on.
+    """
+    own = list(hosts)
+    spare = [host for host in left if host not in own]
+    return pattern([*own, *spare[:1]] if own else own)
+
+
+def first_answered(hosts: Iterable[str], hostvars: object, name: str) -> list[str]:
+    """Return the first host that was reached by the task that registered this variable, in a list; an empty one if none
+    was.
+    """
+    variables = hostvars if isinstance(hostvars, Mapping) else {}
+    for host in hosts:
+        result = variables[host].get(name) if host in variables else None
+        if isinstance(result, Mapping) and result.get("unreachable") is not True:
+            return [host]
+    return []
+
+
+def hosts_left(clusters: object, lost: object, group: str, whole: bool = False) -> list[str]:
     """Return the hosts with which a run continues: those of clusters that have lost none.
 
     ``clusters``: name -> ``{"directors": ["lb1"], "real_servers": ["rs1"]}``, the hosts of the run. ``lost``: a list. A
-    real server of several clusters is left if one of them is, unless it is lost itself.
+    real server of several clusters is left if one of them is, unless it is lost itself; with ``whole`` only if all are.
     """
     if not isinstance(clusters, Mapping) or not isinstance(lost, (list, tuple)):
         raise InputError("hosts_left: a dictionary of clusters and a list of hosts are needed")
     gone = set(lost)
     found: dict[str, None] = {}
+    ended: set[str] = set()
     for cluster in clusters.values():
         if gone.isdisjoint((*cluster["directors"], *cluster["real_servers"])):
             found.update(dict.fromkeys(cluster[group]))
-    return list(found)
+        else:
+            ended.update(cluster[group])
+    return [host for host in found if not whole or host not in ended]
 
 
 def turn(directors: object, host: object, held: object, turns: int) -> int:

@@ -22,7 +22,7 @@ PLAYBOOKS = sorted((ROOT / "playbooks").glob("*.yml"))
 #: Actions that store facts, if only an empty dictionary of them.
 STORING = {"ansible.builtin.set_fact", "ansible.builtin.debug", "ansible.builtin.include_vars"}
 #: Actions that reach no host. All others store at least the interpreter of each host.
-LOCAL = {*STORING, "ansible.builtin.assert", "ansible.builtin.fail", "ansible.builtin.meta"}
+LOCAL = {*STORING, "ansible.builtin.add_host", "ansible.builtin.assert", "ansible.builtin.fail", "ansible.builtin.meta"}
 IMPORTS = {"ansible.builtin.include_tasks", "ansible.builtin.import_tasks"}
 ROLES = {"ansible.builtin.include_role", "ansible.builtin.import_role"}
 

@@ -199,9 +199,12 @@ def test_an_order_that_cannot_be(tmp_path: Path, words: str, sentence: str) -> N
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ("", "lvs_failover_to is missing: it must be one of lb1, lb2"),
-        ("-e lvs_failover_to=lb3", "lvs_failover_to is lb3, which is not one of the directors (lb1, lb2)"),
-        ("-e lvs_failover_to=lb2 --limit lb1", "lvs_failover_to is lb2, which --limit excludes from this run"),
+        ("", "lvs_failover_to: is missing: it must be one of lb1, lb2"),
+        ("-e lvs_failover_to=lb3", "lvs_failover_to: 'lb3' is not one of the directors (lb1, lb2)"),
+        (
+            "-e lvs_failover_to=lb2 --limit lb1",
+            "lvs_failover_to: 'lb2' is a director, and --limit excludes it from this run",
+        ),
     ],
 )
 def test_nobody_to_hand_over_to(tmp_path: Path, words: str, sentence: str) -> None:

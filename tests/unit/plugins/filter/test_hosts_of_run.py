@@ -76,27 +76,6 @@ def test_a_run_for_some_clusters(selected: Any, left_out: Any, pattern: str) -> 
     assert internal("hosts_of_run", ["directors", "real_servers"], variables=variables) == pattern
 
 
-def test_a_cluster_that_is_not_there() -> None:
-    with pytest.raises(AnsibleFilterError, match="lvs_clusters: 'amz' is not a cluster"):
-        internal(
-            "hosts_of_run",
-            ["directors"],
-            variables={"groups": OF_CLUSTERS, "hostvars": HOSTVARS, "lvs_clusters": "amz"},
-        )
-
-
-def test_real_servers_of_other_clusters_too() -> None:
-    variables = {"groups": OF_CLUSTERS, "hostvars": HOSTVARS, "lvs_clusters": "ams"}
-
-    def split() -> list[str]:
-        both = ("only here", "elsewhere too")
-        return [internal("hosts_of_run", ["real_servers"], which, variables=variables) for which in both]
-
-    assert split() == ["rs1", "rs2"]
-    del variables["lvs_clusters"]
-    assert split() == ["real_servers", "all,!all"]
-
-
 @pytest.mark.parametrize(
     ("director", "pattern"),
     [("ams1", "ams1"), ("fra1", "fra1"), ("", "directors"), ("rs1", "directors"), ("lb9", "directors")],

@@ -54,14 +54,17 @@ CLUSTERS = {
 @pytest.mark.parametrize(
     ("lost", "directors", "real_servers"),
     [
-        ([], "ams1,ams2,fra1", "rs1,rs2,rs3"),
-        (["ams2"], "fra1", "rs2,rs3"),
-        (["rs3"], "ams1,ams2", "rs1,rs2"),
+        ([], "ams1,ams2,fra1,rs1", "rs1,rs2,rs3,ams1"),
+        (["ams2"], "fra1,rs2", "rs2,rs3,fra1"),
+        (["rs3"], "ams1,ams2,rs1", "rs1,rs2,ams1"),
         (["rs2"], "all,!all", "all,!all"),
     ],
 )
 def test_a_run_goes_on_with_clusters_that_lost_no_host(lost: list[str], directors: str, real_servers: str) -> None:
-    variables = {"hostvars": {"localhost": {"lvs_plan": {"clusters": CLUSTERS}, "lvs_run": {"lost": lost}}}}
+    """Each play has one host more, of the other group, so that it does not end the playbook if all others fail."""
+    groups = {group: [host for one in CLUSTERS.values() for host in one[group]] for group in CLUSTERS["ams"]}
+    local = {"lvs_plan": {"clusters": CLUSTERS}, "lvs_run": {"lost": lost}}
+    variables = {"groups": groups, "hostvars": {"localhost": local}}
     assert internal("hosts_left", "directors", variables=variables) == directors
     assert internal("hosts_left", "real_servers", variables=variables) == real_servers
 
@@ -105,4 +108,11 @@ def test_one_that_was_not_checked_has_no_turn() -> None:
 def test_directors_that_join_are_released_if_their_cluster_is_well() -> None:
     joining = {host: {"waits": host != "ams1", "drained": list[str]()} for host in ("ams1", "ams2", "fra1")}
     local = {"lvs_plan": {"clusters": CLUSTERS}, "lvs_run": {"lost": ["rs3"], "joining": joining}}
-    assert internal("joining_directors", "directors", variables={"hostvars": {"localhost": local}}) == "ams2"
+    assert internal("joining_directors", "directors", variables={"hostvars": {"localhost": local}}) == "ams2,ams1"
+
+
+def test_a_real_server_of_two_clusters_of_which_one_ended() -> None:
+    local = {"lvs_plan": {"clusters": CLUSTERS}, "lvs_run": {"lost": ["ams2"]}}
+    groups = {"real_servers": ["rs1", "rs2", "rs3"]}
+    variables = {"groups": groups, "hostvars": {"localhost": local}}
+    assert internal("hosts_left", "real_servers", True, variables=variables) == "rs3,fra1"

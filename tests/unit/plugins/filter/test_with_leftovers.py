@@ -23,7 +23,7 @@ def with_leftovers(hosts: list[str], hostvars: dict[str, Any]) -> str:
 
 def test_the_result_of_the_role_counts() -> None:
     hostvars = {"rs1": {RESULT: {"leftovers": ["x"]}}, "rs2": {RESULT: {"leftovers": []}}, "rs3": {}}
-    assert with_leftovers(["rs3", "rs2", "rs1", "rs4"], hostvars) == "rs1"
+    assert with_leftovers(["rs3", "rs2", "rs1", "rs4"], hostvars) == "rs1,rs3"
 
 
 @pytest.mark.parametrize("value", ["text", 7, True, None, {"a": 1}, {}])

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import Cluster
-from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.fleet import make_plan
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.fleet_plan import make_plan
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description import host_settings
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Code, Problem
 from ansible_collections.lvs.cluster.plugins.plugin_utils._render import host_models

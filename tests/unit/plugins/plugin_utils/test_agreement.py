@@ -151,7 +151,7 @@ def test_a_gateway_of_some_hosts_is_one_line(having: tuple[str, ...], is_set: st
     lines = support.problems_of(services, GROUPS, hosts, settings).splitlines()
     assert len(lines) == 1
     start, _colon, remedy = lines[0].removeprefix("lvs_nat_gateway: is ").partition(": ")
-    assert remedy == "set it once, for all hosts"
+    assert remedy == "set it once, for all hosts of the cluster"
     assert start in {", ".join(values), ", ".join(reversed(list(values)))}
 
 
@@ -167,7 +167,7 @@ def test_a_gateway_of_one_family_of_some_hosts_is_one_line() -> None:
         for number, (name, own) in enumerate(OWN.items(), 2)
     }
     assert support.problems_of(services, GROUPS, hosts, settings) == (
-        f"lvs_nat_gateway: is {both} for lb1 and lb2, {one} for rs1 and rs2: set it once, for all hosts"
+        f"lvs_nat_gateway: is {both} for lb1 and lb2, {one} for rs1 and rs2: set it once, for all hosts of the cluster"
     )
 
 

@@ -11,14 +11,13 @@ from typing import Any
 import pytest
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import inventory_of
-from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.fleet import (
-    Fleet,
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.fleet import Fleet, read_fleet
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.fleet_checks import check_across
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.fleet_plan import (
     Plan,
-    check_across,
     clusters_of,
     draining,
     make_plan,
-    read_fleet,
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Code, ModelError, Problems
 from ansible_collections.lvs.cluster.tests.unit.plugins.plugin_utils.support import check_all, expected
@@ -179,7 +178,7 @@ def test_selected_clusters_and_those_that_share_a_real_server() -> None:
 
 @pytest.mark.parametrize("given", ["frra", ["ams", "frra"], "ams,frra"])
 def test_a_cluster_that_is_not_there_is_not_selected(given: Any) -> None:
-    text = "lvs_clusters: 'frra' is not a cluster (did you mean 'fra'?); the inventory has ams, fra"
+    text = "lvs_clusters: 'frra' is not a cluster (did you mean 'fra'?); the inventory has ams and fra"
     assert plan(hosts(), given).problems == text
 
 
@@ -196,8 +195,8 @@ def problems_of(**changes: dict[str, Any]) -> list[Any]:
 def test_one_vip_in_two_clusters() -> None:
     both = {"lvs_virtual_services": service("192.0.2.10")}
     assert problems_of(fra1=both, fra2=both) == [
-        "cluster fra: service web: 192.0.2.10 is also the VIP of service web of cluster ams: a VIP belongs to one "
-        "cluster"
+        "cluster fra: service web: 192.0.2.10 is also the VIP of service web of cluster ams: the masters of both would "
+        "hold it"
     ]
 
 
@@ -206,6 +205,33 @@ def test_a_vip_that_is_the_address_of_another_clusters_host() -> None:
     assert problems_of(fra1=both, fra2=both) == [
         "cluster fra: service web: 203.0.113.11 is the address of host rs1 of cluster ams"
     ]
+
+
+@pytest.mark.parametrize(
+    ("gateway", "sentence"),
+    [
+        ("203.0.113.1", "203.0.113.1 is also the lvs_nat_gateway of cluster ams: the masters of both would hold it"),
+        ("192.0.2.10", "192.0.2.10 is also the VIP of service web of cluster ams: the masters of both would hold it"),
+        ("203.0.113.11", "203.0.113.11 is the address of host rs1 of cluster ams"),
+    ],
+)
+def test_a_gateway_that_another_cluster_holds(gateway: str, sentence: str) -> None:
+    hostvars = hosts()
+    hostvars["rs2"]["lvs_cluster"] = "ams"
+    nat(hostvars, "ams", "192.0.2.10", "203.0.113.1")
+    nat(hostvars, "fra", "198.51.100.10", gateway)
+    hostvars["rs1"]["lvs_nat_gateway"] = hostvars["rs2"]["lvs_nat_gateway"] = "203.0.113.1"
+    hostvars["rs3"]["lvs_nat_gateway"] = gateway
+    assert plan(hostvars).problems == f"cluster fra: lvs_nat_gateway: {sentence}"
+
+
+def test_a_vip_of_a_cluster_that_is_not_selected() -> None:
+    hostvars = hosts()
+    hostvars["rs2"]["lvs_cluster"] = "ams"
+    for host in ("fra1", "fra2"):
+        hostvars[host]["lvs_virtual_services"] = service("203.0.113.11")
+    sentence = "cluster fra: service web: 203.0.113.11 is the address of host rs1 of cluster ams"
+    assert plan(hostvars, "ams").problems == plan(hostvars, "fra").problems == sentence
 
 
 def test_one_virtual_router_id_twice_is_a_problem_of_its_own_kind() -> None:
@@ -247,6 +273,18 @@ def test_one_virtual_router_id_twice_on_one_network() -> None:
             expected(Code.MALFORMED, "host rs1", "lvs_cluster", "'a b'", "letters"),
         ),
         (
+            {"rs1": {"lvs_cluster": 5}},
+            expected(Code.MALFORMED, "host rs1", "lvs_cluster", "5", "write a number in quotes"),
+        ),
+        (
+            {"rs1": {"lvs_cluster": "ber"}, "rs3": {"lvs_cluster": "ber"}},
+            expected(Code.UNKNOWN_CLUSTER, "lvs_cluster", "", "ber", "rs1 and rs3 belong to it"),
+        ),
+        (
+            {"rs1": {"lvs_cluster": "ber"}, "ams1": {"lvs_cluster": None}},
+            expected(Code.UNKNOWN_CLUSTER, "lvs_cluster", "", "ber", "the variable is not set for ams1"),
+        ),
+        (
             {"rs1": {"lvs_cluster": {"ams": 1}}},
             expected(Code.MALFORMED, "host rs1", "lvs_cluster", "{'ams': 1}", "nor a list"),
         ),
@@ -262,8 +300,7 @@ def test_memberships_that_cannot_be(changes: dict[str, Any], problem: Any) -> No
         hostvars[host].update(variables)
     problems = Problems()
     read_fleet(inventory_of(GROUPS, hostvars), problems)
-    wanted = [one for one in problems.found if one.code is problem.code]
-    check_all(wanted, problem)
+    check_all(list(problems.found)[:1], problem)
 
 
 def test_several_clusters_of_a_real_server_as_one_text() -> None:

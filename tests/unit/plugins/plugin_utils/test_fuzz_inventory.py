@@ -17,7 +17,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model
     Cluster,
     build_cluster,
 )
-from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.fleet import make_plan
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.fleet_plan import make_plan
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import ALIKE, DIRECTOR, REAL_SERVER
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import MAX_LINES, ModelError, Problem
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.variables import SETTINGS

@@ -18,7 +18,8 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model
     Cluster,
     build_cluster,
 )
-from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.fleet import Fleet, draining
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.fleet import Fleet
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.fleet_plan import draining
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import read_director_settings
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Code, ModelError, Problems, show
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.service_reader import KEYS
@@ -1262,8 +1263,8 @@ def test_a_director_that_leaves_is_not_in_the_group(build: Build) -> None:
         *(Code.IN_GROUP, variable, "", "'lb1'", "'directors'", "remove"),
     )
     refused(
-        lambda: support.director(cluster, lvs_directors_that_leave="lb2"),
-        *(Code.NOT_A_LIST, variable, "", "'lb2'", '{"lvs_directors_that_leave": ["lb2"]}'),
+        lambda: support.director(cluster, lvs_directors_that_leave=7),
+        *(Code.NOT_A_LIST, variable, "", "7", '{"lvs_directors_that_leave": ["lb2"]}'),
     )
 
 

@@ -100,7 +100,9 @@ def state_of(results: dict[str, Any], *failed: str) -> dict[str, Any]:
     names = ["lb1", "lb2", "lb3"]
     model = {"directors": names, "vips": [{"address": VIPS[0]}], "drainable": SERVERS}
     hostvars = {host: {"site_host_check": result} for host, result in results.items()}
-    found: dict[str, Any] = run_state({"directors": dict.fromkeys(names, model)}, hostvars, list(failed))
+    found: dict[str, Any] = run_state(
+        {"directors": dict.fromkeys(names, model), "real_servers": {}}, hostvars, list(failed)
+    )
     return found
 
 
