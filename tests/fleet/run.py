@@ -69,7 +69,12 @@ class Fleet:
 
     def inventory(self, place: Path) -> dict[str, Any]:
         """The inventory, with interpreters in this directory."""
-        numbers = {host: number for number, host in enumerate(self.hosts)}
+        # each of several clusters has a network of its own
+        numbers = {
+            host: cluster * 250 + number
+            for cluster in range(self.clusters)
+            for number, host in enumerate((*self.lbs(cluster), *self.rss(cluster)))
+        }
 
         def variables(host: str) -> dict[str, Any]:
             address = _address(64, numbers[host])
