@@ -407,7 +407,12 @@ def _findings(context: Context, clusters: Any, probed: Any, others: Any) -> dict
 def _summary(context: Context, clusters: Any, lost: Any, of_run: Any) -> list[str]:
     """``of_run``: the name of the playbook: only site is for real servers that were left out."""
     hostvars, local = _variable(context, "hostvars", {}), _local(context)
-    left_out = run_order.names_of(_variable(context, "lvs_left_out", ())) if of_run == "site" else []
+    fleet = _memberships(context)
+    left_out = [
+        host
+        for host in (run_order.names_of(_variable(context, "lvs_left_out", ())) if of_run == "site" else [])
+        if set(fleet.of_host.get(host, ())).intersection(clusters) or not fleet.several
+    ]
     return run_summary.summary(clusters, hostvars, lost, local["lvs_run"]["faults"], left_out, of_run == "teardown")
 
 

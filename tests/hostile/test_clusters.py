@@ -662,3 +662,9 @@ def test_packages_that_are_no_list(clusters: Cluster) -> None:
 def test_directors_of_a_drain_as_a_text(clusters: Cluster) -> None:
     run = clusters.run("drain", "-e", "lvs_real_servers=rs1", "-e", "lvs_draining_directors=ams1,ams2")
     assert run.status == 0, run.text
+
+
+def test_a_real_server_of_another_cluster_that_is_left_out(clusters: Cluster) -> None:
+    run = clusters.run("site", "-e", "lvs_clusters=ams", "-e", "lvs_left_out=rs1,rs3")
+    assert run.status == 0, run.text
+    assert "rs1 was left out of this run" in run.text

@@ -169,16 +169,18 @@ def priorities(inventory: Inventory, problems: Problems) -> dict[str, int]:
             found[director] = number
             given.append(director)
     if given:
-        _check_priorities(found, problems)
+        _check_priorities(found, given, problems)
     return found
 
 
-def _check_priorities(found: Mapping[str, int], problems: Problems) -> None:
+def _check_priorities(found: Mapping[str, int], given: Sequence[str], problems: Problems) -> None:
+    """``given``: the directors whose priority the inventory has."""
     holders: dict[int, str] = {}
     for director, number in found.items():
         first = holders.setdefault(number, director)
         if first != director:
-            text = f"is {number} for {first} and for {director}: set it for each director, to another value"
+            one, other = (f"{host}{'' if host in given else ' (by default)'}" for host in (first, director))
+            text = f"is {number} for {one} and for {other}: set it for each director, to another value"
             problems.add(Code.TWICE, PRIORITY, "", text, str(number))
     highest, lowest = max(holders), min(holders)
     if highest - lowest >= HANDOVER:

@@ -382,6 +382,11 @@ def test_priorities_of_the_inventory() -> None:
     [
         (100, 100, "director_priority: is 100 for ams1 and for ams2: set it for each director, to another value"),
         (
+            None,
+            200,
+            "is 200 for ams1 (by default) and for ams2: set it for each director, to another value",
+        ),
+        (
             250,
             150,
             "director_priority: is 250 for ams1 and 150 for ams2: they must be less than 100 apart, because a failover "
