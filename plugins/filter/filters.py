@@ -7,16 +7,18 @@
 ``_internal`` is for the playbooks of this collection alone: its functions change with them.
 
 ansible-core evaluates the keyword ``hosts`` of a play, which has a filter in it, before it starts a worker for the
-first task. So all workers inherit the imports of this file.
+first task. So all workers inherit the imports of this file, and the plugins that it loads.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, TypeVar, cast
 
 from ansible.errors import AnsibleError, AnsibleFilterError
 from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.loader import test_loader
 from ansible.template import is_trusted_as_template
 from ansible.utils.unsafe_proxy import wrap_var
 from ansible.utils.vars import load_extra_vars
@@ -25,6 +27,8 @@ from jinja2.runtime import Context
 from jinja2.utils import missing
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import (
+    DirectorModel,
+    RealServerModel,
     expand_cluster,
     inventory_of,
     real_server_of,
@@ -75,6 +79,9 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._verify import (
 
 T = TypeVar("T")
 
+# Otherwise each worker would load all tests of ansible-core anew for its first condition with one of them.
+test_loader.get("ansible.builtin.defined")
+
 
 @pass_context
 def cluster(context: Context, description: Any, check_hosts: Any = False) -> dict[str, object]:
@@ -94,23 +101,45 @@ def cluster(context: Context, description: Any, check_hosts: Any = False) -> dic
 def director(context: Context, description: Any, host: Any, settings: Any = None) -> dict[str, object]:
     """Return the needs of a director (`host_models.director`)."""
 
+    return _of_director(context, description, host, settings, host_models.director)
+
+
+def _of_director(
+    context: Context, description: Any, host: Any, settings: Any, shape: Callable[[DirectorModel], dict[str, object]]
+) -> dict[str, object]:
     def wanted(fleet: Fleet, hosts: Mapping[str, Any]) -> dict[str, object]:
         variables = _settings(context, hosts, host, host_settings.DIRECTOR, settings)
         names = fleet.of_host.get(str(host), ()) or list(fleet.clusters)
-        return host_models.director(expand_cluster(description, fleet.clusters[names[0]]).director(host, variables))
+        return shape(expand_cluster(description, fleet.clusters[names[0]]).director(host, variables))
 
     return _expanded(context, wanted)
+
+
+def _director_of_role(context: Context, description: Any, host: Any) -> dict[str, object]:
+    """Return what the role director needs (`host_models.director_of_role`)."""
+    return _of_director(context, description, host, None, host_models.director_of_role)
 
 
 @pass_context
 def real_server(context: Context, description: Any, host: Any, settings: Any = None) -> dict[str, object]:
     """Return the needs of a real server (`host_models.real_server`)."""
 
+    return _of_real_server(context, description, host, settings, host_models.real_server)
+
+
+def _of_real_server(
+    context: Context, description: Any, host: Any, settings: Any, shape: Callable[[RealServerModel], dict[str, object]]
+) -> dict[str, object]:
     def wanted(fleet: Fleet, hosts: Mapping[str, Any]) -> dict[str, object]:
         variables = _settings(context, hosts, host, host_settings.REAL_SERVER, settings)
-        return host_models.real_server(real_server_of(clusters_of(host, description, fleet), host, variables))
+        return shape(real_server_of(clusters_of(host, description, fleet), host, variables))
 
     return _expanded(context, wanted)
+
+
+def _real_server_of_role(context: Context, description: Any, host: Any) -> dict[str, object]:
+    """Return what the role real_server needs (`host_models.real_server_of_role`)."""
+    return _of_real_server(context, description, host, None, host_models.real_server_of_role)
 
 
 def _cluster_of_task(context: Context, fleet: Fleet) -> str:
@@ -235,7 +264,7 @@ def _teardown(context: Context, _groups: Any, run_hosts: Any) -> dict[str, objec
             for host in cluster["real_servers"]
         }
         models = needs_elsewhere(fleet, selected, settings)
-        real_servers = {host: host_models.real_server(model) for host, model in models.items()}
+        real_servers = {host: host_models.real_server_of_role(model) for host, model in models.items()}
         return {"problems": "", "clusters": clusters, "real_servers": real_servers}
 
     try:
@@ -248,7 +277,8 @@ def _plan(context: Context, description: Any, of_run: Any, whole: Any = False) -
     """Return the needs of all hosts of a run, and all problems (`fleet.make_plan`).
 
     ``{"problems": "", "turns": 2, "clusters": {"default": {"directors": ["lb1"], "real_servers": ["rs1"]}},
-    "directors": {"lb1": as the filter director}, "real_servers": {"rs1": as the filter real_server}}``
+    "checks": {"lb1": options of the module host_check}, "directors": {"lb1": `director_of_role`}, "real_servers":
+    {"rs1": `real_server_of_role`}}``
 
     ``clusters`` has the hosts of the run, and with ``whole`` also ``cluster``, the result of the filter cluster, beside
     ``vips_of_hosts``. ``turns`` is the number of directors of the largest one. No host has needs if there are problems.
@@ -284,8 +314,12 @@ def _plan(context: Context, description: Any, of_run: Any, whole: Any = False) -
         "clusters": clusters,
         "turns": max(len(cluster["directors"]) for cluster in clusters.values()),
         **({"vips_of_hosts": _vips_of_hosts(clusters)} if whole else {}),
-        "directors": {host: host_models.director(model) for host, model in plan.directors.items()},
-        "real_servers": {host: host_models.real_server(model) for host, model in plan.real_servers.items()},
+        "checks": {
+            **{host: host_models.director_check(model) for host, model in plan.directors.items()},
+            **{host: host_models.real_server_check(model) for host, model in plan.real_servers.items()},
+        },
+        "directors": {host: host_models.director_of_role(model) for host, model in plan.directors.items()},
+        "real_servers": {host: host_models.real_server_of_role(model) for host, model in plan.real_servers.items()},
     }
 
 
@@ -423,6 +457,12 @@ def _joining_directors(context: Context, _directors: Any) -> str:
     return _play_hosts(context, [host for host in left if host in joining and joining[host]["waits"]])
 
 
+def _lacking_packages(context: Context, _hosts: Any) -> str:
+    run = _local(context).get("lvs_run")
+    lacking = set(run["lacking"]) if isinstance(run, Mapping) else set()
+    return _play_hosts(context, [host for host in _left(context, REAL_SERVERS) if host in lacking])
+
+
 def _incomplete(context: Context, directors: Any, part: Any = "") -> list[str]:
     return run_order.incomplete(directors, _variable(context, "hostvars", {}), str(part))
 
@@ -438,15 +478,18 @@ _FUNCTIONS: dict[str, Callable[..., object]] = {
     "drain_failure": drain_run.drain_failure,
     "drained_on": drain_run.drained_on,
     "held_vips": vip_owners.held_by,
+    "from_json": json.loads,
     "not_undrained": drain_run.not_undrained,
     "owner_problems": vip_owners.owner_problems_of_results,
     "selected_steps": run_order.selected_steps,
+    "unchanged": lambda value: value,
 }
 #: The functions that read the inventory too.
 _OF_INVENTORY: dict[str, Callable[..., object]] = {
     "drain_options": _drain_options,
     "drain_problems": _drain_problems,
     "draining": _draining,
+    "of_director": _director_of_role,
     "overriding_facts": _overriding_facts,
     "plan": _plan,
     "run_state": _run_state,
@@ -457,6 +500,8 @@ _OF_INVENTORY: dict[str, Callable[..., object]] = {
     "hosts_of_run": _hosts_of_run,
     "incomplete": _incomplete,
     "joining_directors": _joining_directors,
+    "lacking_packages": _lacking_packages,
+    "of_real_server": _real_server_of_role,
     "renamed_groups": _renamed_groups,
     "run_problems": _run_problems,
     "summary": _summary,

@@ -17,7 +17,7 @@ DOCUMENTATION = """
 name: count_tasks
 type: aggregate
 short_description: Counts tasks
-description: Counts the tasks of each host.
+description: Counts the tasks of each host, and those that run once for all hosts.
 """
 
 #: What runs on the controller alone.
@@ -25,7 +25,9 @@ _LOCAL = ("assert", "debug", "include_role", "include_tasks", "set_fact", "valid
 
 
 class CallbackModule(CallbackBase):  # type: ignore[misc]
-    """Counts by play and host: tasks that connect to the host, and those that run on the controller alone."""
+    """Counts by play and host: tasks that connect to the host, those that run on the controller alone, and those that
+    run once for all hosts.
+    """
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"
@@ -49,8 +51,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         local = skipped or result._task.action.rpartition(".")[2] in _LOCAL
         if not local and play["first"] is None:
             play["first"] = time.monotonic() - self._begun
-        counts = play["hosts"].setdefault(result._host.get_name(), [0, 0])
-        counts[1 if local else 0] += 1
+        counts = play["hosts"].setdefault(result._host.get_name(), [0, 0, 0])
+        counts[2 if result._task.run_once else 1 if local else 0] += 1
 
     def v2_runner_on_ok(self, result: Any) -> None:
         """Count a task that was successful."""
@@ -65,7 +67,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._add(result)
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
-        """Write the counts; a host has [tasks that connect, tasks that do not]."""
+        """Write the counts; a host has [tasks that connect, tasks that do not, tasks that run once]."""
         Path(os.environ["FLEET_COUNTS"]).write_text(
             json.dumps({"plays": self._plays, "failures": stats.failures, "changed": stats.changed})
         )

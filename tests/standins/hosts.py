@@ -4,7 +4,8 @@
 """Hosts that do not exist: playbooks run against them, and each of their modules answers what a test says.
 
 A directory has a file `answers.json` (host or "all" -> module -> answer) and a directory for each host with a program
-`python3`, its interpreter. What they were told is in `told.jsonl`.
+`python3`, its interpreter. What they were told is in `told.jsonl`. The key "seconds" of `answers.json` is the time that
+each module takes.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ A host whose root is hostile can do just this. The name of the directory that it
 import ast
 import json
 import sys
+import time
 from pathlib import Path
 
 _MARK = '{"ANSIBLE_MODULE_ARGS"'
@@ -24,14 +25,15 @@ told = {key: value for key, value in given.items() if not key.startswith("_ansib
 if module == "copy":  # what is copied lies in a temporary file, under a name that no other run has
     told = {"dest": told["dest"], "content": Path(told["src"]).read_text(), "mode": told["mode"]}
 told_file = place / "told.jsonl"
-begins = json.dumps({"host": host, "module": module})[:-1]
-again = told_file.exists() and any(one.startswith(begins) for one in told_file.read_text().splitlines())
 with told_file.open("a") as file:
     file.write(json.dumps({"host": host, "module": module, "told": told}) + "\n")
 answers = json.loads((place / "answers.json").read_text())
+time.sleep(answers.get("seconds", 0))
 own = answers.get(host, {})
 answer = answers["all"].get(module, {}) | own.get(module, {}) | own.get("every module", {})
-then = answer.pop("then", {})  # over the answer, if the module has run on the host before
-answer |= then if again else {}
+if then := answer.pop("then", {}):  # over the answer, if the module has run on the host before
+    begins = json.dumps({"host": host, "module": module})[:-1]
+    runs = sum(one.startswith(begins) for one in told_file.read_text().splitlines())
+    answer |= then if runs > 1 else {}
 answer = {key: told[value[5:]] if str(value).startswith("told ") else value for key, value in answer.items()}
 print(answer.pop("bare", json.dumps(answer)))

@@ -281,6 +281,9 @@ def _in_cluster(name: str, problems: Iterable[Problem], fleet: Fleet) -> list[Pr
 
 def _add_model(plan: Plan, fleet: Fleet, group: str, host: str, variables: Mapping[str, object]) -> None:
     """Add the model of a host to a plan, or check its settings alone if one of its clusters cannot be used."""
+    if variables.get("lvs_state") == "absent":
+        text = "'absent' is for the roles alone. The playbook lvs.cluster.teardown removes what they added"
+        raise ModelError([Problem(Code.UNKNOWN_WORD, "", "lvs_state", text)])
     names = fleet.of_host.get(host, ())
     clusters = [plan.clusters[name] for name in names if name in plan.clusters]
     if len(clusters) < len(names) or not names:

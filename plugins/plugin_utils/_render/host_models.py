@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.checkers import Checked, checked
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import DirectorModel, RealServerModel
@@ -23,6 +25,12 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._render.nftables impor
     vrrp_guard,
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils._render.unit_files import File, addresses_unit
+
+#: The results of `director` that the role and the playbooks read.
+_OF_ROLE = (
+    *("directors", "vips", "owned_elsewhere", "identities", "packages", "vrrp", "keepalived", "keepalived_validated"),
+    *("addresses_unit", "health_checker", "drain_files", "drainable", "handover_file", "script_user", "openings"),
+)
 
 _FILES: dict[str, Callable[[Sequence[Checked], str], list[File]]] = {"ldirectord": ldirectord.files, "mon": mon.files}
 
@@ -85,6 +93,94 @@ def director(model: DirectorModel) -> dict[str, object]:
     }
 
 
+def director_of_role(model: DirectorModel) -> dict[str, Any]:
+    """Return those results of `director` that the role reads, and ``options``: those of the module director.
+
+    ``options`` is JSON, and has all of them but ``parts``. Tables can have many thousands of entries, and ansible-core
+    visits each entry of a dictionary several times for all that is stored or looked up (`_lazy_containers` and
+    `_jinja_bits` below lib/ansible/_internal/_templating), but a text only once.
+    """
+    found, settings = director(model), model.settings
+    return {
+        **{name: found[name] for name in _OF_ROLE if name in found},
+        "options": json.dumps(
+            {
+                "modules": model.kernel_modules,
+                "sysctls": model.sysctls,
+                "defence_threshold": settings.flood_defence,
+                "conn_tab_bits": settings.conn_tab_bits,
+                "rules": found["nftables"],
+                "services": model.services,
+                "health_checked": model.health_checked,
+                "purge": settings.table_purge,
+                "leaving_timeout": settings.leaving_timeout,
+                "vips": [str(vip) for vip in model.vips],
+                "timeouts": dict(settings.timeouts),
+            }
+        ),
+    }
+
+
+def real_server_of_role(model: RealServerModel) -> dict[str, Any]:
+    """Return what the role reads: ``directors``, ``packages`` and ``options``: those of the module real_server.
+
+    ``options`` is JSON too, and has all of them but ``purge``.
+    """
+    found, settings = real_server(model), model.settings
+    return {
+        "directors": found["directors"],
+        "packages": found["packages"],
+        "options": json.dumps(
+            {
+                "vips": found["vips"],
+                "interface": settings.vip_interface,
+                "ingress": list(settings.ingress),
+                "tunnels": model.tunnels,
+                "rules": found["nftables"],
+                "return_route": {**model.return_route, "traffic": settings.return_traffic},
+            }
+        ),
+    }
+
+
+def director_check(model: DirectorModel) -> dict[str, object]:
+    """Return the options of the module host_check for a director."""
+    programs = dict.fromkeys([KEEPALIVED, model.health_checker])
+    return {
+        **_check(model, lambda: [*programs, *(["nft"] if _table(model) else [])]),
+        "vips": [str(vip) for vip in model.vips],
+        "interfaces": list(model.interface_variables),
+        "interface_variables": model.interface_variables,
+        "director": model.present,
+        "director_files": True,
+        "users": [model.script_user] if model.script_user else [],
+        **({"sync_source": model.sync_source} if model.sync_source else {}),
+        "route_sources": model.route_sources,
+        "no_forwarding": model.undecided_forwarding,
+    }
+
+
+def real_server_check(model: RealServerModel) -> dict[str, object]:
+    """Return the options of the module host_check for a real server."""
+    return _check(model, lambda: ["nft"] if _rules(model) else [])
+
+
+def _check(model: DirectorModel | RealServerModel, programs: Callable[[], list[str]]) -> dict[str, object]:
+    # if the roles do not install packages, they must be installed already
+    installed = not model.settings.install_packages
+    return {
+        "kernel_modules": model.kernel_modules,
+        "own_addresses": model.own_addresses,
+        "packages": model.packages,
+        "libraries": ["pyroute2"] if installed else [],
+        "programs": programs() if installed else [],
+    }
+
+
+def _rules(model: RealServerModel) -> str:
+    return real_server_rules(model.host, model.resolved, model.settings.tunnel_mtu, model.tunnel_sources)
+
+
 def _table(model: DirectorModel) -> str:
     interfaces = model.settings.interfaces
     guards = [vrrp_guard(model.instances)]
@@ -108,5 +204,5 @@ def real_server(model: RealServerModel) -> dict[str, object]:
         "own_addresses": model.own_addresses,
         "packages": model.packages,
         "kernel_modules": model.kernel_modules,
-        "nftables": real_server_rules(model.host, model.resolved, model.settings.tunnel_mtu, model.tunnel_sources),
+        "nftables": _rules(model),
     }

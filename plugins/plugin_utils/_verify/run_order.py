@@ -87,9 +87,9 @@ def run_state(plan: object, hostvars: object, failed: object) -> dict[str, objec
     """Return what is known of the hosts of a run after their check.
 
     ``{"lost": ["rs1", "lb4"], "faults": {"lb4": "its answer is ..."}, "held": {"lb1": ["192.0.2.10"], "lb2": []},
-    "joining": {"lb1": {"waits": False, "drained": []}}}``: the hosts that failed (``failed``) or have a fault, and of
-    each other director the VIPs that it holds, whether it takes none until all are set up, and the addresses of real
-    servers that it drains because the others do.
+    "joining": {"lb1": {"waits": False, "drained": []}}, "lacking": ["rs2"]}``: the hosts that failed (``failed``) or
+    have a fault, and of each other director the VIPs that it holds, whether it takes none until all are set up, and the
+    addresses of real servers that it drains because the others do. ``lacking`` are the real servers that lack packages.
 
     ``plan``: the needs of the hosts (the filter for it returns them). Each host has a result of host_check in the
     variable `HOST_CHECK`.
@@ -107,13 +107,15 @@ def run_state(plan: object, hostvars: object, failed: object) -> dict[str, objec
             reports[host] = Report.of(result, [vip["address"] for vip in model["vips"]], model["drainable"])
         except ReportError as error:
             faults[host] = f"its answer is not one of lvs.cluster.host_check: {error}"
+    lacking = []
     for host in (*plan["directors"], *plan["real_servers"]):
         result = (
             hostvars[host].get(HOST_CHECK) if host in hostvars and host not in gone and host not in faults else None
         )
         if isinstance(result, Mapping):
             try:
-                texts(result.get("missing_packages", []), "missing_packages")
+                if texts(result.get("missing_packages", []), "missing_packages") and host in plan["real_servers"]:
+                    lacking.append(host)
             except ReportError as error:
                 faults[host] = f"its answer is not one of lvs.cluster.host_check: {error}"
     joining = {}
@@ -121,7 +123,8 @@ def run_state(plan: object, hostvars: object, failed: object) -> dict[str, objec
         found = order(host, {one: reports.get(one) for one in plan["directors"][host]["directors"]})
         joining[host] = {"waits": found.waits, "drained": list(found.drained)}
     held = {host: list(report.held) for host, report in reports.items() if report is not None}
-    return {"lost": [*map(str, failed), *faults], "faults": faults, "held": held, "joining": joining}
+    lost = [*map(str, failed), *faults]
+    return {"lost": lost, "faults": faults, "held": held, "joining": joining, "lacking": lacking}
 
 
 def hosts_of_run(

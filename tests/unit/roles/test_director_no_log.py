@@ -18,7 +18,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[3]
 TASKS = ROOT / "roles" / "director" / "tasks"
 #: In which words tasks carry commands and paths.
-CARRY = ("lvs.cluster.director(", "director_keepalived_files", "director_model.health_checker.files")
+CARRY = ("of_director", "director_keepalived_files", "director_model.health_checker.files")
 SERVICE = {
     "name": "web",
     "address": "192.0.2.10",

@@ -309,6 +309,13 @@ def test_nothing_is_wrong() -> None:
     assert problems("lb1", "lb2", "rs1") == []
 
 
+def test_a_state_that_only_the_roles_take() -> None:
+    text = "lvs_state: 'absent' is for the roles alone. The playbook lvs.cluster.teardown removes what they added"
+    assert problems("lb1", "rs1", rs1={"lvs_state": "absent"}) == [text]
+    assert problems("lb1", "lb2", "rs1", lb2={"lvs_state": "absent"}) == [f"lb2: {text}"]
+    assert problems("lb1", all={"lvs_state": "present"}) == []
+
+
 def test_all_that_is_wrong_is_said_at_once() -> None:
     """Of the description, of names of variables, of settings that have to agree, and of the settings of each host."""
     service = {"name": "web", "address": "192.0.2.300", "port": 80, "real_servers": [{"group": "real_servers"}]}

@@ -89,7 +89,7 @@ def test_those_that_a_run_has_not_completed(part: str, result: Any, expected: li
 
 
 def test_a_syntax_check_has_no_variables_of_hosts() -> None:
-    for name in ("joining_directors", "with_leftovers", "hosts_left"):
+    for name in ("joining_directors", "lacking_packages", "with_leftovers", "hosts_left"):
         assert internal(name, "directors") == "all,!all"
     assert internal("incomplete", ["lb1"]) == ["lb1"]
 
@@ -116,3 +116,9 @@ def test_a_real_server_of_two_clusters_of_which_one_ended() -> None:
     groups = {"real_servers": ["rs1", "rs2", "rs3"]}
     variables = {"groups": groups, "hostvars": {"localhost": local}}
     assert internal("hosts_left", "real_servers", True, variables=variables) == "rs3,fra1"
+
+
+def test_packages_are_installed_where_they_are_missing_and_the_cluster_is_well() -> None:
+    local = {"lvs_plan": {"clusters": CLUSTERS}, "lvs_run": {"lost": ["ams2"], "lacking": ["rs1", "rs3"]}}
+    variables = {"groups": {"real_servers": ["rs1", "rs2", "rs3"]}, "hostvars": {"localhost": local}}
+    assert internal("lacking_packages", "real_servers", variables=variables) == "rs3,fra1"

@@ -112,4 +112,13 @@ def test_the_state_of_a_run() -> None:
         "faults": {},
         "held": {"lb1": VIPS, "lb2": []},
         "joining": {"lb1": {"waits": False, "drained": []}, "lb2": {"waits": True, "drained": []}},
+        "lacking": [],
     }
+
+
+def test_real_servers_that_lack_packages() -> None:
+    checked = {"rs1": ["nftables"], "rs2": [], "rs3": ["nftables"], "rs4": "nftables"}
+    hostvars = {host: {"site_host_check": {"missing_packages": packages}} for host, packages in checked.items()}
+    state = run_state({"directors": {}, "real_servers": dict.fromkeys(checked)}, hostvars, ["rs3"])
+    assert state["lacking"] == ["rs1"]
+    assert state["lost"] == ["rs3", "rs4"]
