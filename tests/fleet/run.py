@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run the playbook site over fleets of hosts that do not exist, beside a play of as many trivial tasks.
 
-`.venv/bin/python tests/fleet/run.py [--forks N] [--seconds N] [CASE ...]`; `make fleet` calls it. It prints a line for each fleet.
-The ratio is of two runs one after the other: site without changes, and as many trivial tasks on the same hosts. Times
-alone depend on the machine.
+`.venv/bin/python tests/fleet/run.py [--forks N] [--seconds N] [CASE ...]`; `make fleet` calls it. It prints a line for
+each fleet. The ratio is of two runs one after the other: site without changes, and as many trivial tasks on the same
+hosts. Times alone depend on the machine.
 """
 
 from __future__ import annotations

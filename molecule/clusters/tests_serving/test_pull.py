@@ -53,7 +53,8 @@ def everywhere(command: str) -> dict[str, str]:
     with ThreadPoolExecutor(len(NAMES)) as pool:
         done = dict(zip(NAMES, pool.map(lambda name: shell(name, command), NAMES), strict=True))
     printed = {name: (one.stdout + one.stderr).decode() for name, one in done.items()}
-    assert {name: one.returncode for name, one in done.items()} == dict.fromkeys(NAMES, 0), printed
+    failed = [name for name, one in done.items() if one.returncode]
+    assert not failed, "\n".join(f"{name} ended with {done[name].returncode}:\n{printed[name]}" for name in failed)
     return printed
 
 
