@@ -10,14 +10,26 @@ same, and of the monitors of mon 1.3.6 and 1.4.1.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 
-from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.resolve import ResolvedService
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import family_of
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.resolve import RealServer, ResolvedService
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import IPAddress, family_of
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import HEALTH_CHECKER
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Code, Problems
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.service_reader import MAX_WEIGHT_SUM
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import HealthCheck, Service
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.service_reader import (
+    MAX_WEIGHT_SUM,
+    PLACEHOLDER,
+    UNCHECKED,
+    text_fault,
+)
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import (
+    TEMPLATES,
+    Check,
+    HealthCheck,
+    Service,
+)
 
 #: Not below /run: a drain outlasts a reboot of the director.
 DRAIN_DIRECTORY = "/var/lib/lvs-cluster/drain"
@@ -31,11 +43,59 @@ _MAX_WEIGHT = 65535  # ipvsadm.c, parse_options
 _MON_TYPES = ("http", "tcp", "dns", "smtp", "ping", "misc")
 _DNS_PORT = 53  # dns.monitor asks no other
 _IPV4_ONLY = ("http", "tcp", "smtp")  # inet_aton() in these monitors
+#: The characters that an inventory name may have in a command or a path.
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,253}")
 
 
 def checked(resolved: Iterable[ResolvedService]) -> list[Checked]:
     """Return the services that the health checker owns, with their checks."""
     return [(item, item.service.health_check) for item in resolved if item.service.health_check is not None]
+
+
+def filled_in(check: Check, service: Service, server: RealServer, port: int) -> Check:
+    """Return the check of a real server for one port of its service, with values in place of placeholders."""
+    texts = {key: text for key in TEMPLATES if (text := getattr(check, key)) is not None and "{" in text}
+    if not texts:
+        return check
+    values = _values(service, server, port)
+    filled = {
+        key: PLACEHOLDER.sub(lambda found: values[found[1]], text) for key, text in texts.items() if key != "host"
+    }
+    if "host" in texts:
+        # an IPv6 address stands in brackets there (RFC 3986, section 3.2.2)
+        for key, address in (("address", server.address), ("vip", service.address)):
+            values[key] = f"[{address}]" if address is not None and address.version == 6 else values[key]
+        filled["host"] = PLACEHOLDER.sub(lambda found: values[found[1]], texts["host"])
+    return replace(check, **filled)
+
+
+def _values(service: Service, server: RealServer, port: int) -> dict[str, str]:
+    return {
+        "address": str(server.address),
+        "port": str(server.port or port),
+        "name": server.host or str(server.address),
+        "vip": str(service.address),
+        "vport": str(port),
+    }
+
+
+def own_checks(item: ResolvedService) -> Iterator[tuple[str, Check, list[RealServer]]]:
+    """Yield all checks of a service and of its real servers, each with its place and the real servers that have it.
+
+    The place is ``health_check`` or, for a check of an entry, ``real_servers[1].health_check``, with a number behind it
+    for one of several.
+    """
+    shared = item.service.health_check
+    if shared is None:
+        return
+    groups: dict[tuple[str, tuple[Check, ...]], list[RealServer]] = {("health_check", shared.checks): []}
+    for server in item.servers:
+        same = server.checks == shared.checks
+        place = "health_check" if same else f"{server.path}.health_check"
+        groups.setdefault((place, server.checks), []).append(server)
+    for (place, checks), servers in groups.items():
+        for number, check in enumerate(checks):
+            yield (place if len(checks) == 1 else f"{place}[{number}]"), check, servers
 
 
 def drain_files(resolved: Iterable[ResolvedService]) -> dict[str, str]:
@@ -47,7 +107,7 @@ def drain_files(resolved: Iterable[ResolvedService]) -> dict[str, str]:
 
 def runs_commands(resolved: Iterable[ResolvedService]) -> bool:
     """Return whether a health check is a command."""
-    return any(check.type == "misc" for _item, check in checked(resolved))
+    return any(check.type == "misc" for item in resolved for _place, check, _servers in own_checks(item))
 
 
 def check_pools(resolved: Iterable[ResolvedService], problems: Problems) -> None:
@@ -61,6 +121,7 @@ def check_pools(resolved: Iterable[ResolvedService], problems: Problems) -> None
         service = item.service
         if service.health_check is None or not item.servers:
             continue
+        _check_texts(item, problems)
         weights = sum(1 if server.weight is None else server.weight for server in item.servers)
         quorum, hysteresis = service.health_check.quorum, service.health_check.hysteresis
         if quorum > weights:
@@ -84,15 +145,38 @@ def check_pools(resolved: Iterable[ResolvedService], problems: Problems) -> None
                 break
 
 
+def _check_texts(item: ResolvedService, problems: Problems) -> None:
+    """Note texts that are wrong with the values of a real server."""
+    for place, check, servers in own_checks(item):
+        for key in TEMPLATES:
+            text = getattr(check, key)
+            if text is None or "{" not in text:
+                continue
+            for server in servers:
+                if "{name}" in text and server.host is not None and not _PLAIN_NAME.fullmatch(server.host):
+                    rule = (
+                        f"cannot have the name of host {server.host}, "
+                        "which has other characters than letters, digits, '_', '.', ':' and '-'"
+                    )
+                    problems.refuse(Code.MALFORMED, item.service.where, f"{place}.{key}", text, rule)
+                    break
+                value = getattr(filled_in(check, item.service, server, item.service.ports[0]), key)
+                fault = text_fault(key, check.type, value)
+                if fault:
+                    problems.refuse(Code.MALFORMED, item.service.where, f"{place}.{key}", value, fault)
+                    break
+
+
 def seen_within(resolved: Iterable[ResolvedService]) -> float:
     """Return the seconds after which a health checker has noticed a drain.
 
     ldirectord notices it only with its checks, one real server of a service after the other, each with a DNS look-up.
     """
     rounds = [
-        check.interval + (check.timeout + _NAMING) * len(item.servers)
+        max((check.interval for server in item.servers for check in server.checks), default=0)
+        + sum(check.timeout + _NAMING for server in item.servers for check in server.checks)
         for item in resolved
-        if (check := item.service.health_check) is not None
+        if item.service.health_check is not None
     ]
     return _SETTLE + max(rounds, default=0)
 
@@ -103,31 +187,46 @@ def check_checker(health_checker: str, resolved: Iterable[ResolvedService], prob
     if faults is None:
         return
     for item, check in checked(resolved):
-        for key, value, text in faults(item, check):
+        for key, value, text in dict.fromkeys(faults(item, check)):
             text = f"{text} ({HEALTH_CHECKER}: {health_checker})"
             problems.refuse(Code.NOT_FOR_CHECKER, item.service.where, key, value, text)
 
 
-def _common_faults(check: HealthCheck, types: Sequence[str]) -> Iterator[Fault]:
+def _common_faults(item: ResolvedService, types: Sequence[str]) -> Iterator[Fault]:
     """Yield what neither ldirectord nor mon supports."""
+    for place, check, _servers in own_checks(item):
+        yield from _faults_of_any(place, check, types)
+        if place.endswith("]"):
+            yield place, check.type, "is one of several checks, and only one is possible"
+    if item.service.health_check is not None and item.service.health_check.hysteresis:
+        yield "health_check.hysteresis", item.service.health_check.hysteresis, "is not possible; only 0 is"
+
+
+def _faults_of_any(place: str, check: Check, types: Sequence[str]) -> Iterator[Fault]:
     if check.type not in types:
-        yield "health_check.type", check.type, f"is not possible; possible are {', '.join(types)}"
+        yield f"{place}.type", check.type, f"is not possible; possible are {', '.join(types)}"
     for key, seconds in (("interval", check.interval), ("timeout", check.timeout)):
         if seconds != int(seconds):
-            yield f"health_check.{key}", seconds, "is not a whole number of seconds"
+            yield f"{place}.{key}", seconds, "is not a whole number of seconds"
     if check.type in ("http", "https") and check.status != 200:
-        yield "health_check.status", check.status, "is not possible; only 200 is success (remove the key)"
+        yield f"{place}.status", check.status, "is not possible; only 200 is success (remove the key)"
     if check.helo is not None:
-        yield "health_check.helo", check.helo, "is not possible: remove the key"
-    if check.hysteresis:
-        yield "health_check.hysteresis", check.hysteresis, "is not possible; only 0 is"
+        yield f"{place}.helo", check.helo, "is not possible: remove the key"
 
 
-def _faults_of_ldirectord(item: ResolvedService, check: HealthCheck) -> Iterator[Fault]:
+def _faults_of_ldirectord(item: ResolvedService, pool: HealthCheck) -> Iterator[Fault]:
     """Yield what ldirectord does not support of a service."""
-    yield from _common_faults(check, _LDIRECTORD_TYPES)
-    yield from _faults_of_check(item.service, check)
+    yield from _common_faults(item, _LDIRECTORD_TYPES)
     service = item.service
+    for check in pool.checks[:1]:
+        yield from _faults_of_check(service, check)
+    if pool.quorum > 1:
+        yield "health_check.quorum", pool.quorum, "is not possible; only 1 is"
+    for server in item.servers:
+        if server.checks != pool.checks:
+            value = server.checks[0].type if server.checks else UNCHECKED
+            text = "is not possible: it has one check for all real servers of a service"
+            yield f"{server.path}.health_check", value, text
     if service.protocol == "sctp":
         yield "protocol", service.protocol, "is not possible; possible are tcp, udp"
     if service.forward_method == "tun" and service.tunnel.type != "ipip":
@@ -140,17 +239,21 @@ def _faults_of_ldirectord(item: ResolvedService, check: HealthCheck) -> Iterator
     if sorry is not None and family_of(sorry) != service.family:
         yield "sorry_server.address", sorry, f"is {family_of(sorry)}, and the service is {service.family}"
     for server in item.servers:
-        if server.address == sorry:
-            # It would delete the real server instead of the sorry server, on another port (_remove_service).
-            yield "sorry_server.address", sorry, f"is also a real server of this service, by {server.path}"
-        if family_of(server.address) != service.family:
-            text = f"is {family_of(server.address)}, and the service is {service.family}"
-            yield f"{server.path}.address", server.address, text
-        if server.weight is not None and server.weight > _MAX_WEIGHT:
-            yield f"{server.path}.weight", server.weight, f"is more than {_MAX_WEIGHT}"
+        yield from _faults_of_server(service, server, sorry)
 
 
-def _faults_of_check(service: Service, check: HealthCheck) -> Iterator[Fault]:
+def _faults_of_server(service: Service, server: RealServer, sorry: IPAddress | None) -> Iterator[Fault]:
+    if server.address == sorry:
+        # It would delete the real server instead of the sorry server, on another port (_remove_service).
+        yield "sorry_server.address", sorry, f"is also a real server of this service, by {server.path}"
+    if family_of(server.address) != service.family:
+        text = f"is {family_of(server.address)}, and the service is {service.family}"
+        yield f"{server.path}.address", server.address, text
+    if server.weight is not None and server.weight > _MAX_WEIGHT:
+        yield f"{server.path}.weight", server.weight, f"is more than {_MAX_WEIGHT}"
+
+
+def _faults_of_check(service: Service, check: Check) -> Iterator[Fault]:
     if check.type == "tcp" and service.protocol == "udp":
         yield "health_check.type", check.type, "is not possible for a udp service; possible are ping, dns, misc"
     if check.type == "ping" and service.family == "ipv6":
@@ -160,23 +263,28 @@ def _faults_of_check(service: Service, check: HealthCheck) -> Iterator[Fault]:
         yield "health_check.record", check.record, "is not possible; only A is"
     if check.path is not None and "#" in check.path:
         yield "health_check.path", check.path, "is not possible: '#' begins a comment"
-    if check.quorum > 1:
-        yield "health_check.quorum", check.quorum, "is not possible; only 1 is"
+    # its virtualhost is for all real servers, and a command gets no names
+    for key, words in (("host", ("address", "port", "name")), ("command", ("name",))):
+        text = getattr(check, key) or ""
+        for word in PLACEHOLDER.findall(text):
+            if word in words:
+                yield f"health_check.{key}", text, f"is not possible with {{{word}}}"
 
 
-def _faults_of_mon(item: ResolvedService, check: HealthCheck) -> Iterator[Fault]:
+def _faults_of_mon(item: ResolvedService, _pool: HealthCheck) -> Iterator[Fault]:
     """Yield what mon does not support of a service."""
-    yield from _common_faults(check, _MON_TYPES)
-    if check.type in _IPV4_ONLY and (asked := [s.address for s in item.servers if family_of(s.address) == "ipv6"]):
-        others = ", ".join(kind for kind in _MON_TYPES if kind not in _IPV4_ONLY)
-        text = f"is not possible for the real server {asked[0]}; possible are {others}"
-        yield "health_check.type", check.type, text
-    if check.host is not None:
-        yield "health_check.host", check.host, "is not possible: remove the key"
-    if check.type == "dns":
-        ports = {check.port or server.port or port for server in item.servers for port in item.service.ports}
-        for port in sorted(ports - {_DNS_PORT}):
-            yield "health_check.port", port, f"is not possible for dns; only {_DNS_PORT} is"
+    yield from _common_faults(item, _MON_TYPES)
+    for place, check, servers in own_checks(item):
+        if check.type in _IPV4_ONLY and (asked := [s.address for s in servers if family_of(s.address) == "ipv6"]):
+            others = ", ".join(kind for kind in _MON_TYPES if kind not in _IPV4_ONLY)
+            text = f"is not possible for the real server {asked[0]}; possible are {others}"
+            yield f"{place}.type", check.type, text
+        if check.host is not None:
+            yield f"{place}.host", check.host, "is not possible: remove the key"
+        if check.type == "dns":
+            ports = {check.port or server.port or port for server in servers for port in item.service.ports}
+            for port in sorted(ports - {_DNS_PORT}):
+                yield f"{place}.port", port, f"is not possible for dns; only {_DNS_PORT} is"
 
 
 _FAULTS: dict[str, Callable[[ResolvedService, HealthCheck], Iterator[Fault]]] = {

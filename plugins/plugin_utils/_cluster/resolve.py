@@ -24,6 +24,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields im
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Code, Problems
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import (
     UNREWRITTEN,
+    Check,
     ServerEntry,
     Service,
     Traffic,
@@ -40,7 +41,8 @@ _NOT_ON_DIRECTORS = {
 class RealServer:
     """A real server of one service; ``host`` is its inventory name, None for one that Ansible does not manage.
 
-    ``port`` None is the service's own port, ``weight`` None leaves the kernel's; a threshold of 0 is none.
+    ``port`` None is the service's own port, ``weight`` None leaves the kernel's; a threshold of 0 is none. ``checks``
+    are its health checks, with their placeholders (`checkers.filled_in`).
     """
 
     path: str
@@ -50,6 +52,7 @@ class RealServer:
     weight: int | None
     upper_threshold: int
     lower_threshold: int
+    checks: tuple[Check, ...] = ()
 
     @property
     def order(self) -> tuple[int, int, int]:
@@ -170,7 +173,10 @@ class _Resolver:
         if address is None:
             return None
         # if only the packet's own port counts, 0 and "not given" are the same
-        return RealServer(entry.path, host, address, entry.port or None, entry.weight, upper, lower)
+        checks = entry.checks
+        if checks is None:
+            checks = service.health_check.checks if service.health_check else ()
+        return RealServer(entry.path, host, address, entry.port or None, entry.weight, upper, lower, checks)
 
     def _host_address(self, service: Service, host: str, entry: ServerEntry) -> IPAddress | None:
         try:
@@ -209,6 +215,7 @@ def _merged(own: ServerEntry, default: ServerEntry) -> ServerEntry:
         weight=either(own.weight, default.weight),
         upper_threshold=either(own.upper_threshold, default.upper_threshold),
         lower_threshold=either(own.lower_threshold, default.lower_threshold),
+        checks=default.checks if own.checks is None else own.checks,
     )
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.model import (
     DEFAULT_PERSISTENCE_TIMEOUT,
@@ -38,12 +38,15 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services 
     FTP_PORT,
     HEALTH_CHECKS,
     HELPERS,
+    PLACEHOLDERS,
     PROTOCOLS,
     SCHEDULER_FLAGS,
     SCHEDULERS,
+    TEMPLATES,
     TUNNEL_CHECKSUMS,
     TUNNEL_TYPES,
     UNREWRITTEN,
+    Check,
     HealthCheck,
     Persistence,
     ServerEntry,
@@ -79,7 +82,9 @@ MAX_FWMARK = 2**32 - 1
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 KINDS = ("group", "host", "address")
-SERVER_KEYS = (*KINDS, "port", "weight", "upper_threshold", "lower_threshold")
+SERVER_KEYS = (*KINDS, "port", "weight", "upper_threshold", "lower_threshold", "health_check")
+#: The value of health_check for a real server that is not checked.
+UNCHECKED = "none"
 _INVENTORY_NAME = re.compile(r"[^\s\x00-\x1f]{1,255}")
 
 #: Types that connect to a port.
@@ -102,7 +107,9 @@ TYPES_OF = {
     "helo": ("smtp",),
     "command": ("misc",),
 }
-CHECK_KEYS = ("type", *TYPES_OF, "quorum", "hysteresis", "alpha", "inhibit_on_failure")
+CHECK_KEYS = ("type", *TYPES_OF)
+#: Keys of health_check that are for all real servers of a service together.
+POOL_KEYS = ("quorum", "hysteresis", "alpha", "inhibit_on_failure")
 _PERSISTENCE_KEYS = ("timeout", "netmask", "engine")
 _TUNNEL_KEYS = ("type", "port", "checksum")
 #: Mappings and their keys, for a key that is on another level of a service.
@@ -111,7 +118,7 @@ _DEEPER = {
     "persistence": _PERSISTENCE_KEYS,
     "tunnel": _TUNNEL_KEYS,
     "a real server": SERVER_KEYS,
-    "health_check": CHECK_KEYS,
+    "health_check": (*CHECK_KEYS, *POOL_KEYS),
 }
 #: Keys that a type requires.
 _NEEDED = {
@@ -134,6 +141,10 @@ _NOT_SEEN = ("/tmp/", "/var/tmp/")  # noqa: S108
 COMMAND_RULE = "a command that begins with an absolute path, such as /bin/ping"
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")
 _DOMAIN = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?|\.")
+#: Other words in braces are what they are.
+PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+#: Values to check a text with, before the real servers are known.
+_SAMPLE = {"address": "192.0.2.1", "port": "80", "name": "rs1", "vip": "192.0.2.1", "vport": "80"}
 
 
 def read_services(description: object, problems: Problems) -> list[Service]:
@@ -204,7 +215,7 @@ def _read_service(fields: Fields) -> Service | None:
     helper = _helper(fields, method, protocol, ports)
     health_check = read_health_check(fields)
     sorry_server = read_sorry_server(fields)
-    servers = read_server_entries(fields)
+    servers = read_server_entries(fields, health_check is not None)
     if name is None or family is None:
         return None
     service = Service(
@@ -436,8 +447,10 @@ def _portless(service: Service) -> str:
     return "a service of every port" if 0 in service.ports else ""
 
 
-def read_server_entries(fields: Fields) -> tuple[ServerEntry, ...]:
-    """Read the list; return valid entries in their order, and note problems."""
+def read_server_entries(fields: Fields, checked: bool) -> tuple[ServerEntry, ...]:
+    """Return the valid entries of the list in their order, and note problems. ``checked``: the service has valid health
+    checks.
+    """
     before = len(fields.problems)
     entries = []
     for path, value in fields.elements("real_servers"):
@@ -445,7 +458,9 @@ def read_server_entries(fields: Fields) -> tuple[ServerEntry, ...]:
             text = "is not a mapping such as {group: web}, {host: rs1} or {address: …}"
             fields.refuse(Code.NOT_A_MAPPING, path, value, text)
             continue
-        entry = _read_entry(Fields(value, fields.where, path, fields.problems))
+        inner = Fields(value, fields.where, path, fields.problems)
+        checks = _read_own_checks(inner, fields, checked)
+        entry = _read_entry(inner, checks)
         if entry is not None:
             entries.append(entry)
     if not entries and len(fields.problems) == before:
@@ -456,7 +471,47 @@ def read_server_entries(fields: Fields) -> tuple[ServerEntry, ...]:
     return tuple(entries)
 
 
-def _read_entry(fields: Fields) -> ServerEntry | None:
+def _read_own_checks(fields: Fields, service: Fields, checked: bool) -> tuple[Check, ...] | None:
+    """Return the checks of a real server; empty for none, and None for those of the service."""
+    if not fields.given("health_check"):
+        return None
+    value = fields.values["health_check"]
+    if not service.given("health_check"):
+        text = "needs a health_check of the service, whose real servers then belong to the health checker"
+        fields.fault(Code.NEEDS_KEY, "health_check", text)
+        return None
+    if value == UNCHECKED:
+        return ()
+    shared = service.values["health_check"]
+    if isinstance(value, Mapping) and isinstance(shared, (list, tuple)):
+        text = "is not a list, as the health_check of the service is: it would not be clear which of them it changes"
+        fields.refuse(Code.NOT_A_LIST, "health_check", value, text)
+        return None
+    example = f"{{port: 8080}}, not a list, and not {UNCHECKED}"
+    given = _check_mappings(fields, example)
+    for inner in given:
+        inner.refuse_unknown(CHECK_KEYS, "the health_check of a real server", {"that of the service": POOL_KEYS})
+    if not checked or not given:
+        return None
+    if isinstance(value, Mapping) and isinstance(shared, Mapping):
+        given = [Fields(_overridden(shared, value), fields.where, given[0].path, fields.problems)]
+    checks = [_read_check(inner) for inner in given]
+    return tuple(check for check in checks if check is not None)
+
+
+def _overridden(shared: Mapping[object, object], own: Mapping[object, object]) -> dict[object, object]:
+    """Return the service's check with a real server's values; with another type, only keys that both types have."""
+    kind, former = own.get("type") or shared.get("type"), shared.get("type")
+    kept = {
+        key: value
+        for key, value in shared.items()
+        if key == "type"
+        or (key in TYPES_OF and (kind == former or (kind in TYPES_OF[str(key)] and key not in ("path", "host"))))
+    }
+    return {**kept, **own}
+
+
+def _read_entry(fields: Fields, checks: tuple[Check, ...] | None) -> ServerEntry | None:
     fields.refuse_unknown(SERVER_KEYS, "a real server", _HIGHER)
     kinds = fields.present(KINDS)
     if kinds == ["host", "address"]:
@@ -479,15 +534,74 @@ def _read_entry(fields: Fields) -> ServerEntry | None:
     lower = fields.integer("lower_threshold", 0, MAX_THRESHOLD)
     if name is None:
         return None
-    return ServerEntry(fields.path, kind, name, address, port, weight, upper, lower)
+    return ServerEntry(fields.path, kind, name, address, port, weight, upper, lower, checks)
 
 
 def read_health_check(fields: Fields) -> HealthCheck | None:
-    """Return the value of ``health_check`` with its defaults; None if it is not given or has no valid type."""
-    inner = fields.mapping("health_check", "{type: http}")
-    if inner is None:
+    """Return the value of ``health_check`` with its defaults; None if it is not given or a check has no valid type."""
+    given = _check_mappings(fields, "{type: http}")
+    for inner in given:
+        inner.refuse_unknown((*CHECK_KEYS, *POOL_KEYS), "health_check", _HIGHER)
+    checks = [check for inner in given if (check := _read_check(inner)) is not None]
+    if not given or len(checks) < len(given):
         return None
-    inner.refuse_unknown(CHECK_KEYS, "health_check", _HIGHER)
+    pool = _Pool(given)
+    default = HealthCheck(())
+    before = len(fields.problems)
+    quorum = int(_or(pool.of("quorum").integer("quorum", 1, MAX_WEIGHT_SUM), default.quorum))
+    sound_quorum = len(fields.problems) == before
+    inner = pool.of("hysteresis")
+    hysteresis = int(_or(inner.integer("hysteresis", 0, MAX_WEIGHT_SUM), default.hysteresis))
+    if hysteresis >= quorum and sound_quorum:
+        inner.refuse(Code.EXCEEDS, "hysteresis", hysteresis, f"is not below the quorum {quorum}")
+    return HealthCheck(
+        checks=tuple(checks),
+        quorum=quorum,
+        hysteresis=hysteresis,
+        alpha=pool.of("alpha").boolean("alpha", default.alpha),
+        inhibit_on_failure=pool.of("inhibit_on_failure").boolean("inhibit_on_failure", default.inhibit_on_failure),
+    )
+
+
+def _check_mappings(fields: Fields, example: str) -> list[Fields]:
+    """Return the health checks as written: one for a mapping, several for a list; none if there are wrong ones."""
+    value = fields.values.get("health_check")
+    if not isinstance(value, (list, tuple)):
+        inner = fields.mapping("health_check", example)
+        return [] if inner is None else [inner]
+    if not value:
+        fields.fault(Code.EMPTY, "health_check", "is an empty list")
+    found = []
+    for path, element in fields.elements("health_check"):
+        if isinstance(element, Mapping):
+            found.append(Fields(element, fields.where, fields.key(path), fields.problems))
+        else:
+            fields.refuse(Code.NOT_A_MAPPING, path, element, "is not a mapping such as {type: http}")
+    return found if len(found) == len(value) else []
+
+
+class _Pool:
+    """The keys for all real servers together, which may be in one of several checks."""
+
+    def __init__(self, given: Sequence[Fields]) -> None:
+        self._given = given
+        for key in POOL_KEYS:
+            for inner in [one for one in given if one.given(key)][1:]:
+                inner.fault(Code.TWICE, key, "is already in another check of the list, and is for all of them together")
+
+    def of(self, key: str) -> Fields:
+        """Return the check that has a key; the first one if none has."""
+        return next((inner for inner in self._given if inner.given(key)), self._given[0])
+
+
+def _only(kinds: tuple[str, ...]) -> str:
+    if kinds == _TIMED:
+        return "for periodic checks only"
+    return f"for {', '.join(kinds[:-1])} and {kinds[-1]} only" if len(kinds) > 1 else f"for {kinds[0]} only"
+
+
+def _read_check(inner: Fields) -> Check | None:
+    """Return one check with its defaults; None without a valid type."""
     if not inner.given("type"):
         inner.fault(Code.MISSING, "type", f"is missing (one of {' '.join(HEALTH_CHECKS)})")
     kind = inner.choice("type", "a health check", HEALTH_CHECKS, "")
@@ -499,79 +613,109 @@ def read_health_check(fields: Fields) -> HealthCheck | None:
     needed, what = _NEEDED.get(kind, ("", ""))
     if needed and not inner.given(needed):
         inner.fault(Code.MISSING, needed, f"is missing ({what})")
-    return _read_check(inner, kind)
-
-
-def _only(kinds: tuple[str, ...]) -> str:
-    if kinds == _TIMED:
-        return "for periodic checks only"
-    return f"for {', '.join(kinds[:-1])} and {kinds[-1]} only" if len(kinds) > 1 else f"for {kinds[0]} only"
-
-
-def _read_check(inner: Fields, kind: str) -> HealthCheck:
-    default = HealthCheck(kind)
-    path = None
-    if kind == "file":
-        path = inner.text("path", _FILE_PATH, "an absolute path of letters, digits and the characters ._/@:+=,-")
-    elif kind in _WEB:
-        rule = (
-            """a path that starts with '/', without spaces and the characters "$\\, which keepalived does not accept"""
-        )
-        path = inner.text("path", _URL_PATH, rule) or "/"
-    before = len(inner.problems)
-    quorum = int(_or(inner.integer("quorum", 1, MAX_WEIGHT_SUM), default.quorum))
-    sound_quorum = len(inner.problems) == before
-    check = HealthCheck(
+    default = Check(kind)
+    port = inner.integer("port", 1, MAX_PORT)
+    check = Check(
         type=kind,
-        port=inner.integer("port", 1, MAX_PORT),
+        port=0 if port is None and inner.given("port") else port,  # a wrong one is not a missing one
         interval=_or(inner.seconds("interval", 0.1, MAX_SECONDS), default.interval),
         timeout=_or(inner.seconds("timeout", 0.1, MAX_SECONDS), default.timeout),
         retries=int(_or(inner.integer("retries", 0, 1000), default.retries)),
         delay_before_retry=_or(inner.seconds("delay_before_retry", 0, MAX_SECONDS), default.delay_before_retry),
-        path=path,
+        path=_path(inner, kind),
         status=int(_or(inner.integer("status", 100, 599), default.status)),
-        host=inner.text("host", _HOST, "the name of a host, with or without a port"),
-        name=inner.text("name", _DOMAIN, "a domain name"),
+        host=_template(inner, "host", kind),
+        name=_template(inner, "name", kind),
         record=inner.choice("record", "a type of records", RECORDS, default.record),
         helo=inner.text("helo", _HOST, "the name of a host"),
-        command=read_command(inner),
-        quorum=quorum,
-        hysteresis=int(_or(inner.integer("hysteresis", 0, MAX_WEIGHT_SUM), default.hysteresis)),
-        alpha=inner.boolean("alpha", default.alpha),
-        inhibit_on_failure=inner.boolean("inhibit_on_failure", default.inhibit_on_failure),
+        command=_template(inner, "command", kind),
     )
-    if kind == "file" and path is not None:
-        _refuse_private(inner, "path", path)
+    for key in ("path", "command"):
+        value = getattr(check, key)
+        if value is not None and (key == "command" or kind == "file"):
+            _refuse_private(inner, key, value)
     if kind == "misc" and check.timeout != int(check.timeout):
         text = "is not a whole number of seconds, which misc needs"
         inner.refuse(Code.NOT_AN_INTEGER, "timeout", check.timeout, text)
-    if check.hysteresis >= check.quorum and sound_quorum:
-        inner.refuse(Code.EXCEEDS, "hysteresis", check.hysteresis, f"is not below the quorum {check.quorum}")
     return check
 
 
+def _path(inner: Fields, kind: str) -> str | None:
+    if kind not in TYPES_OF["path"]:
+        return None
+    return _template(inner, "path", kind) or ("/" if kind in _WEB else None)
+
+
+def _template(inner: Fields, key: str, kind: str) -> str | None:
+    """Return a text that may have placeholders; None if not given or wrong."""
+    if not inner.given(key):
+        return None
+    value = inner.values[key]
+    if isinstance(value, str):
+        for word in PLACEHOLDER.findall(value):
+            if word not in PLACEHOLDERS:
+                known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
+                text = f"has {{{word}}}, which is not one of the placeholders {known}"
+                inner.refuse(Code.UNKNOWN_WORD, key, value, text)
+                return None
+        sample = PLACEHOLDER.sub(lambda found: _SAMPLE[found[1]], value)
+    else:
+        sample = value
+    rule = text_fault(key, kind, sample)
+    if rule:
+        inner.refuse(Code.MALFORMED, key, value, rule)
+        return None
+    return plain(str(value))
+
+
+def text_fault(key: str, kind: str, value: object) -> str:
+    """Return what is wrong with a text of a health check without placeholders; empty if nothing is. ``kind``: its
+    type.
+    """
+    if key == "command":
+        return _command_fault(value)
+    pattern, rule = _TEXTS[key if key != "path" or kind != "file" else "file"]
+    return "" if isinstance(value, str) and pattern.fullmatch(value) else f"is not {rule}"
+
+
+_TEXTS = {
+    "path": (
+        _URL_PATH,
+        """a path that starts with '/', without spaces and the characters "$\\, which keepalived does not accept""",
+    ),
+    "file": (_FILE_PATH, "an absolute path of letters, digits and the characters ._/@:+=,-"),
+    "host": (_HOST, "the name of a host, with or without a port"),
+    "name": (_DOMAIN, "a domain name"),
+}
+
+
 def read_command(fields: Fields) -> str | None:
-    """Return the command of a health check or a tracked script; None if not given or wrong."""
+    """Return the command of a tracked script; None if not given or wrong."""
     if not fields.given("command"):
         return None
     value = fields.values["command"]
+    rule = _command_fault(value)
+    if rule:
+        fields.refuse(Code.MALFORMED, "command", value, rule)
+        return None
+    _refuse_private(fields, "command", str(value))
+    return plain(str(value))
+
+
+def _command_fault(value: object) -> str:
     if not isinstance(value, str):
-        rule = "is not a string with a command"
-    elif not value.startswith("/"):
-        rule = "has to begin with an absolute path, such as /bin/ping"
-    elif found := _NOT_IN_COMMANDS.search(value):
+        return "is not a string with a command"
+    if not value.startswith("/"):
+        return "has to begin with an absolute path, such as /bin/ping"
+    if found := _NOT_IN_COMMANDS.search(value):
         character = "'\\'" if found[0] == "\\" else show(found[0])
-        rule = (
+        return (
             f"contains {character}; only ASCII characters without quotes, backslashes and $ are possible: "
             "put what needs them into a script"
         )
-    elif len(value) not in _COMMAND_LENGTH:
-        rule = f"does not have {_COMMAND_LENGTH[0]} to {_COMMAND_LENGTH[-1]} characters"
-    else:
-        _refuse_private(fields, "command", value)
-        return plain(value)
-    fields.refuse(Code.MALFORMED, "command", value, rule)
-    return None
+    if len(value) not in _COMMAND_LENGTH:
+        return f"does not have {_COMMAND_LENGTH[0]} to {_COMMAND_LENGTH[-1]} characters"
+    return ""
 
 
 def _refuse_private(fields: Fields, key: str, path: str) -> None:
@@ -599,13 +743,16 @@ def read_sorry_server(fields: Fields) -> SorryServer | None:
 
 
 def check_health(fields: Fields, service: Service) -> None:
-    """Check the service against its health check and its sorry server."""
-    check, sorry = service.health_check, service.sorry_server
-    portless = _portless(service)
-    given = fields.values.get("health_check")
-    lacks_port = isinstance(given, Mapping) and given.get("port") is None
-    if check is not None and portless and check.type in CONNECTING and lacks_port:
-        fields.fault(Code.MISSING, "health_check.port", f"is missing: {portless} has no port to connect to")
+    """Check the service against its health checks and its sorry server."""
+    sorry, portless = service.sorry_server, _portless(service)
+    for where, check in _all_checks(service):
+        if portless and check.type in CONNECTING and check.port is None:
+            fields.fault(Code.MISSING, f"{where}.port", f"is missing: {portless} has no port to connect to")
+        for key in TEMPLATES:
+            for word in PLACEHOLDER.findall(getattr(check, key) or ""):
+                if (portless and word in ("port", "vport")) or (service.fwmark is not None and word == "vip"):
+                    text = f"has {{{word}}}, and {portless} has none"
+                    fields.refuse(Code.NOT_FOR_TYPE, f"{where}.{key}", getattr(check, key), text)
     if sorry is None:
         return
     if not fields.given("health_check"):
@@ -616,3 +763,17 @@ def check_health(fields: Fields, service: Service) -> None:
         fields.refuse(Code.OTHER_FAMILY, "sorry_server.address", sorry.address, text)
     if sorry.port is not None:
         _check_port(fields, "sorry_server.port", sorry.port, service)
+
+
+def _all_checks(service: Service) -> list[tuple[str, Check]]:
+    """Return all checks of the service and of its real servers, each with its place."""
+    found = [] if service.health_check is None else _placed("health_check", service.health_check.checks)
+    for entry in service.real_servers:
+        found += _placed(f"{entry.path}.health_check", entry.checks or ())
+    return found
+
+
+def _placed(path: str, checks: Sequence[Check]) -> list[tuple[str, Check]]:
+    if len(checks) == 1:
+        return [(path, checks[0])]
+    return [(f"{path}[{number}]", check) for number, check in enumerate(checks)]

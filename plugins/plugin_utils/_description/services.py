@@ -26,6 +26,9 @@ UNREWRITTEN = ("dr", "tun")
 TUNNEL_TYPES = tuple(model.TUNNEL_TYPES)
 TUNNEL_CHECKSUMS = tuple(model.TUNNEL_CHECKSUMS)
 HEALTH_CHECKS = ("http", "https", "tcp", "udp", "dns", "smtp", "ping", "misc", "file")
+#: In these keys of a health check, words in braces stand for values of the real server and of its service.
+TEMPLATES = ("path", "host", "name", "command")
+PLACEHOLDERS = ("address", "port", "name", "vip", "vport")
 ENGINES = ("sip",)
 #: Protocols with addresses in their payload: the kernel's ip_vs_<name>.c beside ip_vs_app.c.
 HELPERS = ("ftp",)
@@ -60,39 +63,12 @@ class Traffic:
 
 
 @dataclass(frozen=True)
-class ServerEntry:
-    """One element of ``real_servers``: ``kind`` is group, host or address, ``name`` its value.
-
-    ``path`` is its place (``real_servers[2]``). None means not given: then the kernel's weight is unchanged, the port
-    is the service's, and a host that a group covers too gets the group's value. A host's ``address`` replaces the
-    inventory's for this service.
-    """
-
-    path: str
-    kind: str
-    name: str
-    address: IPAddress | None
-    port: int | None
-    weight: int | None
-    upper_threshold: int | None
-    lower_threshold: int | None
-
-
-@dataclass(frozen=True)
-class SorryServer:
-    """The server that gets requests while no real server is healthy."""
-
-    address: IPAddress
-    port: int | None
-
-
-@dataclass(frozen=True)
-class HealthCheck:
-    """The checks of every real server, and the rules for their results.
+class Check:
+    """One health check of a real server.
 
     ``interval``, ``timeout`` and ``delay_before_retry`` are in seconds. ``port`` None is the real server's own.
     ``path`` is that of the URL with http and https, and of a file on the director with file. ``type`` decides which
-    others are set (`service_reader.TYPES_OF`); the rest are None.
+    others are set (`service_reader.TYPES_OF`); the rest are None. `TEMPLATES` may have `PLACEHOLDERS` in braces.
     """
 
     type: str
@@ -108,6 +84,43 @@ class HealthCheck:
     record: str = "A"
     helo: str | None = None
     command: str | None = None
+
+
+@dataclass(frozen=True)
+class ServerEntry:
+    """One element of ``real_servers``: ``kind`` is group, host or address, ``name`` its value.
+
+    ``path`` is its place (``real_servers[2]``). None means not given: then the kernel's weight is unchanged, the port
+    and the health checks are the service's, and a host that a group covers too gets the group's value. A host's
+    ``address`` replaces the inventory's for this service.
+    """
+
+    path: str
+    kind: str
+    name: str
+    address: IPAddress | None
+    port: int | None
+    weight: int | None
+    upper_threshold: int | None
+    lower_threshold: int | None
+    checks: tuple[Check, ...] | None
+
+
+@dataclass(frozen=True)
+class SorryServer:
+    """The server that gets requests while no real server is healthy."""
+
+    address: IPAddress
+    port: int | None
+
+
+@dataclass(frozen=True)
+class HealthCheck:
+    """The health checks of a service: those of real servers without others, all of which have to pass, and the rules
+    for all real servers together.
+    """
+
+    checks: tuple[Check, ...]
     quorum: int = 1
     hysteresis: int = 0
     alpha: bool = True

@@ -34,7 +34,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Iterator, Sequence
 
-from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.checkers import checked, drain_files
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.checkers import checked, drain_files, filled_in
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.pair import (
     HANDOVER,
     HANDOVER_FILE,
@@ -50,7 +50,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_sett
     Tracked,
     TrackedScript,
 )
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import HealthCheck, Service
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import Check, HealthCheck, Service
 from ansible_collections.lvs.cluster.plugins.plugin_utils._render.unit_files import HEADER
 
 _METHODS = {"dr": "DR", "tun": "TUN", "nat": "NAT", "fullnat": "NAT"}
@@ -163,7 +163,14 @@ def _instance(instance: Instance, watch: list[str]) -> list[str]:
 def virtual_servers(resolved: Sequence[ResolvedService]) -> list[list[str]]:
     """Return the blocks of the configuration: the watched files, then one ``virtual_server`` for each port."""
     files = {_drain(address): path for address, path in drain_files(resolved).items()}
-    paths = {check.path for _item, check in checked(resolved) if check.type == "file" and check.path}
+    paths = {
+        check.path
+        for item, _pool in checked(resolved)
+        for server in item.servers
+        for port in item.service.ports
+        for check in (filled_in(one, item.service, server, port) for one in server.checks if one.type == "file")
+        if check.path
+    }
     files.update((_switch(path), path) for path in sorted(paths))
     blocks = [block(f"track_file {name}", [f"file {path}"]) for name, path in files.items()]
     for item, check in checked(resolved):
@@ -185,7 +192,7 @@ def _virtual_server(item: ResolvedService, check: HealthCheck, port: int) -> lis
     lines += ["ops"] * service.one_packet
     lines += [f"lvs_method {_method(service)}", *_persistence(service), *_pool(service, check, port)]
     for server in item.servers:
-        lines += _real_server(server, check, port)
+        lines += _real_server(server, item.service, port)
     return block(f"virtual_server {head}", lines)
 
 
@@ -228,8 +235,9 @@ def dotted_mask(bits: int) -> str:
 
 def _pool(service: Service, check: HealthCheck, port: int) -> Iterator[str]:
     """Yield the settings that apply to all real servers together."""
-    if check.type != "file":
-        yield f"delay_loop {number(check.interval)}"
+    interval = _interval(check)
+    if interval is not None:
+        yield f"delay_loop {number(interval)}"
         if check.alpha:
             yield "alpha"
     if check.inhibit_on_failure:
@@ -243,21 +251,29 @@ def _pool(service: Service, check: HealthCheck, port: int) -> Iterator[str]:
         yield f"sorry_server {_endpoint(sorry.address, sorry.port or port)}"
 
 
-def _real_server(server: RealServer, check: HealthCheck, port: int) -> list[str]:
+def _interval(pool: HealthCheck) -> float | None:
+    """Return the seconds between checks of a service; those of a check can differ. None if all checks are files."""
+    return next((check.interval for check in pool.checks if check.type != "file"), None)
+
+
+def _real_server(server: RealServer, service: Service, port: int) -> list[str]:
     weight = 1 if server.weight is None else server.weight
     lines = [f"weight {weight}"]
     if server.upper_threshold:
         lines.append(f"uthreshold {server.upper_threshold}")
     if server.lower_threshold:
         lines.append(f"lthreshold {server.lower_threshold}")
-    lines += block(_CHECKS[check.type], list(_check(check)))
+    usual = None if service.health_check is None else _interval(service.health_check)
+    for check in server.checks:
+        content = _check(filled_in(check, service, server, port), usual)
+        lines += block(_CHECKS[check.type], list(content))
     drain = [f"track_file {_drain(str(server.address))}", f"weight -{max(weight, 1)}"]
     lines += block("FILE_CHECK", drain)
     return block(f"real_server {_endpoint(server.address, server.port or port)}", lines)
 
 
-def _check(check: HealthCheck) -> Iterator[str]:
-    """Yield the content of the block of the health check itself."""
+def _check(check: Check, usual: float | None) -> Iterator[str]:
+    """Yield the content of the block of a health check. ``usual``: the interval of its service."""
     if check.type == "file" and check.path is not None:
         yield f"track_file {_switch(check.path)}"
         yield "weight 0"  # any number but 0 in the file is a failed check
@@ -269,6 +285,8 @@ def _check(check: HealthCheck) -> Iterator[str]:
         if check.port is not None:
             yield f"connect_port {check.port}"
         yield f"connect_timeout {number(check.timeout)}"
+    if check.interval != usual:
+        yield f"delay_loop {number(check.interval)}"
     yield f"retry {check.retries}"
     yield f"delay_before_retry {number(check.delay_before_retry)}"
     if check.type in ("http", "https"):
@@ -280,7 +298,7 @@ def _check(check: HealthCheck) -> Iterator[str]:
         yield f"helo_name {check.helo}"
 
 
-def _url(check: HealthCheck) -> Iterator[str]:
+def _url(check: Check) -> Iterator[str]:
     if check.type == "https" and check.host is not None:
         yield "enable_sni"
     lines = [f"path {_word(check.path or '/')}", f"status_code {check.status}"]

@@ -20,9 +20,9 @@ from collections.abc import Iterator, Sequence
 
 from ansible_collections.lvs.cluster.plugins.module_utils._host import sandbox
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.model import endpoint
-from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.checkers import DRAIN_DIRECTORY, Checked
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.checkers import DRAIN_DIRECTORY, Checked, filled_in
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.resolve import RealServer, ResolvedService
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import HealthCheck, Service
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import Check, HealthCheck, Service
 from ansible_collections.lvs.cluster.plugins.plugin_utils._render.keepalived import dotted_mask
 from ansible_collections.lvs.cluster.plugins.plugin_utils._render.unit_files import (
     HEADER,
@@ -34,6 +34,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._render.unit_files imp
 
 CONFIGURATION = "/etc/lvs-cluster/ldirectord.cf"
 UNIT = "ldirectord"
+_ANY_ADDRESS = "."
 _METHODS = {"dr": "gate", "tun": "ipip", "nat": "masq", "fullnat": "masq"}
 # In the place of the package's unit, which is for a daemon that goes into the background, and for a system with
 # /var/lock/subsys. It gets one SIGTERM: after a second one it would end without removing its services (ldirectord,
@@ -63,7 +64,7 @@ _VALIDATE, _VALID = ("ldirectord", "%s", "status"), 3
 def files(checked: Sequence[Checked], user: str) -> list[File]:
     """Return the configuration, the unit, and the programs that it runs as ``user``."""
     commands = programs(checked, user)
-    paths = {name: file.path for name, file in commands.items()}
+    paths = {name: file.path for (name, _check), file in commands.items()}
     own = File(CONFIGURATION, configuration(checked, paths), "reload", validate=_VALIDATE, validate_status=_VALID)
     return [*commands.values(), own, unit(UNIT, _service_section(checked))]
 
@@ -97,19 +98,35 @@ def configuration(checked: Sequence[Checked], commands: dict[str, str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _virtual(item: ResolvedService, check: HealthCheck, port: int, command: str) -> Iterator[str]:
-    service = item.service
+def _virtual(item: ResolvedService, pool: HealthCheck, port: int, command: str) -> Iterator[str]:
+    service, check = item.service, pool.checks[0]  # it has one for all real servers
     six = "6" if service.family == "ipv6" else ""
     head = str(service.fwmark) if service.address is None else endpoint(service.address.packed, port)
     yield f"virtual{six} = {head}"
     method = _METHODS[service.forward_method]
     lines = [f"protocol = {service.protocol or 'fwm'}", f"scheduler = {service.scheduler}", *_settings(service)]
-    lines += _check(check, command)
+    lines += _check(_of_service(item, check, port), command)
     if service.sorry_server is not None:
         sorry = service.sorry_server
         lines.append(f"fallback{six} = {endpoint(sorry.address.packed, sorry.port or port)} {method}")
-    lines += [f"real{six} = {_real(server, port, method)}" for server in item.servers]
+    for server in item.servers:
+        request = _request(service, check, server, port)
+        lines.append(f"real{six} = {_real(server, port, method, request)}")
     yield from (f"    {line}" for line in lines)
+
+
+def _of_service(item: ResolvedService, check: Check, port: int) -> Check:
+    """Return the check with values for placeholders that are the same for all real servers."""
+    return filled_in(check, item.service, item.servers[0], port) if item.servers else check
+
+
+def _request(service: Service, check: Check, server: RealServer, port: int) -> str:
+    """Return the request to one real server, and what it has to receive; empty if it is the same for all."""
+    key = {"http": "path", "https": "path", "dns": "name"}.get(check.type)
+    if key is None or "{" not in (getattr(check, key) or ""):
+        return ""
+    receive = _ANY_ADDRESS if check.type == "dns" else ""
+    return f'"{getattr(filled_in(check, service, server, port), key)}", "{receive}"'
 
 
 def _settings(service: Service) -> Iterator[str]:
@@ -127,7 +144,7 @@ def _settings(service: Service) -> Iterator[str]:
         yield f"netmask = {dotted_mask(persistence.netmask)}"
 
 
-def _check(check: HealthCheck, command: str) -> Iterator[str]:
+def _check(check: Check, command: str) -> Iterator[str]:
     yield f"checkinterval = {check.interval:.0f}"
     yield f"checktimeout = {check.timeout:.0f}"
     yield f"negotiatetimeout = {check.timeout:.0f}"
@@ -150,12 +167,13 @@ def _check(check: HealthCheck, command: str) -> Iterator[str]:
             yield f'virtualhost = "{check.host}"'
     elif check.type == "dns":
         yield f'request = "{check.name}"'
-        yield 'receive = "."'  # any address; without this line every answer is a failure
+        yield f'receive = "{_ANY_ADDRESS}"'  # without this line every answer is a failure
 
 
-def _real(server: RealServer, port: int, method: str) -> str:
+def _real(server: RealServer, port: int, method: str, request: str) -> str:
     weight = 1 if server.weight is None else server.weight
     words = [endpoint(server.address.packed, port if server.port is None else server.port), method, str(weight)]
+    words += [request] if request else []
     if server.lower_threshold:
         words.append(f"l:{server.lower_threshold}")
     if server.upper_threshold:

@@ -23,11 +23,11 @@ from collections.abc import Iterator, Sequence
 
 from ansible_collections.lvs.cluster.plugins.module_utils._host import sandbox
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import health_state as health
-from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.checkers import Checked
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.checkers import Checked, filled_in, own_checks
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.ipvs_entries import server_entry, service_entry
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.resolve import RealServer, ResolvedService
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import IPAddress
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import HealthCheck
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import Check
 from ansible_collections.lvs.cluster.plugins.plugin_utils._render.unit_files import (
     HEADER,
     PROGRAMS,
@@ -109,7 +109,7 @@ def files(checked: Sequence[Checked], user: str) -> list[File]:
     empty.
     """
     commands = programs(checked, user, _USER)
-    monitors = {name: file.path.rpartition("/")[2] for name, file in commands.items()}
+    monitors = {whose: file.path.rpartition("/")[2] for whose, file in commands.items()}
     return [
         *commands.values(),
         File(health.CONFIGURATION, json.dumps(services(checked), indent=1) + "\n", "reload"),
@@ -122,7 +122,7 @@ def files(checked: Sequence[Checked], user: str) -> list[File]:
 
 def _service_section(checked: Sequence[Checked]) -> str:
     """Return the unit's section. Only ping needs a capability: fping's own has no effect with NoNewPrivileges."""
-    capabilities = ["CAP_NET_RAW"] if any(check.type == "ping" for _item, check in checked) else []
+    capabilities = ["CAP_NET_RAW"] if _types(checked) & {"ping"} else []
     watches = sum(len(item.service.ports) * len(item.servers) for item, _check in checked)
     return _SERVICE.format(
         user=_USER,
@@ -133,6 +133,10 @@ def _service_section(checked: Sequence[Checked]) -> str:
         megabytes=megabytes(min(watches, _MAX_PROCESSES)),
         sandbox=sandbox.checker(*capabilities),
     )
+
+
+def _types(checked: Sequence[Checked]) -> set[str]:
+    return {check.type for item, _pool in checked for _place, check, _servers in own_checks(item)}
 
 
 def services(checked: Sequence[Checked]) -> list[dict[str, object]]:
@@ -164,8 +168,11 @@ def _as_real_server(address: IPAddress, port: int | None) -> RealServer:
     return RealServer("sorry_server", None, address, port, 1, 0, 0)
 
 
-def configuration(checked: Sequence[Checked], monitors: dict[str, str]) -> str:
-    """Return the whole file. ``monitors`` are the names of programs by the service's name."""
+def configuration(checked: Sequence[Checked], monitors: dict[tuple[str, Check], str]) -> str:
+    """Return the whole file. ``monitors`` are the names of programs by the service's name and the check.
+
+    A real server without a check has no watch, so it never fails.
+    """
     lines = [
         HEADER,
         f"alertdir = {PROGRAMS}",
@@ -177,13 +184,21 @@ def configuration(checked: Sequence[Checked], monitors: dict[str, str]) -> str:
         "trapbind = 127.0.0.1",
     ]
     watches = [
-        (item, check, server, port) for item, check in checked for port in item.service.ports for server in item.servers
+        (item, check, server, port)
+        for item, _pool in checked
+        for port in item.service.ports
+        for server in item.servers
+        for check in server.checks
     ]
     for item, _check, server, port in watches:
         lines += ["", f"hostgroup {_watch(item, server, port)} {server.address}"]
     for item, check, server, port in watches:
         lines += ["", f"watch {_watch(item, server, port)}"]
-        monitor = _monitor(check, check.port or server.port or port, monitors.get(item.service.name, ""))
+        program = monitors.get((item.service.name, check), "")
+        if "{" in (check.command or ""):
+            vip = item.service.address or item.service.fwmark
+            program += f" {vip} {port} {server.address} {server.port or port} {server.host or server.address}"
+        monitor = _monitor(filled_in(check, item.service, server, port), check.port or server.port or port, program)
         lines += [f"    {line}" for line in _service(check, monitor)]
     return "\n".join(lines) + "\n"
 
@@ -194,7 +209,7 @@ def _watch(item: ResolvedService, server: RealServer, port: int) -> str:
     return f"{item.service.name}_{port}_{host}_{port if server.port is None else server.port}"
 
 
-def _service(check: HealthCheck, monitor: str) -> Iterator[str]:
+def _service(check: Check, monitor: str) -> Iterator[str]:
     yield "service health"
     inner = [f"interval {check.interval:.0f}s", f"monitor {monitor}", "period wd {Sun-Sat}"]
     if check.retries:
@@ -203,7 +218,7 @@ def _service(check: HealthCheck, monitor: str) -> Iterator[str]:
     yield from (f"    {line}" for line in inner)
 
 
-def _monitor(check: HealthCheck, port: int, program: str) -> str:
+def _monitor(check: Check, port: int, program: str) -> str:
     """Return a monitor and its arguments; mon adds the address."""
     seconds = f"{check.timeout:.0f}"
     if check.type == "misc":

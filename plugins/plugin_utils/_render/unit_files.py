@@ -16,9 +16,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from ansible_collections.lvs.cluster.plugins.module_utils._host import sandbox
-from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.checkers import Checked
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.checkers import Checked, own_checks
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.pair import Instance
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import SyncDaemon
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.service_reader import PLACEHOLDER
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import Check
 
 #: The first line of our configurations.
 HEADER = "# Written by the role lvs.cluster.director: changes made here are lost."
@@ -26,6 +28,8 @@ HEADER = "# Written by the role lvs.cluster.director: changes made here are lost
 PROGRAMS = "/usr/local/lib/lvs-cluster/checks"
 #: Waits for addresses (roles/director/files).
 WAIT = "/usr/local/lib/lvs-cluster/wait-for-addresses"
+#: The arguments of those programs.
+_ARGUMENTS = ("vip", "vport", "address", "port", "name")
 _PATIENCE = 30  # seconds, less than systemd's timeout for the start of this unit
 # The drop-in of keepalived's unit wants this one (roles/director/files). PartOf: stopping keepalived ends the wait too.
 _TEXT = """\
@@ -91,30 +95,42 @@ def unit_file(name: str, text: str, on_change: str) -> File:
 def program(command: str, user: str, seconds: float) -> str:
     """Return a script that runs a health check's command for at most these seconds, as another user if one is named.
 
-    The command gets neither the arguments of the script nor the capabilities of the caller.
+    The script's arguments are the VIP, its port, the real server's address and port, and its name. The command gets
+    those that it has placeholders for, each as a part of one word, and not the capabilities of the caller.
     """
     # setpriv takes a user's name, but not the group of that; runuser would open a session each time
     other = f' --reuid={user} --regid="$(id -g {user})" --init-groups' if user else ""
     return (
         f"#!/bin/sh\n{HEADER}\nexec setpriv{other} \\\n"
         "    --inh-caps=-all --ambient-caps=-all --no-new-privs -- \\\n"
-        f"    timeout {seconds:.0f} {shlex.join(command.split())}\n"
+        f"    timeout {seconds:.0f} {' '.join(map(_word, command.split()))}\n"
     )
 
 
-def programs(checked: Iterable[Checked], user: str, group: str = "root") -> Mapping[str, File]:
-    """Return the scripts of all commands, for root and ``group`` to run: service name -> file."""
-    return {
-        item.service.name: File(
-            f"{PROGRAMS}/check-{item.service.name}",
-            program(check.command, user, check.timeout),
-            "reload",
-            "0750",
-            group=group,
-        )
-        for item, check in checked
-        if check.command is not None
-    }
+def _word(word: str) -> str:
+    """Return a word for a shell, with the script's arguments in the place of placeholders."""
+    parts = PLACEHOLDER.split(word)
+    texts = [
+        f'"${_ARGUMENTS.index(part) + 1}"' if number % 2 else shlex.quote(part)
+        for number, part in enumerate(parts)
+        if number % 2 or part
+    ]
+    return "".join(texts)
+
+
+def programs(checked: Iterable[Checked], user: str, group: str = "root") -> Mapping[tuple[str, Check], File]:
+    """Return the scripts of all commands, for root and ``group`` to run: service name and check -> file."""
+    found: dict[tuple[str, Check], File] = {}
+    for item, _pool in checked:
+        name, number = item.service.name, 0
+        for _place, check, _servers in own_checks(item):
+            if check.command is None or (name, check) in found:
+                continue
+            path = f"{PROGRAMS}/check-{name}" + (f"+{number}" if number else "")  # no name has a +
+            text = program(check.command, user, check.timeout)
+            found[name, check] = File(path, text, "reload", "0750", group=group)
+            number += 1
+    return found
 
 
 def megabytes(processes: int) -> int:
