@@ -11,7 +11,7 @@ same, and of the monitors of mon 1.3.6 and 1.4.1.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.resolve import RealServer, ResolvedService
@@ -54,19 +54,22 @@ def checked(resolved: Iterable[ResolvedService]) -> list[Checked]:
 
 def filled_in(check: Check, service: Service, server: RealServer, port: int) -> Check:
     """Return the check of a real server for one port of its service, with values in place of placeholders."""
-    texts = {key: text for key in TEMPLATES if (text := getattr(check, key)) is not None and "{" in text}
-    if not texts:
+    if not any("{" in (getattr(check, key) or "") for key in TEMPLATES):
         return check
     values = _values(service, server, port)
-    filled = {
-        key: PLACEHOLDER.sub(lambda found: values[found[1]], text) for key, text in texts.items() if key != "host"
-    }
-    if "host" in texts:
-        # an IPv6 address stands in brackets there (RFC 3986, section 3.2.2)
-        for key, address in (("address", server.address), ("vip", service.address)):
-            values[key] = f"[{address}]" if address is not None and address.version == 6 else values[key]
-        filled["host"] = PLACEHOLDER.sub(lambda found: values[found[1]], texts["host"])
-    return replace(check, **filled)
+    # an IPv6 address stands in brackets in the name of a host (RFC 3986, section 3.2.2)
+    bracketed = {key: f"[{value}]" if ":" in value else value for key, value in values.items()}
+    return replace(
+        check,
+        path=_filled(check.path, values),
+        host=_filled(check.host, bracketed),
+        name=_filled(check.name, values),
+        command=_filled(check.command, values),
+    )
+
+
+def _filled(text: str | None, values: Mapping[str, str]) -> str | None:
+    return None if text is None else PLACEHOLDER.sub(lambda found: values[found[1]], text)
 
 
 def _values(service: Service, server: RealServer, port: int) -> dict[str, str]:

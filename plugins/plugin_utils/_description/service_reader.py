@@ -501,14 +501,14 @@ def _read_own_checks(fields: Fields, service: Fields, checked: bool) -> tuple[Ch
 
 def _overridden(shared: Mapping[object, object], own: Mapping[object, object]) -> dict[object, object]:
     """Return the service's check with a real server's values; with another type, only keys that both types have."""
-    kind, former = own.get("type") or shared.get("type"), shared.get("type")
-    kept = {
-        key: value
-        for key, value in shared.items()
-        if key == "type"
-        or (key in TYPES_OF and (kind == former or (kind in TYPES_OF[str(key)] and key not in ("path", "host"))))
-    }
-    return {**kept, **own}
+    former = shared.get("type")
+    kind = own.get("type") or former
+    if kind == former:
+        return {key: value for key, value in shared.items() if key not in POOL_KEYS} | dict(own)
+    both = {key for key, kinds in TYPES_OF.items() if kind in kinds and former in kinds}
+    if "file" in (kind, former):
+        both.discard("path")  # of a file, and not of a URL
+    return {key: value for key, value in shared.items() if key in both} | dict(own)
 
 
 def _read_entry(fields: Fields, checks: tuple[Check, ...] | None) -> ServerEntry | None:
@@ -658,10 +658,9 @@ def _template(inner: Fields, key: str, kind: str) -> str | None:
                 text = f"has {{{word}}}, which is not one of the placeholders {known}"
                 inner.refuse(Code.UNKNOWN_WORD, key, value, text)
                 return None
-        sample = PLACEHOLDER.sub(lambda found: _SAMPLE[found[1]], value)
+        rule = text_fault(key, kind, PLACEHOLDER.sub(lambda found: _SAMPLE[found[1]], value))
     else:
-        sample = value
-    rule = text_fault(key, kind, sample)
+        rule = text_fault(key, kind, value)
     if rule:
         inner.refuse(Code.MALFORMED, key, value, rule)
         return None

@@ -17,6 +17,7 @@ Syntax and limits are those of ldirectord(8) and of the program in the versions 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from ansible_collections.lvs.cluster.plugins.module_utils._host import sandbox
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.model import endpoint
@@ -105,7 +106,7 @@ def _virtual(item: ResolvedService, pool: HealthCheck, port: int, command: str) 
     yield f"virtual{six} = {head}"
     method = _METHODS[service.forward_method]
     lines = [f"protocol = {service.protocol or 'fwm'}", f"scheduler = {service.scheduler}", *_settings(service)]
-    lines += _check(_of_service(item, check, port), command)
+    lines += _check(_of_all(item, check, port), command)
     if service.sorry_server is not None:
         sorry = service.sorry_server
         lines.append(f"fallback{six} = {endpoint(sorry.address.packed, sorry.port or port)} {method}")
@@ -115,18 +116,24 @@ def _virtual(item: ResolvedService, pool: HealthCheck, port: int, command: str) 
     yield from (f"    {line}" for line in lines)
 
 
-def _of_service(item: ResolvedService, check: Check, port: int) -> Check:
-    """Return the check with values for placeholders that are the same for all real servers."""
-    return filled_in(check, item.service, item.servers[0], port) if item.servers else check
+def _of_all(item: ResolvedService, check: Check, port: int) -> Check:
+    """Return the check with those texts that are the same for all real servers."""
+    shared = replace(
+        check,
+        path=None if "{" in (check.path or "") else check.path,
+        name=None if "{" in (check.name or "") else check.name,
+    )
+    return filled_in(shared, item.service, item.servers[0], port) if item.servers else shared
 
 
 def _request(service: Service, check: Check, server: RealServer, port: int) -> str:
     """Return the request to one real server, and what it has to receive; empty if it is the same for all."""
-    key = {"http": "path", "https": "path", "dns": "name"}.get(check.type)
-    if key is None or "{" not in (getattr(check, key) or ""):
-        return ""
-    receive = _ANY_ADDRESS if check.type == "dns" else ""
-    return f'"{getattr(filled_in(check, service, server, port), key)}", "{receive}"'
+    filled = filled_in(check, service, server, port)
+    if "{" in (check.path or ""):
+        return f'"{filled.path}", ""'
+    if "{" in (check.name or ""):
+        return f'"{filled.name}", "{_ANY_ADDRESS}"'
+    return ""
 
 
 def _settings(service: Service) -> Iterator[str]:
@@ -162,11 +169,13 @@ def _check(check: Check, command: str) -> Iterator[str]:
         yield "checktype = negotiate"
         yield f"service = {check.type}"
     if check.type in ("http", "https"):
-        yield f'request = "{check.path or "/"}"'
+        if check.path is not None:
+            yield f'request = "{check.path}"'
         if check.host is not None:
             yield f'virtualhost = "{check.host}"'
     elif check.type == "dns":
-        yield f'request = "{check.name}"'
+        if check.name is not None:
+            yield f'request = "{check.name}"'
         yield f'receive = "{_ANY_ADDRESS}"'  # without this line every answer is a failure
 
 

@@ -88,13 +88,17 @@ def sound_checks(draw: st.DrawFn) -> dict[str, Any]:
         "timeout": written(st.integers(1, 60)),
         "retries": written(st.integers(0, 9)),
         "delay_before_retry": st.floats(0, 9),
-        "path": st.sampled_from(["/healthz", "/run/out"] if kind == "file" else ["/", "/a?b=c#d!{E}'"]),
+        "path": st.sampled_from(
+            ["/healthz", "/run/{name}"] if kind == "file" else ["/", "/a?b=c#d!{E}'", "/{address}"]
+        ),
         "status": written(st.integers(100, 599)),
-        "host": st.sampled_from(["www.example.net", "[2001:db8::1]:80"]),
+        "host": st.sampled_from(["www.example.net", "[2001:db8::1]:80", "{address}"]),
         "record": st.sampled_from(service_reader.RECORDS),
         "helo": st.just("mx.example.net"),
         "name": st.sampled_from(["www.example.net", "."]),
-        "command": st.sampled_from(["/bin/true", "/usr/local/bin/check --for {a} #1!"]),
+        "command": st.sampled_from(
+            ["/bin/true", "/usr/local/bin/check --for {A} #1!", "/bin/check {address} --as={name}"]
+        ),
     }
     own = {key: value for key, value in known.items() if kind in service_reader.TYPES_OF[key]}
     needed: dict[str, st.SearchStrategy[Any]] = {key: own.pop(key) for key in ("name", "command", "port") if key in own}
@@ -109,6 +113,11 @@ def sound_checks(draw: st.DrawFn) -> dict[str, Any]:
     needed["type"] = st.just(kind)
     found: dict[str, Any] = draw(st.fixed_dictionaries(needed, optional={**own, **every}))
     return found
+
+
+def alone(check: dict[str, Any]) -> dict[str, Any]:
+    """A check without the keys that are for all real servers together."""
+    return {key: value for key, value in check.items() if key not in service_reader.POOL_KEYS}
 
 
 @st.composite
@@ -156,6 +165,11 @@ def sound_services(draw: st.DrawFn, index: int) -> dict[str, Any]:
         for entry in service["real_servers"]:
             entry["weight"] = draw(st.integers(1, 1000))
         service["health_check"] = draw(sound_checks())
+        entry = draw(st.sampled_from(service["real_servers"]))
+        one = draw(sound_checks().map(alone))
+        entry |= draw(st.sampled_from([{}, {"health_check": "none"}, {"health_check": one}, {"health_check": [one]}]))
+        if not isinstance(entry.get("health_check"), dict) and draw(st.booleans()):
+            service["health_check"] = [service["health_check"], draw(sound_checks().map(alone))]
         sorry = "2001:db8:1::9" if family == "ipv6" else "198.51.100.9"
         service |= draw(st.sampled_from([{}, {"sorry_server": {"address": sorry}}]))
     return service
