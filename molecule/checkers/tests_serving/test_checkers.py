@@ -19,7 +19,7 @@ from testinfra.host import Host
 
 Machines = Callable[[str], Host]
 
-NAT = {"7003": "7003", "8000": "7002", "8001": "7002", "8002": "7002"}
+NAT = {"7003": "7003", "8000": "7002", "8001": "7002", "8002": "7002", "8003": "7002"}
 VIP6 = "[2001:db8::10]"
 UNITS = ("ldirectord", "mon")
 #: What each leaves nothing of, apart from its package's.
@@ -66,7 +66,8 @@ table inet test_unseen {
 def rules(checker: str, *, in_service: tuple[int, ...] = (1, 2), weight: int = 1) -> set[str]:
     """The real servers that get requests, as the table has them."""
     lines = set()
-    for port in ("53", "80", "25", "7001", "7002", "7003", "8000", "8001", "8002"):
+    single = () if checker == "ldirectord" else ("8003",)
+    for port in ("53", "80", "25", "7001", "7002", "7003", "8000", "8001", "8002", *single):
         for one in set(in_service) & ({1} if port == "7003" else {1, 2}):
             way = f"{NAT.get(port, port)} {'-m' if port in NAT else '-g'}"
             share = weight if (port, one) == ("7001", 1) else 1
@@ -200,9 +201,62 @@ def test_a_command_is_run_by_nobody_of_power(checker: str, machine: Machines) ->
             host.check_output("rm -f /run/ask-fails")
     all_serve(machine, rules(checker))
     for said in asked:
-        assert said[:2] == [user, "--all"]
+        assert said[0] == user
+        assert said[1] in ("rs2", *(f"--all 192.0.2.1{one} 7002 {cluster.VIP}:8000" for one in (1, 2)))
         capabilities = dict(re.split(r":\s*", line) for line in said[2:])
         assert {int(capabilities[name], 16) for name in ("CapEff", "CapAmb")} == {0}
+
+
+def entry(port: str, one: int) -> str:
+    """The entry of a real server by nat."""
+    return f"-a -t {cluster.VIP}:{port} -r 192.0.2.1{one}:{NAT[port]} -m -w 1"
+
+
+def test_a_command_asks_the_real_server_that_it_is_run_for(checker: str, machine: Machines) -> None:
+    """Here it fails for one of two, by its address."""
+    for host in both(machine):
+        host.check_output("touch /run/ask-fails192.0.2.11")
+    try:
+        out = serve_on(machine, "8000", {entry("8000", 2)})
+        assert set(matrix.answered("4", "tcp", cluster.VIP, "8000")) == {("rs2", cluster.CLIENT)}
+    finally:
+        for host in both(machine):
+            host.check_output("rm /run/ask-fails192.0.2.11")
+    back = all_serve(machine, rules(checker))
+    print(f"{checker}: one of two out after {out:.1f} s, back after {back:.1f} s; at most {WITHIN} s")
+    assert max(out, back) < WITHIN + LOOKING
+
+
+def test_a_path_names_the_real_server(checker: str, machine: Machines) -> None:
+    agents = {"ldirectord": "libwww-perl", "keepalived": "KeepAlive", "mon": "-"}
+    log = machine("rs2").check_output("tail -n 200 /var/log/nginx/access.log")
+    asked = [line for line in log.splitlines() if "of=" in line]
+    assert {"192.0.2.2", "192.0.2.3"} <= {line.split()[0] for line in asked}
+    assert all('"GET /?of=192.0.2.12&by=rs2 HTTP' in line for line in asked), asked[-5:]
+    assert any(agents[checker] in line for line in asked[-20:])
+
+
+def test_checks_of_single_real_servers(checker: str, machine: Machines) -> None:
+    """One has none and stays; the other has its own, or several of which one fails."""
+    if checker == "ldirectord":
+        return
+    for host in both(machine):
+        host.check_output("touch /run/ask-failsrs1 /run/ask-failsrs2")
+    try:
+        serve_on(machine, "8003", {entry("8003", 1)})
+        assert set(matrix.answered("4", "tcp", cluster.VIP, "8003")) == {("rs1", cluster.CLIENT)}
+    finally:
+        for host in both(machine):
+            host.check_output("rm /run/ask-failsrs1 /run/ask-failsrs2")
+    all_serve(machine, rules(checker))
+    if checker != "keepalived":
+        return
+    machine("rs2").check_output(f"nft -f - <<'END'\n{UNSEEN}\nEND")
+    try:
+        serve_on(machine, "8003", {entry("8003", 1)})
+    finally:
+        machine("rs2").check_output("nft delete table inet test_unseen")
+    all_serve(machine, rules(checker))
 
 
 def test_units_are_confined(checker: str, machine: Machines) -> None:
