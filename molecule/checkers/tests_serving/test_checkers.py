@@ -236,6 +236,22 @@ def test_a_path_names_the_real_server(checker: str, machine: Machines) -> None:
     assert any(agents[checker] in line for line in asked[-20:])
 
 
+def test_an_answer_has_to_contain_its_body(checker: str, machine: Machines) -> None:
+    """The page of one real server changes: one service looks at it, and another one does not."""
+    if checker == "mon":
+        return
+    page = "sed -i 's/$hostname/$hostname is ill/' /etc/nginx/sites-available/default && systemctl reload nginx"
+    machine("rs1").check_output(page)
+    try:
+        out = all_serve(machine, {line for line in rules(checker) if "[2001:db8::11]" not in line})
+        assert set(cluster.ask(10, f"http://{VIP6}/")) == {"rs2"}
+    finally:
+        machine("rs1").check_output(page.replace("$hostname/$hostname is ill", "$hostname is ill/$hostname"))
+    print(f"{checker}: another page, out of both tables after {out:.1f} s; at most {WITHIN} s")
+    all_serve(machine, rules(checker))
+    assert out < WITHIN + LOOKING
+
+
 def test_checks_of_single_real_servers(checker: str, machine: Machines) -> None:
     """One has none and stays; the other has its own, or several of which one fails."""
     if checker == "ldirectord":

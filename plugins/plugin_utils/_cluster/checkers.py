@@ -211,8 +211,10 @@ def _faults_of_any(place: str, check: Check, types: Sequence[str]) -> Iterator[F
     for key, seconds in (("interval", check.interval), ("timeout", check.timeout)):
         if seconds != int(seconds):
             yield f"{place}.{key}", seconds, "is not a whole number of seconds"
-    if check.type in ("http", "https") and check.status != 200:
-        yield f"{place}.status", check.status, "is not possible; only 200 is success (remove the key)"
+    if check.type in ("http", "https") and check.status != Check(check.type).status:
+        codes = [low if low == high else f"{low}-{high}" for low, high in check.status]
+        text = "is not possible; only 200 is success (remove the key)"
+        yield f"{place}.status", codes[0] if len(codes) == 1 else ", ".join(map(str, codes)), text
     if check.helo is not None:
         yield f"{place}.helo", check.helo, "is not possible: remove the key"
 
@@ -284,6 +286,8 @@ def _faults_of_mon(item: ResolvedService, _pool: HealthCheck) -> Iterator[Fault]
             yield f"{place}.type", check.type, text
         if check.host is not None:
             yield f"{place}.host", check.host, "is not possible: remove the key"
+        if check.body is not None:
+            yield f"{place}.body", check.body.text, "is not possible: remove the key"
         if check.type == "dns":
             ports = {check.port or server.port or port for server in servers for port in item.service.ports}
             for port in sorted(ports - {_DNS_PORT}):

@@ -46,6 +46,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services 
     TUNNEL_CHECKSUMS,
     TUNNEL_TYPES,
     UNREWRITTEN,
+    Body,
     Check,
     HealthCheck,
     Persistence,
@@ -101,6 +102,7 @@ TYPES_OF = {
     "delay_before_retry": _TIMED,
     "path": (*_WEB, "file"),
     "status": _WEB,
+    "body": _WEB,
     "host": _WEB,
     "name": ("dns",),
     "record": ("dns",),
@@ -141,6 +143,11 @@ _NOT_SEEN = ("/tmp/", "/var/tmp/")  # noqa: S108
 COMMAND_RULE = "a command that begins with an absolute path, such as /bin/ping"
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")
 _DOMAIN = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?|\.")
+#: keepalived replaces a name behind a dollar sign, and in ldirectord's file '#' begins a comment.
+_BODY = re.compile(r"(?!.*\$[A-Za-z_{])[ !$-~]{1,300}")
+_BODY_RULE = "1 to 300 ASCII characters, without '#' and double quotes, and without a name behind '$'"
+_RANGE = re.compile(r"\s*([0-9]{3})\s*-\s*([0-9]{3})\s*")
+_STATUSES = range(100, 600)
 #: Other words in braces are what they are.
 PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 #: Values to check a text with, before the real servers are known.
@@ -623,7 +630,8 @@ def _read_check(inner: Fields) -> Check | None:
         retries=int(_or(inner.integer("retries", 0, 1000), default.retries)),
         delay_before_retry=_or(inner.seconds("delay_before_retry", 0, MAX_SECONDS), default.delay_before_retry),
         path=_path(inner, kind),
-        status=int(_or(inner.integer("status", 100, 599), default.status)),
+        status=_status(inner) or default.status,
+        body=_body(inner),
         host=_template(inner, "host", kind),
         name=_template(inner, "name", kind),
         record=inner.choice("record", "a type of records", RECORDS, default.record),
@@ -638,6 +646,56 @@ def _read_check(inner: Fields) -> Check | None:
         text = "is not a whole number of seconds, which misc needs"
         inner.refuse(Code.NOT_AN_INTEGER, "timeout", check.timeout, text)
     return check
+
+
+def _status(inner: Fields) -> tuple[tuple[int, int], ...]:
+    """Return ranges of statuses, from one, from ``200-299``, or from a list of such values; empty if not given or
+    wrong.
+    """
+    if not inner.given("status"):
+        return ()
+    value = inner.values["status"]
+    if not isinstance(value, (list, tuple)):
+        found = _range(inner, "status", value)
+        return (found,) if found else ()
+    if not value:
+        inner.fault(Code.EMPTY, "status", "is an empty list")
+    ranges = [_range(inner, path, one) for path, one in inner.elements("status")]
+    return tuple(sorted(one for one in ranges if one is not None))
+
+
+def _range(inner: Fields, path: str, value: object) -> tuple[int, int] | None:
+    if isinstance(value, str) and (found := _RANGE.fullmatch(value)):
+        low, high = int(found[1]), int(found[2])
+        if _STATUSES[0] <= low <= high <= _STATUSES[-1]:
+            return low, high
+        inner.refuse(Code.OUT_OF_RANGE, path, value, f"is not a range within {_STATUSES[0]} and {_STATUSES[-1]}")
+        return None
+    number = inner.integer_at(path, value, _STATUSES[0], _STATUSES[-1])
+    return None if number is None else (number, number)
+
+
+def _body(inner: Fields) -> Body | None:
+    """Return what an answer has to contain, a text or ``{regex: ...}``; None if not given or wrong."""
+    if not inner.given("body"):
+        return None
+    value = inner.values["body"]
+    if isinstance(value, Mapping):
+        own = Fields(value, inner.where, inner.key("body"), inner.problems)
+        own.refuse_unknown(("regex",), "body")
+        if not own.given("regex"):
+            own.fault(Code.MISSING, "regex", "is missing (a regular expression; or give a text as the body)")
+        text = own.text("regex", _BODY, f"a regular expression of {_BODY_RULE}")
+        if text is None:
+            return None
+        try:
+            re.compile(text)
+        except re.error as error:
+            own.refuse(Code.MALFORMED, "regex", text, f"is not a regular expression: {error}")
+            return None
+        return Body(text, True)
+    text = inner.text("body", _BODY, f"a text of {_BODY_RULE}, nor a regular expression such as {{regex: '^ok'}}")
+    return None if text is None else Body(text, False)
 
 
 def _path(inner: Fields, kind: str) -> str | None:

@@ -63,12 +63,21 @@ class Traffic:
 
 
 @dataclass(frozen=True)
+class Body:
+    """What an answer has to contain: a text, or with ``regex`` what a regular expression finds."""
+
+    text: str
+    regex: bool
+
+
+@dataclass(frozen=True)
 class Check:
     """One health check of a real server.
 
     ``interval``, ``timeout`` and ``delay_before_retry`` are in seconds. ``port`` None is the real server's own.
-    ``path`` is that of the URL with http and https, and of a file on the director with file. ``type`` decides which
-    others are set (`service_reader.TYPES_OF`); the rest are None. `TEMPLATES` may have `PLACEHOLDERS` in braces.
+    ``path`` is that of the URL with http and https, and of a file on the director with file; ``status`` are ranges.
+    ``type`` decides which others are set (`service_reader.TYPES_OF`); the rest are None. `TEMPLATES` may have
+    `PLACEHOLDERS` in braces.
     """
 
     type: str
@@ -78,7 +87,8 @@ class Check:
     retries: int = 2
     delay_before_retry: float = 1
     path: str | None = None
-    status: int = 200
+    status: tuple[tuple[int, int], ...] = ((200, 200),)
+    body: Body | None = None
     host: str | None = None
     name: str | None = None
     record: str = "A"

@@ -32,6 +32,7 @@ So the weight here is the real server's own, negative, and at least 1: a 1 in th
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.checkers import checked, drain_files, filled_in
@@ -301,7 +302,13 @@ def _check(check: Check, usual: float | None) -> Iterator[str]:
 def _url(check: Check) -> Iterator[str]:
     if check.type == "https" and check.host is not None:
         yield "enable_sni"
-    lines = [f"path {_word(check.path or '/')}", f"status_code {check.status}"]
+    codes = " ".join(str(low) if low == high else f"{low}-{high}" for low, high in check.status)
+    lines = [f"path {_word(check.path or '/')}", f"status_code {codes}"]
+    if check.body is not None:
+        pattern = check.body.text if check.body.regex else re.escape(check.body.text)
+        # the parser takes a backslash as an escape here (lib/parser.c: alloc_strvec_quoted_escaped)
+        escaped = pattern.replace("\\", "\\\\")
+        lines.append(f'regex "{escaped}"')
     if check.host is not None:
         lines.append(f"virtualhost {check.host}")
     yield from block("url", lines)

@@ -16,6 +16,7 @@ Syntax and limits are those of ldirectord(8) and of the program in the versions 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -130,10 +131,17 @@ def _request(service: Service, check: Check, server: RealServer, port: int) -> s
     """Return the request to one real server, and what it has to receive; empty if it is the same for all."""
     filled = filled_in(check, service, server, port)
     if "{" in (check.path or ""):
-        return f'"{filled.path}", ""'
+        return f'"{filled.path}", "{_pattern(check)}"'
     if "{" in (check.name or ""):
         return f'"{filled.name}", "{_ANY_ADDRESS}"'
     return ""
+
+
+def _pattern(check: Check) -> str:
+    """Return the regular expression for the answer; empty for any answer."""
+    if check.body is None:
+        return ""
+    return check.body.text if check.body.regex else re.escape(check.body.text)
 
 
 def _settings(service: Service) -> Iterator[str]:
@@ -171,6 +179,8 @@ def _check(check: Check, command: str) -> Iterator[str]:
     if check.type in ("http", "https"):
         if check.path is not None:
             yield f'request = "{check.path}"'
+        if check.body is not None:
+            yield f'receive = "{_pattern(check)}"'
         if check.host is not None:
             yield f'virtualhost = "{check.host}"'
     elif check.type == "dns":
