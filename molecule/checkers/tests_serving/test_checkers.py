@@ -240,13 +240,13 @@ def test_an_answer_has_to_contain_its_body(checker: str, machine: Machines) -> N
     """The page of one real server changes: one service looks at it, and another one does not."""
     if checker == "mon":
         return
-    page = "sed -i 's/$hostname/$hostname is ill/' /etc/nginx/sites-available/default && systemctl reload nginx"
+    page = "sed -i 's/$hostname/ill/' /etc/nginx/sites-available/default && systemctl reload nginx"
     machine("rs1").check_output(page)
     try:
         out = all_serve(machine, {line for line in rules(checker) if "[2001:db8::11]" not in line})
         assert set(cluster.ask(10, f"http://{VIP6}/")) == {"rs2"}
     finally:
-        machine("rs1").check_output(page.replace("$hostname/$hostname is ill", "$hostname is ill/$hostname"))
+        machine("rs1").check_output(page.replace("$hostname/ill", "ill/$hostname"))
     print(f"{checker}: another page, out of both tables after {out:.1f} s; at most {WITHIN} s")
     all_serve(machine, rules(checker))
     assert out < WITHIN + LOOKING

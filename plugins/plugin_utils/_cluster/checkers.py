@@ -44,7 +44,7 @@ _MON_TYPES = ("http", "tcp", "dns", "smtp", "ping", "misc")
 _DNS_PORT = 53  # dns.monitor asks no other
 _IPV4_ONLY = ("http", "tcp", "smtp")  # inet_aton() in these monitors
 #: The characters that an inventory name may have in a command or a path.
-_PLAIN_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,253}")
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,252}")
 
 
 def checked(resolved: Iterable[ResolvedService]) -> list[Checked]:
@@ -54,7 +54,7 @@ def checked(resolved: Iterable[ResolvedService]) -> list[Checked]:
 
 def filled_in(check: Check, service: Service, server: RealServer, port: int) -> Check:
     """Return the check of a real server for one port of its service, with values in place of placeholders."""
-    if not any("{" in (getattr(check, key) or "") for key in TEMPLATES):
+    if not any(PLACEHOLDER.search(getattr(check, key) or "") for key in TEMPLATES):
         return check
     values = _values(service, server, port)
     # an IPv6 address stands in brackets in the name of a host (RFC 3986, section 3.2.2)
@@ -62,6 +62,7 @@ def filled_in(check: Check, service: Service, server: RealServer, port: int) -> 
     return replace(
         check,
         path=_filled(check.path, values),
+        body=_filled(check.body, values),
         host=_filled(check.host, bracketed),
         name=_filled(check.name, values),
         command=_filled(check.command, values),
@@ -113,6 +114,13 @@ def runs_commands(resolved: Iterable[ResolvedService]) -> bool:
     return any(check.type == "misc" for item in resolved for _place, check, _servers in own_checks(item))
 
 
+def _check_any(item: ResolvedService, problems: Problems) -> None:
+    """Note a service of which no real server is checked."""
+    if item.servers and not any(server.checks for server in item.servers):
+        text = f"is for no real server: all of them have the health_check {UNCHECKED}"
+        problems.add(Code.EMPTY, item.service.where, "health_check", text)
+
+
 def check_pools(resolved: Iterable[ResolvedService], problems: Problems) -> None:
     """Note values that the health checker cannot use with the resolved real servers of a service. keepalived lowers a
     quorum above the sum of the weights (check_data.c: validate_check_config), but not a hysteresis that keeps the
@@ -125,6 +133,7 @@ def check_pools(resolved: Iterable[ResolvedService], problems: Problems) -> None
         if service.health_check is None or not item.servers:
             continue
         _check_texts(item, problems)
+        _check_any(item, problems)
         weights = sum(1 if server.weight is None else server.weight for server in item.servers)
         quorum, hysteresis = service.health_check.quorum, service.health_check.hysteresis
         if quorum > weights:
@@ -153,13 +162,13 @@ def _check_texts(item: ResolvedService, problems: Problems) -> None:
     for place, check, servers in own_checks(item):
         for key in TEMPLATES:
             text = getattr(check, key)
-            if text is None or "{" not in text:
+            if not PLACEHOLDER.search(text or ""):
                 continue
             for server in servers:
                 if "{name}" in text and server.host is not None and not _PLAIN_NAME.fullmatch(server.host):
                     rule = (
                         f"cannot have the name of host {server.host}, "
-                        "which has other characters than letters, digits, '_', '.', ':' and '-'"
+                        "which does not consist of letters, digits and _.:-, or begins with one of .:-"
                     )
                     problems.refuse(Code.MALFORMED, item.service.where, f"{place}.{key}", text, rule)
                     break
@@ -190,7 +199,13 @@ def check_checker(health_checker: str, resolved: Iterable[ResolvedService], prob
     if faults is None:
         return
     for item, check in checked(resolved):
-        for key, value, text in dict.fromkeys(faults(item, check)):
+        noted: set[tuple[str, object, str]] = set()
+        for key, value, text in faults(item, check):
+            # once is enough for a value that real servers have from the service
+            what = (key.rpartition("health_check")[2], value, text)
+            if what in noted:
+                continue
+            noted.add(what)
             text = f"{text} ({HEALTH_CHECKER}: {health_checker})"
             problems.refuse(Code.NOT_FOR_CHECKER, item.service.where, key, value, text)
 
@@ -230,7 +245,7 @@ def _faults_of_ldirectord(item: ResolvedService, pool: HealthCheck) -> Iterator[
     for server in item.servers:
         if server.checks != pool.checks:
             value = server.checks[0].type if server.checks else UNCHECKED
-            text = "is not possible: it has one check for all real servers of a service"
+            text = "as a check of its own is not possible: a service has one check for all of its real servers"
             yield f"{server.path}.health_check", value, text
     if service.protocol == "sctp":
         yield "protocol", service.protocol, "is not possible; possible are tcp, udp"
@@ -268,6 +283,10 @@ def _faults_of_check(service: Service, check: Check) -> Iterator[Fault]:
         yield "health_check.record", check.record, "is not possible; only A is"
     if check.path is not None and "#" in check.path:
         yield "health_check.path", check.path, "is not possible: '#' begins a comment"
+    scheme = f"{check.type}://"
+    if check.path is not None and scheme in check.path and PLACEHOLDER.search(check.path + (check.body or "")):
+        # it would take such a path of a single real server for a whole URL
+        yield "health_check.path", check.path, f"is not possible with a placeholder and {scheme}"
     # its virtualhost is for all real servers, and a command gets no names
     for key, words in (("host", ("address", "port", "name")), ("command", ("name",))):
         text = getattr(check, key) or ""
@@ -287,7 +306,7 @@ def _faults_of_mon(item: ResolvedService, _pool: HealthCheck) -> Iterator[Fault]
         if check.host is not None:
             yield f"{place}.host", check.host, "is not possible: remove the key"
         if check.body is not None:
-            yield f"{place}.body", check.body.text, "is not possible: remove the key"
+            yield f"{place}.body", check.body, "is not possible: remove the key"
         if check.type == "dns":
             ports = {check.port or server.port or port for server in servers for port in item.service.ports}
             for port in sorted(ports - {_DNS_PORT}):

@@ -46,7 +46,6 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services 
     TUNNEL_CHECKSUMS,
     TUNNEL_TYPES,
     UNREWRITTEN,
-    Body,
     Check,
     HealthCheck,
     Persistence,
@@ -143,13 +142,14 @@ _NOT_SEEN = ("/tmp/", "/var/tmp/")  # noqa: S108
 COMMAND_RULE = "a command that begins with an absolute path, such as /bin/ping"
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")
 _DOMAIN = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?|\.")
-#: keepalived replaces a name behind a dollar sign, and in ldirectord's file '#' begins a comment.
-_BODY = re.compile(r"(?!.*\$[A-Za-z_{])[ !$-~]{1,300}")
-_BODY_RULE = "1 to 300 ASCII characters, without '#' and double quotes, and without a name behind '$'"
+_BODY = re.compile(r"[ -~]{1,180}")
 _RANGE = re.compile(r"\s*([0-9]{3})\s*-\s*([0-9]{3})\s*")
 _STATUSES = range(100, 600)
-#: Other words in braces are what they are.
 PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+#: What looks like a placeholder: lower-case words in braces, and the known ones in any case, with blanks or unclosed.
+_LIKE_A_PLACEHOLDER = re.compile(
+    r"\{([a-z_]+)\}|\{\s*(?:%s)[0-9]*\s*\}|\{(?:%s)\b(?!\})" % (("|".join(PLACEHOLDERS),) * 2), re.IGNORECASE
+)
 #: Values to check a text with, before the real servers are known.
 _SAMPLE = {"address": "192.0.2.1", "port": "80", "name": "rs1", "vip": "192.0.2.1", "vport": "80"}
 
@@ -220,9 +220,11 @@ def _read_service(fields: Fields) -> Service | None:
         text = "is for tcp only, and marks lists other traffic or none"
         fields.fault(Code.NOT_FOR_PROTOCOL, "synproxy", text)
     helper = _helper(fields, method, protocol, ports)
+    before = len(fields.problems)
     health_check = read_health_check(fields)
+    sound_check = health_check is not None and len(fields.problems) == before
     sorry_server = read_sorry_server(fields)
-    servers = read_server_entries(fields, health_check is not None)
+    servers = read_server_entries(fields, sound_check)
     if name is None or family is None:
         return None
     service = Service(
@@ -502,20 +504,20 @@ def _read_own_checks(fields: Fields, service: Fields, checked: bool) -> tuple[Ch
         return None
     if isinstance(value, Mapping) and isinstance(shared, Mapping):
         given = [Fields(_overridden(shared, value), fields.where, given[0].path, fields.problems)]
-    checks = [_read_check(inner) for inner in given]
-    return tuple(check for check in checks if check is not None)
+    return tuple(_read_checks(given))
 
 
 def _overridden(shared: Mapping[object, object], own: Mapping[object, object]) -> dict[object, object]:
     """Return the service's check with a real server's values; with another type, only keys that both types have."""
     former = shared.get("type")
     kind = own.get("type") or former
+    given = {key: value for key, value in own.items() if value is not None}
     if kind == former:
-        return {key: value for key, value in shared.items() if key not in POOL_KEYS} | dict(own)
+        return {key: value for key, value in shared.items() if key not in POOL_KEYS} | given
     both = {key for key, kinds in TYPES_OF.items() if kind in kinds and former in kinds}
     if "file" in (kind, former):
         both.discard("path")  # of a file, and not of a URL
-    return {key: value for key, value in shared.items() if key in both} | dict(own)
+    return {key: value for key, value in shared.items() if key in both} | given
 
 
 def _read_entry(fields: Fields, checks: tuple[Check, ...] | None) -> ServerEntry | None:
@@ -549,7 +551,7 @@ def read_health_check(fields: Fields) -> HealthCheck | None:
     given = _check_mappings(fields, "{type: http}")
     for inner in given:
         inner.refuse_unknown((*CHECK_KEYS, *POOL_KEYS), "health_check", _HIGHER)
-    checks = [check for inner in given if (check := _read_check(inner)) is not None]
+    checks = _read_checks(given)
     if not given or len(checks) < len(given):
         return None
     pool = _Pool(given)
@@ -573,6 +575,10 @@ def read_health_check(fields: Fields) -> HealthCheck | None:
 def _check_mappings(fields: Fields, example: str) -> list[Fields]:
     """Return the health checks as written: one for a mapping, several for a list; none if there are wrong ones."""
     value = fields.values.get("health_check")
+    if value == UNCHECKED:
+        text = "is for single real servers: remove the key of a service without health checks"
+        fields.refuse(Code.UNKNOWN_WORD, "health_check", value, text)
+        return []
     if not isinstance(value, (list, tuple)):
         inner = fields.mapping("health_check", example)
         return [] if inner is None else [inner]
@@ -607,6 +613,16 @@ def _only(kinds: tuple[str, ...]) -> str:
     return f"for {', '.join(kinds[:-1])} and {kinds[-1]} only" if len(kinds) > 1 else f"for {kinds[0]} only"
 
 
+def _read_checks(given: Sequence[Fields]) -> list[Check]:
+    """Return the valid checks; one that is there twice is noted."""
+    found: dict[Check, Fields] = {}
+    for inner in given:
+        check = _read_check(inner)
+        if check is not None and found.setdefault(check, inner) is not inner:
+            inner.fault(Code.TWICE, "", f"is the same check as {found[check].path}")
+    return list(found)
+
+
 def _read_check(inner: Fields) -> Check | None:
     """Return one check with its defaults; None without a valid type."""
     if not inner.given("type"):
@@ -631,7 +647,7 @@ def _read_check(inner: Fields) -> Check | None:
         delay_before_retry=_or(inner.seconds("delay_before_retry", 0, MAX_SECONDS), default.delay_before_retry),
         path=_path(inner, kind),
         status=_status(inner) or default.status,
-        body=_body(inner),
+        body=_template(inner, "body", kind),
         host=_template(inner, "host", kind),
         name=_template(inner, "name", kind),
         record=inner.choice("record", "a type of records", RECORDS, default.record),
@@ -669,33 +685,15 @@ def _range(inner: Fields, path: str, value: object) -> tuple[int, int] | None:
         low, high = int(found[1]), int(found[2])
         if _STATUSES[0] <= low <= high <= _STATUSES[-1]:
             return low, high
-        inner.refuse(Code.OUT_OF_RANGE, path, value, f"is not a range within {_STATUSES[0]} and {_STATUSES[-1]}")
+        rule = "ends before it begins" if low > high else f"is not within {_STATUSES[0]} and {_STATUSES[-1]}"
+        inner.refuse(Code.OUT_OF_RANGE, path, value, rule)
+        return None
+    if to_integer(value) is None:
+        rule = f"is not a status from {_STATUSES[0]} to {_STATUSES[-1]}, a range such as 200-299, or a list of these"
+        inner.refuse(Code.NOT_AN_INTEGER, path, value, rule)
         return None
     number = inner.integer_at(path, value, _STATUSES[0], _STATUSES[-1])
     return None if number is None else (number, number)
-
-
-def _body(inner: Fields) -> Body | None:
-    """Return what an answer has to contain, a text or ``{regex: ...}``; None if not given or wrong."""
-    if not inner.given("body"):
-        return None
-    value = inner.values["body"]
-    if isinstance(value, Mapping):
-        own = Fields(value, inner.where, inner.key("body"), inner.problems)
-        own.refuse_unknown(("regex",), "body")
-        if not own.given("regex"):
-            own.fault(Code.MISSING, "regex", "is missing (a regular expression; or give a text as the body)")
-        text = own.text("regex", _BODY, f"a regular expression of {_BODY_RULE}")
-        if text is None:
-            return None
-        try:
-            re.compile(text)
-        except re.error as error:
-            own.refuse(Code.MALFORMED, "regex", text, f"is not a regular expression: {error}")
-            return None
-        return Body(text, True)
-    text = inner.text("body", _BODY, f"a text of {_BODY_RULE}, nor a regular expression such as {{regex: '^ok'}}")
-    return None if text is None else Body(text, False)
 
 
 def _path(inner: Fields, kind: str) -> str | None:
@@ -709,16 +707,20 @@ def _template(inner: Fields, key: str, kind: str) -> str | None:
     if not inner.given(key):
         return None
     value = inner.values[key]
+    before = len(inner.problems)
     if isinstance(value, str):
-        for word in PLACEHOLDER.findall(value):
-            if word not in PLACEHOLDERS:
-                known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
-                text = f"has {{{word}}}, which is not one of the placeholders {known}"
+        known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
+        for found in _LIKE_A_PLACEHOLDER.finditer(value):
+            if found[1] not in PLACEHOLDERS:
+                text = f"has {found[0]}, which is not one of the placeholders {known}"
                 inner.refuse(Code.UNKNOWN_WORD, key, value, text)
-                return None
+        if len(inner.problems) > before:
+            return None
         rule = text_fault(key, kind, PLACEHOLDER.sub(lambda found: _SAMPLE[found[1]], value))
     else:
         rule = text_fault(key, kind, value)
+        if isinstance(value, (Mapping, int, float)):
+            rule += ": put it in quotes"
     if rule:
         inner.refuse(Code.MALFORMED, key, value, rule)
         return None
@@ -743,6 +745,7 @@ _TEXTS = {
     "file": (_FILE_PATH, "an absolute path of letters, digits and the characters ._/@:+=,-"),
     "host": (_HOST, "the name of a host, with or without a port"),
     "name": (_DOMAIN, "a domain name"),
+    "body": (_BODY, "a text of 1 to 180 printable ASCII characters"),
 }
 
 

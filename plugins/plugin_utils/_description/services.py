@@ -27,7 +27,7 @@ TUNNEL_TYPES = tuple(model.TUNNEL_TYPES)
 TUNNEL_CHECKSUMS = tuple(model.TUNNEL_CHECKSUMS)
 HEALTH_CHECKS = ("http", "https", "tcp", "udp", "dns", "smtp", "ping", "misc", "file")
 #: In these keys of a health check, words in braces stand for values of the real server and of its service.
-TEMPLATES = ("path", "host", "name", "command")
+TEMPLATES = ("path", "body", "host", "name", "command")
 PLACEHOLDERS = ("address", "port", "name", "vip", "vport")
 ENGINES = ("sip",)
 #: Protocols with addresses in their payload: the kernel's ip_vs_<name>.c beside ip_vs_app.c.
@@ -63,21 +63,13 @@ class Traffic:
 
 
 @dataclass(frozen=True)
-class Body:
-    """What an answer has to contain: a text, or with ``regex`` what a regular expression finds."""
-
-    text: str
-    regex: bool
-
-
-@dataclass(frozen=True)
 class Check:
     """One health check of a real server.
 
     ``interval``, ``timeout`` and ``delay_before_retry`` are in seconds. ``port`` None is the real server's own.
-    ``path`` is that of the URL with http and https, and of a file on the director with file; ``status`` are ranges.
-    ``type`` decides which others are set (`service_reader.TYPES_OF`); the rest are None. `TEMPLATES` may have
-    `PLACEHOLDERS` in braces.
+    ``path`` is that of the URL with http and https, and of a file on the director with file; ``status`` are ranges, and
+    ``body`` is a text in the answer. ``type`` decides which others are set (`service_reader.TYPES_OF`); the rest are
+    None. `TEMPLATES` may have `PLACEHOLDERS` in braces.
     """
 
     type: str
@@ -88,7 +80,7 @@ class Check:
     delay_before_retry: float = 1
     path: str | None = None
     status: tuple[tuple[int, int], ...] = ((200, 200),)
-    body: Body | None = None
+    body: str | None = None
     host: str | None = None
     name: str | None = None
     record: str = "A"

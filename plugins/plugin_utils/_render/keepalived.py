@@ -35,7 +35,12 @@ import ipaddress
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.checkers import checked, drain_files, filled_in
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.checkers import (
+    checked,
+    drain_files,
+    filled_in,
+    own_checks,
+)
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.pair import (
     HANDOVER,
     HANDOVER_FILE,
@@ -191,9 +196,9 @@ def _virtual_server(item: ResolvedService, check: HealthCheck, port: int) -> lis
         lines.append(f"protocol {(service.protocol or '').upper()}")
     lines += [f"lvs_sched {service.scheduler}", *service.scheduler_flags]  # flags count only after their scheduler
     lines += ["ops"] * service.one_packet
-    lines += [f"lvs_method {_method(service)}", *_persistence(service), *_pool(service, check, port)]
+    lines += [f"lvs_method {_method(service)}", *_persistence(service), *_pool(item, check, port)]
     for server in item.servers:
-        lines += _real_server(server, item.service, port)
+        lines += _real_server(server, item, port)
     return block(f"virtual_server {head}", lines)
 
 
@@ -234,9 +239,9 @@ def dotted_mask(bits: int) -> str:
     return str(ipaddress.IPv4Network((0, bits)).netmask)
 
 
-def _pool(service: Service, check: HealthCheck, port: int) -> Iterator[str]:
+def _pool(item: ResolvedService, check: HealthCheck, port: int) -> Iterator[str]:
     """Yield the settings that apply to all real servers together."""
-    interval = _interval(check)
+    interval = _interval(item)
     if interval is not None:
         yield f"delay_loop {number(interval)}"
         if check.alpha:
@@ -247,26 +252,26 @@ def _pool(service: Service, check: HealthCheck, port: int) -> Iterator[str]:
         yield f"quorum {check.quorum}"
     if check.hysteresis:
         yield f"hysteresis {check.hysteresis}"
-    sorry = service.sorry_server
+    sorry = item.service.sorry_server
     if sorry is not None:
         yield f"sorry_server {_endpoint(sorry.address, sorry.port or port)}"
 
 
-def _interval(pool: HealthCheck) -> float | None:
-    """Return the seconds between checks of a service; those of a check can differ. None if all checks are files."""
-    return next((check.interval for check in pool.checks if check.type != "file"), None)
+def _interval(item: ResolvedService) -> float | None:
+    """Return the seconds between the first check of a service; those of others can differ. None if all are files."""
+    checks = (check for _place, check, _servers in own_checks(item))
+    return next((check.interval for check in checks if check.type != "file"), None)
 
 
-def _real_server(server: RealServer, service: Service, port: int) -> list[str]:
+def _real_server(server: RealServer, item: ResolvedService, port: int) -> list[str]:
     weight = 1 if server.weight is None else server.weight
     lines = [f"weight {weight}"]
     if server.upper_threshold:
         lines.append(f"uthreshold {server.upper_threshold}")
     if server.lower_threshold:
         lines.append(f"lthreshold {server.lower_threshold}")
-    usual = None if service.health_check is None else _interval(service.health_check)
     for check in server.checks:
-        content = _check(filled_in(check, service, server, port), usual)
+        content = _check(filled_in(check, item.service, server, port), _interval(item))
         lines += block(_CHECKS[check.type], list(content))
     drain = [f"track_file {_drain(str(server.address))}", f"weight -{max(weight, 1)}"]
     lines += block("FILE_CHECK", drain)
@@ -299,15 +304,24 @@ def _check(check: Check, usual: float | None) -> Iterator[str]:
         yield f"helo_name {check.helo}"
 
 
+def pattern(text: str) -> str:
+    """Return a regular expression that finds a text, for PCRE and Perl.
+
+    It has no quotes, no dollar sign, which keepalived would replace with what follows, and no '#', which begins a
+    comment in ldirectord's configuration. keepalived looks for partial matches too (check_http.c: check_regex), and
+    counts one at the end of an answer as none. A text has no partial match where it matches.
+    """
+    return "".join(f"\\x{ord(one):02x}" if one in '"#$' else re.escape(one) for one in text)
+
+
 def _url(check: Check) -> Iterator[str]:
     if check.type == "https" and check.host is not None:
         yield "enable_sni"
     codes = " ".join(str(low) if low == high else f"{low}-{high}" for low, high in check.status)
     lines = [f"path {_word(check.path or '/')}", f"status_code {codes}"]
     if check.body is not None:
-        pattern = check.body.text if check.body.regex else re.escape(check.body.text)
         # the parser takes a backslash as an escape here (lib/parser.c: alloc_strvec_quoted_escaped)
-        escaped = pattern.replace("\\", "\\\\")
+        escaped = pattern(check.body).replace("\\", "\\\\")
         lines.append(f'regex "{escaped}"')
     if check.host is not None:
         lines.append(f"virtualhost {check.host}")

@@ -16,7 +16,6 @@ Syntax and limits are those of ldirectord(8) and of the program in the versions 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -24,8 +23,9 @@ from ansible_collections.lvs.cluster.plugins.module_utils._host import sandbox
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.model import endpoint
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.checkers import DRAIN_DIRECTORY, Checked, filled_in
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.resolve import RealServer, ResolvedService
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.service_reader import PLACEHOLDER
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import Check, HealthCheck, Service
-from ansible_collections.lvs.cluster.plugins.plugin_utils._render.keepalived import dotted_mask
+from ansible_collections.lvs.cluster.plugins.plugin_utils._render.keepalived import dotted_mask, pattern
 from ansible_collections.lvs.cluster.plugins.plugin_utils._render.unit_files import (
     HEADER,
     File,
@@ -119,29 +119,23 @@ def _virtual(item: ResolvedService, pool: HealthCheck, port: int, command: str) 
 
 def _of_all(item: ResolvedService, check: Check, port: int) -> Check:
     """Return the check with those texts that are the same for all real servers."""
-    shared = replace(
-        check,
-        path=None if "{" in (check.path or "") else check.path,
-        name=None if "{" in (check.name or "") else check.name,
-    )
+    shared = replace(check, path=None, name=None, body=None) if _differs(check) else check
     return filled_in(shared, item.service, item.servers[0], port) if item.servers else shared
+
+
+def _differs(check: Check) -> bool:
+    """Return whether the request, or what it has to receive, is another one for each real server."""
+    return any(PLACEHOLDER.search(text or "") for text in (check.path, check.name, check.body))
 
 
 def _request(service: Service, check: Check, server: RealServer, port: int) -> str:
     """Return the request to one real server, and what it has to receive; empty if it is the same for all."""
-    filled = filled_in(check, service, server, port)
-    if "{" in (check.path or ""):
-        return f'"{filled.path}", "{_pattern(check)}"'
-    if "{" in (check.name or ""):
-        return f'"{filled.name}", "{_ANY_ADDRESS}"'
-    return ""
-
-
-def _pattern(check: Check) -> str:
-    """Return the regular expression for the answer; empty for any answer."""
-    if check.body is None:
+    if not _differs(check):
         return ""
-    return check.body.text if check.body.regex else re.escape(check.body.text)
+    filled = filled_in(check, service, server, port)
+    if filled.type == "dns":
+        return f'"{filled.name}", "{_ANY_ADDRESS}"'
+    return f'"{filled.path}", "{pattern(filled.body or "")}"'
 
 
 def _settings(service: Service) -> Iterator[str]:
@@ -180,7 +174,7 @@ def _check(check: Check, command: str) -> Iterator[str]:
         if check.path is not None:
             yield f'request = "{check.path}"'
         if check.body is not None:
-            yield f'receive = "{_pattern(check)}"'
+            yield f'receive = "{pattern(check.body)}"'
         if check.host is not None:
             yield f'virtualhost = "{check.host}"'
     elif check.type == "dns":

@@ -28,8 +28,9 @@ HEADER = "# Written by the role lvs.cluster.director: changes made here are lost
 PROGRAMS = "/usr/local/lib/lvs-cluster/checks"
 #: Waits for addresses (roles/director/files).
 WAIT = "/usr/local/lib/lvs-cluster/wait-for-addresses"
-#: The arguments of those programs.
-_ARGUMENTS = ("vip", "vport", "address", "port", "name")
+#: The arguments of those programs, by placeholder.
+_ARGUMENTS = {"vip": "${vip%]}", "vport": "$2", "address": "${address%]}", "port": "$4", "name": "$5"}
+_UNBRACKETED = "vip=${1#[} address=${3#[}\n"
 _PATIENCE = 30  # seconds, less than systemd's timeout for the start of this unit
 # The drop-in of keepalived's unit wants this one (roles/director/files). PartOf: stopping keepalived ends the wait too.
 _TEXT = """\
@@ -96,12 +97,13 @@ def program(command: str, user: str, seconds: float) -> str:
     """Return a script that runs a health check's command for at most these seconds, as another user if one is named.
 
     The script's arguments are the VIP, its port, the real server's address and port, and its name. The command gets
-    those that it has placeholders for, each as a part of one word, and not the capabilities of the caller.
+    those that it has placeholders for, each as a part of one word, and not the capabilities of the caller. ldirectord
+    gives IPv6 addresses in brackets (ld_gethostbyname), which the command does not get.
     """
     # setpriv takes a user's name, but not the group of that; runuser would open a session each time
     other = f' --reuid={user} --regid="$(id -g {user})" --init-groups' if user else ""
     return (
-        f"#!/bin/sh\n{HEADER}\nexec setpriv{other} \\\n"
+        f"#!/bin/sh\n{HEADER}\n{_UNBRACKETED if PLACEHOLDER.search(command) else ''}exec setpriv{other} \\\n"
         "    --inh-caps=-all --ambient-caps=-all --no-new-privs -- \\\n"
         f"    timeout {seconds:.0f} {' '.join(map(_word, command.split()))}\n"
     )
@@ -111,7 +113,7 @@ def _word(word: str) -> str:
     """Return a word for a shell, with the script's arguments in the place of placeholders."""
     parts = PLACEHOLDER.split(word)
     texts = [
-        f'"${_ARGUMENTS.index(part) + 1}"' if number % 2 else shlex.quote(part)
+        f'"{_ARGUMENTS[part]}"' if number % 2 else shlex.quote(part)
         for number, part in enumerate(parts)
         if number % 2 or part
     ]
