@@ -168,7 +168,9 @@ def sound_services(draw: st.DrawFn, index: int) -> dict[str, Any]:
         service["health_check"] = draw(sound_checks())
         entry = draw(st.sampled_from(service["real_servers"]))
         one = draw(sound_checks().map(alone))
-        entry |= draw(st.sampled_from([{}, {"health_check": "none"}, {"health_check": one}, {"health_check": [one]}]))
+        own = [{}, {"health_check": one}, {"health_check": [one]}]
+        own += [{"health_check": "none"}] if len(service["real_servers"]) > 1 and "group" not in entry else []
+        entry |= draw(st.sampled_from(own))
         if not isinstance(entry.get("health_check"), dict) and draw(st.booleans()):
             service["health_check"] = [service["health_check"], draw(sound_checks().map(alone))]
         sorry = "2001:db8:1::9" if family == "ipv6" else "198.51.100.9"

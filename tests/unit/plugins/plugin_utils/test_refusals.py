@@ -574,7 +574,7 @@ def test_a_value_of_another_form_is_told_which(build: Build) -> None:
         expected(Code.NOT_A_MAPPING, "service web", "sorry_server", "'192.0.2.99'", "such as {address:"),
         expected(Code.NOT_SECONDS, "service b", "health_check.timeout", "'5m'", "seconds from 0.1 to 86400"),
         expected(Code.NOT_AN_INTEGER, "service b", "health_check.retries", "'x'", "integer from 0 to 1000"),
-        expected(Code.NOT_AN_INTEGER, "service b", "health_check.status", "'ok'", "integer from 100 to 599"),
+        expected(Code.NOT_AN_INTEGER, "service b", "health_check.status", "'ok'", "status from 100 to 599"),
     )
 
 
