@@ -148,7 +148,7 @@ _STATUSES = range(100, 600)
 PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 #: What looks like a placeholder: lower-case words in braces, and the known ones in any case, with blanks or unclosed.
 _LIKE_A_PLACEHOLDER = re.compile(
-    r"\{([a-z_]+)\}|\{\s*(?:%s)[0-9]*\s*\}|\{(?:%s)\b(?!\})" % (("|".join(PLACEHOLDERS),) * 2), re.IGNORECASE
+    r"\{([a-z_]+)\}|(?i:\{\s*(?:%s)[0-9]*\s*\}|\{(?:%s)\b(?!\}))" % (("|".join(PLACEHOLDERS),) * 2)
 )
 #: Values to check a text with, before the real servers are known.
 _SAMPLE = {"address": "192.0.2.1", "port": "80", "name": "rs1", "vip": "192.0.2.1", "vport": "80"}

@@ -172,7 +172,9 @@ def sound_services(draw: st.DrawFn, index: int) -> dict[str, Any]:
         own += [{"health_check": "none"}] if len(service["real_servers"]) > 1 and "group" not in entry else []
         entry |= draw(st.sampled_from(own))
         if not isinstance(entry.get("health_check"), dict) and draw(st.booleans()):
-            service["health_check"] = [service["health_check"], draw(sound_checks().map(alone))]
+            first = service["health_check"]
+            others = sound_checks().map(alone).filter(lambda check: check["type"] != first["type"])
+            service["health_check"] = [first, draw(others)]
         sorry = "2001:db8:1::9" if family == "ipv6" else "198.51.100.9"
         service |= draw(st.sampled_from([{}, {"sorry_server": {"address": sorry}}]))
     return service
