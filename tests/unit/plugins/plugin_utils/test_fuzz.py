@@ -173,8 +173,8 @@ def sound_services(draw: st.DrawFn, index: int) -> dict[str, Any]:
         entry |= draw(st.sampled_from(own))
         if not isinstance(entry.get("health_check"), dict) and draw(st.booleans()):
             first = service["health_check"]
-            others = sound_checks().map(alone).filter(lambda check: check["type"] != first["type"])
-            service["health_check"] = [first, draw(others)]
+            second = sound_checks().map(alone).filter(lambda check: check["type"] != first["type"])
+            service["health_check"] = [first, draw(second)]
         sorry = "2001:db8:1::9" if family == "ipv6" else "198.51.100.9"
         service |= draw(st.sampled_from([{}, {"sorry_server": {"address": sorry}}]))
     return service
