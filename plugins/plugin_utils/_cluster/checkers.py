@@ -283,10 +283,11 @@ def _faults_of_check(service: Service, check: Check) -> Iterator[Fault]:
         yield "health_check.record", check.record, "is not possible; only A is"
     if check.path is not None and "#" in check.path:
         yield "health_check.path", check.path, "is not possible: '#' begins a comment"
-    scheme = f"{check.type}://"
-    if check.path is not None and scheme in check.path and PLACEHOLDER.search(check.path + (check.body or "")):
-        # it would take such a path of a single real server for a whole URL
-        yield "health_check.path", check.path, f"is not possible with a placeholder and {scheme}"
+    if check.path is not None and PLACEHOLDER.search(check.path + (check.body or "")):
+        # it would take such a path of a single real server for a whole URL, and lose one with two slashes (`ldirectord`)
+        for part, found in ((f"{check.type}://", f"{check.type}://" in check.path), ("//", check.path[:2] == "//")):
+            if found:
+                yield "health_check.path", check.path, f"is not possible with a placeholder and {part}"
     # its virtualhost is for all real servers, and a command gets no names
     for key, words in (("host", ("address", "port", "name")), ("command", ("name",))):
         text = getattr(check, key) or ""

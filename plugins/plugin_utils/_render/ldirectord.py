@@ -135,7 +135,9 @@ def _request(service: Service, check: Check, server: RealServer, port: int) -> s
     filled = filled_in(check, service, server, port)
     if filled.type == "dns":
         return f'"{filled.name}", "{_ANY_ADDRESS}"'
-    return f'"{filled.path}", "{pattern(filled.body or "")}"'
+    # With a slash at its beginning, what follows the request would be lost, and with that the request: a pattern for it
+    # replaces $2 (add_real_server), and both are needed (ld_setup). It adds the slash.
+    return f'"{(filled.path or "/")[1:]}", "{pattern(filled.body or "")}"'
 
 
 def _settings(service: Service) -> Iterator[str]:
