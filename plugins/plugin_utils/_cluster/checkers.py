@@ -284,7 +284,7 @@ def _faults_of_check(service: Service, check: Check) -> Iterator[Fault]:
     if check.path is not None and "#" in check.path:
         yield "health_check.path", check.path, "is not possible: '#' begins a comment"
     if check.path is not None and PLACEHOLDER.search(check.path + (check.body or "")):
-        # it would take such a path of a single real server for a whole URL, and lose one with two slashes (`ldirectord`)
+        # it would take such a path of a single real server for a whole URL, and lose one with two slashes
         for part, found in ((f"{check.type}://", f"{check.type}://" in check.path), ("//", check.path[:2] == "//")):
             if found:
                 yield "health_check.path", check.path, f"is not possible with a placeholder and {part}"
