@@ -258,49 +258,22 @@ def real_servers(
     if entries is None:
         return None
     patches: dict[RealServerKey, RealServerPatch] = {}
-    # Real servers of one service are mostly alike in everything but their addresses, and equal to the one before.
+    # Real servers of one service are mostly alike in everything but their addresses.
     alike: dict[object, RealServerPatch] = {}
-    former: Arguments = {}
-    kinds: list[type] = []
-    port, patch = 0, RealServerPatch()
     for entry in entries:
-        rest = dict(entry)
-        address = rest.pop("address", None)
-        # by type too: True is equal to 1
-        if patches and rest == former and list(map(type, rest.values())) == kinds:
-            key = _usual_key(address, port) or real_server_key(label, service, entry)
-        else:
-            key = real_server_key(label, service, entry)
-            patch = _patch_like(label, key, entry, alike)
-            former, kinds, port = rest, list(map(type, rest.values())), key.port
+        key = real_server_key(label, service, entry)
         if key in patches:
             raise InvalidValue(label, "real_servers", str(key), "must not list a real server twice")
+        values = tuple([(option, value, type(value)) for option, value in entry.items() if option not in _IDENTITY])
+        try:
+            patch = alike.get(values)
+        except TypeError:  # a list or the like, which is refused in a moment
+            patch = None
+        if patch is None:
+            _refuse_unknown(label, entry)
+            patch = alike[values] = _real_server(label, key, entry)
         patches[key] = patch
     return patches
-
-
-def _usual_key(address: object, port: int) -> RealServerKey | None:
-    """Return the identity of a real server with a usual IPv4 address; None for any other."""
-    try:
-        packed = inet_pton(model.AF_INET, address)  # type: ignore[arg-type]  # anything else than text is refused here
-    except (OSError, TypeError, UnicodeError, ValueError):
-        return None
-    return RealServerKey(model.AF_INET, packed, port) if 0 < packed[0] < 224 else None
-
-
-def _patch_like(
-    label: str, key: RealServerKey, entry: Arguments, alike: dict[object, RealServerPatch]
-) -> RealServerPatch:
-    """Return the patch of a real server, which is one object for all that are alike."""
-    values = tuple([(option, value, type(value)) for option, value in entry.items() if option not in _IDENTITY])
-    try:
-        patch = alike.get(values)
-    except TypeError:  # a list or the like, which is refused in a moment
-        patch = None
-    if patch is None:
-        _refuse_unknown(label, entry)
-        patch = alike[values] = _real_server(label, key, entry)
-    return patch
 
 
 def _refuse_unknown(label: str, entry: Arguments) -> None:

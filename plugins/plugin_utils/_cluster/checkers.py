@@ -54,7 +54,7 @@ def checked(resolved: Iterable[ResolvedService]) -> list[Checked]:
 
 def filled_in(check: Check, service: Service, server: RealServer, port: int) -> Check:
     """Return the check of a real server for one port of its service, with values in place of placeholders."""
-    if not any(PLACEHOLDER.search(getattr(check, key) or "") for key in TEMPLATES):
+    if not any("{" in (getattr(check, key) or "") for key in TEMPLATES):
         return check
     values = _values(service, server, port)
     # an IPv6 address stands in brackets in the name of a host (RFC 3986, section 3.2.2)
@@ -92,8 +92,12 @@ def own_checks(item: ResolvedService) -> Iterator[tuple[str, Check, list[RealSer
     shared = item.service.health_check
     if shared is None:
         return
-    groups: dict[tuple[str, tuple[Check, ...]], list[RealServer]] = {("health_check", shared.checks): []}
+    usual: list[RealServer] = []
+    groups: dict[tuple[str, tuple[Check, ...]], list[RealServer]] = {("health_check", shared.checks): usual}
     for server in item.servers:
+        if server.checks is shared.checks:
+            usual.append(server)
+            continue
         same = server.checks == shared.checks
         place = "health_check" if same else f"{server.path}.health_check"
         groups.setdefault((place, server.checks), []).append(server)

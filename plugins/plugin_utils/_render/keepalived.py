@@ -185,7 +185,7 @@ def virtual_servers(resolved: Sequence[ResolvedService]) -> list[list[str]]:
 
 
 def _virtual_server(item: ResolvedService, check: HealthCheck, port: int) -> list[str]:
-    service = item.service
+    service, interval = item.service, _interval(item)
     lines = [f"# {service.name}"]
     if service.fwmark is not None:
         head = f"fwmark {service.fwmark}"
@@ -196,9 +196,9 @@ def _virtual_server(item: ResolvedService, check: HealthCheck, port: int) -> lis
         lines.append(f"protocol {(service.protocol or '').upper()}")
     lines += [f"lvs_sched {service.scheduler}", *service.scheduler_flags]  # flags count only after their scheduler
     lines += ["ops"] * service.one_packet
-    lines += [f"lvs_method {_method(service)}", *_persistence(service), *_pool(item, check, port)]
+    lines += [f"lvs_method {_method(service)}", *_persistence(service), *_pool(item, check, interval, port)]
     for server in item.servers:
-        lines += _real_server(server, item, port)
+        lines += _real_server(server, service, interval, port)
     return block(f"virtual_server {head}", lines)
 
 
@@ -239,9 +239,8 @@ def dotted_mask(bits: int) -> str:
     return str(ipaddress.IPv4Network((0, bits)).netmask)
 
 
-def _pool(item: ResolvedService, check: HealthCheck, port: int) -> Iterator[str]:
+def _pool(item: ResolvedService, check: HealthCheck, interval: float | None, port: int) -> Iterator[str]:
     """Yield the settings that apply to all real servers together."""
-    interval = _interval(item)
     if interval is not None:
         yield f"delay_loop {number(interval)}"
         if check.alpha:
@@ -263,7 +262,7 @@ def _interval(item: ResolvedService) -> float | None:
     return next((check.interval for check in checks if check.type != "file"), None)
 
 
-def _real_server(server: RealServer, item: ResolvedService, port: int) -> list[str]:
+def _real_server(server: RealServer, service: Service, interval: float | None, port: int) -> list[str]:
     weight = 1 if server.weight is None else server.weight
     lines = [f"weight {weight}"]
     if server.upper_threshold:
@@ -271,7 +270,7 @@ def _real_server(server: RealServer, item: ResolvedService, port: int) -> list[s
     if server.lower_threshold:
         lines.append(f"lthreshold {server.lower_threshold}")
     for check in server.checks:
-        content = _check(filled_in(check, item.service, server, port), _interval(item))
+        content = _check(filled_in(check, service, server, port), interval)
         lines += block(_CHECKS[check.type], list(content))
     drain = [f"track_file {_drain(str(server.address))}", f"weight -{max(weight, 1)}"]
     lines += block("FILE_CHECK", drain)

@@ -135,8 +135,8 @@ def _request(service: Service, check: Check, server: RealServer, port: int) -> s
     filled = filled_in(check, service, server, port)
     if filled.type == "dns":
         return f'"{filled.name}", "{_ANY_ADDRESS}"'
-    # With a slash at its beginning, what follows the request would be lost, and with that the request: a pattern for it
-    # replaces $2 (add_real_server), and both are needed (ld_setup). It adds the slash.
+    # ldirectord adds the slash at the beginning. If it is written, the second text is lost (add_real_server, where the
+    # test for the slash replaces $2), and then the first one counts for nothing (ld_setup).
     return f'"{(filled.path or "/")[1:]}", "{pattern(filled.body or "")}"'
 
 

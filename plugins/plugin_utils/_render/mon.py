@@ -27,6 +27,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.checkers impo
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.ipvs_entries import server_entry, service_entry
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.resolve import RealServer, ResolvedService
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import IPAddress
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.service_reader import PLACEHOLDER
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import Check
 from ansible_collections.lvs.cluster.plugins.plugin_utils._render.unit_files import (
     HEADER,
@@ -195,7 +196,7 @@ def configuration(checked: Sequence[Checked], monitors: dict[tuple[str, Check], 
     for item, check, server, port in watches:
         lines += ["", f"watch {_watch(item, server, port)}"]
         program = monitors.get((item.service.name, check), "")
-        if "{" in (check.command or ""):
+        if PLACEHOLDER.search(check.command or ""):
             vip = item.service.address or item.service.fwmark
             program += f" {vip} {port} {server.address} {server.port or port} {server.host or server.address}"
         monitor = _monitor(filled_in(check, item.service, server, port), check.port or server.port or port, program)

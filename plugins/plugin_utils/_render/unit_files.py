@@ -110,7 +110,7 @@ def program(command: str, user: str, seconds: float) -> str:
 
 
 def _word(word: str) -> str:
-    """Return a word for a shell, with the script's arguments in the place of placeholders."""
+    """Return a word for a shell, with the script's arguments for placeholders."""
     parts = PLACEHOLDER.split(word)
     texts = [
         f'"{_ARGUMENTS[part]}"' if number % 2 else shlex.quote(part)
