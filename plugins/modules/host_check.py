@@ -325,8 +325,8 @@ director_files:
   contains:
     units:
       description:
-        - Those of the units C(ldirectord), C(mon) and C(lvs-cluster-addresses) that the role has written. Units of
-          these names from other sources are not listed.
+        - Those of the units C(ldirectord), C(mon) and C(lvs-cluster-addresses) of which the role has written the unit or
+          another file. Units of these names from other sources are not listed.
       type: list
       elements: str
     keepalived:
@@ -528,8 +528,12 @@ def _director(run: RunCommand, wanted: dict[str, Any], vips: list[str]) -> dict[
 def _director_files() -> dict[str, Any]:
     keepalived = read_text(director_state.CONFIGURATION)
     writer = "none" if keepalived is None else "role" if director_state.is_ours(keepalived) else "other"
-    texts = {name: read_text(f"{UNIT_DIRECTORY}/{name}.service") or "" for name in director_state.UNITS}
-    units = [name for name, text in texts.items() if director_state.is_our_unit(text)]
+    units = [
+        name
+        for name, files in director_state.UNITS.items()
+        if director_state.is_our_unit(read_text(f"{UNIT_DIRECTORY}/{name}.service") or "")
+        or any(os.path.lexists(path) for path in files)
+    ]
     return {"units": units, "keepalived": writer}
 
 

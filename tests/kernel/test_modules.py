@@ -256,8 +256,16 @@ def test_host_check_sees_what_the_role_has_written_and_which_users_there_are(hos
         assert host.ok("host_check", **asked)["director_files"] == {"units": [], "keepalived": "other"}
         conf.unlink()
         assert host.ok("host_check", **asked)["director_files"]["keepalived"] == "none"
-    finally:
         unit.unlink()
+        # as an installation that was killed before it wrote the unit leaves them
+        for path in (Path("/etc/lvs-cluster/health.json"), Path("/etc/lvs-cluster/ldirectord.cf")):
+            path.parent.mkdir(exist_ok=True)
+            path.write_text("")
+            name = {"health": "mon"}.get(path.stem, path.stem)
+            assert host.ok("host_check", **asked)["director_files"]["units"] == [name]
+            path.unlink()
+    finally:
+        unit.unlink(missing_ok=True)
         conf.unlink(missing_ok=True)
         if former is not None:
             conf.write_bytes(former)

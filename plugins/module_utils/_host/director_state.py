@@ -20,8 +20,13 @@ from .validate import IPAddress, parse_address
 CONFIGURATION = "/etc/keepalived/keepalived.conf"
 #: The beginning of a file of the role (plugin_utils/_render/unit_files.py).
 HEADER = "# Written by the role lvs.cluster.director"
-#: Units that the role writes if the description needs them, and the line by which they are recognized.
-UNITS = ("ldirectord", "mon", "lvs-cluster-addresses")
+#: Units that the role writes if the description needs them, and files that only the role writes before the unit or
+#: removes before it: of an interrupted run, these may exist without the unit.
+UNITS = {
+    "ldirectord": ("/etc/lvs-cluster/ldirectord.cf",),
+    "mon": ("/etc/lvs-cluster/health.json", "/etc/lvs-cluster/mon.cf"),
+    "lvs-cluster-addresses": ("/usr/local/lib/lvs-cluster/wait-for-addresses",),
+}
 _DESCRIPTION = re.compile(r"^Description=(?:Health checks|Addresses) of lvs\.cluster", re.MULTILINE)
 HANDOVER_FILE = "/var/lib/lvs-cluster/drain/director"
 #: In that file: the number of a fault, with a word if the director joins rather than fails over.

@@ -119,8 +119,12 @@ def test_the_units_of_the_role_are_known_again(monkeypatch: pytest.MonkeyPatch) 
     for name in ("ldirectord", "mon"):
         monkeypatch.setattr(f"{__name__}.CASE", CASE.with_name(name))
         units[name] = files_of(name)[f"/etc/systemd/system/{name}.service"]
-    for name in director_state.UNITS:
+    for name, files in director_state.UNITS.items():
         assert director_state.is_our_unit(units[name]), name
+        # a removal that is interrupted before its end is found again
+        removed = variables["director_checkers"][name]["files"]
+        assert set(files) < set(removed), name
+        assert removed[-1] == f"/etc/systemd/system/{name}.service"
     # Debian's own, in usr/lib/systemd/system/ldirectord.service.
     assert not director_state.is_our_unit("[Unit]\nDescription=Monitor and administer real servers in a LVS cluster\n")
     assert not director_state.is_our_unit("")
