@@ -325,8 +325,8 @@ director_files:
   contains:
     units:
       description:
-        - Those of the units C(ldirectord), C(mon) and C(lvs-cluster-addresses) of which the role has written the unit or
-          another file. Units of these names from other sources are not listed.
+        - Those of the units C(ldirectord), C(mon) and C(lvs-cluster-addresses) of which the role has written the unit
+          or another file. Units of these names from other sources are not listed.
       type: list
       elements: str
     keepalived:

@@ -53,6 +53,8 @@ for _ in range(int(sys.argv[1])):
 """
 #: What the service gets that rs1 alone has.
 SORRY = f"-a -t {cluster.VIP}:7003 -r 192.0.2.12:7002 -m -w 1"
+#: The director itself, for a service that has no real server.
+HERE = f"-a -t {cluster.VIP}:7004 -r 127.0.0.1:7004 -g -w 1"
 UNSEEN = """
 table inet test_unseen {
   chain input {
@@ -72,6 +74,8 @@ def rules(checker: str, *, in_service: tuple[int, ...] = (1, 2), weight: int = 1
             way = f"{NAT.get(port, port)} {'-m' if port in NAT else '-g'}"
             share = weight if (port, one) == ("7001", 1) else 1
             lines.add(f"-a -{'u' if port == '53' else 't'} {cluster.VIP}:{port} -r 192.0.2.1{one}:{way} -w {share}")
+    lines |= {f"-a -u {cluster.VIP}:7001 -r 192.0.2.1{one}:7001 {'-gm'[one - 1]} -w 1" for one in in_service}
+    lines.add(HERE)
     if 1 not in in_service:
         lines.add(SORRY)
     if checker != "mon":
@@ -351,6 +355,16 @@ def test_the_last_has_a_sorry_server(checker: str, machine: Machines) -> None:
     finally:
         machine("rs1").check_output("nft delete table inet test_unseen")
     all_serve(machine, rules(checker))
+
+
+def test_the_director_is_a_sorry_server_itself(checker: str, machine: Machines) -> None:
+    (owner,) = clients.owners(machine)
+    assert set(matrix.answered("4", "tcp", cluster.VIP, "7004")) == {(owner, cluster.CLIENT)}, checker
+
+
+def test_real_servers_of_one_service_have_their_own_method(checker: str) -> None:
+    answers = matrix.answered("6", "udp", cluster.VIP, "7001")
+    assert {tuple(answer) for answer in answers} == {("rs1", cluster.CLIENT), ("rs2", cluster.CLIENT)}, checker
 
 
 def test_a_drained_real_server_stays_so(checker: str, machine: Machines, tmp_path: Path) -> None:

@@ -23,6 +23,8 @@ CONFIGURATION = "/etc/lvs-cluster/health.json"
 FAILED = "/run/lvs-cluster-mon"
 #: Created after each change in that directory, and removed before it is read. The name of a watch has a "_" in it.
 CHANGED = f"{FAILED}/changed"
+#: Keys of a real server that ipvs_table does not have.
+_OURS = ("watch", "inhibit_on_failure")
 
 
 def wanted(
@@ -31,8 +33,9 @@ def wanted(
     """Return the services as they should be.
 
     An entry has a ``service`` as ipvs_table takes it, without ``real_servers``; these beside it, each with its weight
-    and the name of its ``watch``; ``quorum``, ``inhibit_on_failure``, and a ``sorry_server`` or None. ``drained`` are
-    packed addresses, ``failed`` names of watches. InvalidValue for other input.
+    and the name of its ``watch``; ``quorum``, ``inhibit_on_failure``, which a real server may have too, and a
+    ``sorry_server`` or None. ``drained`` are packed addresses, ``failed`` names of watches. InvalidValue for other
+    input.
     """
     try:
         patches = [_wanted(entry, drained, failed) for entry in entries]
@@ -49,7 +52,9 @@ def keys(entries: Sequence[Mapping[str, Any]]) -> set[ServiceKey]:
 
 def _wanted(entry: Mapping[str, Any], drained: Collection[bytes], failed: Collection[str]) -> ServicePatch:
     watches = [server["watch"] for server in entry["real_servers"]]
-    servers = [{key: value for key, value in server.items() if key != "watch"} for server in entry["real_servers"]]
+    usual = entry["inhibit_on_failure"]
+    inhibiting = {server["watch"] for server in entry["real_servers"] if server.get("inhibit_on_failure", usual)}
+    servers = [{key: value for key, value in server.items() if key not in _OURS} for server in entry["real_servers"]]
     patch = arguments.service({**entry["service"], "real_servers": servers})
     described = patch.real_servers or {}
     # A dict keeps the order of its list, and duplicates of address and port are refused.
@@ -60,7 +65,7 @@ def _wanted(entry: Mapping[str, Any], drained: Collection[bytes], failed: Collec
     lost = sum(server.weight or 0 for server in well.values()) < entry["quorum"] and entry["sorry_server"] is not None
     result: dict[Any, RealServerPatch] = {}
     for watch, (key, server) in by_watch.items():
-        if watch in failed and not entry["inhibit_on_failure"]:
+        if watch in failed and watch not in inhibiting:
             continue  # the purge removes it
         result[key] = server if key in well and not lost else server._replace(weight=0)
     if lost:

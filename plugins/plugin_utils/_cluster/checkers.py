@@ -220,8 +220,17 @@ def _common_faults(item: ResolvedService, types: Sequence[str]) -> Iterator[Faul
         yield from _faults_of_any(place, check, types)
         if place.endswith("]"):
             yield place, check.type, "is one of several checks, and only one is possible"
+    for server in item.servers:
+        yield from _own_key(item, server, "alpha")
     if item.service.health_check is not None and item.service.health_check.hysteresis:
         yield "health_check.hysteresis", item.service.health_check.hysteresis, "is not possible; only 0 is"
+
+
+def _own_key(item: ResolvedService, server: RealServer, key: str) -> Iterator[Fault]:
+    """Yield a value that differs from that of the service."""
+    value = getattr(server, key)
+    if value != getattr(item.service.health_check, key):
+        yield f"{server.path}.health_check.{key}", value, "is not possible for a single real server: remove the key"
 
 
 def _faults_of_any(place: str, check: Check, types: Sequence[str]) -> Iterator[Fault]:
@@ -251,10 +260,14 @@ def _faults_of_ldirectord(item: ResolvedService, pool: HealthCheck) -> Iterator[
             value = server.checks[0].type if server.checks else UNCHECKED
             text = "as a check of its own is not possible: a service has one check for all of its real servers"
             yield f"{server.path}.health_check", value, text
+        yield from _own_key(item, server, "inhibit_on_failure")
     if service.protocol == "sctp":
         yield "protocol", service.protocol, "is not possible; possible are tcp, udp"
-    if service.forward_method == "tun" and service.tunnel.type != "ipip":
-        yield "tunnel.type", service.tunnel.type, "is not possible; only ipip is"
+    for server in item.all_servers:
+        if server.forward_method == "tun" and server.tunnel.type != "ipip":
+            place = "tunnel.type" if server.tunnel == service.tunnel else f"{server.path}.tunnel.type"
+            yield place, server.tunnel.type, "is not possible; only ipip is"
+            break
     if service.persistence is not None and service.persistence.engine:
         yield "persistence.engine", service.persistence.engine, "is not possible: remove the key"
     if service.one_packet and service.fwmark is not None:

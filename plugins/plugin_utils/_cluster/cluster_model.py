@@ -108,7 +108,6 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems 
     Problems,
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.service_reader import read_services
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import UNREWRITTEN
 
 
 def build_cluster(
@@ -331,7 +330,7 @@ class Cluster:
         problems.raise_any()
         services = [item.service for item in self.resolved]
         kernel = {
-            **sysctls(services, len(self.inventory.directors), settings.interfaces, settings.flood_defence),
+            **sysctls(self.resolved, len(self.inventory.directors), settings.interfaces, settings.flood_defence),
             **settings.sysctls,
         }
         try:
@@ -491,10 +490,9 @@ class Cluster:
         self.check()
         serving: dict[str, set[IPAddress]] = {host: set() for host in self.inventory.real_servers}
         for item in self.resolved:
-            if item.service.forward_method in UNREWRITTEN:
-                for server in item.servers:
-                    if server.host is not None:
-                        serving[server.host].update(item.service.vips)
+            for server in item.servers:
+                if server.host is not None and server.holds_vip:
+                    serving[server.host].update(item.service.vips)
         return {
             "vips": [
                 {"address": str(vip), "family": family_of(vip), "prefix": vip.max_prefixlen} for vip in self.vips()
@@ -509,9 +507,7 @@ class Cluster:
             "real_servers": {host: {"vips": [str(vip) for vip in _sorted(vips)]} for host, vips in serving.items()},
             "direct_vips": [
                 str(vip)
-                for vip in _sorted(
-                    {vip for item in self.resolved if item.service.forward_method == "dr" for vip in item.service.vips}
-                )
+                for vip in _sorted({vip for item in self.resolved if "dr" in item.methods for vip in item.service.vips})
             ],
             "connections": [
                 {"name": item.service.name, "address": str(traffic.address), "port": port}
@@ -532,7 +528,7 @@ class Cluster:
     def vips(self, host: str | None = None) -> list[IPAddress]:
         """Return all VIPs, or those that one real server must hold itself."""
         items = self.resolved if host is None else self.by_host.get(host, ())
-        return _sorted({vip for item in items if host is None or _holds_vip(item) for vip in item.service.vips})
+        return _sorted({vip for item in items if host is None or _holds_vip(item, host) for vip in item.service.vips})
 
     def identities(self) -> list[dict[str, object]]:
         """Return the identities of all services, in the order of the description."""
@@ -555,7 +551,7 @@ def real_server_of(clusters: Sequence[Cluster], host: str, variables: Mapping[st
         require_member(REAL_SERVERS, host, cluster.inventory, problems)
     settings = read_real_server_settings(variables, problems)
     own = tuple(item for cluster in clusters for item in cluster.by_host.get(host, ()))
-    vips = _sorted({vip for item in own if _holds_vip(item) for vip in item.service.vips})
+    vips = _sorted({vip for item in own if _holds_vip(item, host) for vip in item.service.vips})
     check_return_traffic(host, settings.return_traffic, own, problems)
     gateways = _return_gateways(clusters, host, settings, vips, problems)
     sources: dict[str, set[IPAddress]] = {}
@@ -645,9 +641,9 @@ def _links(settings: DirectorSettings, daemon: SyncDaemon | None, tracked: Track
     return links
 
 
-def _holds_vip(item: ResolvedService) -> bool:
-    """Return True if real servers must hold the service's VIP, because packets reach them unrewritten."""
-    return item.service.forward_method in UNREWRITTEN
+def _holds_vip(item: ResolvedService, host: str) -> bool:
+    """Return True if a real server must hold the service's VIP, because packets reach it unrewritten."""
+    return any(server.holds_vip for server in item.servers if server.host == host)
 
 
 def _sorted(vips: set[IPAddress]) -> list[IPAddress]:

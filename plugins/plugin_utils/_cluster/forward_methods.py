@@ -41,9 +41,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_sett
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Code, Problems, show
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import (
-    UNREWRITTEN,
     Service,
-    SorryServer,
     Traffic,
 )
 
@@ -58,16 +56,16 @@ def check_marks(resolved: Iterable[ResolvedService], problems: Problems) -> None
         "fullnat": "fullnat needs it to select the packets whose source address is translated",
     }
     for item in resolved:
-        reason = reasons.get(item.service.forward_method)
-        if reason and not item.service.traffic:
-            problems.add(Code.MISSING, item.service.where, "marks", f"is missing: {reason}")
+        for method, reason in reasons.items():
+            if method in item.methods and not item.service.traffic:
+                problems.add(Code.MISSING, item.service.where, "marks", f"is missing: {reason}")
 
 
 def nat_services(resolved: Iterable[ResolvedService]) -> dict[str, str]:
     """Return the families in which a host that Ansible manages is behind nat, and the first such service of each."""
     found: dict[str, str] = {}
     for item in resolved:
-        if item.service.forward_method == "nat" and any(server.host is not None for server in item.servers):
+        if any(server.forward_method == "nat" and server.host is not None for server in item.servers):
             found.setdefault(item.service.family, item.service.name)
     return found
 
@@ -138,17 +136,21 @@ def held_vips(resolved: Iterable[ResolvedService]) -> dict[IPAddress, str]:
     resolved = list(resolved)
     behind: dict[str, set[str | None]] = {}
     for item in resolved:
-        if item.service.forward_method == "nat":
-            behind.setdefault(item.service.family, set()).update(server.host for server in item.servers)
-    found: dict[IPAddress, tuple[Service, dict[str, None]]] = {}
+        hosts = {server.host for server in item.servers if server.forward_method == "nat"}
+        if hosts:
+            behind.setdefault(item.service.family, set()).update(hosts)
+    found: dict[IPAddress, tuple[Service, dict[str, str]]] = {}
     for item in resolved:
-        if item.service.forward_method in UNREWRITTEN and item.service.family in behind:
-            others = behind[item.service.family]
-            hosts = [server.host for server in item.servers if server.host is not None and server.host in others]
-            for vip in item.service.vips if hosts else ():
-                found.setdefault(vip, (item.service, {}))[1].update(dict.fromkeys(hosts))
+        others = behind.get(item.service.family, set())
+        holding = {
+            server.host: server.forward_method
+            for server in item.servers
+            if server.holds_vip and server.host is not None and server.host in others
+        }
+        for vip in item.service.vips if holding else ():
+            found.setdefault(vip, (item.service, {}))[1].update(holding)
     return {
-        vip: f"is the VIP of {service.where} ({service.forward_method}), which {some(list(hosts))} "
+        vip: f"is the VIP of {service.where} ({some(list(dict.fromkeys(hosts.values())))}), which {some(list(hosts))} "
         f"{'holds itself' if len(hosts) == 1 else 'hold themselves'}: give a free address of the real servers' network"
         for vip, (service, hosts) in found.items()
     }
@@ -182,13 +184,15 @@ def check_return_traffic(host: str, traffic: str, resolved: Iterable[ResolvedSer
     The source of such a reply is a VIP, which is the director's own address: the director would drop it.
     """
     for item in resolved if traffic == "all" else ():
-        method = item.service.forward_method
-        if method in UNREWRITTEN and any(server.host == host for server in item.servers):
-            text = f"is not possible on {host}, which answers clients itself for service {item.service.name} ({method})"
-            problems.refuse(Code.NOT_FOR_METHOD, RETURN_TRAFFIC, "", traffic, text)
+        for server in item.servers:
+            if server.host == host and server.holds_vip:
+                name, method = item.service.name, server.forward_method
+                text = f"is not possible on {host}, which answers clients itself for service {name} ({method})"
+                problems.refuse(Code.NOT_FOR_METHOD, RETURN_TRAFFIC, "", traffic, text)
+                break
 
 
-def answering(service: Service, server: RealServer | SorryServer, traffic: Traffic) -> tuple[int, ...]:
+def answering(service: Service, server: RealServer, traffic: Traffic) -> tuple[int, ...]:
     """Return the ports that a real server answers from; 0 is every port."""
     if service.helper:
         return (0,)  # data connections of FTP use the server's port 20, or a port that the server chooses
@@ -203,10 +207,8 @@ def replies(host: str, resolved: Iterable[ResolvedService]) -> list[dict[str, ob
     """
     found: dict[tuple[str, str, int], dict[str, object]] = {}
     for item in resolved:
-        if item.service.forward_method != "nat":
-            continue
         for server in item.servers:
-            if server.host != host:
+            if server.host != host or server.forward_method != "nat":
                 continue
             for traffic in item.service.traffic:
                 for port in answering(item.service, server, traffic):
@@ -219,7 +221,7 @@ def replies(host: str, resolved: Iterable[ResolvedService]) -> list[dict[str, ob
 
 def routed_families(resolved: Iterable[ResolvedService]) -> list[str]:
     """Return the families in which the role switches forwarding on."""
-    return sorted({item.service.family for item in resolved if item.service.forward_method in ROUTED})
+    return sorted({item.service.family for item in resolved if item.methods & ROUTED})
 
 
 def check_transit(
@@ -248,9 +250,10 @@ def sending_all(resolved: Iterable[ResolvedService], inventory: Inventory) -> se
     return {
         server.address
         for item in resolved
-        if item.service.forward_method == "nat"
         for server in item.servers
-        if server.host is not None and inventory.variable(server.host, RETURN_TRAFFIC) == "all"
+        if server.forward_method == "nat"
+        and server.host is not None
+        and inventory.variable(server.host, RETURN_TRAFFIC) == "all"
     }
 
 
@@ -259,16 +262,14 @@ def check_tunnels(resolved: Iterable[ResolvedService], problems: Problems) -> No
     known: dict[tuple[str, IPAddress], tuple[bool, str]] = {}
     for item in resolved:
         service = item.service
-        if service.forward_method != "tun" or service.tunnel.type != "gre":
-            continue
-        checksum = service.tunnel.checksum == "csum"
         for server in item.servers:
-            if server.host is None:
+            if server.host is None or server.forward_method != "tun" or server.tunnel.type != "gre":
                 continue
+            checksum = server.tunnel.checksum == "csum"
             first, name = known.setdefault((server.host, server.address), (checksum, service.name))
             if first != checksum:
                 text = f"differs from that of service {name}, and {server.host} can have only one of them"
-                problems.refuse(Code.TUNNELS_DIFFER, service.where, "tunnel.checksum", service.tunnel.checksum, text)
+                problems.refuse(Code.TUNNELS_DIFFER, service.where, "tunnel.checksum", server.tunnel.checksum, text)
                 break
 
 
@@ -280,7 +281,7 @@ def tunnel_ends(host: str, resolved: Iterable[ResolvedService]) -> list[dict[str
     found: dict[tuple[object, ...], dict[str, object]] = {}
     families: dict[tuple[object, ...], set[str]] = {}
     for item, server in tunnelled(host, resolved):
-        tunnel = item.service.tunnel
+        tunnel = server.tunnel
         end: dict[str, object] = {"address": str(server.address), "type": tunnel.type}
         if tunnel.type == "gue":
             end["port"] = tunnel.port
@@ -320,10 +321,8 @@ def route_sources(director: str, resolved: Iterable[ResolvedService], inventory:
     """
     found: dict[IPAddress, dict[str, object]] = {}
     for item in resolved:
-        if item.service.forward_method != "tun":
-            continue
         for server in item.servers:
-            if server.host is None or server.address in found:
+            if server.forward_method != "tun" or server.host is None or server.address in found:
                 continue
             if to_boolean(inventory.variable(server.host, TUNNEL_GUARD)) is False:
                 continue
@@ -361,7 +360,6 @@ def _all_sources(family: str, inventory: Inventory, problems: Problems) -> list[
 def tunnelled(host: str, resolved: Iterable[ResolvedService]) -> Iterator[tuple[ResolvedService, RealServer]]:
     """Yield the services that reach the host through a tunnel, each with its entry for the host."""
     for item in resolved:
-        if item.service.forward_method == "tun":
-            for server in item.servers:
-                if server.host == host:
-                    yield item, server
+        for server in item.servers:
+            if server.host == host and server.forward_method == "tun":
+                yield item, server

@@ -77,11 +77,11 @@ def health_checked(resolved: Iterable[ResolvedService]) -> list[dict[str, object
     for item in resolved:
         if item.service.health_check is None:
             continue
-        sorry, shared = item.service.sorry_server, _shared(item.service)
+        sorry = item.sorry_server
         for identity, port in zip(item.service.identities(), item.service.ports):
-            servers = [{"weight": 1, **_server(server, port, shared)} for server in item.servers]
+            servers = [{"weight": 1, **server_entry(server, port)} for server in item.servers]
             if sorry is not None:
-                servers.append({"address": str(sorry.address), "port": sorry.port or port, **shared})
+                servers.append({**_endpoint(sorry, port), **_forwarding(sorry)})
             found.append({**service_entry(item.service, identity), "real_servers": servers})
     return found
 
@@ -96,8 +96,7 @@ def _thresholds(server: RealServer) -> dict[str, object]:
 
 
 def _entry(item: ResolvedService, identity: dict[str, object], port: int) -> dict[str, object]:
-    shared = _shared(item.service)
-    servers = [_server(server, port, shared) for server in item.servers]
+    servers = [server_entry(server, port) for server in item.servers]
     return {**service_entry(item.service, identity), "real_servers": servers}
 
 
@@ -118,20 +117,16 @@ def service_entry(service: Service, identity: dict[str, object]) -> dict[str, ob
     return entry
 
 
-def server_entry(service: Service, server: RealServer, port: int) -> dict[str, object]:
+def server_entry(server: RealServer, port: int) -> dict[str, object]:
     """Return a real server of a service on this port, without a weight where none is given."""
-    return _server(server, port, _shared(service))
+    return {**_endpoint(server, port), **_forwarding(server), **_thresholds(server)}
 
 
-def _shared(service: Service) -> dict[str, object]:
-    """Return the keys that all real servers of a service share."""
-    shared: dict[str, object] = {"forward_method": _KERNEL_METHOD.get(service.forward_method, service.forward_method)}
-    if service.forward_method == "tun":
-        shared["tunnel_type"] = service.tunnel.type
-        shared["tunnel_port"] = service.tunnel.port
-        shared["tunnel_checksum"] = service.tunnel.checksum
-    return shared
-
-
-def _server(server: RealServer, port: int, shared: dict[str, object]) -> dict[str, object]:
-    return {**_endpoint(server, port), **shared, **_thresholds(server)}
+def _forwarding(server: RealServer) -> dict[str, object]:
+    """Return the method by which packets reach a real server."""
+    found: dict[str, object] = {"forward_method": _KERNEL_METHOD.get(server.forward_method, server.forward_method)}
+    if server.forward_method == "tun":
+        found["tunnel_type"] = server.tunnel.type
+        found["tunnel_port"] = server.tunnel.port
+        found["tunnel_checksum"] = server.tunnel.checksum
+    return found

@@ -25,7 +25,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_sett
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import UNREWRITTEN, Service
 
 #: Methods whose replies the director forwards as a router.
-ROUTED = ("nat", "fullnat")
+ROUTED = frozenset(["nat", "fullnat"])
 #: Schedulers that choose the real server from the packet alone.
 _STATELESS = ("mh", "sh")
 _LIBRARY = "python3-pyroute2"
@@ -56,7 +56,7 @@ def kernel_modules(services: Sequence[Service]) -> list[str]:
 
 
 def sysctls(
-    services: Sequence[Service], directors: int, interfaces: Sequence[str] = (), flood_defence: bool = True
+    resolved: Sequence[ResolvedService], directors: int, interfaces: Sequence[str] = (), flood_defence: bool = True
 ) -> dict[str, int | str]:
     """Return the sysctls of one of ``directors`` directors: key with dots -> value.
 
@@ -128,15 +128,16 @@ def sysctls(
     if flood_defence:
         found["net.ipv4.vs.drop_entry"] = 1
         found["net.ipv4.vs.drop_packet"] = 1
-    if any(service.forward_method in UNREWRITTEN for service in services):
+    methods = frozenset[str]().union(*(item.methods for item in resolved))
+    if methods & UNREWRITTEN:
         found["net.ipv4.vs.conn_reuse_mode"] = 3
     if directors > 1:
         found["net.ipv4.vs.sync_threshold"] = "3 0"
         found["net.ipv4.vs.sync_refresh_period"] = 10
-    if directors > 1 and any(service.scheduler in _STATELESS for service in services):
+    if directors > 1 and any(item.service.scheduler in _STATELESS for item in resolved):
         found["net.ipv4.vs.sloppy_tcp"] = 1
         found["net.ipv4.vs.sloppy_sctp"] = 1
-    routed = {service.family for service in services if service.forward_method in ROUTED}
+    routed = {item.service.family for item in resolved if item.methods & ROUTED}
     if "ipv4" in routed:
         found["net.ipv4.ip_forward"] = 1
         found["net.ipv4.conf.all.send_redirects"] = 0
@@ -144,9 +145,10 @@ def sysctls(
             found[display(f"net/ipv4/conf/{interface}/send_redirects")] = 0
     if "ipv6" in routed:
         found["net.ipv6.conf.all.forwarding"] = 1
-    if any(service.forward_method == "fullnat" or service.synproxy for service in services):
+    synproxy = any(item.service.synproxy for item in resolved)
+    if "fullnat" in methods or synproxy:
         found["net.ipv4.vs.conntrack"] = 1
-    if any(service.synproxy for service in services):
+    if synproxy:
         found["net.netfilter.nf_conntrack_tcp_loose"] = 0
         found["net.ipv4.tcp_syncookies"] = 1
         found["net.ipv4.tcp_timestamps"] = 1
@@ -182,10 +184,9 @@ def state_of_director(
     """
     servers: dict[str, str] = {}
     for item in resolved:
-        if item.service.forward_method != "fullnat":
-            for server in item.servers:
-                if server.host is None:
-                    servers.setdefault(str(server.address), item.service.name)
+        for server in item.servers:
+            if server.host is None and server.forward_method != "fullnat":
+                servers.setdefault(str(server.address), item.service.name)
     return {
         "instances": [
             {
@@ -220,7 +221,7 @@ def addresses_of_real_server(
     reached: set[IPAddress] = set()
     for item in resolved:
         for server in item.servers:
-            if server.host == host and item.service.forward_method != "fullnat":
+            if server.host == host and server.forward_method != "fullnat":
                 used[server.address] = None
             elif server.host == host:
                 reached.add(server.address)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.inventory import (
     Inventory,
@@ -22,12 +23,15 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.inventory imp
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import IPAddress
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Code, Problems
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.service_reader import check_entry
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import (
     UNREWRITTEN,
     Check,
+    HealthCheck,
     ServerEntry,
     Service,
     Traffic,
+    Tunnel,
 )
 
 #: Why a director cannot be a real server: by forwarding method.
@@ -39,10 +43,11 @@ _NOT_ON_DIRECTORS = {
 
 @dataclass(frozen=True)
 class RealServer:
-    """A real server of one service; ``host`` is its inventory name, None for one that Ansible does not manage.
+    """A real server of one service, or its sorry server.
 
-    ``port`` None is the service's own port, ``weight`` None leaves the kernel's; a threshold of 0 is none. ``checks``
-    are its health checks, with their placeholders (`checkers.filled_in`).
+    ``host`` is its inventory name, None for one that Ansible does not manage. ``port`` None is the service's own port,
+    ``weight`` None leaves the kernel's; a threshold of 0 is none. ``tunnel`` counts with tun only. ``checks`` are its
+    health checks, with their placeholders (`checkers.filled_in`).
     """
 
     path: str
@@ -52,7 +57,16 @@ class RealServer:
     weight: int | None
     upper_threshold: int
     lower_threshold: int
+    forward_method: str
+    tunnel: Tunnel
     checks: tuple[Check, ...] = ()
+    alpha: bool = True
+    inhibit_on_failure: bool = False
+
+    @property
+    def holds_vip(self) -> bool:
+        """True if packets reach it unrewritten, so that it must hold the VIP."""
+        return self.forward_method in UNREWRITTEN
 
     @property
     def order(self) -> tuple[int, int, int]:
@@ -66,6 +80,27 @@ class ResolvedService:
 
     service: Service
     servers: tuple[RealServer, ...]
+
+    @property
+    def sorry_server(self) -> RealServer | None:
+        """The sorry server, if there is one."""
+        sorry = self.service.sorry_server
+        if sorry is None:
+            return None
+        method, tunnel = sorry.forward_method, sorry.tunnel
+        return RealServer("sorry_server", None, sorry.address, sorry.port, None, 0, 0, method, tunnel)
+
+    @property
+    def all_servers(self) -> tuple[RealServer, ...]:
+        """The real servers and the sorry server."""
+        sorry = self.sorry_server
+        return self.servers if sorry is None else (*self.servers, sorry)
+
+    @cached_property
+    def methods(self) -> frozenset[str]:
+        """The forwarding methods in use; the service's own if it has no real servers."""
+        used = frozenset(server.forward_method for server in self.all_servers)
+        return used or frozenset([self.service.forward_method])
 
 
 def resolve(services: Sequence[Service], inventory: Inventory, problems: Problems) -> list[ResolvedService]:
@@ -139,7 +174,14 @@ class _Resolver:
             if entry.kind == "address":
                 yield None, entry
             elif entry.kind == "host" and self._is_server(service, entry):
-                yield entry.name, _merged(entry, defaults[entry.name]) if entry.name in defaults else entry
+                yield entry.name, self._own(service, entry, defaults.get(entry.name))
+
+    def _own(self, service: Service, entry: ServerEntry, default: ServerEntry | None) -> ServerEntry:
+        """Return a host's entry, with its group's values as defaults."""
+        merged = entry if default is None else _merged(entry, default)
+        if any(other.kind == "group" and other.forward_method for other in service.real_servers):
+            check_entry(service, merged, self._problems)
+        return merged
 
     def _group(self, service: Service, entry: ServerEntry) -> tuple[str, ...]:
         try:
@@ -157,6 +199,7 @@ class _Resolver:
         return True
 
     def _server(self, service: Service, host: str | None, entry: ServerEntry) -> RealServer | None:
+        method = entry.forward_method or service.forward_method
         upper, lower = entry.upper_threshold or 0, entry.lower_threshold or 0
         if lower > upper:
             # the kernel returns ERANGE, also without an upper one
@@ -165,22 +208,34 @@ class _Resolver:
             self._problems.refuse(code, service.where, f"{entry.path}.lower_threshold", lower, rule)
         address = entry.address
         if host is not None:
-            if host in self._directors and service.forward_method in _NOT_ON_DIRECTORS:
-                text = f"host {host} is a director too: {_NOT_ON_DIRECTORS[service.forward_method]}"
+            if host in self._directors and method in _NOT_ON_DIRECTORS:
+                text = f"host {host} is a director too: {_NOT_ON_DIRECTORS[method]}"
                 self._problems.add(Code.DIRECTOR_AS_SERVER, service.where, entry.path, text, host)
                 return None
-            address = address or self._host_address(service, host, entry)
+            address = address or self._host_address(service, host, entry, method)
         if address is None:
             return None
-        # if only the packet's own port counts, 0 and "not given" are the same
-        checks = entry.checks
-        if checks is None:
-            checks = service.health_check.checks if service.health_check else ()
-        return RealServer(entry.path, host, address, entry.port or None, entry.weight, upper, lower, checks)
+        pool = service.health_check or HealthCheck(())
+        inhibit = entry.inhibit_on_failure
+        return RealServer(
+            path=entry.path,
+            host=host,
+            address=address,
+            # if only the packet's own port counts, 0 and "not given" are the same
+            port=entry.port or None,
+            weight=entry.weight,
+            upper_threshold=upper,
+            lower_threshold=lower,
+            forward_method=method,
+            tunnel=entry.tunnel or service.tunnel,
+            checks=pool.checks if entry.checks is None else entry.checks,
+            alpha=pool.alpha if entry.alpha is None else entry.alpha,
+            inhibit_on_failure=pool.inhibit_on_failure if inhibit is None else inhibit,
+        )
 
-    def _host_address(self, service: Service, host: str, entry: ServerEntry) -> IPAddress | None:
+    def _host_address(self, service: Service, host: str, entry: ServerEntry, method: str) -> IPAddress | None:
         try:
-            return self._inventory.address(host, service.family, mixed=service.forward_method == "tun")
+            return self._inventory.address(host, service.family, mixed=method == "tun")
         except InventoryError as error:
             # once is enough: the host lacks something, not each service that uses it
             if str(error) not in self._told:
@@ -203,20 +258,17 @@ class _Resolver:
         self._problems.add(code, service.where, server.path, text, value)
 
 
+_INHERITED = (
+    *("port", "weight", "upper_threshold", "lower_threshold", "forward_method", "tunnel"),
+    *("checks", "alpha", "inhibit_on_failure"),
+)
+
+
 def _merged(own: ServerEntry, default: ServerEntry) -> ServerEntry:
     """Return a host's entry, with its group's values as defaults."""
 
-    def either(mine: int | None, other: int | None) -> int | None:
-        return other if mine is None else mine
-
-    return replace(
-        own,
-        port=either(own.port, default.port),
-        weight=either(own.weight, default.weight),
-        upper_threshold=either(own.upper_threshold, default.upper_threshold),
-        lower_threshold=either(own.lower_threshold, default.lower_threshold),
-        checks=default.checks if own.checks is None else own.checks,
-    )
+    given = {name: value for name in _INHERITED if (value := getattr(own, name)) is not None}
+    return replace(default, path=own.path, kind=own.kind, name=own.name, address=own.address, **given)
 
 
 def _addresses_of_directors(inventory: Inventory) -> dict[IPAddress, str]:
@@ -235,8 +287,10 @@ def _check_real_servers(
 ) -> None:
     """Note real servers that have the address of a director, under any name."""
     for item in resolved:
-        method = item.service.forward_method
-        for server in item.servers if method in _NOT_ON_DIRECTORS else ():
+        for server in item.servers:
+            method = server.forward_method
+            if method not in _NOT_ON_DIRECTORS:
+                continue
             if server.address in directors and server.host not in inventory.directors:
                 text = f"is an address of {directors[server.address]}: {_NOT_ON_DIRECTORS[method]}"
                 problems.refuse(Code.DIRECTOR_AS_SERVER, item.service.where, server.path, server.address, text)
@@ -247,9 +301,9 @@ def _check_sorry_servers(
 ) -> None:
     """Note sorry servers that are directors: a backup cannot be one, like a real server."""
     for item in resolved:
-        sorry, method = item.service.sorry_server, item.service.forward_method
-        if sorry is not None and sorry.address in directors and method in _NOT_ON_DIRECTORS:
-            text = f"is an address of {directors[sorry.address]}: {_NOT_ON_DIRECTORS[method]}"
+        sorry = item.service.sorry_server
+        if sorry is not None and sorry.address in directors and sorry.forward_method in _NOT_ON_DIRECTORS:
+            text = f"is an address of {directors[sorry.address]}: {_NOT_ON_DIRECTORS[sorry.forward_method]}"
             where, key = item.service.where, "sorry_server.address"
             problems.refuse(Code.DIRECTOR_AS_SERVER, where, key, sorry.address, text)
 

@@ -203,8 +203,11 @@ class Fields:
         self.refuse(Code.MALFORMED, name, value, f"is not {rule}")
         return None
 
-    def address(self, name: str) -> IPAddress | None:
-        """Return an address that can be a VIP or a real server; None if not given or wrong."""
+    def address(self, name: str, loopback: bool = False) -> IPAddress | None:
+        """Return an address that can be a VIP or a real server; None if not given or wrong.
+
+        ``loopback``: accept those of the loopback interface too.
+        """
         if not self.given(name):
             return None
         value = self.values[name]
@@ -214,7 +217,7 @@ class Fields:
             remedy = ": leave out the prefix length" if prefix else ""
             self.refuse(Code.NOT_AN_ADDRESS, name, value, f"is not an IP address{remedy}")
             return None
-        fault = address_fault(address)
+        fault = "" if loopback and address.is_loopback else address_fault(address)
         if fault:
             self.refuse(Code.UNUSABLE_ADDRESS, name, value, fault)
             return None

@@ -15,6 +15,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.model import (
     DEFAULT_PERSISTENCE_TIMEOUT,
@@ -82,7 +83,17 @@ MAX_FWMARK = 2**32 - 1
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 KINDS = ("group", "host", "address")
-SERVER_KEYS = (*KINDS, "port", "weight", "upper_threshold", "lower_threshold", "health_check")
+SERVER_KEYS = (
+    *KINDS,
+    "port",
+    "weight",
+    "upper_threshold",
+    "lower_threshold",
+    "forward_method",
+    "tunnel",
+    "health_check",
+)
+SORRY_KEYS = ("address", "port", "forward_method", "tunnel")
 #: The value of health_check for a real server that is not checked.
 UNCHECKED = "none"
 _INVENTORY_NAME = re.compile(r"[^\s\x00-\x1f]{1,255}")
@@ -109,8 +120,10 @@ TYPES_OF = {
     "command": ("misc",),
 }
 CHECK_KEYS = ("type", *TYPES_OF)
+#: Keys of health_check that are for a real server, and not for one of its checks.
+SERVER_CHECK_KEYS = ("alpha", "inhibit_on_failure")
 #: Keys of health_check that are for all real servers of a service together.
-POOL_KEYS = ("quorum", "hysteresis", "alpha", "inhibit_on_failure")
+POOL_KEYS = ("quorum", "hysteresis")
 _PERSISTENCE_KEYS = ("timeout", "netmask", "engine")
 _TUNNEL_KEYS = ("type", "port", "checksum")
 #: Mappings and their keys, for a key that is on another level of a service.
@@ -119,7 +132,7 @@ _DEEPER = {
     "persistence": _PERSISTENCE_KEYS,
     "tunnel": _TUNNEL_KEYS,
     "a real server": SERVER_KEYS,
-    "health_check": (*CHECK_KEYS, *POOL_KEYS),
+    "health_check": (*CHECK_KEYS, *SERVER_CHECK_KEYS, *POOL_KEYS),
 }
 #: Keys that a type requires.
 _NEEDED = {
@@ -208,7 +221,8 @@ def _read_service(fields: Fields) -> Service | None:
     if not by_mark and 0 in ports and not fields.given("persistence"):
         key = "port" if fields.given("port") else "ports"
         fields.refuse(Code.NEEDS_KEY, key, 0, "(every port) needs persistence")
-    tunnel = _tunnel(fields, method)
+    methods = {method, *(entry.get("forward_method") for entry in _raw_servers(fields))}
+    tunnel = _tunnel(fields, method, tunnelled=bool(methods & {"tun", ""})) or Tunnel()
     synproxy = fields.boolean("synproxy")
     if synproxy and method in UNREWRITTEN:
         # the real server's SYN-ACK goes past the director, which could not translate sequence numbers
@@ -223,7 +237,7 @@ def _read_service(fields: Fields) -> Service | None:
     before = len(fields.problems)
     health_check = read_health_check(fields)
     sound_check = health_check is not None and len(fields.problems) == before
-    sorry_server = read_sorry_server(fields)
+    sorry_server = read_sorry_server(fields, method, tunnel)
     servers = read_server_entries(fields, sound_check)
     if name is None or family is None:
         return None
@@ -248,7 +262,7 @@ def _read_service(fields: Fields) -> Service | None:
         synproxy=synproxy,
         helper=helper,
     )
-    _check_against_servers(fields, service)
+    _check_entries(service, fields.problems)
     check_health(fields, service)
     return service
 
@@ -376,10 +390,17 @@ def _netmask(inner: Fields, family: str, bits: int) -> int | None:
     return inner.integer("netmask", 1, bits)
 
 
-def _tunnel(fields: Fields, method: str) -> Tunnel:
+def _raw_servers(fields: Fields) -> list[Mapping[object, object]]:
+    """Return the elements of ``real_servers`` that are mappings, as written."""
+    given = fields.values.get("real_servers")
+    return [entry for entry in given if isinstance(entry, Mapping)] if isinstance(given, (list, tuple)) else []
+
+
+def _tunnel(fields: Fields, method: str, tunnelled: bool) -> Tunnel | None:
+    """Return the value of ``tunnel``; None if it is not given. ``tunnelled``: a real server may have the method tun."""
     inner = fields.mapping("tunnel", "{type: gre}")
     if inner is None:
-        return Tunnel()
+        return None
     before = len(inner.problems)
     inner.refuse_unknown(_TUNNEL_KEYS, "tunnel", _HIGHER)
     tunnel = Tunnel(
@@ -389,10 +410,10 @@ def _tunnel(fields: Fields, method: str) -> Tunnel:
     )
     if len(inner.problems) > before:
         return tunnel
-    if method not in ("tun", ""):
+    if not tunnelled:
         # explicit defaults are harmless; other values would be ignored
         if tunnel != Tunnel():
-            fields.fault(Code.NOT_FOR_METHOD, "tunnel", f"is for tun only, and the forwarding method is {method}")
+            fields.fault(Code.NOT_FOR_METHOD, "tunnel", _ONLY_TUN.format(method))
     elif tunnel.type == "gue" and tunnel.port == 0:
         text = "is missing: gue needs the UDP port on which the real servers decapsulate"
         inner.fault(Code.MISSING, "port", text)
@@ -422,31 +443,50 @@ def _helper(fields: Fields, method: str, protocol: str, ports: tuple[int, ...]) 
     return helper
 
 
-def _check_against_servers(fields: Fields, service: Service) -> None:
-    """Check the service against its real servers."""
-    method = service.forward_method
+_ONLY_TUN = "is for tun only, and the forwarding method is {}"
+
+
+def _check_entries(service: Service, problems: Problems) -> None:
+    """Check the real servers against the service."""
+    by_group = any(entry.kind == "group" and entry.forward_method for entry in service.real_servers)
     for entry in service.real_servers:
-        if entry.address is not None and method and not service.takes(entry.address):
-            text = f"is {family_of(entry.address)}, the service is {service.family}, and {method} cannot mix them"
-            fields.refuse(Code.OTHER_FAMILY, f"{entry.path}.address", entry.address, text)
-        if entry.port is not None:
-            _check_port(fields, f"{entry.path}.port", entry.port, service)
+        # a host may have the method of its group's entry: then it is checked with that (resolve)
+        if not by_group or entry.kind != "host" or entry.forward_method:
+            check_entry(service, entry, problems)
 
 
-def _check_port(fields: Fields, key: str, port: int, service: Service) -> None:
+def check_entry(service: Service, entry: ServerEntry, problems: Problems) -> None:
+    """Check a real server against its service, with its own forwarding method or that of the service."""
+    method = entry.forward_method or service.forward_method
+    if entry.address is not None and method and not service.takes(entry.address, method):
+        text = f"is {family_of(entry.address)}, the service is {service.family}, and {method} cannot mix them"
+        problems.refuse(Code.OTHER_FAMILY, service.where, f"{entry.path}.address", entry.address, text)
+    if entry.port is not None:
+        _check_port(service, f"{entry.path}.port", entry.port, method, problems)
+    if entry.tunnel is not None and method not in ("tun", ""):
+        problems.add(Code.NOT_FOR_METHOD, service.where, f"{entry.path}.tunnel", _ONLY_TUN.format(method))
+    if service.synproxy and entry.forward_method in UNREWRITTEN:
+        key = f"{entry.path}.forward_method"
+        problems.refuse(Code.NOT_FOR_METHOD, service.where, key, method, "is not possible with synproxy")
+    if service.helper and entry.forward_method not in ("nat", None):
+        text = f"is not possible with the helper {service.helper}, which is for nat only"
+        problems.refuse(Code.NOT_FOR_METHOD, service.where, f"{entry.path}.forward_method", method, text)
+
+
+def _check_port(service: Service, key: str, port: int, method: str, problems: Problems) -> None:
     """Check the port of a real server or a sorry server against those of the service."""
     if service.fwmark is not None or 0 in service.ports:
         if port:
             text = f"is not possible for {_portless(service)}, which keeps the port of each packet: remove the key"
-            fields.refuse(Code.PORT_IS_KEPT, key, port, text)
-    elif service.forward_method in UNREWRITTEN:
+            problems.refuse(Code.PORT_IS_KEPT, service.where, key, port, text)
+    elif method in UNREWRITTEN:
         for own in service.ports:
             if port != own:
-                text = f"is not the service's port {own}, and {service.forward_method} does not rewrite ports"
-                fields.refuse(Code.PORT_IS_KEPT, key, port, text)
+                text = f"is not the service's port {own}, and {method} does not rewrite ports"
+                problems.refuse(Code.PORT_IS_KEPT, service.where, key, port, text)
     elif not port:
         text = "is not a port for requests: remove the key for the service's own port"
-        fields.refuse(Code.OUT_OF_RANGE, key, port, text)
+        problems.refuse(Code.OUT_OF_RANGE, service.where, key, port, text)
 
 
 def _portless(service: Service) -> str:
@@ -468,43 +508,62 @@ def read_server_entries(fields: Fields, checked: bool) -> tuple[ServerEntry, ...
             fields.refuse(Code.NOT_A_MAPPING, path, value, text)
             continue
         inner = Fields(value, fields.where, path, fields.problems)
-        checks = _read_own_checks(inner, fields, checked)
-        entry = _read_entry(inner, checks)
+        entry = _read_entry(inner, fields, _read_own_checks(inner, fields, checked))
         if entry is not None:
             entries.append(entry)
-    if not entries and len(fields.problems) == before:
-        if fields.given("real_servers"):
-            fields.fault(Code.EMPTY, "real_servers", "is an empty list")
-        else:
-            fields.fault(Code.MISSING, "real_servers", "is missing")
+    if not entries and len(fields.problems) == before and not fields.given("real_servers"):
+        text = "is missing (an empty list is a service without real servers)"
+        fields.fault(Code.MISSING, "real_servers", text)
     return tuple(entries)
 
 
-def _read_own_checks(fields: Fields, service: Fields, checked: bool) -> tuple[Check, ...] | None:
-    """Return the checks of a real server; empty for none, and None for those of the service."""
+def _own_tunnel(fields: Fields, service: Fields) -> Tunnel | None:
+    """Return the tunnel of a real server: its keys override those of the service's tunnel of the same type."""
+    shared, own = service.values.get("tunnel"), fields.values.get("tunnel")
+    if isinstance(shared, Mapping) and isinstance(own, Mapping):
+        former = shared.get("type") or Tunnel.type
+        if (own.get("type") or former) == former:
+            given = {key: value for key, value in own.items() if value is not None}
+            fields = Fields({"tunnel": {**shared, **given}}, fields.where, fields.path, fields.problems)
+    return _tunnel(fields, "", tunnelled=True)
+
+
+@dataclass(frozen=True)
+class _OwnChecks:
+    """The ``health_check`` of a real server; None for the service's. ``checks`` is empty for none."""
+
+    checks: tuple[Check, ...] | None = None
+    alpha: bool | None = None
+    inhibit_on_failure: bool | None = None
+
+
+def _read_own_checks(fields: Fields, service: Fields, checked: bool) -> _OwnChecks:
+    """Return the ``health_check`` of a real server."""
     if not fields.given("health_check"):
-        return None
+        return _OwnChecks()
     value = fields.values["health_check"]
     if not service.given("health_check"):
         text = "needs a health_check of the service, whose real servers then belong to the health checker"
         fields.fault(Code.NEEDS_KEY, "health_check", text)
-        return None
+        return _OwnChecks()
     if value == UNCHECKED:
-        return ()
+        return _OwnChecks(checks=())
     shared = service.values["health_check"]
     if isinstance(value, Mapping) and isinstance(shared, (list, tuple)):
         text = "is not a list, as the health_check of the service is: it would not be clear which of them it changes"
         fields.refuse(Code.NOT_A_LIST, "health_check", value, text)
-        return None
+        return _OwnChecks()
     example = f"{{port: 8080}}, not a list, and not {UNCHECKED}"
     given = _check_mappings(fields, example)
+    known = (*CHECK_KEYS, *SERVER_CHECK_KEYS)
     for inner in given:
-        inner.refuse_unknown(CHECK_KEYS, "the health_check of a real server", {"that of the service": POOL_KEYS})
+        inner.refuse_unknown(known, "the health_check of a real server", {"that of the service": POOL_KEYS})
     if not checked or not given:
-        return None
+        return _OwnChecks()
+    pool = _Pool(given, SERVER_CHECK_KEYS)
     if isinstance(value, Mapping) and isinstance(shared, Mapping):
         given = [Fields(_overridden(shared, value), fields.where, given[0].path, fields.problems)]
-    return tuple(_read_checks(given))
+    return _OwnChecks(tuple(_read_checks(given)), pool.given_boolean("alpha"), pool.given_boolean("inhibit_on_failure"))
 
 
 def _overridden(shared: Mapping[object, object], own: Mapping[object, object]) -> dict[object, object]:
@@ -513,14 +572,14 @@ def _overridden(shared: Mapping[object, object], own: Mapping[object, object]) -
     kind = own.get("type") or former
     given = {key: value for key, value in own.items() if value is not None}
     if kind == former:
-        return {key: value for key, value in shared.items() if key not in POOL_KEYS} | given
+        return {key: value for key, value in shared.items() if key not in (*POOL_KEYS, *SERVER_CHECK_KEYS)} | given
     both = {key for key, kinds in TYPES_OF.items() if kind in kinds and former in kinds}
     if "file" in (kind, former):
         both.discard("path")  # of a file, and not of a URL
     return {key: value for key, value in shared.items() if key in both} | given
 
 
-def _read_entry(fields: Fields, checks: tuple[Check, ...] | None) -> ServerEntry | None:
+def _read_entry(fields: Fields, service: Fields, own: _OwnChecks) -> ServerEntry | None:
     fields.refuse_unknown(SERVER_KEYS, "a real server", _HIGHER)
     kinds = fields.present(KINDS)
     if kinds == ["host", "address"]:
@@ -541,20 +600,36 @@ def _read_entry(fields: Fields, checks: tuple[Check, ...] | None) -> ServerEntry
     weight = fields.integer("weight", 0, MAX_WEIGHT)
     upper = fields.integer("upper_threshold", 0, MAX_THRESHOLD)
     lower = fields.integer("lower_threshold", 0, MAX_THRESHOLD)
+    method = fields.choice("forward_method", "a forwarding method", FORWARD_METHODS, "") or None
+    tunnel = _own_tunnel(fields, service)
     if name is None:
         return None
-    return ServerEntry(fields.path, kind, name, address, port, weight, upper, lower, checks)
+    return ServerEntry(
+        path=fields.path,
+        kind=kind,
+        name=name,
+        address=address,
+        port=port,
+        weight=weight,
+        upper_threshold=upper,
+        lower_threshold=lower,
+        forward_method=method,
+        tunnel=tunnel,
+        checks=own.checks,
+        alpha=own.alpha,
+        inhibit_on_failure=own.inhibit_on_failure,
+    )
 
 
 def read_health_check(fields: Fields) -> HealthCheck | None:
     """Return the value of ``health_check`` with its defaults; None if it is not given or a check has no valid type."""
     given = _check_mappings(fields, "{type: http}")
     for inner in given:
-        inner.refuse_unknown((*CHECK_KEYS, *POOL_KEYS), "health_check", _HIGHER)
+        inner.refuse_unknown((*CHECK_KEYS, *SERVER_CHECK_KEYS, *POOL_KEYS), "health_check", _HIGHER)
     checks = _read_checks(given)
     if not given or len(checks) < len(given):
         return None
-    pool = _Pool(given)
+    pool = _Pool(given, (*SERVER_CHECK_KEYS, *POOL_KEYS))
     default = HealthCheck(())
     before = len(fields.problems)
     quorum = int(_or(pool.of("quorum").integer("quorum", 1, MAX_WEIGHT_SUM), default.quorum))
@@ -594,17 +669,22 @@ def _check_mappings(fields: Fields, example: str) -> list[Fields]:
 
 
 class _Pool:
-    """The keys for all real servers together, which may be in one of several checks."""
+    """The keys for all checks together, which may be in one of several."""
 
-    def __init__(self, given: Sequence[Fields]) -> None:
+    def __init__(self, given: Sequence[Fields], keys: Sequence[str]) -> None:
         self._given = given
-        for key in POOL_KEYS:
+        for key in keys:
             for inner in [one for one in given if one.given(key)][1:]:
                 inner.fault(Code.TWICE, key, "is already in another check of the list, and is for all of them together")
 
     def of(self, key: str) -> Fields:
         """Return the check that has a key; the first one if none has."""
         return next((inner for inner in self._given if inner.given(key)), self._given[0])
+
+    def given_boolean(self, key: str) -> bool | None:
+        """Return a boolean; None if it is not given."""
+        inner = self.of(key)
+        return inner.boolean(key) if inner.given(key) else None
 
 
 def _only(kinds: tuple[str, ...]) -> str:
@@ -789,17 +869,31 @@ def _or(value: float | None, default: float) -> float:
     return default if value is None else value
 
 
-def read_sorry_server(fields: Fields) -> SorryServer | None:
-    """Return the value of ``sorry_server``; None if it is not given or has no address."""
+def read_sorry_server(fields: Fields, method: str, tunnel: Tunnel) -> SorryServer | None:
+    """Return the value of ``sorry_server``; None if it is not given or has no address.
+
+    ``method`` and ``tunnel`` are the service's.
+    """
     inner = fields.mapping("sorry_server", "{address: 192.0.2.99}")
     if inner is None:
         return None
-    inner.refuse_unknown(("address", "port"), "sorry_server", _HIGHER)
+    inner.refuse_unknown(SORRY_KEYS, "sorry_server", _HIGHER)
     if not inner.given("address"):
         inner.fault(Code.MISSING, "address", "is missing")
-    address = inner.address("address")
+    address = inner.address("address", loopback=True)
     port = inner.integer("port", 1, MAX_PORT)
-    return None if address is None else SorryServer(address, port)
+    own = inner.choice("forward_method", "a forwarding method", FORWARD_METHODS, method)
+    own_tunnel = _own_tunnel(inner, fields)
+    if address is None:
+        return None
+    if address.is_loopback:
+        if inner.given("forward_method") and own not in ("dr", ""):
+            text = f"is not possible for the director itself ({address}): only dr is"
+            inner.refuse(Code.NOT_FOR_METHOD, "forward_method", own, text)
+        own = "dr"
+    if own_tunnel is not None and own not in ("tun", ""):
+        inner.fault(Code.NOT_FOR_METHOD, "tunnel", _ONLY_TUN.format(own))
+    return SorryServer(address, port, own, own_tunnel or tunnel)
 
 
 def check_health(fields: Fields, service: Service) -> None:
@@ -818,11 +912,16 @@ def check_health(fields: Fields, service: Service) -> None:
     if not fields.given("health_check"):
         text = "needs a health_check, which detects that no real server is left"
         fields.fault(Code.NEEDS_KEY, "sorry_server", text)
-    if service.forward_method and not service.takes(sorry.address):
+    if sorry.forward_method and not service.takes(sorry.address, sorry.forward_method):
         text = f"is {family_of(sorry.address)}, and the service is {service.family}"
         fields.refuse(Code.OTHER_FAMILY, "sorry_server.address", sorry.address, text)
+    if service.synproxy and sorry.forward_method in UNREWRITTEN - {service.forward_method}:
+        key, value = ("forward_method", sorry.forward_method)
+        if sorry.address.is_loopback:
+            key, value = ("address", str(sorry.address))
+        fields.refuse(Code.NOT_FOR_METHOD, f"sorry_server.{key}", value, "is not possible with synproxy")
     if sorry.port is not None:
-        _check_port(fields, "sorry_server.port", sorry.port, service)
+        _check_port(service, "sorry_server.port", sorry.port, sorry.forward_method, fields.problems)
 
 
 def _all_checks(service: Service) -> list[tuple[str, Check]]:

@@ -22,7 +22,7 @@ PROTOCOLS = tuple(model.PROTOCOLS)
 FAMILIES = tuple(model.FAMILIES)
 FORWARD_METHODS = ("nat", "dr", "tun", "fullnat")
 #: Methods that forward the packet unchanged: same port, and the real server must hold the VIP itself.
-UNREWRITTEN = ("dr", "tun")
+UNREWRITTEN = frozenset(["dr", "tun"])
 TUNNEL_TYPES = tuple(model.TUNNEL_TYPES)
 TUNNEL_CHECKSUMS = tuple(model.TUNNEL_CHECKSUMS)
 HEALTH_CHECKS = ("http", "https", "tcp", "udp", "dns", "smtp", "ping", "misc", "file")
@@ -92,9 +92,9 @@ class Check:
 class ServerEntry:
     """One element of ``real_servers``: ``kind`` is group, host or address, ``name`` its value.
 
-    ``path`` is its place (``real_servers[2]``). None means not given: then the kernel's weight is unchanged, the port
-    and the health checks are the service's, and a host that a group covers too gets the group's value. A host's
-    ``address`` replaces the inventory's for this service.
+    ``path`` is its place (``real_servers[2]``). None means not given: then the kernel's weight is unchanged, the others
+    are the service's, and a host that a group covers too gets the group's value. A host's ``address`` replaces the
+    inventory's for this service.
     """
 
     path: str
@@ -105,15 +105,24 @@ class ServerEntry:
     weight: int | None
     upper_threshold: int | None
     lower_threshold: int | None
+    forward_method: str | None
+    tunnel: Tunnel | None
     checks: tuple[Check, ...] | None
+    alpha: bool | None
+    inhibit_on_failure: bool | None
 
 
 @dataclass(frozen=True)
 class SorryServer:
-    """The server that gets requests while no real server is healthy."""
+    """The server that gets requests while no real server is healthy.
+
+    A loopback address is the director itself, which gets the packets unchanged, as with dr.
+    """
 
     address: IPAddress
     port: int | None
+    forward_method: str
+    tunnel: Tunnel
 
 
 @dataclass(frozen=True)
@@ -179,6 +188,6 @@ class Service:
             return [{"fwmark": self.fwmark, "family": self.family}]
         return [{"address": str(self.address), "port": port, "protocol": self.protocol} for port in self.ports]
 
-    def takes(self, address: IPAddress) -> bool:
+    def takes(self, address: IPAddress, method: str) -> bool:
         """Return True if a real server may have this address: the kernel mixes families only in tunnels."""
-        return self.forward_method == "tun" or family_of(address) == self.family
+        return method == "tun" or family_of(address) == self.family

@@ -188,7 +188,7 @@ def _table(model: DirectorModel) -> str:
         guards.append(transit_guard(model.resolved, interfaces, model.sending_all))
     if model.sync_daemon is not None:
         guards.append(sync_guard(model.sync_daemon, model.sync_senders))
-    return director_rules([item.service for item in model.resolved], interfaces, model.moving, guards)
+    return director_rules(model.resolved, interfaces, model.moving, guards)
 
 
 def real_server(model: RealServerModel) -> dict[str, object]:

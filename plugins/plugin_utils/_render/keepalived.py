@@ -56,7 +56,12 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_sett
     Tracked,
     TrackedScript,
 )
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import Check, HealthCheck, Service
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import (
+    Check,
+    HealthCheck,
+    Service,
+    Tunnel,
+)
 from ansible_collections.lvs.cluster.plugins.plugin_utils._render.unit_files import HEADER
 
 _METHODS = {"dr": "DR", "tun": "TUN", "nat": "NAT", "fullnat": "NAT"}
@@ -196,9 +201,10 @@ def _virtual_server(item: ResolvedService, check: HealthCheck, port: int) -> lis
         lines.append(f"protocol {(service.protocol or '').upper()}")
     lines += [f"lvs_sched {service.scheduler}", *service.scheduler_flags]  # flags count only after their scheduler
     lines += ["ops"] * service.one_packet
-    lines += [f"lvs_method {_method(service)}", *_persistence(service), *_pool(item, check, interval, port)]
+    method = _method(service.forward_method, service.tunnel)
+    lines += [f"lvs_method {method}", *_persistence(service), *_pool(item, check, interval, port)]
     for server in item.servers:
-        lines += _real_server(server, service, interval, port)
+        lines += _real_server(server, service, check, interval, port)
     return block(f"virtual_server {head}", lines)
 
 
@@ -207,17 +213,23 @@ def _endpoint(address: IPAddress | None, port: int) -> str:
     return f"{address} {port}" if port else str(address)
 
 
-def _method(service: Service) -> str:
+def _method(forward_method: str, tunnel: Tunnel) -> str:
     """Return keepalived's name of the method. It has no fullnat: that is NAT, and nftables does the rest."""
-    method = _METHODS[service.forward_method]
-    if service.forward_method != "tun" or service.tunnel.type == "ipip":
+    method = _METHODS[forward_method]
+    if forward_method != "tun" or tunnel.type == "ipip":
         return method
-    words = [method, "type", service.tunnel.type]
-    if service.tunnel.port:
-        words += ["port", str(service.tunnel.port)]
-    if service.tunnel.checksum != "none":
-        words.append(service.tunnel.checksum)
+    words = [method, "type", tunnel.type]
+    if tunnel.port:
+        words += ["port", str(tunnel.port)]
+    if tunnel.checksum != "none":
+        words.append(tunnel.checksum)
     return " ".join(words)
+
+
+def _own_method(server: RealServer, service: Service) -> str:
+    """Return the method of a real server or a sorry server; empty for the service's."""
+    own = _method(server.forward_method, server.tunnel)
+    return "" if own == _method(service.forward_method, service.tunnel) else own
 
 
 def _persistence(service: Service) -> Iterator[str]:
@@ -251,9 +263,11 @@ def _pool(item: ResolvedService, check: HealthCheck, interval: float | None, por
         yield f"quorum {check.quorum}"
     if check.hysteresis:
         yield f"hysteresis {check.hysteresis}"
-    sorry = item.service.sorry_server
+    sorry = item.sorry_server
     if sorry is not None:
         yield f"sorry_server {_endpoint(sorry.address, sorry.port or port)}"
+        if method := _own_method(sorry, item.service):
+            yield f"sorry_server_lvs_method {method}"
 
 
 def _interval(item: ResolvedService) -> float | None:
@@ -262,9 +276,17 @@ def _interval(item: ResolvedService) -> float | None:
     return next((check.interval for check in checks if check.type != "file"), None)
 
 
-def _real_server(server: RealServer, service: Service, interval: float | None, port: int) -> list[str]:
+def _real_server(
+    server: RealServer, service: Service, pool: HealthCheck, interval: float | None, port: int
+) -> list[str]:
     weight = 1 if server.weight is None else server.weight
     lines = [f"weight {weight}"]
+    if method := _own_method(server, service):
+        lines.append(f"lvs_method {method}")
+    for key in ("alpha", "inhibit_on_failure"):
+        wanted = getattr(server, key)
+        if wanted != getattr(pool, key):
+            lines.append(f"{key} {'true' if wanted else 'false'}")
     if server.upper_threshold:
         lines.append(f"uthreshold {server.upper_threshold}")
     if server.lower_threshold:

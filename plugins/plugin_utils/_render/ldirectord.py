@@ -105,15 +105,15 @@ def _virtual(item: ResolvedService, pool: HealthCheck, port: int, command: str) 
     six = "6" if service.family == "ipv6" else ""
     head = str(service.fwmark) if service.address is None else endpoint(service.address.packed, port)
     yield f"virtual{six} = {head}"
-    method = _METHODS[service.forward_method]
     lines = [f"protocol = {service.protocol or 'fwm'}", f"scheduler = {service.scheduler}", *_settings(service)]
     lines += _check(_of_all(item, check, port), command)
-    if service.sorry_server is not None:
-        sorry = service.sorry_server
+    sorry = item.sorry_server
+    if sorry is not None:
+        method = _METHODS[sorry.forward_method]
         lines.append(f"fallback{six} = {endpoint(sorry.address.packed, sorry.port or port)} {method}")
     for server in item.servers:
         request = _request(service, check, server, port)
-        lines.append(f"real{six} = {_real(server, port, method, request)}")
+        lines.append(f"real{six} = {_real(server, port, request)}")
     yield from (f"    {line}" for line in lines)
 
 
@@ -185,8 +185,9 @@ def _check(check: Check, command: str) -> Iterator[str]:
         yield f'receive = "{_ANY_ADDRESS}"'  # without this line every answer is a failure
 
 
-def _real(server: RealServer, port: int, method: str, request: str) -> str:
+def _real(server: RealServer, port: int, request: str) -> str:
     weight = 1 if server.weight is None else server.weight
+    method = _METHODS[server.forward_method]
     words = [endpoint(server.address.packed, port if server.port is None else server.port), method, str(weight)]
     words += [request] if request else []
     if server.lower_threshold:

@@ -20,15 +20,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from ansible_collections.lvs.cluster.plugins.module_utils._host import sandbox
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import health_state as health
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.checkers import Checked, filled_in, own_checks
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.ipvs_entries import server_entry, service_entry
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.resolve import RealServer, ResolvedService
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import IPAddress
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.service_reader import PLACEHOLDER
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import Check
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import Check, HealthCheck
 from ansible_collections.lvs.cluster.plugins.plugin_utils._render.unit_files import (
     HEADER,
     PROGRAMS,
@@ -147,26 +147,30 @@ def services(checked: Sequence[Checked]) -> list[dict[str, object]]:
     entries: list[dict[str, object]] = []
     for item, check in checked:
         for identity, port in zip(item.service.identities(), item.service.ports):
-            sorry = item.service.sorry_server
+            sorry = item.sorry_server
             entries.append(
                 {
                     "service": service_entry(item.service, identity),
                     "quorum": check.quorum,
                     "inhibit_on_failure": check.inhibit_on_failure,
                     "real_servers": [
-                        {"weight": 1, **server_entry(item.service, server, port), "watch": _watch(item, server, port)}
+                        {
+                            "weight": 1,
+                            **server_entry(server, port),
+                            "watch": _watch(item, server, port),
+                            **_own_inhibition(server, check),
+                        }
                         for server in item.servers
                     ],
-                    "sorry_server": None
-                    if sorry is None
-                    else server_entry(item.service, _as_real_server(sorry.address, sorry.port), port),
+                    "sorry_server": None if sorry is None else server_entry(replace(sorry, weight=1), port),
                 }
             )
     return entries
 
 
-def _as_real_server(address: IPAddress, port: int | None) -> RealServer:
-    return RealServer("sorry_server", None, address, port, 1, 0, 0)
+def _own_inhibition(server: RealServer, check: HealthCheck) -> dict[str, object]:
+    own = server.inhibit_on_failure
+    return {} if own == check.inhibit_on_failure else {"inhibit_on_failure": own}
 
 
 def configuration(checked: Sequence[Checked], monitors: dict[tuple[str, Check], str]) -> str:

@@ -73,7 +73,7 @@ new ones to its present ones, and accepts packets for both (the module nftables_
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from ansible_collections.lvs.cluster.plugins.module_utils._host.state import TUNNEL_DEVICES as DEVICES
@@ -84,7 +84,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.forward_metho
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.pair import Instance
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.requirements import ROUTED
-from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.resolve import RealServer, ResolvedService
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.resolve import ResolvedService
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import MAX_PORT, IPAddress, family_of
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import (
     DEFAULT_GROUP,
@@ -92,8 +92,6 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_sett
     SyncDaemon,
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import (
-    Service,
-    SorryServer,
     Traffic,
     Tunnel,
 )
@@ -121,7 +119,7 @@ _GUE, _GUE_REMCSUM = 4, 8
 
 
 def director_rules(
-    services: Iterable[Service],
+    resolved: Iterable[ResolvedService],
     interfaces: Sequence[str],
     moving: Sequence[IPAddress] = (),
     guards: Sequence[str] = (),
@@ -131,17 +129,17 @@ def director_rules(
     ``interfaces`` are the links of clients and real servers, the one with the VIPs first. ``moving`` are VIPs for which
     it would forward packets while it does not hold them. ``guards`` are chains that precede these (`guards`).
     """
-    services = list(services)
-    marked = [service for service in services if service.fwmark is not None]
-    proxied = [service for service in services if service.synproxy]
-    masqueraded = [service for service in services if service.forward_method == "fullnat"]
+    resolved = list(resolved)
+    marked = [item for item in resolved if item.service.fwmark is not None]
+    proxied = [item for item in resolved if item.service.synproxy]
+    masqueraded = [item for item in resolved if "fullnat" in item.methods]
     # none of the names is a word of nft's language
     chains = [
         *guards,
         _chain("syn_untracked", "filter hook prerouting priority raw", proxied, _untracked),
         _chain("marks", "filter hook prerouting priority mangle", marked, _mark),
         _chain("syn_proxy", "filter hook input priority filter", proxied, _proxy),
-        _no_redirects(interfaces) if any(_routes_ipv6(service) for service in services) else "",
+        _no_redirects(interfaces) if any(_routes_ipv6(item) for item in resolved) else "",
         base_chain("no_loops", "filter hook forward priority filter", _back(interfaces, moving)),
         _chain("full_nat", "nat hook postrouting priority srcnat", masqueraded, _masquerade),
     ]
@@ -156,13 +154,15 @@ def base_chain(name: str, hook: str, rules: Iterable[str]) -> str:
     return "\n".join([f"chain {name} {{", f"    type {hook}; policy accept;", *lines, "}", ""])
 
 
-def _chain(name: str, hook: str, services: list[Service], rules: Callable[[Service, Traffic], list[str]]) -> str:
-    found = (rule for service in services for traffic in service.traffic for rule in rules(service, traffic))
+def _chain(
+    name: str, hook: str, resolved: list[ResolvedService], rules: Callable[[ResolvedService, Traffic], list[str]]
+) -> str:
+    found = (rule for item in resolved for traffic in item.service.traffic for rule in rules(item, traffic))
     return base_chain(name, hook, found)
 
 
-def _routes_ipv6(service: Service) -> bool:
-    return service.family == "ipv6" and service.forward_method in ("nat", "fullnat")
+def _routes_ipv6(item: ResolvedService) -> bool:
+    return item.service.family == "ipv6" and bool(item.methods & ROUTED)
 
 
 def _no_redirects(interfaces: Sequence[str]) -> str:
@@ -200,25 +200,28 @@ def ports_of(traffic: Traffic) -> str:
     return any_of([str(port) for port in sorted(traffic.ports)])
 
 
-def _mark(service: Service, traffic: Traffic) -> list[str]:
-    return [f"{to_vip(traffic)} meta mark set {service.fwmark}"]
+def _mark(item: ResolvedService, traffic: Traffic) -> list[str]:
+    return [f"{to_vip(traffic)} meta mark set {item.service.fwmark}"]
 
 
-def _untracked(_service: Service, traffic: Traffic) -> list[str]:
+def _untracked(_item: ResolvedService, traffic: Traffic) -> list[str]:
     return [f"{to_vip(traffic)} tcp flags & (fin | syn | rst | ack) == syn notrack"]
 
 
-def _proxy(service: Service, traffic: Traffic) -> list[str]:
-    options = f"mss {_MSS[service.family]} wscale {_WINDOW_SCALE} timestamp sack-perm"
+def _proxy(item: ResolvedService, traffic: Traffic) -> list[str]:
+    options = f"mss {_MSS[item.service.family]} wscale {_WINDOW_SCALE} timestamp sack-perm"
     return [
         f"{to_vip(traffic)} ct state invalid,untracked synproxy {options}",
         f"{to_vip(traffic)} ct state invalid drop",
     ]
 
 
-def _masquerade(_service: Service, traffic: Traffic) -> list[str]:
+def _masquerade(item: ResolvedService, traffic: Traffic) -> list[str]:
     family = "ip" if traffic.address.version == 4 else "ip6"
     match = f"ct original {family} daddr {traffic.address}"
+    if item.methods != {"fullnat"}:
+        # the packets to real servers of other methods keep their source
+        match = f"{family} daddr {_set(_servers([item], ('fullnat',)))} {match}"
     if traffic.protocol:
         match = f"meta l4proto {traffic.protocol} {match}"
     if not traffic.ports:
@@ -261,24 +264,18 @@ def transit_guard(
     """
     rules: list[str] = []
     for family in routed_families(resolved):
-        routed = [item for item in resolved if item.service.family == family and item.service.forward_method in ROUTED]
-        behind_gateway = [item for item in routed if item.service.forward_method == "nat"]
+        of_family = [item for item in resolved if item.service.family == family]
+        behind_gateway = _servers(of_family, ("nat",))
         source = f"{_IP[family]} saddr"
-        if begins := {one for one in _servers(behind_gateway) if one in sending_all}:
+        if begins := {one for one in behind_gateway if one in sending_all}:
             rules.append(f"{_IP[family]} daddr {_set(begins)} ct state established,related accept")
         if len(interfaces) > 1 and behind_gateway:
-            rules.append(f'iifname "{interfaces[0]}" {source} {_set(_answering(behind_gateway))} drop')
-        rules.append(f"{source} {_set(_answering(routed))} accept")
+            rules.append(f'iifname "{interfaces[0]}" {source} {_set(behind_gateway)} drop')
+        if answering_here := _servers(of_family, ROUTED):
+            rules.append(f"{source} {_set(answering_here)} accept")
         rules.append(f"{_ERRORS[family]} accept")
         rules.append(f"meta nfproto {family} drop")
     return base_chain("no_transit", "filter hook forward priority filter", rules)
-
-
-def _answering(resolved: Iterable[ResolvedService]) -> set[IPAddress]:
-    """Return the addresses that clients' requests are sent to."""
-    return _servers(resolved) | {
-        item.service.sorry_server.address for item in resolved if item.service.sorry_server is not None
-    }
 
 
 def _set(addresses: Iterable[IPAddress]) -> str:
@@ -305,12 +302,9 @@ def forward_rules(resolved: Iterable[ResolvedService]) -> list[str]:
     """Return the rules for the forward hook: replies of real servers, which IPVS translates only after it."""
     rules = []
     for item in resolved:
-        if item.service.forward_method not in ("nat", "fullnat"):
-            continue
-        servers: list[RealServer | SorryServer] = [*item.servers]
-        if item.service.sorry_server is not None:
-            servers.append(item.service.sorry_server)
-        for server in servers:
+        for server in item.all_servers:
+            if server.forward_method not in ROUTED:
+                continue
             for traffic in item.service.traffic:
                 match = f"{_IP[family_of(server.address)]} saddr {server.address}"
                 for port in answering(item.service, server, traffic):
@@ -323,8 +317,9 @@ def forward_rules(resolved: Iterable[ResolvedService]) -> list[str]:
     return list(dict.fromkeys(rules))
 
 
-def _servers(resolved: Iterable[ResolvedService]) -> set[IPAddress]:
-    return {server.address for item in resolved for server in item.servers}
+def _servers(resolved: Iterable[ResolvedService], methods: Collection[str]) -> set[IPAddress]:
+    """Return the addresses that clients' requests are sent to by these methods."""
+    return {server.address for item in resolved for server in item.all_servers if server.forward_method in methods}
 
 
 def _opening(daemon: SyncDaemon) -> str:
@@ -366,11 +361,10 @@ def _outer_guard(
     protocols: dict[IPAddress, set[int]] = {}
     ports: dict[IPAddress, set[int]] = {}
     for item, server in tunnelled(host, resolved):
-        service = item.service
-        if service.tunnel.type == "gue":
-            ports.setdefault(server.address, set()).add(service.tunnel.port)
+        if server.tunnel.type == "gue":
+            ports.setdefault(server.address, set()).add(server.tunnel.port)
         # the device for the content of GUE accepts it without GUE as well
-        number = _GRE_PROTOCOL if service.tunnel.type == "gre" else _IP_PROTOCOL[service.family]
+        number = _GRE_PROTOCOL if server.tunnel.type == "gre" else _IP_PROTOCOL[item.service.family]
         protocols.setdefault(server.address, set()).add(number)
     rules: list[str] = []
     sets: dict[str, str] = {}
@@ -431,7 +425,7 @@ def segment_rules(host: str, resolved: Iterable[ResolvedService], mtu: int) -> s
     rules = []
     for item, server in tunnelled(host, resolved):
         service = item.service
-        room = mtu - overhead(service.tunnel, family_of(server.address))
+        room = mtu - overhead(server.tunnel, family_of(server.address))
         size = room - _IP_HEADER[service.family] - _TCP
         rules += [rule for traffic in service.traffic for rule in _clamp(traffic, size)]
     return base_chain("segment_size", "filter hook output priority mangle", rules)

@@ -59,7 +59,7 @@ INVENTORY: dict[str, Any] = {
                 },
             ],
             "dark": [{"name": "dark", "address": "192.0.2.11", "port": 80, "real_servers": [{"group": "dark"}]}],
-            "wrong": [{"name": "web", "address": "192.0.2.10", "port": 80, "scheduler": "rrr", "real_servers": []}],
+            "wrong": [{"name": "web", "address": "192.0.2.10", "port": 80, "scheduler": "rrr"}],
         },
     }
 }

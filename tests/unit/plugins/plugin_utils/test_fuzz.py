@@ -117,8 +117,18 @@ def sound_checks(draw: st.DrawFn) -> dict[str, Any]:
 
 
 def alone(check: dict[str, Any]) -> dict[str, Any]:
-    """A check without the keys that are for all real servers together."""
-    return {key: value for key, value in check.items() if key not in service_reader.POOL_KEYS}
+    """A check without the keys that only one of several checks has."""
+    left_out = (*service_reader.POOL_KEYS, *service_reader.SERVER_CHECK_KEYS)
+    return {key: value for key, value in check.items() if key not in left_out}
+
+
+#: The methods that a real server may have although its service has another one.
+BESIDE = {"dr": ["dr", "tun", "nat"], "tun": ["dr", "tun"], "nat": ["nat", "fullnat"], "fullnat": ["fullnat", "nat"]}
+TUNNELS: list[dict[str, Any]] = [
+    {},
+    {"type": "gre", "checksum": "csum"},
+    {"type": "gue", "port": 6080, "checksum": "remcsum"},
+]
 
 
 @st.composite
@@ -159,8 +169,12 @@ def sound_services(draw: st.DrawFn, index: int) -> dict[str, Any]:
     service["scheduler_flags"] = draw(st.lists(st.sampled_from(flags), unique=True)) if flags else []
     service["forward_method"] = method
     if method == "tun":
-        tunnels = [{}, {"type": "gre", "checksum": "csum"}, {"type": "gue", "port": 6080, "checksum": "remcsum"}]
-        service["tunnel"] = draw(st.sampled_from(tunnels))
+        service["tunnel"] = draw(st.sampled_from(TUNNELS))
+    mixed = family == "ipv4" or method != "tun"
+    for entry in service["real_servers"] if mixed and (method != "dr" or "marks" not in service) else ():
+        entry |= draw(some(forward_method=st.sampled_from(BESIDE[method])))
+        if entry.get("forward_method", method) == "tun":
+            entry |= draw(some(tunnel=st.sampled_from(TUNNELS)))
     if draw(st.booleans()):
         # keepalived has no use for a pool without weight, and counts to 2**32 - 1
         for entry in service["real_servers"]:
@@ -168,7 +182,8 @@ def sound_services(draw: st.DrawFn, index: int) -> dict[str, Any]:
         service["health_check"] = draw(sound_checks())
         entry = draw(st.sampled_from(service["real_servers"]))
         one = draw(sound_checks().map(alone))
-        own = [{}, {"health_check": one}, {"health_check": [one]}]
+        alike = {"alpha": draw(st.booleans()), "inhibit_on_failure": draw(st.booleans())}
+        own = [{}, {"health_check": one | alike}, {"health_check": [one | alike]}, {"health_check": alike}]
         own += [{"health_check": "none"}] if len(service["real_servers"]) > 1 and "group" not in entry else []
         entry |= draw(st.sampled_from(own))
         if not isinstance(entry.get("health_check"), dict) and draw(st.booleans()):
@@ -176,7 +191,12 @@ def sound_services(draw: st.DrawFn, index: int) -> dict[str, Any]:
             second = sound_checks().map(alone).filter(lambda check: check["type"] != first["type"])
             service["health_check"] = [first, draw(second)]
         sorry = "2001:db8:1::9" if family == "ipv6" else "198.51.100.9"
-        service |= draw(st.sampled_from([{}, {"sorry_server": {"address": sorry}}]))
+        local = {"address": "::1" if family == "ipv6" else "127.0.0.1"}
+        other = {"address": sorry, "forward_method": draw(st.sampled_from(BESIDE[method]))}
+        sorries = [{"address": sorry}, other] + [local] * (not service.get("synproxy"))
+        service |= draw(st.sampled_from([{}, *({"sorry_server": one} for one in sorries)]))
+    elif draw(st.booleans()) and draw(st.booleans()):
+        service["real_servers"] = []
     return service
 
 
@@ -189,7 +209,7 @@ def broken(draw: st.DrawFn) -> list[dict[str, Any]]:
     description: list[dict[str, Any]] = copy.deepcopy(draw(sound))
     target: dict[Any, Any] = draw(st.sampled_from(description))
     inner = [value for value in target.values() if isinstance(value, dict)] + list(target["real_servers"])
-    if draw(st.booleans()):
+    if draw(st.booleans()) and inner:
         target = draw(st.sampled_from(inner))
     target[draw(st.one_of(st.sampled_from(sorted(target)), keys) if target else keys)] = draw(anything)
     return description

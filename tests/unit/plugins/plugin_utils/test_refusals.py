@@ -199,7 +199,6 @@ REFUSALS = [
     refusal([nat(synproxy=True, protocol="udp")], Code.NOT_FOR_PROTOCOL, "synproxy", "", "tcp", "udp"),
     # real servers
     refusal([service(real_servers=...)], Code.MISSING, "real_servers"),
-    refusal([service(real_servers=[])], Code.EMPTY, "real_servers"),
     refusal([service(real_servers={"group": "web"})], Code.NOT_A_LIST, "real_servers", "{'group': 'web'}"),
     refusal([servers("rs1")], Code.NOT_A_MAPPING, "real_servers[0]", "'rs1'", "{host: rs1}"),
     refusal([servers({"weight": 1})], Code.MISSING, "real_servers[0]", "", "group, host, address", "none"),

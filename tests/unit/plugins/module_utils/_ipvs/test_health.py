@@ -84,6 +84,14 @@ def test_weights(values: dict[str, Any], drained: str, failed: str, expected: di
     assert weights(entry(**values), drained, failed) == expected
 
 
+@pytest.mark.parametrize("usual", [False, True])
+def test_a_real_server_stays_or_goes_by_its_own_key(usual: bool) -> None:
+    described = entry(inhibit_on_failure=usual)
+    described["real_servers"][1]["inhibit_on_failure"] = not usual
+    left = {ONE: 0, THREE: 3} if usual else {TWO: 0, THREE: 3}
+    assert weights(described, failed="web_1 web_2") == left
+
+
 def test_nothing_depends_on_what_was_before() -> None:
     """The sorry server goes, and whoever was out comes back as described."""
     described = entry(sorry_server=SORRY)
