@@ -16,7 +16,11 @@ from dataclasses import replace
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.resolve import RealServer, ResolvedService
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import IPAddress, family_of
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import HEALTH_CHECKER
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import (
+    CHECK_SOURCES,
+    HEALTH_CHECKER,
+    KEEPALIVED,
+)
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Code, Problems
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.service_reader import (
     MAX_WEIGHT_SUM,
@@ -42,6 +46,7 @@ _LDIRECTORD_TYPES = ("http", "https", "tcp", "dns", "smtp", "ping", "misc")
 _MAX_WEIGHT = 65535  # ipvsadm.c, parse_options
 _MON_TYPES = ("http", "tcp", "dns", "smtp", "ping", "misc")
 _DNS_PORT = 53  # dns.monitor asks no other
+_KEEPALIVED_KEYS = ("helo", "digest", "interface", "mark", "warmup")
 _IPV4_ONLY = ("http", "tcp", "smtp")  # inet_aton() in these monitors
 #: The characters that an inventory name may have in a command or a path.
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,252}")
@@ -197,11 +202,19 @@ def seen_within(resolved: Iterable[ResolvedService]) -> float:
     return _SETTLE + max(rounds, default=0)
 
 
-def check_checker(health_checker: str, resolved: Iterable[ResolvedService], problems: Problems) -> None:
-    """Note keys that a health checker does not support; keepalived supports all of the description."""
+def check_checker(
+    health_checker: str, sources: Mapping[str, IPAddress], resolved: Iterable[ResolvedService], problems: Problems
+) -> None:
+    """Note keys that a health checker does not support.
+
+    ``sources``: the addresses that a director's checks come from, by family.
+    """
     faults = _FAULTS.get(health_checker)
     if faults is None:
         return
+    for source in sources.values() if health_checker != KEEPALIVED else ():
+        text = f"is not possible: remove the variable ({HEALTH_CHECKER}: {health_checker})"
+        problems.refuse(Code.NOT_FOR_CHECKER, CHECK_SOURCES, "", source, text)
     for item, check in checked(resolved):
         noted: set[tuple[str, object, str]] = set()
         for key, value, text in faults(item, check):
@@ -214,10 +227,10 @@ def check_checker(health_checker: str, resolved: Iterable[ResolvedService], prob
             problems.refuse(Code.NOT_FOR_CHECKER, item.service.where, key, value, text)
 
 
-def _common_faults(item: ResolvedService, types: Sequence[str]) -> Iterator[Fault]:
-    """Yield what neither ldirectord nor mon supports."""
+def _common_faults(item: ResolvedService, types: Sequence[str], keys: Sequence[str]) -> Iterator[Fault]:
+    """Yield what neither ldirectord nor mon supports. ``keys``: the keys of a check that one of them does not have."""
     for place, check, _servers in own_checks(item):
-        yield from _faults_of_any(place, check, types)
+        yield from _faults_of_any(place, check, types, keys)
         if place.endswith("]"):
             yield place, check.type, "is one of several checks, and only one is possible"
     for server in item.servers:
@@ -233,9 +246,12 @@ def _own_key(item: ResolvedService, server: RealServer, key: str) -> Iterator[Fa
         yield f"{server.path}.health_check.{key}", value, "is not possible for a single real server: remove the key"
 
 
-def _faults_of_any(place: str, check: Check, types: Sequence[str]) -> Iterator[Fault]:
+def _faults_of_any(place: str, check: Check, types: Sequence[str], keys: Sequence[str]) -> Iterator[Fault]:
     if check.type not in types:
         yield f"{place}.type", check.type, f"is not possible; possible are {', '.join(types)}"
+    for key in keys:
+        if (value := getattr(check, key)) is not None:
+            yield f"{place}.{key}", value, "is not possible: remove the key"
     for key, seconds in (("interval", check.interval), ("timeout", check.timeout)):
         if seconds != int(seconds):
             yield f"{place}.{key}", seconds, "is not a whole number of seconds"
@@ -243,13 +259,20 @@ def _faults_of_any(place: str, check: Check, types: Sequence[str]) -> Iterator[F
         codes = [low if low == high else f"{low}-{high}" for low, high in check.status]
         text = "is not possible; only 200 is success (remove the key)"
         yield f"{place}.status", codes[0] if len(codes) == 1 else ", ".join(map(str, codes)), text
-    if check.helo is not None:
-        yield f"{place}.helo", check.helo, "is not possible: remove the key"
+
+
+def _faults_of_keepalived(item: ResolvedService, _pool: HealthCheck) -> Iterator[Fault]:
+    """Yield what keepalived does not support: it ignores a virtual server without real servers (check_data.c:
+    validate_check_config), and ends its test of the configuration with an error.
+    """
+    if not item.all_servers:
+        text = "is not possible for a service with a health_check and without a sorry_server"
+        yield "real_servers", item.servers, text
 
 
 def _faults_of_ldirectord(item: ResolvedService, pool: HealthCheck) -> Iterator[Fault]:
     """Yield what ldirectord does not support of a service."""
-    yield from _common_faults(item, _LDIRECTORD_TYPES)
+    yield from _common_faults(item, _LDIRECTORD_TYPES, (*_KEEPALIVED_KEYS, "connect_address"))
     service = item.service
     for check in pool.checks[:1]:
         yield from _faults_of_check(service, check)
@@ -315,16 +338,13 @@ def _faults_of_check(service: Service, check: Check) -> Iterator[Fault]:
 
 def _faults_of_mon(item: ResolvedService, _pool: HealthCheck) -> Iterator[Fault]:
     """Yield what mon does not support of a service."""
-    yield from _common_faults(item, _MON_TYPES)
+    yield from _common_faults(item, _MON_TYPES, (*_KEEPALIVED_KEYS, "host", "body"))
     for place, check, servers in own_checks(item):
-        if check.type in _IPV4_ONLY and (asked := [s.address for s in servers if family_of(s.address) == "ipv6"]):
+        asked = [check.connect_address or server.address for server in servers]
+        if check.type in _IPV4_ONLY and (six := [address for address in asked if family_of(address) == "ipv6"]):
             others = ", ".join(kind for kind in _MON_TYPES if kind not in _IPV4_ONLY)
-            text = f"is not possible for the real server {asked[0]}; possible are {others}"
+            text = f"is not possible for {six[0]}; possible are {others}"
             yield f"{place}.type", check.type, text
-        if check.host is not None:
-            yield f"{place}.host", check.host, "is not possible: remove the key"
-        if check.body is not None:
-            yield f"{place}.body", check.body, "is not possible: remove the key"
         if check.type == "dns":
             ports = {check.port or server.port or port for server in servers for port in item.service.ports}
             for port in sorted(ports - {_DNS_PORT}):
@@ -332,6 +352,7 @@ def _faults_of_mon(item: ResolvedService, _pool: HealthCheck) -> Iterator[Fault]
 
 
 _FAULTS: dict[str, Callable[[ResolvedService, HealthCheck], Iterator[Fault]]] = {
+    KEEPALIVED: _faults_of_keepalived,
     "ldirectord": _faults_of_ldirectord,
     "mon": _faults_of_mon,
 }

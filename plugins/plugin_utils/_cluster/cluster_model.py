@@ -314,7 +314,7 @@ class Cluster:
         checker = settings.health_checker
         commands = runs_commands(self.resolved) and checker not in OWN_USER
         user = read_user(settings.script_user, problems) if commands or tracked.scripts else ""
-        check_checker(checker, self.resolved, problems)
+        check_checker(checker, settings.check_sources, self.resolved, problems)
         gateways = self.gateways_of(settings.nat_gateway, problems)
         check_timeouts(self.inventory, problems)
         leaving = leaving_directors(settings.directors_that_leave, self.inventory, problems)
@@ -370,7 +370,7 @@ class Cluster:
             ],
             handover_file=HANDOVER_FILE if hands_over(vrrp) else "",
             interface_variables=_links(settings, daemon, tracked),
-            own_addresses=addresses_of_director(host, vrrp, self.inventory),
+            own_addresses=addresses_of_director(host, vrrp, settings.check_sources.values(), self.inventory),
             present=state_of_director(vrrp, leaving, self.resolved, bool(vips)),
             route_sources=outer_sources,
             undecided_forwarding=routed if settings.transit is None else [],

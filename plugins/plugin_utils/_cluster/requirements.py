@@ -202,15 +202,18 @@ def state_of_director(
     }
 
 
-def addresses_of_director(host: str, vrrp: Iterable[Instance], inventory: Inventory) -> list[dict[str, str]]:
-    """Return the addresses that a director must have: that of VRRP, and those of its variables.
+def addresses_of_director(
+    host: str, vrrp: Iterable[Instance], sources: Iterable[IPAddress], inventory: Inventory
+) -> list[dict[str, str]]:
+    """Return the addresses that a director must have: that of VRRP, those of its variables, and the ``sources`` of its
+    health checks.
 
     ``[{"address": "192.0.2.2", "interface": "eth1"}]``; an empty interface is any.
     """
     found = {
         instance.source_address: instance.settings.interface for instance in vrrp if instance.source_address is not None
     }
-    return _listed({**_given(host, inventory), **found})
+    return _listed({**dict.fromkeys(map(str, sources), ""), **_given(host, inventory), **found})
 
 
 def addresses_of_real_server(

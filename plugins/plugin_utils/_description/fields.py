@@ -65,6 +65,13 @@ def to_seconds(value: object) -> float | None:
         return None
 
 
+#: The names of network interfaces. dev_valid_name() in net/core/dev.c: 15 characters, no slash, colon or white space,
+#: not "." or "..". Without characters that are special to keepalived's parser, anywhere or at the beginning of a line
+#: (keepalived.conf(5): ~SEQ and @config-id; lib/parser.c, read_line()), and without the wildcard of nftables.
+LINK = re.compile(r"(?!\.\.?$|[~@])[^\s/:!#$*\"'\\{}\x00-\x1f\x7f]{1,15}")
+LINK_RULE = "a valid interface name"
+
+
 def to_address(value: object) -> IPAddress | None:
     """Return an IPv4 or IPv6 address for its text without prefix length and zone; None for other values.
 

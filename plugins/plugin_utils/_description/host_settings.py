@@ -24,6 +24,8 @@ from ansible_collections.lvs.cluster.plugins.module_utils._host.tuning import CO
 from ansible_collections.lvs.cluster.plugins.module_utils._host.validate import address_fault, display, parse_key
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.timeouts import MAX_TIMEOUT, Timeouts
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import (
+    LINK,
+    LINK_RULE,
     MAX_PORT,
     Fields,
     IPAddress,
@@ -66,6 +68,7 @@ DIRECTOR: dict[str, object] = {
     "director_track_scripts": [],
     # keepalived's own default, if that user exists (keepalived.conf(5), script_user)
     "director_script_user": "keepalived_script",
+    "director_check_sources": None,
     "lvs_nat_gateway": None,
     "director_sysctls": {},
     "director_timeouts": {},
@@ -105,6 +108,7 @@ PRIORITIES = (1, 254)
 PRIORITY_RULE = "an integer from 1 to 254"
 SYNC_DAEMON = "director_sync_daemon"
 HEALTH_CHECKER = "director_health_checker"
+CHECK_SOURCES = "director_check_sources"
 TIMEOUTS = "director_timeouts"
 TRANSIT = "director_transit"
 LEAVING_DIRECTORS = "lvs_directors_that_leave"
@@ -112,11 +116,6 @@ NAT_GATEWAY = "lvs_nat_gateway"
 RETURN_TRAFFIC = "real_server_return_traffic"
 TUNNEL_GUARD = "real_server_tunnel_guard"
 
-#: The names of network interfaces. dev_valid_name() in net/core/dev.c: 15 characters, no slash, colon or white space,
-#: not "." or "..". Without characters that are special to keepalived's parser, anywhere or at the beginning of a line
-#: (keepalived.conf(5): ~SEQ and @config-id; lib/parser.c, read_line()), and without the wildcard of nftables.
-LINK = re.compile(r"(?!\.\.?$|[~@])[^\s/:!#$*\"'\\{}\x00-\x1f\x7f]{1,15}")
-LINK_RULE = "a valid interface name"
 #: The TTL of every VRRP packet (RFC 5798, sections 5.1.1.3 and 5.1.2.3), which each router lowers by one.
 TTL = 255
 MAX_HOPS = TTL - 1
@@ -222,8 +221,9 @@ class DirectorSettings:
     servers, empty if it is that of the VIPs. With ``preempt`` a director takes the VIPs from one of a lower priority,
     after ``preempt_delay``: meanwhile it receives the other's connections and runs its health checks. Every
     ``garp_refresh`` the master announces the VIPs to the link again; 0 means never. ``vrrp_hops`` is the number of
-    routers between two directors. ``nat_gateway`` has an address by family. ``transit`` is None if it is not set, and
-    so are ``packages``. ``script_user`` is not checked, since most directors need none (`read_user`).
+    routers between two directors. ``nat_gateway`` and ``check_sources`` have an address by family. ``transit`` is None
+    if it is not set, and so are ``packages``. ``script_user`` is not checked, since most directors need none
+    (`read_user`).
     """
 
     interface: str
@@ -241,6 +241,7 @@ class DirectorSettings:
     health_checker: str
     tracked: Tracked
     script_user: object
+    check_sources: Mapping[str, IPAddress]
     nat_gateway: Mapping[str, IPAddress]
     sysctls: Mapping[str, int | str]
     timeouts: Mapping[str, int]
@@ -315,6 +316,7 @@ def read_director_settings(
         health_checker=_health_checker(given.value(HEALTH_CHECKER), problems),
         tracked=_tracked(given.value(TRACKED_INTERFACES), given.value(TRACKED_SCRIPTS), problems),
         script_user=given.value("director_script_user"),
+        check_sources=given.addresses(CHECK_SOURCES),
         nat_gateway=given.addresses(NAT_GATEWAY),
         sysctls=_sysctls(given.value("director_sysctls"), "director_sysctls", problems),
         timeouts=read_timeouts(given.value(TIMEOUTS), problems),

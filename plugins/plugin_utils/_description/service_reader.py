@@ -25,6 +25,8 @@ from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.model import (
     MAX_WEIGHT,
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import (
+    LINK,
+    LINK_RULE,
     MAX_PORT,
     Fields,
     IPAddress,
@@ -110,9 +112,14 @@ TYPES_OF = {
     "timeout": _TIMED,
     "retries": _TIMED,
     "delay_before_retry": _TIMED,
+    "warmup": _TIMED,
+    "connect_address": (*CONNECTING, "ping"),
+    "interface": CONNECTING,
+    "mark": CONNECTING,
     "path": (*_WEB, "file"),
     "status": _WEB,
     "body": _WEB,
+    "digest": _WEB,
     "host": _WEB,
     "name": ("dns",),
     "record": ("dns",),
@@ -156,6 +163,7 @@ COMMAND_RULE = "a command that begins with an absolute path, such as /bin/ping"
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")
 _DOMAIN = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?|\.")
 _BODY = re.compile(r"[ -~]{1,180}")
+_DIGEST = re.compile(r"[0-9A-Fa-f]{32}")
 _RANGE = re.compile(r"\s*([0-9]{3})\s*-\s*([0-9]{3})\s*")
 _STATUSES = range(100, 600)
 PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
@@ -732,6 +740,11 @@ def _read_check(inner: Fields) -> Check | None:
         name=_template(inner, "name", kind),
         record=inner.choice("record", "a type of records", RECORDS, default.record),
         helo=inner.text("helo", _HOST, "the name of a host"),
+        warmup=inner.seconds("warmup", 0, MAX_SECONDS),
+        connect_address=inner.address("connect_address"),
+        interface=inner.text("interface", LINK, LINK_RULE),
+        mark=inner.integer("mark", 1, MAX_FWMARK),
+        digest=inner.text("digest", _DIGEST, "an MD5 digest of 32 hexadecimal digits"),
         command=_template(inner, "command", kind),
     )
     for key in ("path", "command"):

@@ -66,7 +66,9 @@ class Traffic:
 class Check:
     """One health check of a real server.
 
-    ``interval``, ``timeout`` and ``delay_before_retry`` are in seconds. ``port`` None is the real server's own.
+    ``interval``, ``timeout``, ``delay_before_retry`` and ``warmup`` are in seconds. ``port`` and ``connect_address``
+    None are the real server's own. Its packets leave through ``interface``, and have the ``mark``. ``digest`` is the
+    MD5 of an answer in hexadecimal digits.
     ``path`` is that of the URL with http and https, and of a file on the director with file; ``status`` are ranges, and
     ``body`` is a text in the answer. ``type`` decides which others are set (`service_reader.TYPES_OF`); the rest are
     None. `TEMPLATES` may have `PLACEHOLDERS` in braces.
@@ -86,6 +88,11 @@ class Check:
     record: str = "A"
     helo: str | None = None
     command: str | None = None
+    warmup: float | None = None
+    connect_address: IPAddress | None = None
+    interface: str | None = None
+    mark: int | None = None
+    digest: str | None = None
 
 
 @dataclass(frozen=True)

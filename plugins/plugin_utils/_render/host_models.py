@@ -53,7 +53,9 @@ def director(model: DirectorModel) -> dict[str, object]:
     peers = [peer for instance in model.instances for peer in instance.peers.values()]
 
     def configured(as_user: str) -> str:
-        return configuration(model.host, model.instances, own, model.sync_daemon, as_user, model.tracked)
+        return configuration(
+            model.host, model.instances, own, model.sync_daemon, as_user, model.tracked, settings.check_sources
+        )
 
     files = _FILES[checker](checked(model.resolved), model.script_user) if checker in _FILES else []
     return {

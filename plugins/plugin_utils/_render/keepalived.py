@@ -33,7 +33,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.checkers import (
     checked,
@@ -48,7 +48,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.pair import (
     hands_over,
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.resolve import RealServer, ResolvedService
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import IPAddress
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import IPAddress, family_of
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import (
     SYNC_KEYS,
     TTL,
@@ -56,6 +56,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_sett
     Tracked,
     TrackedScript,
 )
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.service_reader import CONNECTING
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import (
     Check,
     HealthCheck,
@@ -76,6 +77,8 @@ _CHECKS = {
     "misc": "MISC_CHECK",
     "file": "FILE_CHECK",
 }
+#: The addresses that health checks come from, by family.
+Sources = Mapping[str, IPAddress]
 #: Outside of quotes, the parser ends a word or a line at these characters.
 _QUOTED = frozenset("!#{} '")
 #: The user in a configuration while keepalived validates it. Version 2.2.7 of Debian 12 exits during validation after
@@ -100,9 +103,10 @@ def configuration(
     sync_daemon: SyncDaemon | None,
     script_user: str,
     tracked: Tracked,
+    sources: Sources,
 ) -> str:
     """Return the whole file, ending in a newline; an empty ``script_user`` means none. A single director tracks
-    nothing.
+    nothing. ``sources``: the addresses that health checks come from, by family.
     """
     text = "\n".join([HEADER, *_global(host, instances, sync_daemon, script_user), ""])
     group = len(instances) > 1 and any(instance.peers for instance in instances)
@@ -120,7 +124,7 @@ def configuration(
         blocks.append(block("vrrp_sync_group lvs", [*members, *watch]))
     # a group has one setting for all of its members
     blocks += [_instance(instance, [] if group else watch) for instance in instances]
-    blocks += virtual_servers(resolved)
+    blocks += virtual_servers(resolved, sources)
     return text + "".join("\n" + "\n".join(lines) + "\n" for lines in blocks)
 
 
@@ -171,7 +175,7 @@ def _instance(instance: Instance, watch: list[str]) -> list[str]:
     return block(f"vrrp_instance {instance.name}", lines)
 
 
-def virtual_servers(resolved: Sequence[ResolvedService]) -> list[list[str]]:
+def virtual_servers(resolved: Sequence[ResolvedService], sources: Sources) -> list[list[str]]:
     """Return the blocks of the configuration: the watched files, then one ``virtual_server`` for each port."""
     files = {_drain(address): path for address, path in drain_files(resolved).items()}
     paths = {
@@ -185,11 +189,11 @@ def virtual_servers(resolved: Sequence[ResolvedService]) -> list[list[str]]:
     files.update((_switch(path), path) for path in sorted(paths))
     blocks = [block(f"track_file {name}", [f"file {path}"]) for name, path in files.items()]
     for item, check in checked(resolved):
-        blocks += [_virtual_server(item, check, port) for port in item.service.ports]
+        blocks += [_virtual_server(item, check, sources, port) for port in item.service.ports]
     return blocks
 
 
-def _virtual_server(item: ResolvedService, check: HealthCheck, port: int) -> list[str]:
+def _virtual_server(item: ResolvedService, check: HealthCheck, sources: Sources, port: int) -> list[str]:
     service, interval = item.service, _interval(item)
     lines = [f"# {service.name}"]
     if service.fwmark is not None:
@@ -204,7 +208,9 @@ def _virtual_server(item: ResolvedService, check: HealthCheck, port: int) -> lis
     method = _method(service.forward_method, service.tunnel)
     lines += [f"lvs_method {method}", *_persistence(service), *_pool(item, check, interval, port)]
     for server in item.servers:
-        lines += _real_server(server, service, check, interval, port)
+        lines += _real_server(server, item, check, sources, port)
+    if not item.servers and item.sorry_server is not None:
+        lines += _only_server(item.sorry_server, service, port)
     return block(f"virtual_server {head}", lines)
 
 
@@ -259,12 +265,12 @@ def _pool(item: ResolvedService, check: HealthCheck, interval: float | None, por
             yield "alpha"
     if check.inhibit_on_failure:
         yield "inhibit_on_failure"
-    if check.quorum > 1:
+    if check.quorum > 1 and item.servers:
         yield f"quorum {check.quorum}"
-    if check.hysteresis:
+    if check.hysteresis and item.servers:
         yield f"hysteresis {check.hysteresis}"
     sorry = item.sorry_server
-    if sorry is not None:
+    if sorry is not None and item.servers:
         yield f"sorry_server {_endpoint(sorry.address, sorry.port or port)}"
         if method := _own_method(sorry, item.service):
             yield f"sorry_server_lvs_method {method}"
@@ -276,9 +282,20 @@ def _interval(item: ResolvedService) -> float | None:
     return next((check.interval for check in checks if check.type != "file"), None)
 
 
+def _only_server(sorry: RealServer, service: Service, port: int) -> list[str]:
+    """Return the sorry server as the real server of a service without any: keepalived ignores a service that has none
+    (check_data.c: validate_check_config).
+    """
+    lines = ["weight 1"]
+    if method := _own_method(sorry, service):
+        lines.append(f"lvs_method {method}")
+    return block(f"real_server {_endpoint(sorry.address, sorry.port or port)}", lines)
+
+
 def _real_server(
-    server: RealServer, service: Service, pool: HealthCheck, interval: float | None, port: int
+    server: RealServer, item: ResolvedService, pool: HealthCheck, sources: Sources, port: int
 ) -> list[str]:
+    service, interval = item.service, _interval(item)
     weight = 1 if server.weight is None else server.weight
     lines = [f"weight {weight}"]
     if method := _own_method(server, service):
@@ -292,11 +309,30 @@ def _real_server(
     if server.lower_threshold:
         lines.append(f"lthreshold {server.lower_threshold}")
     for check in server.checks:
-        content = _check(filled_in(check, service, server, port), interval)
-        lines += block(_CHECKS[check.type], list(content))
+        filled = filled_in(check, service, server, port)
+        lines += block(_CHECKS[check.type], [*_connection(filled, server, sources, port), *_check(filled, interval)])
     drain = [f"track_file {_drain(str(server.address))}", f"weight -{max(weight, 1)}"]
     lines += block("FILE_CHECK", drain)
     return block(f"real_server {_endpoint(server.address, server.port or port)}", lines)
+
+
+def _connection(check: Check, server: RealServer, sources: Sources, port: int) -> Iterator[str]:
+    """Yield the lines about the packets of a check. A ping has an address only (check_ping.c)."""
+    asked = check.connect_address or server.address
+    if check.connect_address is not None:
+        yield f"connect_ip {asked}"
+    if check.type not in CONNECTING:
+        return
+    if check.port is not None:
+        yield f"connect_port {check.port}"
+    elif check.connect_address is not None:
+        yield f"connect_port {server.port or port}"
+    if family_of(asked) in sources:
+        yield f"bindto {sources[family_of(asked)]}"
+    if check.interface is not None:
+        yield f"bind_if {check.interface}"
+    if check.mark is not None:
+        yield f"fwmark {check.mark}"
 
 
 def _check(check: Check, usual: float | None) -> Iterator[str]:
@@ -309,13 +345,13 @@ def _check(check: Check, usual: float | None) -> Iterator[str]:
         yield f'misc_path "{check.command}"'
         yield f"misc_timeout {number(check.timeout)}"
     else:
-        if check.port is not None:
-            yield f"connect_port {check.port}"
         yield f"connect_timeout {number(check.timeout)}"
     if check.interval != usual:
         yield f"delay_loop {number(check.interval)}"
     yield f"retry {check.retries}"
     yield f"delay_before_retry {number(check.delay_before_retry)}"
+    if check.warmup is not None:
+        yield f"warmup {number(check.warmup)}"
     if check.type in ("http", "https"):
         yield from _url(check)
     elif check.type == "dns":
@@ -340,6 +376,8 @@ def _url(check: Check) -> Iterator[str]:
         yield "enable_sni"
     codes = " ".join(str(low) if low == high else f"{low}-{high}" for low, high in check.status)
     lines = [f"path {_word(check.path or '/')}", f"status_code {codes}"]
+    if check.digest is not None:
+        lines.append(f"digest {check.digest}")
     if check.body is not None:
         # the parser takes a backslash as an escape here (lib/parser.c: alloc_strvec_quoted_escaped)
         escaped = pattern(check.body).replace("\\", "\\\\")

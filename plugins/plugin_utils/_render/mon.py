@@ -195,8 +195,8 @@ def configuration(checked: Sequence[Checked], monitors: dict[tuple[str, Check], 
         for server in item.servers
         for check in server.checks
     ]
-    for item, _check, server, port in watches:
-        lines += ["", f"hostgroup {_watch(item, server, port)} {server.address}"]
+    for item, check, server, port in watches:
+        lines += ["", f"hostgroup {_watch(item, server, port)} {check.connect_address or server.address}"]
     for item, check, server, port in watches:
         lines += ["", f"watch {_watch(item, server, port)}"]
         program = monitors.get((item.service.name, check), "")

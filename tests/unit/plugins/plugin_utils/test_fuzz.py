@@ -96,6 +96,11 @@ def sound_checks(draw: st.DrawFn) -> dict[str, Any]:
         "host": st.sampled_from(["www.example.net", "[2001:db8::1]:80", "{address}"]),
         "record": st.sampled_from(service_reader.RECORDS),
         "helo": st.just("mx.example.net"),
+        "warmup": st.floats(0, 9),
+        "connect_address": st.sampled_from(["198.51.100.77", "2001:db8::77"]),
+        "interface": st.just("eth1.7"),
+        "mark": written(st.integers(1, 2**32 - 1)),
+        "digest": st.just("0123456789abcdefABCDEF0123456789"),
         "name": st.sampled_from(["www.example.net", "."]),
         "command": st.sampled_from(
             ["/bin/true", "/usr/local/bin/check --for {A} #1!", "/bin/check {address} --as={name}"]

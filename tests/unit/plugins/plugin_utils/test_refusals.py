@@ -403,6 +403,17 @@ REFUSALS = [
         "A AAAA CNAME MX NS SOA TXT",
     ),
     refusal([check("smtp", helo="a b")], Code.MALFORMED, "health_check.helo", "'a b'", "name of a host"),
+    refusal([check("http", digest="abc")], Code.MALFORMED, "health_check.digest", "'abc'", "MD5", "32"),
+    refusal([check("tcp", mark=0)], Code.OUT_OF_RANGE, "health_check.mark", "0", "4294967295"),
+    refusal([check("tcp", interface="a b")], Code.MALFORMED, "health_check.interface", "'a b'", "interface name"),
+    refusal([check("ping", interface="eth1")], Code.NOT_FOR_TYPE, "health_check.interface", "", "ping"),
+    refusal(
+        [check("misc", command="/bin/a", connect_address="192.0.2.1")],
+        Code.NOT_FOR_TYPE,
+        "health_check.connect_address",
+    ),
+    refusal([check("tcp", connect_address="rs1")], Code.NOT_AN_ADDRESS, "health_check.connect_address", "'rs1'"),
+    refusal([check("tcp", warmup=-1)], Code.OUT_OF_RANGE, "health_check.warmup", "-1"),
     refusal([check("misc")], Code.MISSING, "health_check.command", "", "command"),
     refusal([check("misc", command="true")], Code.MALFORMED, "health_check.command", "'true'", "absolute path"),
     refusal(
