@@ -292,7 +292,7 @@ def check_overlaps(services: Iterable[Service], problems: Problems) -> None:
 
 def _claimed_twice(one: Traffic, other: Traffic) -> str:
     """Return the traffic that both have, such as "192.0.2.10 tcp 80 10000-20000"; empty if there is none."""
-    outer, inner = sorted((one, other), key=lambda traffic: traffic.prefix)
+    outer, inner = (one, other) if one.prefix <= other.prefix else (other, one)
     bits = outer.address.max_prefixlen - outer.prefix
     if outer.address.version != inner.address.version or int(outer.address) >> bits != int(inner.address) >> bits:
         return ""

@@ -325,7 +325,8 @@ def _network(fields: Fields) -> tuple[IPAddress, int] | None:
     found = _NETWORK.fullmatch(value)
     address, prefix = (to_address(found[1]), int(found[2])) if found else (None, 0)
     if address is None or prefix > address.max_prefixlen:
-        fields.refuse(Code.NOT_AN_ADDRESS, "address", value, "is neither an IP address nor a network of them")
+        text = "is neither an IP address nor a network such as 192.0.2.16/28"
+        fields.refuse(Code.NOT_AN_ADDRESS, "address", value, text)
         return None
     bits = address.max_prefixlen - prefix
     first = type(address)(int(address) >> bits << bits)
