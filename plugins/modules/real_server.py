@@ -104,9 +104,12 @@ options:
             type: str
             choices: [tcp, udp, sctp]
           port:
-            description: The source port of the replies. By default, or if it is V(0), every port.
-            type: int
-            default: 0
+            description:
+              - The source port of the replies, or a range such as V(10000-20000), for which there is one rule. By
+                default, or if it is V(0), every port.
+              - A rule of the kernel matches ports up to 65534.
+            type: str
+            default: '0'
       direct:
         description: The directors' own addresses, as O(lvs.cluster.return_route#module:direct).
         type: list

@@ -49,9 +49,12 @@ options:
         type: str
         choices: [tcp, udp, sctp]
       port:
-        description: The source port of the replies. By default, or if it is V(0), every port.
-        type: int
-        default: 0
+        description:
+          - The source port of the replies, or a range such as V(10000-20000), for which there is one rule. By default,
+            or if it is V(0), every port.
+          - A rule of the kernel matches ports up to 65534.
+        type: str
+        default: '0'
   traffic:
     description:
       - The traffic that goes through the gateways.
@@ -127,6 +130,9 @@ EXAMPLES = r"""
       - address: 192.0.2.11
         protocol: tcp
         port: 8080
+      - address: 192.0.2.11
+        protocol: udp
+        port: 10000-20000
 
 - name: Route all outgoing traffic through the directors
   lvs.cluster.return_route:

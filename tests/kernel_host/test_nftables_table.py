@@ -32,6 +32,17 @@ SERVERS = [{"address": "192.0.2.101"}]
 FULLNAT = {"forward_method": "fullnat", "real_servers": [{"address": "192.0.2.101"}]}
 FULLNAT6 = {"forward_method": "fullnat", "real_servers": [{"address": "2001:db8::101"}]}
 MARKS = [{"address": "192.0.2.10", "ports": [80, 443]}, {"address": "192.0.2.13"}]
+RANGES = ["10000-20000", 80, "443-444"]
+UDP = {"protocol": "udp", "ports": RANGES}
+NETWORKS6 = [{"address": "2001:db8::1:0/120", **UDP}, {"address": "2001:db8::10/124"}]
+#: Ranges and networks in all chains.
+MARKED = [
+    {"name": "tcp", "fwmark": 7, "marks": [{"address": "198.18.0.0/24", "ports": RANGES}], "synproxy": True, **FULLNAT},
+    {"name": "udp", "fwmark": 8, "marks": [{"address": "198.18.1.8/29", **UDP}], **FULLNAT},
+    {"name": "all", "fwmark": 9, "marks": [{"address": "198.18.1.16/29", "port": "1-65535"}], **FULLNAT},
+]
+MARKED = [{**service, "family": "ipv4"} for service in MARKED]
+MARKED.append({"name": "six", "fwmark": 7, "family": "ipv6", "marks": NETWORKS6, **FULLNAT6})
 OTHER = "add table inet other; add chain inet other c; add rule inet other c tcp dport 22 accept"
 
 
@@ -104,7 +115,7 @@ def test_what_a_reload_runs_brings_the_table_back(lab):
     assert lab.tree() == before
 
 
-@pytest.mark.parametrize("rules", ["everything", "marks", "synproxy"])
+@pytest.mark.parametrize("rules", ["everything", "marks", "synproxy", "ranges"])
 def test_the_rules_of_the_cluster_model_are_good_ones(lab, rules):
     services = [
         {"name": "marked", "fwmark": 21, "family": "ipv4", "marks": MARKS, "real_servers": SERVERS},
@@ -113,13 +124,18 @@ def test_the_rules_of_the_cluster_model_are_good_ones(lab, rules):
         {"name": "streams", "address": "192.0.2.11", "port": 9, "protocol": "sctp", **FULLNAT},
         {"name": "every", "address": "192.0.2.12", "port": 0, "persistence": {}, **FULLNAT},
     ]
-    wanted = {"everything": services, "marks": services[:1], "synproxy": services[1:2]}[rules]
+    wanted = {"everything": services, "marks": services[:1], "synproxy": services[1:2], "ranges": MARKED}[rules]
     hosts = {"lb1": {"lvs_address": ["192.0.2.2", "2001:db8::2"]}}
     model = build_cluster(wanted, {"directors": ["lb1"]}, hosts).director("lb1", {"director_interface": "eth0"})
     director = host_models.director(model)
     done = lab.module("nftables_table", rules=director["nftables"])
     assert done.changed, done.message
     assert not lab.module("nftables_table", rules=director["nftables"]).changed
+    if rules == "ranges":
+        table = listed(lab)
+        assert "ip daddr 198.18.1.8/29 udp dport { 80, 443-444, 10000-20000 } meta mark set 0x00000008" in table
+        last = "meta l4proto udp ct original ip daddr 198.18.1.8/29 ct original proto-dst 10000-20000 masquerade"
+        assert last in table
 
 
 def golden():

@@ -22,6 +22,7 @@ SERVICES = [
     {"address": "10.9.0.1", "protocol": "udp"},
     {"address": "2001:db8:9::1", "protocol": "udp", "port": 53},
 ]
+RANGE = {"address": "10.9.0.1", "protocol": "tcp", "port": "9000-9099"}
 CLIENTS = ("10.9.0.2", "2001:db8:9::2")  # on the link itself, which the main table knows a way to
 
 
@@ -70,6 +71,46 @@ def test_the_list_is_the_desired_state_and_a_gateway_is_replaced(lab):
     assert lab.ip(lab.host, "-6", "route", "show", "table", "5151") == ""  # and no fallback either
 
 
+def test_a_range_of_ports_is_one_rule(lab):
+    services = [
+        {"address": "10.9.0.1", "protocol": "udp", "port": "10000-20000"},
+        {"address": "2001:db8:9::1", "protocol": "udp", "port": "1-65534"},
+    ]
+    before = now(lab)
+    checked = lab.module("return_route", gateways=GATEWAYS, services=services, check_mode=True)
+    done = lab.module("return_route", gateways=GATEWAYS, services=services)
+    assert done.changed, done.message
+    assert (checked.before, checked.after) == (done.before, done.after)
+    rules = lab.ip(lab.host, "rule", "show").splitlines()
+    assert [line.split(":\t")[1].strip() for line in rules if "sport" in line] == [
+        "from 10.9.0.1 ipproto udp sport 10000-20000 lookup 5151"
+    ]
+    for port, gateway in ((9999, "direct"), (10000, GATEWAYS[0]), (20000, GATEWAYS[0]), (20001, "direct")):
+        assert way(lab, CLIENTS[0], "udp", port) == gateway
+    assert way(lab, CLIENTS[0], "tcp", 10000) == "direct"
+    assert way(lab, CLIENTS[1], "udp", 65534) == GATEWAYS[1]
+    assert way(lab, CLIENTS[1], "udp", 65535) == "direct"
+    again = lab.module("return_route", gateways=GATEWAYS, services=services)
+    assert not again.changed, again.diff()
+    other = [{**services[0], "port": "10000-20001"}, services[1]]
+    added = lab.module("return_route", gateways=GATEWAYS, services=other, purge=False)
+    assert added.raw["leftovers"] == [
+        "remove the routing rule from 10.9.0.1 ipproto udp sport 10000-20000 lookup 5151 priority 5151"
+    ]
+    assert lab.module("return_route", gateways=GATEWAYS, services=other).changed
+    assert way(lab, CLIENTS[0], "udp", 20001) == GATEWAYS[0]
+    assert lab.ip(lab.host, "rule", "show").count("sport") == 1
+    assert lab.module("return_route", state="absent").changed
+    assert now(lab) == before
+
+
+def test_the_kernel_has_no_rule_for_the_last_port(lab):
+    """Otherwise the description and the module would refuse too much."""
+    words = ("rule", "add", "from", "10.9.0.1", "ipproto", "udp", "sport", "1-65535", "lookup", "5151")
+    done = subprocess.run(["ip", "-n", lab.host, *words], check=False, capture_output=True, text=True)
+    assert done.returncode != 0, now(lab)[0]
+
+
 def test_everything_that_leaves_the_link_goes_by_the_gateway_where_that_is_wanted(lab):
     lab.ip(lab.host, "route", "add", "default", "via", "10.9.0.2")
     lab.ip(lab.host, "route", "add", "203.0.113.0/24", "via", "10.9.0.2")
@@ -92,7 +133,7 @@ def test_everything_that_leaves_the_link_goes_by_the_gateway_where_that_is_wante
 
 @pytest.mark.parametrize("traffic", ["services", "all"])
 def test_what_the_boot_unit_does_is_what_the_module_did(lab, traffic):
-    lab.module("return_route", gateways=GATEWAYS, services=SERVICES, traffic=traffic)
+    lab.module("return_route", gateways=GATEWAYS, services=[*SERVICES, RANGE], traffic=traffic)
     held = now(lab)
     unit = (lab.scratch / "etc/systemd/system/lvs-cluster-routes.service").read_text()
     lab.module("return_route", state="absent")
@@ -113,6 +154,7 @@ def test_what_the_boot_unit_does_is_what_the_module_did(lab, traffic):
         [said.sub("", line) for line in lines] for lines in held[1]
     ]
     assert way(lab, CLIENTS[0], "tcp", 8080) == GATEWAYS[0]
+    assert way(lab, CLIENTS[0], "tcp", 9050) == GATEWAYS[0]
     assert way(lab, CLIENTS[1], "udp", 53) == GATEWAYS[1]
 
 
@@ -250,6 +292,10 @@ def test_it_is_told_that_nothing_watches(lab):
         ({"gateways": ["10.9.0.1", "2001:db8:9::fe"]}, "gateways: 10.9.0.1 is an address of this host itself"),
         ({"services": [{"address": "10.9.0.7"}]}, "services: this host has no address 10.9.0.7"),
         ({"services": [{"address": "10.9.0.1", "port": 80}]}, "services[0].port: 80 needs a protocol"),
+        (
+            {"services": [{"address": "10.9.0.1", "protocol": "tcp", "port": "1024-65535"}]},
+            "services[0].port: 1024-65535 is not a port from 1 to 65534",
+        ),
         ({"table": 254}, "table: 254 is not between 256 and 4294967295"),
         ({"priority": 0}, "priority: 0 is not between 2 and 32763"),
     ],

@@ -182,7 +182,7 @@ class Routes(Rtnetlink):
                 if leads_to != table and message.get_attr("FRA_PROTOCOL") != ROUTE_PROTOCOL:
                     continue
                 protocol = message.get_attr("FRA_IP_PROTO") or 0
-                ports = str(message.get_attr("FRA_SPORT_RANGE") or "0:0")
+                low, _colon, high = str(message.get_attr("FRA_SPORT_RANGE") or "0:0").partition(":")
                 found.add(
                     Rule(
                         leads_to,
@@ -190,7 +190,7 @@ class Routes(Rtnetlink):
                         family,
                         message.get_attr("FRA_SRC") or "",
                         names.get(protocol, str(protocol) if protocol else ""),
-                        int(ports.partition(":")[0]),
+                        (int(low), int(high)),
                         message.get_attr("FRA_SUPPRESS_PREFIXLEN") == 0,
                         message.get_attr("FRA_DST") or "",
                     )
@@ -258,8 +258,8 @@ def _rule(rule: Rule) -> dict[str, Any]:
         words.update(src=rule.address, src_len=128 if ":" in rule.address else 32)
     if rule.protocol:
         words["ip_proto"] = PROTOCOL_NUMBERS.get(rule.protocol) or int(rule.protocol)
-    if rule.port:
-        words["sport_range"] = f"{rule.port}:{rule.port}"
+    if rule.ports[0]:
+        words["sport_range"] = f"{rule.ports[0]}:{rule.ports[1]}"
     if rule.destination:
         words.update(dst=rule.destination, dst_len=128 if ":" in rule.destination else 32)
     # names of attributes: pyroute2 0.7 takes "protocol" for that of the message's header

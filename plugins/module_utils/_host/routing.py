@@ -20,6 +20,7 @@ untranslated.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -54,6 +55,7 @@ from .state import (
     device_unit,
     fallbacks,
     parse_record,
+    port_text,
 )
 from .validate import interface_name, unicast_address
 
@@ -66,6 +68,9 @@ TRACES = (RECORD_FILE, f"/etc/systemd/system/{ROUTES_UNIT}")
 HEADER = "Written by the Ansible module lvs.cluster.return_route, which overwrites changes."
 _USE = "the address of a host on the link"
 PROTOCOLS = ("tcp", "udp", "sctp")
+#: The last port that a rule can match (include/net/fib_rules.h: fib_rule_port_range_valid).
+LAST_PORT = 65534
+_PORTS = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", re.ASCII)
 # Excludes the kernel's own tables and priorities, and those that are most used by hand (ip-rule(8)).
 #: The usual number of the routing table, and the usual priority of the rules that lead to it.
 USUAL_NUMBER = 5151
@@ -125,7 +130,7 @@ def replies_option() -> dict[str, Any]:
         "options": {
             "address": {"type": "str", "required": True},
             "protocol": {"type": "str", "choices": ["tcp", "udp", "sctp"]},
-            "port": {"type": "int", "default": 0},
+            "port": {"type": "str", "default": "0"},
         },
     }
 
@@ -153,11 +158,11 @@ class ChangeRoute(Operation):
 
 @dataclass(frozen=True)
 class Source:
-    """A source of replies: protocol "" means every one, port 0 every one."""
+    """A source of replies: protocol "" means every one. ``ports``: the first and the last one, both 0 for every one."""
 
     address: str
     protocol: str = ""
-    port: int = 0
+    ports: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)
@@ -209,12 +214,10 @@ def parse_return_route(
         address = unicast_address(f"{where}.address", str(service["address"]), "a VIP")
         if f"ipv{address.version}" not in by_family:
             raise HostError(f"{where}.address: {address} needs a gateway of its family, and gateways has none")
-        protocol, port = str(service.get("protocol") or ""), service.get("port") or 0
-        if not isinstance(port, int) or not 0 <= port <= 65535:
-            raise HostError(f"{where}.port: {port} is not between 0 and 65535")
-        if port and not protocol:
-            raise HostError(f"{where}.port: {port} needs a protocol")
-        found.append(Source(str(address), protocol, port))
+        protocol, ports = str(service.get("protocol") or ""), _ports(f"{where}.port", service.get("port") or 0)
+        if ports[0] and not protocol:
+            raise HostError(f"{where}.port: {port_text(ports)} needs a protocol")
+        found.append(Source(str(address), protocol, ports))
     return ReturnRoute(
         present,
         by_family,
@@ -226,6 +229,15 @@ def parse_return_route(
         purge or not present,
         tuple(str(unicast_address("direct", text, _USE, link_local=True)) for text in direct),
     )
+
+
+def _ports(where: str, value: object) -> tuple[int, int]:
+    """Return the first and the last of some ports, from 8080 or "10000-20000". Raises HostError."""
+    found = _PORTS.fullmatch(str(value))
+    low, high = (int(found[1]), int(found[2] or found[1])) if found else (-1, -1)
+    if not ((low, high) == (0, 0) or 1 <= low <= high <= LAST_PORT):
+        raise HostError(f"{where}: {value} is not a port from 1 to {LAST_PORT}, a range of them, or 0 for every port")
+    return low, high
 
 
 def plan_return_route(state: HostState, wanted: ReturnRoute, answers_itself: bool = False) -> Plan:
@@ -279,7 +291,7 @@ def _rules(wanted: ReturnRoute, routes: Mapping[str, Route]) -> frozenset[Rule]:
     found = set()
     for source in wanted.services if routes else ():
         family = "ipv6" if ":" in source.address else "ipv4"
-        found.add(Rule(wanted.table, wanted.priority, family, source.address, source.protocol, source.port))
+        found.add(Rule(wanted.table, wanted.priority, family, source.address, source.protocol, source.ports))
     for family in routes if wanted.everything else ():
         found.add(Rule(MAIN_TABLE, wanted.priority + 1, family, more_than_default=True))
         found.add(Rule(wanted.table, wanted.priority + 2, family))

@@ -133,9 +133,17 @@ def fallbacks(routes: Iterable[Route]) -> list[Fallback]:
     return sorted({Fallback(route.table, route.family) for route in routes})
 
 
+def port_text(ports: tuple[int, int]) -> str:
+    """Return ``80`` or ``10000-20000``, as ip and nft take the first and the last of some ports."""
+    low, high = ports
+    return str(low) if low == high else f"{low}-{high}"
+
+
 @dataclass(frozen=True, order=True)
 class Rule:
-    """A routing rule: packets from an address ("": all), of one protocol ("": all), from one port (0: all).
+    """A routing rule: packets from an address ("": all), of one protocol ("": all), from some ports.
+
+    ports: the first and the last one, both 0 for all.
 
     more_than_default: ignore default routes in the table (suppress_prefixlength 0).
     destination: of the packets ("": all).
@@ -148,7 +156,7 @@ class Rule:
     family: str
     address: str = ""
     protocol: str = ""
-    port: int = 0
+    ports: tuple[int, int] = (0, 0)
     more_than_default: bool = False
     destination: str = ""
 
@@ -167,7 +175,7 @@ class Rule:
 
     def _words(self, protocol: str) -> str:
         which = f" ipproto {protocol}" if protocol else ""
-        port = f" sport {self.port}" if self.port else ""
+        port = f" sport {port_text(self.ports)}" if self.ports[0] else ""
         to = f" to {self.destination}" if self.destination else ""
         suppress = " suppress_prefixlength 0" if self.more_than_default else ""
         mark = f" protocol {ROUTE_PROTOCOL}" if self.marked else ""

@@ -266,8 +266,8 @@ def _faults_of_keepalived(item: ResolvedService, _pool: HealthCheck) -> Iterator
     validate_check_config), and ends its test of the configuration with an error.
     """
     if not item.all_servers:
-        text = "is not possible for a service with a health_check and without a sorry_server"
-        yield "real_servers", item.servers, text
+        text = "real servers are not possible for a service with a health_check and without a sorry_server"
+        yield "real_servers", 0, text
 
 
 def _faults_of_ldirectord(item: ResolvedService, pool: HealthCheck) -> Iterator[Fault]:

@@ -36,6 +36,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.checkers impo
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.forward_methods import (
     all_tunnel_sources,
     check_marks,
+    check_reply_ports,
     check_return_traffic,
     check_transit,
     check_tunnels,
@@ -143,6 +144,7 @@ def expand_cluster(description: object, inventory: Inventory) -> Cluster:
     services = read_services(description, problems)
     resolved = resolve(services, inventory, problems)
     check_marks(resolved, problems)
+    check_reply_ports(resolved, problems)
     check_overlaps(services, problems)
     check_tunnels(resolved, problems)
     check_pools(resolved, problems)
@@ -484,8 +486,8 @@ class Cluster:
         "connections": [{"name": "web", "address": "192.0.2.10", "port": 80}]}``
 
         ``addresses`` has every host of both groups that has any, ``real_servers`` every host of the group.
-        ``direct_vips`` are on the real servers' link (those of dr), and ``connections`` what accepts TCP. Raises what
-        `check` raises.
+        ``direct_vips`` are on the real servers' link (those of dr), and ``connections`` what accepts TCP. A range of
+        ports is not in them: a server need not listen on each. Raises what `check` raises.
         """
         self.check()
         serving: dict[str, set[IPAddress]] = {host: set() for host in self.inventory.real_servers}
@@ -510,11 +512,13 @@ class Cluster:
                 for vip in _sorted({vip for item in self.resolved if "dr" in item.methods for vip in item.service.vips})
             ],
             "connections": [
-                {"name": item.service.name, "address": str(traffic.address), "port": port}
+                {"name": item.service.name, "address": str(vip), "port": low}
                 for item in self.resolved
                 for traffic in item.service.traffic
                 if traffic.protocol == "tcp"
-                for port in traffic.ports
+                for low, high in traffic.ports
+                if low == high
+                for vip in traffic.vips
             ],
         }
 

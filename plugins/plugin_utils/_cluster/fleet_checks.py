@@ -34,12 +34,17 @@ def check_across(fleet: Fleet, clusters: Mapping[str, Cluster], given: object, p
     ``clusters``: those that are valid. The addresses of the others count as far as their descriptions can be read.
     """
     holders: dict[IPAddress, tuple[str, str, str]] = {}
+    shared: dict[tuple[str, str, str, str], list[IPAddress]] = {}
     for name, cluster in _all_clusters(fleet, clusters, given).items():
         for address, (where, what) in _held(cluster).items():
             first, _where, other = holders.setdefault(address, (name, where, what))
             if first != name and (name in clusters or first in clusters):
-                text = f"is also {other} of cluster {first}: the masters of both would hold it"
-                problems.refuse(Code.VIP_IN_USE, f"cluster {name}: {where}", "", address, text)
+                shared.setdefault((name, where, other, first), []).append(address)
+    for (name, where, other, first), (address, *more) in shared.items():
+        # once is enough for a network
+        rest = f" (and {len(more)} addresses more)" if more else ""
+        text = f"is also {other} of cluster {first}{rest}: the masters of both would hold it"
+        problems.refuse(Code.VIP_IN_USE, f"cluster {name}: {where}", "", address, text)
     for host in dict.fromkeys((*fleet.whole.directors, *fleet.whole.real_servers)):
         of_host = fleet.of_host.get(host, ())
         try:

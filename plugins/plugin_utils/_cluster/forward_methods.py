@@ -17,6 +17,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+from ansible_collections.lvs.cluster.plugins.module_utils._host.routing import LAST_PORT
+from ansible_collections.lvs.cluster.plugins.module_utils._host.state import port_text
 from ansible_collections.lvs.cluster.plugins.module_utils._host.validate import address_fault
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.agreement import some
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.inventory import (
@@ -41,6 +43,8 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_sett
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Code, Problems, show
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import (
+    EVERY_PORT,
+    PortRange,
     Service,
     Traffic,
 )
@@ -192,30 +196,49 @@ def check_return_traffic(host: str, traffic: str, resolved: Iterable[ResolvedSer
                 break
 
 
-def answering(service: Service, server: RealServer, traffic: Traffic) -> tuple[int, ...]:
-    """Return the ports that a real server answers from; 0 is every port."""
+def answering(service: Service, server: RealServer, traffic: Traffic) -> tuple[PortRange, ...]:
+    """Return the ports that a real server answers from; `EVERY_PORT` is every port."""
     if service.helper:
-        return (0,)  # data connections of FTP use the server's port 20, or a port that the server chooses
-    return (server.port,) if server.port else traffic.ports or (0,)
+        return (EVERY_PORT,)  # data connections of FTP use the server's port 20, or a port that the server chooses
+    return ((server.port, server.port),) if server.port else traffic.ports or (EVERY_PORT,)
+
+
+def check_reply_ports(resolved: Iterable[ResolvedService], problems: Problems) -> None:
+    """Note the services whose replies no routing rule can match."""
+    for item in resolved:
+        service = item.service
+        for server in item.servers:
+            if server.forward_method != "nat" or server.host is None:
+                continue
+            found = {port for traffic in service.traffic for port in answering(service, server, traffic)}
+            for low, high in sorted(found):
+                if high <= LAST_PORT:
+                    continue
+                shown = port_text((low, high))
+                remedy = f"end with {LAST_PORT}" if low < high else "use another port"
+                text = f"{shown} is not possible with nat, whose routing rules match ports up to {LAST_PORT}: {remedy}"
+                key = f"{server.path}.port" if server.port else "ports" if service.fwmark is None else "marks"
+                problems.add(Code.NOT_FOR_METHOD, service.where, key, text, shown)
 
 
 def replies(host: str, resolved: Iterable[ResolvedService]) -> list[dict[str, object]]:
     """Return the sources of the host's replies for nat, as the module ``return_route`` takes them, each once.
 
-    ``{"address": "192.0.2.11", "protocol": "tcp", "port": 8080}``; a port of 0 is every port, and a missing protocol
-    every protocol.
+    ``{"address": "192.0.2.11", "protocol": "tcp", "port": 8080}``; a text such as ``10000-20000`` is a range, a port of
+    0 every port, and a missing protocol every protocol.
     """
-    found: dict[tuple[str, str, int], dict[str, object]] = {}
+    found: dict[tuple[str, str, PortRange], dict[str, object]] = {}
     for item in resolved:
         for server in item.servers:
             if server.host != host or server.forward_method != "nat":
                 continue
             for traffic in item.service.traffic:
-                for port in answering(item.service, server, traffic):
+                for low, high in answering(item.service, server, traffic):
                     reply: dict[str, object] = {"address": str(server.address)}
                     if traffic.protocol:
                         reply["protocol"] = traffic.protocol
-                    found[str(server.address), traffic.protocol or "", port] = {**reply, "port": port}
+                    reply["port"] = low if low == high else port_text((low, high))
+                    found[str(server.address), traffic.protocol or "", (low, high)] = reply
     return list(found.values())
 
 

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from ansible_collections.lvs.cluster.plugins.module_utils._host.state import port_text
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.inventory import (
     Inventory,
     InventoryError,
@@ -330,29 +331,32 @@ def check_overlaps(services: Iterable[Service], problems: Problems) -> None:
     marked = [(service, traffic) for service in services for traffic in service.marks]
     for number, (service, traffic) in enumerate(marked):
         for other, others in marked[:number]:
-            if other is not service and _overlap(traffic, others):
-                what = _words(traffic, others)
+            what = "" if other is service else _claimed_twice(traffic, others)
+            if what:
                 text = f"{what} has the mark of service {other.name}"
                 problems.add(Code.MARKED_TWICE, service.where, "marks", text, what)
     for service in services:
         for traffic in service.traffic if service.fwmark is None else ():
             for other, others in marked:
-                if _overlap(traffic, others):
-                    what = _words(traffic, others)
+                what = _claimed_twice(traffic, others)
+                if what:
                     text = f"{what} has the mark of service {other.name}, which would receive all of it"
                     problems.add(Code.MARKED_TWICE, service.where, "address", text, what)
 
 
-def _overlap(one: Traffic, other: Traffic) -> bool:
-    return (
-        one.address == other.address
-        and (one.protocol == other.protocol or not one.protocol or not other.protocol)
-        and (not one.ports or not other.ports or bool(set(one.ports) & set(other.ports)))
-    )
-
-
-def _words(one: Traffic, other: Traffic) -> str:
-    """Return the traffic that is claimed twice, such as "192.0.2.10 tcp 80"."""
+def _claimed_twice(one: Traffic, other: Traffic) -> str:
+    """Return the traffic that both have, such as "192.0.2.10 tcp 80 10000-20000"; empty if there is none."""
+    outer, inner = (one, other) if one.prefix <= other.prefix else (other, one)
+    bits = outer.address.max_prefixlen - outer.prefix
+    if outer.address.version != inner.address.version or int(outer.address) >> bits != int(inner.address) >> bits:
+        return ""
+    if one.protocol and other.protocol and one.protocol != other.protocol:
+        return ""
+    ports = one.ports or other.ports
+    if one.ports and other.ports:
+        both = ((max(a[0], b[0]), min(a[1], b[1])) for a in one.ports for b in other.ports)
+        ports = tuple((low, high) for low, high in both if low <= high)
+        if not ports:
+            return ""
     protocol = one.protocol or other.protocol
-    ports = sorted(set(one.ports) & set(other.ports)) if one.ports and other.ports else sorted(one.ports or other.ports)
-    return " ".join([str(one.address), *([protocol] if protocol else []), *map(str, ports)])
+    return " ".join([inner.destination, *([protocol] if protocol else []), *map(port_text, ports)])

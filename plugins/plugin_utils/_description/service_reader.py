@@ -17,6 +17,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ansible_collections.lvs.cluster.plugins.module_utils._host.state import port_text
+from ansible_collections.lvs.cluster.plugins.module_utils._host.validate import address_fault
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.model import (
     DEFAULT_PERSISTENCE_TIMEOUT,
     DEFAULT_SCHEDULER,
@@ -31,6 +33,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields im
     Fields,
     IPAddress,
     family_of,
+    to_address,
     to_integer,
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Code, Problems, plain, show
@@ -52,6 +55,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services 
     Check,
     HealthCheck,
     Persistence,
+    PortRange,
     ServerEntry,
     Service,
     SorryServer,
@@ -82,6 +86,8 @@ KEYS = (
     "helper",
 )
 MAX_FWMARK = 2**32 - 1
+#: The most addresses of a network in marks: each is a VIP that a director holds.
+MAX_VIPS = 256
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 KINDS = ("group", "host", "address")
@@ -164,8 +170,11 @@ _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\]
 _DOMAIN = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?|\.")
 _BODY = re.compile(r"[ -~]{1,180}")
 _DIGEST = re.compile(r"[0-9A-Fa-f]{32}")
-_RANGE = re.compile(r"\s*([0-9]{3})\s*-\s*([0-9]{3})\s*")
+_NETWORK = re.compile(r"\s*([^/]+)/([0-9]{1,3})\s*", re.ASCII)
+_RANGE = re.compile(r"\s*([0-9]{1,9})\s*-\s*([0-9]{1,9})\s*")
 _STATUSES = range(100, 600)
+_STATUS_RULE = "a status from 100 to 599, a range such as 200-299, or a list of these"
+_PORT_RULE = "a port from 1 to 65535, or a range such as 10000-20000"
 PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 #: What looks like a placeholder: lower-case words in braces, and the known ones in any case, with blanks or unclosed.
 _LIKE_A_PLACEHOLDER = re.compile(
@@ -225,7 +234,7 @@ def _read_service(fields: Fields) -> Service | None:
     by_mark = fields.given("fwmark")
     if one_packet and not by_mark and protocol not in ("udp", ""):
         fields.fault(Code.NOT_FOR_PROTOCOL, "one_packet", f"is for udp only, and the protocol is {protocol}")
-    ports = (0,) if by_mark else _ports(fields)
+    ports = (0,) if by_mark else _single_ports(fields, name, address, protocol)
     if not by_mark and 0 in ports and not fields.given("persistence"):
         key = "port" if fields.given("port") else "ports"
         fields.refuse(Code.NEEDS_KEY, key, 0, "(every port) needs persistence")
@@ -313,36 +322,95 @@ def _marks(fields: Fields, family: str | None) -> tuple[Traffic, ...]:
         inner.refuse_unknown(("address", "protocol", "port", "ports"), "marks", _HIGHER)
         if not inner.given("address"):
             inner.fault(Code.MISSING, "address", "is missing (the VIP whose traffic gets the mark)")
-        address = inner.address("address")
+        network = _network(inner)
         every = not inner.given("port") and not inner.given("ports")
-        ports = () if every else _ports(inner, 1)
+        ports = () if every else _ports(inner, 1, _PORT_RULE)
         protocol = inner.choice("protocol", "a protocol", PROTOCOLS, "" if every else "tcp") or None
-        if address is not None and family is not None and family_of(address) != family:
-            inner.refuse(Code.OTHER_FAMILY, "address", address, f"is {family_of(address)}, and the service is {family}")
-        elif address is not None:
-            found.append(Traffic(address, protocol, ports))
+        if network is None:
+            continue
+        traffic = Traffic(*network, protocol, tuple(sorted(ports)))
+        if family is not None and (own := family_of(traffic.address)) != family:
+            shown = traffic.destination
+            text = f"{shown} is {own}, and the service is {family}"
+            inner.problems.add(Code.OTHER_FAMILY, inner.where, inner.key("address"), text, shown)
+        else:
+            found.append(traffic)
     return tuple(found)
 
 
-def _ports(fields: Fields, lowest: int = 0) -> tuple[int, ...]:
+def _network(fields: Fields) -> tuple[IPAddress, int] | None:
+    """Return the first address and the prefix length of a network of VIPs, which can be a single one."""
+    value = fields.values.get("address")
+    if not isinstance(value, str) or "/" not in value:
+        single = fields.address("address")
+        return None if single is None else (single, single.max_prefixlen)
+    found = _NETWORK.fullmatch(value)
+    address, prefix = (to_address(found[1]), int(found[2])) if found else (None, 0)
+    if address is None or prefix > address.max_prefixlen:
+        text = "is neither an IP address nor a network such as 192.0.2.16/28"
+        fields.refuse(Code.NOT_AN_ADDRESS, "address", value, text)
+        return None
+    bits = address.max_prefixlen - prefix
+    first = type(address)(int(address) >> bits << bits)
+    if 2**bits > MAX_VIPS:
+        longest = address.max_prefixlen - MAX_VIPS.bit_length() + 1
+        text = (
+            f"has {2**bits} addresses, and the master holds each of them as a VIP: give networks of at most "
+            f"{MAX_VIPS} (/{longest}), each in an element of its own"
+        )
+        fields.refuse(Code.OUT_OF_RANGE, "address", value, text)
+    elif first != address:
+        text = f"is not the first address of a network: give {first}/{prefix}"
+        fields.refuse(Code.MALFORMED, "address", value, text)
+    elif fault := next(filter(None, map(address_fault, Traffic(first, prefix, None, ()).vips)), ""):
+        fields.refuse(Code.UNUSABLE_ADDRESS, "address", value, fault)
+    else:
+        return first, prefix
+    return None
+
+
+def _single_ports(fields: Fields, name: str | None, address: IPAddress | None, protocol: str) -> tuple[int, ...]:
+    """Return the ports of a service by address; each of them is a virtual service in the kernel."""
+    ports = _ports(fields, 0, f"an integer from 0 to {MAX_PORT}")
+    wide = [one for one in ports if one[0] < one[1]]
+    if wide and name and address is not None and protocol:
+        marked = ", ".join(port_text((max(low, 1), high)) for low, high in ports if high)
+        vip = f'"{address}"' if address.version == 6 else str(address)
+        text = (
+            "is a range, which only a service by fwmark can have: write it as "
+            f"{{name: {name}, fwmark: 1, family: {family_of(address)}, "
+            f"marks: [{{address: {vip}, protocol: {protocol}, ports: [{marked}]}}], "
+            f"real_servers: {show(fields.values.get('real_servers'))}}}"
+        )
+        fields.refuse(Code.NEEDS_KEY, "port" if fields.given("port") else "ports", port_text(wide[0]), text)
+    return tuple(low for low, _high in ports)
+
+
+def _ports(fields: Fields, lowest: int, rule: str) -> tuple[PortRange, ...]:
+    """Return ports and ranges of them in their order; no two overlap. ``rule``: see `_range`."""
+    known = range(lowest, MAX_PORT + 1)
     if fields.given("port") and fields.given("ports"):
         text = f"cannot be combined with port {show(fields.values['port'])}: remove one of them"
         fields.refuse(Code.EXCLUSIVE_KEYS, "ports", fields.values["ports"], text)
         return ()
     if fields.given("port"):
-        port = fields.integer("port", lowest, MAX_PORT)
+        port = _range(fields, "port", fields.values["port"], known, rule)
         return () if port is None else (port,)
     if not fields.given("ports"):
         fields.fault(Code.MISSING, "ports", "is missing (a list of ports; or give port)")
         return ()
     before = len(fields.problems)
-    ports: list[int] = []
+    ports: list[PortRange] = []
     for path, value in fields.elements("ports"):
-        port = fields.integer_at(path, value, lowest, MAX_PORT)
-        if port in ports:
-            fields.refuse(Code.TWICE, path, port, "is listed twice")
-        elif port is not None:
+        port = _range(fields, path, value, known, rule)
+        if port is None:
+            continue
+        other = next((one for one in ports if one[0] <= port[1] and port[0] <= one[1]), None)
+        if other is None:
             ports.append(port)
+        else:
+            text = "is listed twice" if other == port else f"overlaps {port_text(other)}, which is listed too"
+            fields.refuse(Code.TWICE, path, port[0] if port[0] == port[1] else port_text(port), text)
     if not ports and len(fields.problems) == before:
         fields.fault(Code.EMPTY, "ports", "is an empty list")
     return tuple(ports)
@@ -765,27 +833,27 @@ def _status(inner: Fields) -> tuple[tuple[int, int], ...]:
         return ()
     value = inner.values["status"]
     if not isinstance(value, (list, tuple)):
-        found = _range(inner, "status", value)
+        found = _range(inner, "status", value, _STATUSES, _STATUS_RULE)
         return (found,) if found else ()
     if not value:
         inner.fault(Code.EMPTY, "status", "is an empty list")
-    ranges = [_range(inner, path, one) for path, one in inner.elements("status")]
+    ranges = [_range(inner, path, one, _STATUSES, _STATUS_RULE) for path, one in inner.elements("status")]
     return tuple(sorted(one for one in ranges if one is not None))
 
 
-def _range(inner: Fields, path: str, value: object) -> tuple[int, int] | None:
+def _range(inner: Fields, path: str, value: object, known: range, rule: str) -> tuple[int, int] | None:
+    """Return a range of numbers, or one number as a range; None if wrong. ``rule`` completes "'x' is not ..."."""
     if isinstance(value, str) and (found := _RANGE.fullmatch(value)):
         low, high = int(found[1]), int(found[2])
-        if _STATUSES[0] <= low <= high <= _STATUSES[-1]:
+        if known[0] <= low <= high <= known[-1]:
             return low, high
-        rule = "ends before it begins" if low > high else f"is not within {_STATUSES[0]} and {_STATUSES[-1]}"
-        inner.refuse(Code.OUT_OF_RANGE, path, value, rule)
+        fault = "ends before it begins" if low > high else f"is not within {known[0]} and {known[-1]}"
+        inner.refuse(Code.OUT_OF_RANGE, path, value, fault)
         return None
     if to_integer(value) is None:
-        rule = f"is not a status from {_STATUSES[0]} to {_STATUSES[-1]}, a range such as 200-299, or a list of these"
-        inner.refuse(Code.NOT_AN_INTEGER, path, value, rule)
+        inner.refuse(Code.NOT_AN_INTEGER, path, value, f"is not {rule}")
         return None
-    number = inner.integer_at(path, value, _STATUSES[0], _STATUSES[-1])
+    number = inner.integer_at(path, value, known[0], known[-1])
     return None if number is None else (number, number)
 
 

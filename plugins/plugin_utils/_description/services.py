@@ -9,7 +9,9 @@ the inventory.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import model
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import IPAddress, family_of
@@ -32,6 +34,10 @@ PLACEHOLDERS = ("address", "port", "name", "vip", "vport")
 ENGINES = ("sip",)
 #: Protocols with addresses in their payload: the kernel's ip_vs_<name>.c beside ip_vs_app.c.
 HELPERS = ("ftp",)
+#: The first and the last of some ports.
+PortRange = tuple[int, int]
+#: In the ports that a real server answers from.
+EVERY_PORT: PortRange = (0, 0)
 FTP_PORT = 21  # the port that ip_vs_ftp inspects by default (module parameter ports, IPPORT_FTP)
 
 
@@ -55,11 +61,26 @@ class Tunnel:
 
 @dataclass(frozen=True)
 class Traffic:
-    """Traffic to one VIP: one protocol or (None) all, some ports or (empty) all."""
+    """Traffic to the VIPs of one network: one protocol or (None) all, some ports or (empty) all.
+
+    ``address`` is the first one, and ``prefix`` is 32 or 128 for a single VIP. ``ports`` are sorted and disjoint.
+    """
 
     address: IPAddress
+    prefix: int
     protocol: str | None
-    ports: tuple[int, ...]
+    ports: tuple[PortRange, ...]
+
+    @property
+    def destination(self) -> str:
+        """The VIP or the network, as nft takes it."""
+        return str(self.address) if self.prefix == self.address.max_prefixlen else f"{self.address}/{self.prefix}"
+
+    @property
+    def vips(self) -> Sequence[IPAddress]:
+        """Each address of the network."""
+        kind, first = type(self.address), int(self.address)
+        return [kind(first + number) for number in range(2 ** (self.address.max_prefixlen - self.prefix))]
 
 
 @dataclass(frozen=True)
@@ -174,17 +195,18 @@ class Service:
     synproxy: bool
     helper: str | None
 
-    @property
+    @cached_property
     def traffic(self) -> tuple[Traffic, ...]:
         """The traffic of this service, as far as the description has it."""
         if self.address is None:
             return self.marks
-        return (Traffic(self.address, self.protocol, () if 0 in self.ports else self.ports),)
+        ports = () if 0 in self.ports else tuple((port, port) for port in sorted(self.ports))
+        return (Traffic(self.address, self.address.max_prefixlen, self.protocol, ports),)
 
-    @property
+    @cached_property
     def vips(self) -> tuple[IPAddress, ...]:
         """The addresses that clients send to, each once."""
-        return tuple(dict.fromkeys(traffic.address for traffic in self.traffic))
+        return tuple(dict.fromkeys(vip for traffic in self.traffic for vip in traffic.vips))
 
     def identities(self) -> list[dict[str, object]]:
         """Return the identities of its virtual services in the kernel, as the modules take them: one dict a port.

@@ -77,6 +77,7 @@ from collections.abc import Callable, Collection, Container, Iterable, Mapping, 
 from dataclasses import replace
 
 from ansible_collections.lvs.cluster.plugins.module_utils._host.state import TUNNEL_DEVICES as DEVICES
+from ansible_collections.lvs.cluster.plugins.module_utils._host.state import port_text
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.forward_methods import (
     answering,
     routed_families,
@@ -92,6 +93,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_sett
     SyncDaemon,
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import (
+    EVERY_PORT,
     Traffic,
     Tunnel,
 )
@@ -188,8 +190,8 @@ def any_of(values: Sequence[str]) -> str:
 
 
 def to_vip(traffic: Traffic) -> str:
-    """Return the packets of clients to a VIP, as a match."""
-    match = _to(traffic.address)
+    """Return the packets of clients to VIPs, as a match."""
+    match = f"{_IP[family_of(traffic.address)]} daddr {traffic.destination}"
     if traffic.ports:
         return f"{match} {traffic.protocol} dport {ports_of(traffic)}"
     return f"{match} meta l4proto {traffic.protocol}" if traffic.protocol else match
@@ -197,7 +199,7 @@ def to_vip(traffic: Traffic) -> str:
 
 def ports_of(traffic: Traffic) -> str:
     """Return its ports, as nft takes them after C(dport) and C(sport)."""
-    return any_of([str(port) for port in sorted(traffic.ports)])
+    return any_of([port_text(port) for port in traffic.ports])
 
 
 def _mark(item: ResolvedService, traffic: Traffic) -> list[str]:
@@ -217,8 +219,8 @@ def _proxy(item: ResolvedService, traffic: Traffic) -> list[str]:
 
 
 def _masquerade(item: ResolvedService, traffic: Traffic) -> list[str]:
-    family = "ip" if traffic.address.version == 4 else "ip6"
-    match = f"ct original {family} daddr {traffic.address}"
+    family = _IP[family_of(traffic.address)]
+    match = f"ct original {family} daddr {traffic.destination}"
     if item.methods != {"fullnat"}:
         # the packets to real servers of other methods keep their source
         match = f"{family} daddr {_set(_servers([item], ('fullnat',)))} {match}"
@@ -226,8 +228,8 @@ def _masquerade(item: ResolvedService, traffic: Traffic) -> list[str]:
         match = f"meta l4proto {traffic.protocol} {match}"
     if not traffic.ports:
         return [f"{match} masquerade"]
-    # one at a time: nft 1.0 cannot read how it lists a set of them
-    return [f"{match} ct original proto-dst {port} masquerade" for port in sorted(traffic.ports)]
+    # one at a time: nft 1.0 cannot read how it lists a set of them; it can with a range outside of a set
+    return [f"{match} ct original proto-dst {port_text(port)} masquerade" for port in traffic.ports]
 
 
 def vrrp_guard(instances: Iterable[Instance]) -> str:
@@ -308,8 +310,8 @@ def forward_rules(resolved: Iterable[ResolvedService]) -> list[str]:
             for traffic in item.service.traffic:
                 match = f"{_IP[family_of(server.address)]} saddr {server.address}"
                 for port in answering(item.service, server, traffic):
-                    if port:
-                        rules.append(f"{match} {traffic.protocol} sport {port} accept")
+                    if port != EVERY_PORT:
+                        rules.append(f"{match} {traffic.protocol} sport {port_text(port)} accept")
                     elif traffic.protocol:
                         rules.append(f"{match} meta l4proto {traffic.protocol} accept")
                     else:
@@ -434,7 +436,7 @@ def segment_rules(host: str, resolved: Iterable[ResolvedService], mtu: int) -> s
 def _clamp(traffic: Traffic, size: int) -> list[str]:
     if traffic.protocol not in (None, "tcp"):
         return []
-    family = "ip" if traffic.address.version == 4 else "ip6"
+    source = f"{_IP[family_of(traffic.address)]} saddr {traffic.destination}"
     ports = f" tcp sport {ports_of(traffic)}" if traffic.ports else ""
     # the kernel only ever lowers it (net/netfilter/nft_exthdr.c: nft_exthdr_tcp_set_eval)
-    return [f"{family} saddr {traffic.address}{ports} tcp flags & (syn | rst) == syn tcp option maxseg size set {size}"]
+    return [f"{source}{ports} tcp flags & (syn | rst) == syn tcp option maxseg size set {size}"]

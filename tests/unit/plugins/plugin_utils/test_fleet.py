@@ -200,6 +200,26 @@ def test_one_vip_in_two_clusters() -> None:
     ]
 
 
+def test_one_network_of_vips_in_two_clusters() -> None:
+    services = service("192.0.2.10")
+    services[0] = {
+        "name": "rtp",
+        "fwmark": 7,
+        "family": "ipv4",
+        "marks": [{"address": "192.0.2.8/30"}, {"address": "192.0.2.128/25"}],
+        "real_servers": services[0]["real_servers"],
+    }
+    own = {"lvs_virtual_services": services}
+    assert problems_of(fra1=own, fra2=own) == [
+        "cluster fra: service rtp: 192.0.2.10 is also the VIP of service web of cluster ams: the masters of both would "
+        "hold it"
+    ]
+    assert problems_of(ams1=own, ams2=own, fra1=own, fra2=own) == [
+        "cluster fra: service rtp: 192.0.2.8 is also the VIP of service rtp of cluster ams (and 131 addresses more): "
+        "the masters of both would hold it"
+    ]
+
+
 def test_a_vip_that_is_the_address_of_another_clusters_host() -> None:
     both = {"lvs_virtual_services": service("203.0.113.11")}
     assert problems_of(fra1=both, fra2=both) == [

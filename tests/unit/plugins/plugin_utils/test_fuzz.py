@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import datetime
+import ipaddress
 import json
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +20,7 @@ from ansible_collections.lvs.cluster.plugins.module_utils._host import routing
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import build_cluster
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description import service_reader, services
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import DIRECTOR
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import ModelError
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Code, ModelError
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.service_reader import KEYS
 from ansible_collections.lvs.cluster.tests.unit.plugins.plugin_utils import support
 
@@ -76,6 +77,15 @@ def sound_servers(draw: st.DrawFn, names: dict[str, list[str]]) -> list[dict[str
         # both, so that what a group and a host give fits together
         entry.update(draw(st.sampled_from([{}, {"upper_threshold": upper, "lower_threshold": lower}])))
     return entries or [{"host": "rs2"}]
+
+
+@st.composite
+def port_lists(draw: st.DrawFn) -> list[object]:
+    """Ports and ranges of them that do not overlap; nat can have all of them."""
+    ends = sorted(draw(st.lists(st.integers(1, 65534), min_size=2, max_size=6, unique=True)))
+    found: list[object] = [f"{low}-{high}" for low, high in zip(ends[::2], ends[1::2], strict=False)]
+    found += [draw(written(st.just(ends[-1])))] if len(ends) % 2 else []
+    return draw(st.permutations(found))
 
 
 @st.composite
@@ -159,7 +169,10 @@ def sound_services(draw: st.DrawFn, index: int) -> dict[str, Any]:
     if draw(st.booleans()):
         service |= {"fwmark": 2 * index + 1, "family": family}
         vip = f"192.0.2.{240 + index}" if family == "ipv4" else f"2001:DB8::{240 + index}"
-        traffic = some(protocol=st.sampled_from(services.PROTOCOLS), ports=st.sampled_from([[80], [443, "8080"]]))
+        if draw(st.booleans()):
+            vip = f"198.18.{index}.{32 * draw(st.integers(0, 7))}/27"
+            vip = vip if family == "ipv4" else f"2001:DB8:9::{index}00/120"
+        traffic = some(protocol=st.sampled_from(services.PROTOCOLS), ports=port_lists())
         service["marks"] = [
             {"address": vip, **draw(traffic)} for _number in range(draw(st.integers(method in {"nat", "fullnat"}, 2)))
         ]
@@ -258,6 +271,48 @@ def test_sound(description: object, inventory: dict[str, Any], takes: Takes) -> 
     for host in ("rs1", "rs2", "rs9"):
         route: Any = support.real_server(cluster, host, lvs_nat_gateway=GATEWAYS)["return_route"]
         routing.parse_return_route(True, route["gateways"], route["services"], False, 5151, 5151, True)
+
+
+def claimed(marks: dict[str, Any]) -> set[tuple[str, str, int]]:
+    """The addresses, protocols and ports of an element of marks; of all ports the first 50."""
+    network = ipaddress.ip_network(marks["address"])
+    protocols = [marks["protocol"]] if "protocol" in marks else ["tcp"] if "ports" in marks else services.PROTOCOLS
+    ends = [str(one).partition("-")[::2] for one in marks.get("ports", ["1-50"])]
+    ports = [port for low, high in ends for port in range(int(low), int(high or low) + 1)]
+    return {(str(vip), protocol, port) for vip in network for protocol in protocols for port in ports}
+
+
+networks = st.tuples(st.integers(0, 15), st.integers(28, 32)).map(
+    lambda one: f"198.18.0.{one[0] >> (32 - one[1]) << (32 - one[1])}/{one[1]}"
+)
+few_ports = st.lists(st.integers(1, 50), min_size=1, max_size=5, unique=True).map(
+    lambda ends: ["-".join(map(str, sorted(ends)[first : first + 2])) for first in range(0, len(ends), 2)]
+)
+elements = st.fixed_dictionaries(
+    {"address": networks}, optional={"ports": few_ports, "protocol": st.sampled_from(services.PROTOCOLS)}
+)
+
+
+@FEW
+@given(marks=st.tuples(elements, elements))
+def test_traffic_that_is_marked_twice(marks: list[dict[str, Any]], inventory: dict[str, Any]) -> None:
+    description = [
+        {"name": f"s{number}", "fwmark": number, "family": "ipv4", "marks": [one], "real_servers": [{"host": "rs2"}]}
+        for number, one in enumerate(marks, 1)
+    ]
+    both = claimed(marks[0]) & claimed(marks[1])
+    try:
+        build_cluster(description, inventory["groups"], inventory["hostvars"])
+    except ModelError as error:
+        (problem,) = error.problems
+        assert problem.code == Code.MARKED_TWICE
+        address, *words = problem.value.split()
+        wanted = {"address": address}
+        if words and words[0] in services.PROTOCOLS:
+            wanted["protocol"] = words.pop(0)
+        assert claimed({**wanted, **({"ports": words} if words else {})}) == both
+    else:
+        assert not both
 
 
 @FEW

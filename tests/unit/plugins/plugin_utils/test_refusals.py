@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+import yaml
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import (
     Cluster,
@@ -37,6 +38,12 @@ def service(**changes: Any) -> dict[str, Any]:
 
 def by_mark(**changes: Any) -> dict[str, Any]:
     return service(**{"fwmark": 21, "address": ..., "port": ..., "family": "ipv4", **changes})
+
+
+def marking(**changes: Any) -> dict[str, Any]:
+    """A service by mark with one element of marks, to which what is no key of a service goes."""
+    traffic = {key: changes.pop(key) for key in ("address", "protocol", "port", "ports") if key in changes}
+    return by_mark(marks=[{"address": "192.0.2.10", **traffic}], **changes)
 
 
 def nat(**changes: Any) -> dict[str, Any]:
@@ -124,6 +131,65 @@ REFUSALS = [
     refusal([by_mark(forward_method="fullnat")], Code.MISSING, "marks", "", "fullnat"),
     refusal([by_mark(forward_method="nat")], Code.MISSING, "marks", "", "nat"),
     refusal([by_mark(fwmark=0)], Code.OUT_OF_RANGE, "fwmark", "0", "1 and 4294967295"),
+    # ranges and networks in marks
+    refusal([marking(port="20000-10000")], Code.OUT_OF_RANGE, "marks[0].port", "'20000-10000'", "before it begins"),
+    refusal([marking(ports=["0-100"])], Code.OUT_OF_RANGE, "marks[0].ports[0]", "'0-100'", "1 and 65535"),
+    refusal([marking(ports=["80-65536"])], Code.OUT_OF_RANGE, "marks[0].ports[0]", "'80-65536'", "1 and 65535"),
+    refusal([marking(port="80:90")], Code.NOT_AN_INTEGER, "marks[0].port", "'80:90'", "range such as 10000-20000"),
+    refusal([marking(port="80-")], Code.NOT_AN_INTEGER, "marks[0].port", "'80-'"),
+    refusal([marking(port="-80")], Code.OUT_OF_RANGE, "marks[0].port", "-80", "1 and 65535"),
+    refusal([marking(ports=[80, "70-90"])], Code.TWICE, "marks[0].ports[1]", "'70-90'", "overlaps 80"),
+    refusal([marking(ports=["70-90", 90])], Code.TWICE, "marks[0].ports[1]", "90", "overlaps 70-90"),
+    refusal([marking(ports=["70-90", "70 - 90"])], Code.TWICE, "marks[0].ports[1]", "'70-90'", "listed twice"),
+    refusal([marking(address="192.0.2.20/28")], Code.MALFORMED, "marks[0].address", "'192.0.2.20/28'", "192.0.2.16/28"),
+    refusal(
+        [marking(family="ipv6", address="2001:db8::11/124")],
+        Code.MALFORMED,
+        "marks[0].address",
+        "'2001:db8::11/124'",
+        "2001:db8::10/124",
+    ),
+    refusal([marking(address="198.18.0.0/23")], Code.OUT_OF_RANGE, "marks[0].address", "'198.18.0.0/23'", "512", "/24"),
+    refusal(
+        [marking(family="ipv6", address="2001:db8::/64")],
+        Code.OUT_OF_RANGE,
+        "marks[0].address",
+        "'2001:db8::/64'",
+        "at most 256",
+        "/120",
+    ),
+    refusal([marking(address="192.0.2.16/33")], Code.NOT_AN_ADDRESS, "marks[0].address", "'192.0.2.16/33'"),
+    refusal(
+        [marking(address="192.0.2.16/255.255.255.240")],
+        Code.NOT_AN_ADDRESS,
+        "marks[0].address",
+        "'192.0.2.16/255.255.255.240'",
+        "such as 192.0.2.16/28",
+    ),
+    refusal([marking(address="192.0.2.16/")], Code.NOT_AN_ADDRESS, "marks[0].address", "'192.0.2.16/'"),
+    refusal([marking(address="127.0.0.0/28")], Code.UNUSABLE_ADDRESS, "marks[0].address", "'127.0.0.0/28'", "loopback"),
+    refusal(
+        [marking(family="ipv6", address="::/127")],
+        Code.UNUSABLE_ADDRESS,
+        "marks[0].address",
+        "'::/127'",
+        "unspecified",
+    ),
+    refusal(
+        [marking(address="2001:db8::10/124")],
+        Code.OTHER_FAMILY,
+        "marks[0].address",
+        "2001:db8::10/124",
+        "is ipv6",
+    ),
+    refusal([marking(address="192.0.2.100/30")], Code.VIP_IN_USE, "marks", "192.0.2.101", "host rs1"),
+    refusal(
+        [marking(forward_method="nat", port="10000-65535", protocol="udp")],
+        Code.NOT_FOR_METHOD,
+        "marks",
+        "10000-65535",
+        "end with 65534",
+    ),
     # ports
     refusal([service(port=...)], Code.MISSING, "ports", "", "give port"),
     refusal([service(ports=[443])], Code.EXCLUSIVE_KEYS, "ports", "[443]", "port 80"),
@@ -138,6 +204,16 @@ REFUSALS = [
     refusal([service(port=..., ports=[])], Code.EMPTY, "ports"),
     refusal([service(port=..., ports="80,443")], Code.NOT_A_LIST, "ports", "'80,443'"),
     refusal([service(port=..., ports=[80, [443]])], Code.NOT_AN_INTEGER, "ports[1]", "[443]"),
+    refusal([service(port="10000-20000")], Code.NEEDS_KEY, "port", "'10000-20000'", "fwmark"),
+    refusal([service(port=..., ports=[80, "90-99"])], Code.NEEDS_KEY, "ports", "'90-99'", "ports: [80, 90-99]"),
+    refusal([nat(port=65535)], Code.NOT_FOR_METHOD, "ports", "65535", "up to 65534"),
+    refusal(
+        [nat(real_servers=[{"host": "rs1", "port": 65535}])],
+        Code.NOT_FOR_METHOD,
+        "real_servers[0].port",
+        "65535",
+        "up to 65534",
+    ),
     # scheduling
     refusal([service(protocol="icmp")], Code.UNKNOWN_WORD, "protocol", "'icmp'", "tcp udp sctp"),
     refusal([service(protocol="TCP")], Code.UNKNOWN_WORD, "protocol", "'TCP'", "'tcp'"),
@@ -794,6 +870,8 @@ def marked(name: str, fwmark: int, *traffic: dict[str, Any]) -> dict[str, Any]:
         ),
         (marked("b", 2, {"address": "192.0.2.10"}), "marks", "192.0.2.10 tcp 80 443"),
         (service(name="b", address="192.0.2.10", port=443), "address", "192.0.2.10 tcp 443"),
+        (marked("b", 2, {"address": "192.0.2.10/31", "port": "400-500"}), "marks", "192.0.2.10 tcp 443"),
+        (marked("b", 2, {"address": "192.0.2.10/31", "ports": [8080, "1-80"]}), "marks", "192.0.2.10 tcp 80"),
     ],
 )
 def test_packets_that_are_marked_for_another_service(build: Build, other: dict[str, Any], key: str, value: str) -> None:
@@ -807,6 +885,53 @@ def test_marks_side_by_side(build: Build) -> None:
     second = marked("b", 2, {"address": "192.0.2.10", "protocol": "udp"})
     third = marked("c", 3, {"address": "192.0.2.11"}, {"address": "192.0.2.11", "protocol": "tcp", "port": 80})
     build([first, second, third, service(name="d", address="192.0.2.10", port=8080)])
+    fourth = marked("e", 5, {"address": "192.0.2.10", "ports": ["81-442", "444-65535"]}, {"address": "192.0.2.12/30"})
+    build([first, second, fourth, service(name="d", address="192.0.2.16", port=8080)])
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "value"),
+    [
+        (["10000-20000"], ["15000-25000"], "198.18.0.16/28 udp 15000-20000"),
+        (["10000-20000"], ["20000"], "198.18.0.16/28 udp 20000"),
+        (["10000-20000"], ["20001-30000"], ""),
+        ([53, "100-200"], ["1-99", "150-160", "190-300"], "198.18.0.16/28 udp 53 150-160 190-200"),
+    ],
+)
+def test_networks_that_are_marked_twice(build: Build, one: list[object], other: list[object], value: str) -> None:
+    both = [
+        marked("a", 1, {"address": "198.18.0.16/28", "protocol": "udp", "ports": one}),
+        marked("b", 2, {"address": "198.18.0.0/26", "protocol": "udp", "ports": other}),
+    ]
+    for description in (both, both[::-1]):
+        first, second = (entry["name"] for entry in description)
+        if not value:
+            build(description)
+            continue
+        with pytest.raises(ModelError) as caught:
+            build(description)
+        wanted = expected(Code.MARKED_TWICE, f"service {second}", "marks", value, f"service {first}")
+        check_all(caught.value.problems, wanted)
+
+
+@pytest.mark.parametrize("vip", ["192.0.2.10", "2001:db8::10"])
+def test_a_range_by_address_is_refused_with_the_way_out(build: Build, vip: str) -> None:
+    wrong = service(
+        name="rtp", address=vip, port=..., ports=["10000-20000", 5060], protocol="udp", real_servers=[{"host": "rs2"}]
+    )
+    with pytest.raises(ModelError) as caught:
+        build([wrong])
+    (problem,) = caught.value.problems
+    written = yaml.safe_load(problem.text[problem.text.index("{") :])
+    marks = [{"address": vip, "protocol": "udp", "ports": ["10000-20000", 5060]}]
+    family = "ipv6" if ":" in vip else "ipv4"
+    assert written == {**by_mark(name="rtp", fwmark=1, family=family, marks=marks), "real_servers": [{"host": "rs2"}]}
+    assert support.director(build([written]))["vips"] == support.director(build([{**wrong, "ports": [5060]}]))["vips"]
+
+
+def test_the_port_of_a_server_that_ansible_does_not_manage_needs_no_rule(build: Build) -> None:
+    build([nat(port=65535, real_servers=[{"address": "198.51.100.7"}])])
+    build([service(port=65535)])
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,40 @@ SENTENCES: list[tuple[list[dict[str, Any]], dict[str, Any], str]] = [
         "service shop: marks: is missing: nat needs it to recognise replies on the real servers",
     ),
     (
+        [{**WEB, "name": "calls", "port": "1-9"}],
+        {},
+        "service calls: port: '1-9' is a range, which only a service by fwmark can have: write it as "
+        "{name: calls, fwmark: 1, family: ipv4, marks: [{address: 192.0.2.10, protocol: tcp, ports: [1-9]}], "
+        "real_servers: [{'group': 'web'}]}",
+    ),
+    (
+        [{**MARKED, "marks": [{"address": "192.0.2.20/28"}]}],
+        {},
+        "service shop: marks[0].address: '192.0.2.20/28' is not the first address of a network: give 192.0.2.16/28",
+    ),
+    (
+        [{**MARKED, "marks": [{"address": "192.0.0.0/16"}]}],
+        {},
+        "service shop: marks[0].address: '192.0.0.0/16' has 65536 addresses, and the master holds each of them as a "
+        "VIP: give networks of at most 256 (/24), each in an element of its own",
+    ),
+    (
+        [{**MARKED, "marks": [{"address": "192.0.2.10", "ports": [80, "70-90"]}]}],
+        {},
+        "service shop: marks[0].ports[1]: '70-90' overlaps 80, which is listed too",
+    ),
+    (
+        [{**MARKED, "marks": [{"address": "192.0.2.10", "port": "20000-10000"}]}],
+        {},
+        "service shop: marks[0].port: '20000-10000' ends before it begins",
+    ),
+    (
+        [{**MARKED, "forward_method": "nat", "marks": [{"address": "192.0.2.10", "port": "10000-65535"}]}],
+        {},
+        "service shop: marks: 10000-65535 is not possible with nat, whose routing rules match ports up to 65534: "
+        "end with 65534",
+    ),
+    (
         [{**WEB, "health_check": {**CHECK, "quorum": 3}}],
         {},
         "service web: health_check.quorum: 3 is more than 2, the total weight of the real servers",

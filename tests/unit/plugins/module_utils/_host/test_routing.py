@@ -203,6 +203,52 @@ def test_a_failure_half_way_leaves_what_was(fail_at: int, everything: bool) -> N
     assert links_come_first(host)
 
 
+def source(**more: object) -> list[dict[str, object]]:
+    return [{"address": "192.0.2.11", **more}]
+
+
+def test_a_range_of_ports_is_one_rule() -> None:
+    services = source(protocol="udp", port="10000-20000") + source(protocol="udp", port="53") + source()
+    want = parse_return_route(True, ["192.0.2.1"], services, False, 5151, 5151, True)
+    host = SimulatedHost(FRESH)
+    assert run(host, want)
+    assert sorted(map(str, host.state.rules)) == [
+        "from 192.0.2.11 ipproto udp sport 10000-20000 lookup 5151 priority 5151",
+        "from 192.0.2.11 ipproto udp sport 53 lookup 5151 priority 5151",
+        "from 192.0.2.11 lookup 5151 priority 5151",
+    ]
+    assert not run(host, want)
+    unit = host.state.units[ROUTES_UNIT]
+    assert unit is not None
+    line = "4 rule add from 192.0.2.11 ipproto 17 sport 10000-20000 lookup 5151 priority 5151\n"
+    assert f"StandardInputText={line}" in unit.text
+    longer = source(protocol="udp", port="10000-20001")
+    assert run(host, parse_return_route(True, ["192.0.2.1"], longer, False, 5151, 5151, True))
+    assert [rule.ports for rule in host.state.rules] == [(10000, 20001)]
+    assert no_rule_without_route(host)
+
+
+@pytest.mark.parametrize(("port", "ports"), [(80, (80, 80)), ("80", (80, 80)), ("7-7", (7, 7)), ("0", (0, 0))])
+def test_ports_as_they_are_written(port: object, ports: tuple[int, int]) -> None:
+    services = source(protocol="tcp", port=port)
+    (found,) = parse_return_route(True, ["192.0.2.1"], services, False, 5151, 5151, True).services
+    assert found.ports == ports
+
+
+@pytest.mark.parametrize("port", [65535, "1024-65535", "20-10", "0-80", "-1", "80-", "http", "80:90", "١-٢", 1.5])
+def test_ports_that_no_rule_matches(port: object) -> None:
+    with pytest.raises(HostError) as caught:
+        parse_return_route(True, ["192.0.2.1"], source(protocol="tcp", port=port), False, 5151, 5151, True)
+    assert str(caught.value) == (
+        f"services[0].port: {port} is not a port from 1 to 65534, a range of them, or 0 for every port"
+    )
+
+
+def test_a_range_of_ports_needs_a_protocol() -> None:
+    with pytest.raises(HostError, match=r"services\[0\]\.port: 1-2 needs a protocol"):
+        parse_return_route(True, ["192.0.2.1"], source(port="1-2"), False, 5151, 5151, True)
+
+
 def test_no_service_is_as_good_as_absent() -> None:
     host = SimulatedHost(FRESH)
     assert not run(host, replace(wanted(), services=()))

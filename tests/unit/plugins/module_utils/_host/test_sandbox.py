@@ -29,7 +29,7 @@ def units() -> Iterator[tuple[str, str]]:
     route = Route(5151, "ipv4", "192.0.2.1", "eth0")
     yield (
         "routes",
-        routing.routes_unit("Written here.", [route], [Rule(5151, 5151, "ipv4", "192.0.2.11", "tcp", 80)]).text,
+        routing.routes_unit("Written here.", [route], [Rule(5151, 5151, "ipv4", "192.0.2.11", "tcp", (80, 80))]).text,
     )
     yield "watch", routing.watch_unit("Written here.", [route]).text
     yield "tunnels", decapsulation.tunnels_unit("Written here.", [], [GuePort("ipv4", 6080)], ["lvs-gre0"]).text
