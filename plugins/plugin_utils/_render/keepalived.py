@@ -33,13 +33,14 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.checkers import (
     checked,
     drain_files,
     filled_in,
     own_checks,
+    quorum_command,
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.pair import (
     HANDOVER,
@@ -50,13 +51,23 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.pair import (
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.resolve import RealServer, ResolvedService
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import IPAddress
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import (
+    HEALTH_CHECKS,
+    NOTIFICATIONS,
+    SMTP_TIMEOUT,
     SYNC_KEYS,
     TTL,
+    VRRP,
+    Email,
     SyncDaemon,
     Tracked,
     TrackedScript,
 )
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import Check, HealthCheck, Service
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import (
+    QUORUM_COMMANDS,
+    Check,
+    HealthCheck,
+    Service,
+)
 from ansible_collections.lvs.cluster.plugins.plugin_utils._render.unit_files import HEADER
 
 _METHODS = {"dr": "DR", "tun": "TUN", "nat": "NAT", "fullnat": "NAT"}
@@ -95,11 +106,13 @@ def configuration(
     sync_daemon: SyncDaemon | None,
     script_user: str,
     tracked: Tracked,
+    notify: Mapping[str, str],
+    email: Email | None,
 ) -> str:
     """Return the whole file, ending in a newline; an empty ``script_user`` means none. A single director tracks
     nothing.
     """
-    text = "\n".join([HEADER, *_global(host, instances, sync_daemon, script_user), ""])
+    text = "\n".join([HEADER, *_global(host, instances, sync_daemon, script_user, email), ""])
     group = len(instances) > 1 and any(instance.peers for instance in instances)
     blocks: list[list[str]] = []
     watch: list[str] = []
@@ -109,24 +122,50 @@ def configuration(
             *(_script(script) for script in tracked.scripts),
         ]
         watch = [*_tracking(tracked), *_handover()]
+    commands = [f'{NOTIFICATIONS[state]} "{command}"' for state, command in notify.items()]
+    shared: list[str] = []
     if group:
         # both families move together, so that a director never holds half of the VIPs
         members = block("group", [instance.name for instance in instances])
-        blocks.append(block("vrrp_sync_group lvs", [*members, *watch]))
-    # a group has one setting for all of its members
-    blocks += [_instance(instance, [] if group else watch) for instance in instances]
-    blocks += virtual_servers(resolved)
+        blocks.append(block("vrrp_sync_group lvs", [*members, *watch, *commands]))
+        # a group has one setting for all of its members, and runs commands and sends e-mails once for all
+        watch, commands, shared = [], [], ["smtp_alert false"] * (email is not None)
+    for number, instance in enumerate(instances):
+        # without a group, the first instance stands for all, which are on one link
+        blocks.append(_instance(instance, [*shared, *watch, *(commands if number == 0 else [])]))
+    blocks += virtual_servers(resolved, email is not None and HEALTH_CHECKS in email.about)
     return text + "".join("\n" + "\n".join(lines) + "\n" for lines in blocks)
 
 
-def _global(host: str, instances: Sequence[Instance], sync_daemon: SyncDaemon | None, script_user: str) -> list[str]:
+def _global(
+    host: str, instances: Sequence[Instance], sync_daemon: SyncDaemon | None, script_user: str, email: Email | None
+) -> list[str]:
     lines = [f"router_id {host}", "vrrp_version 3", "vrrp_check_unicast_src", "enable_script_security"]
     if script_user:
         lines.append(f"script_user {script_user}")
     if sync_daemon is not None and instances:
         lines.append(_sync_daemon(sync_daemon, instances[0].name))
+    lines += _email(email)
     lines += ["# At boot keepalived may be there before the interface is.", "dynamic_interfaces"]
     return block("global_defs", lines)
+
+
+def _email(email: Email | None) -> Iterator[str]:
+    """Yield the settings of e-mails. A sender is always given: version 2.3.3 ends with a signal if it has none and the
+    host's name cannot be resolved (core/global_data.c: init_global_data, core/smtp.c: mail_cmd).
+    """
+    if email is None:
+        return
+    yield from block("notification_email", email.to)
+    yield f"notification_email_from {email.sender}"
+    yield f"smtp_server {email.server} {email.port}"
+    if email.helo is not None:
+        yield f"smtp_helo_name {email.helo}"
+    yield f"smtp_connect_timeout {email.timeout or SMTP_TIMEOUT}"
+    for word, subject in (("smtp_alert_vrrp", VRRP), ("smtp_alert_checker", HEALTH_CHECKS)):
+        yield f"{word} {'true' if subject in email.about else 'false'}"
+    # one for each change of a real server, and not for each of its checks
+    yield "no_checker_emails"
 
 
 def _handover() -> list[str]:
@@ -166,8 +205,11 @@ def _instance(instance: Instance, watch: list[str]) -> list[str]:
     return block(f"vrrp_instance {instance.name}", lines)
 
 
-def virtual_servers(resolved: Sequence[ResolvedService]) -> list[list[str]]:
-    """Return the blocks of the configuration: the watched files, then one ``virtual_server`` for each port."""
+def virtual_servers(resolved: Sequence[ResolvedService], emails: bool) -> list[list[str]]:
+    """Return the blocks of the configuration: the watched files, then one ``virtual_server`` for each port.
+
+    ``emails``: services have e-mails, unless they rule them out.
+    """
     files = {_drain(address): path for address, path in drain_files(resolved).items()}
     paths = {
         check.path
@@ -180,11 +222,13 @@ def virtual_servers(resolved: Sequence[ResolvedService]) -> list[list[str]]:
     files.update((_switch(path), path) for path in sorted(paths))
     blocks = [block(f"track_file {name}", [f"file {path}"]) for name, path in files.items()]
     for item, check in checked(resolved):
-        blocks += [_virtual_server(item, check, port) for port in item.service.ports]
+        # a real server does not have this from its service (check_data.c: validate_check_config)
+        silence = ["smtp_alert false"] * (emails and not check.email)
+        blocks += [_virtual_server(item, check, port, silence) for port in item.service.ports]
     return blocks
 
 
-def _virtual_server(item: ResolvedService, check: HealthCheck, port: int) -> list[str]:
+def _virtual_server(item: ResolvedService, check: HealthCheck, port: int, silence: list[str]) -> list[str]:
     service, interval = item.service, _interval(item)
     lines = [f"# {service.name}"]
     if service.fwmark is not None:
@@ -197,8 +241,9 @@ def _virtual_server(item: ResolvedService, check: HealthCheck, port: int) -> lis
     lines += [f"lvs_sched {service.scheduler}", *service.scheduler_flags]  # flags count only after their scheduler
     lines += ["ops"] * service.one_packet
     lines += [f"lvs_method {_method(service)}", *_persistence(service), *_pool(item, check, interval, port)]
+    lines += silence
     for server in item.servers:
-        lines += _real_server(server, service, interval, port)
+        lines += _real_server(server, service, interval, port, silence)
     return block(f"virtual_server {head}", lines)
 
 
@@ -251,6 +296,12 @@ def _pool(item: ResolvedService, check: HealthCheck, interval: float | None, por
         yield f"quorum {check.quorum}"
     if check.hysteresis:
         yield f"hysteresis {check.hysteresis}"
+    if check.omega:
+        yield "omega"
+    for key in QUORUM_COMMANDS:
+        command = getattr(check, key)
+        if command is not None:
+            yield f'{key} "{quorum_command(command, item.service, port)}"'
     sorry = item.service.sorry_server
     if sorry is not None:
         yield f"sorry_server {_endpoint(sorry.address, sorry.port or port)}"
@@ -262,9 +313,11 @@ def _interval(item: ResolvedService) -> float | None:
     return next((check.interval for check in checks if check.type != "file"), None)
 
 
-def _real_server(server: RealServer, service: Service, interval: float | None, port: int) -> list[str]:
+def _real_server(
+    server: RealServer, service: Service, interval: float | None, port: int, silence: list[str]
+) -> list[str]:
     weight = 1 if server.weight is None else server.weight
-    lines = [f"weight {weight}"]
+    lines = [f"weight {weight}", *silence]
     if server.upper_threshold:
         lines.append(f"uthreshold {server.upper_threshold}")
     if server.lower_threshold:
