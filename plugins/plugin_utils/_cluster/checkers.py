@@ -246,7 +246,9 @@ def check_checker(health_checker: str, resolved: Iterable[ResolvedService], prob
 def emails(email: Email | None, host: str, health_checker: str) -> dict[str, Email]:
     """Return the e-mails of each program, with what each is about and with all defaults: program -> settings."""
     found: dict[str, Email] = {}
-    for kind in () if email is None else email.about:
+    if email is None:
+        return found
+    for kind in email.about:
         program = KEEPALIVED if kind == VRRP else health_checker
         before = found[program].about if program in found else ()
         sender = email.sender or f"{program}@{host}"
@@ -262,8 +264,8 @@ def check_email(email: Email | None, host: str, health_checker: str, problems: P
     if email.sender is None and not EMAIL_ADDRESS.fullmatch(f"{KEEPALIVED}@{host}"):
         text = f"is missing: the default has the director's name, and {host} cannot stand in an e-mail address"
         problems.add(Code.MISSING, EMAIL, "from", text)
-    if HEALTH_CHECKS in email.about:
-        for key, value, text in _EMAIL_FAULTS.get(health_checker, lambda _email: ())(email):
+    if HEALTH_CHECKS in email.about and health_checker in _EMAIL_FAULTS:
+        for key, value, text in _EMAIL_FAULTS[health_checker](email):
             text = f"{text} ({HEALTH_CHECKER}: {health_checker})"
             problems.refuse(Code.NOT_FOR_CHECKER, EMAIL, key, value, text)
 
@@ -286,7 +288,7 @@ def _email_faults_of_mon(_email: Email) -> Iterator[Fault]:
     yield "about", HEALTH_CHECKS, f"is not possible: set about to [{VRRP}]"
 
 
-_EMAIL_FAULTS: dict[str, Callable[[Email], Iterable[Fault]]] = {
+_EMAIL_FAULTS: dict[str, Callable[[Email], Iterator[Fault]]] = {
     "ldirectord": _email_faults_of_ldirectord,
     "mon": _email_faults_of_mon,
 }

@@ -1141,7 +1141,7 @@ def email(changes: dict[str, object], code: Code, key: str, value: str = "", *sa
         *(
             email({"to": text}, Code.MALFORMED, "to", show(text), "at most 100 characters")
             for text in (
-                "ops|ops@|@example.net|ops@192.0.2.1|ops@-a.example|ops@example..net|a b@example.net|Ops <a@b.c>|o'x@b.c|"
+                "ops|ops@|@example.net|ops@192.0.2.1|ops@-a.example|ops@example..net|a b@c.d|Ops <a@b.c>|o'x@b.c|"
                 'a@b.c, d@e.f|$a@b.c|a#b@b.c|a!b@b.c|{a}@b.c|a"b@b.c|a\nb@b.c|\u00e9@b.c|~a@b.c|'
                 f"{'x' * 65}@b.c|ops@{'x' * 64}.net|ops@{'x.' * 50}net"
             ).split("|")
