@@ -18,8 +18,15 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.resolve impor
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import IPAddress, family_of
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import (
     CHECK_SOURCES,
+    EMAIL,
+    EMAIL_ADDRESS,
     HEALTH_CHECKER,
+    HEALTH_CHECKS,
+    HOST_NAME,
     KEEPALIVED,
+    SMTP_PORT,
+    VRRP,
+    Email,
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Code, Problems
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.service_reader import (
@@ -29,6 +36,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.service_r
     text_fault,
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import (
+    QUORUM_COMMANDS,
     TEMPLATES,
     Check,
     HealthCheck,
@@ -72,6 +80,11 @@ def filled_in(check: Check, service: Service, server: RealServer, port: int) -> 
         name=_filled(check.name, values),
         command=_filled(check.command, values),
     )
+
+
+def quorum_command(command: str, service: Service, port: int) -> str:
+    """Return a command for one port of a service, with values in place of placeholders."""
+    return PLACEHOLDER.sub(lambda found: {"vip": str(service.address), "vport": str(port)}[found[1]], command)
 
 
 def _filled(text: str | None, values: Mapping[str, str]) -> str | None:
@@ -119,8 +132,11 @@ def drain_files(resolved: Iterable[ResolvedService]) -> dict[str, str]:
 
 
 def runs_commands(resolved: Iterable[ResolvedService]) -> bool:
-    """Return whether a health check is a command."""
-    return any(check.type == "misc" for item in resolved for _place, check, _servers in own_checks(item))
+    """Return whether a health check is a command, or a service has commands for its quorum."""
+    return any(
+        pool.quorum_up or pool.quorum_down or any(check.type == "misc" for _place, check, _servers in own_checks(item))
+        for item, pool in checked(resolved)
+    )
 
 
 def _check_any(item: ResolvedService, problems: Problems) -> None:
@@ -142,6 +158,7 @@ def check_pools(resolved: Iterable[ResolvedService], problems: Problems) -> None
         if service.health_check is None or not item.servers:
             continue
         _check_texts(item, problems)
+        _check_quorum_commands(item, service.health_check, problems)
         _check_any(item, problems)
         weights = sum(1 if server.weight is None else server.weight for server in item.servers)
         quorum, hysteresis = service.health_check.quorum, service.health_check.hysteresis
@@ -188,6 +205,15 @@ def _check_texts(item: ResolvedService, problems: Problems) -> None:
                     break
 
 
+def _check_quorum_commands(item: ResolvedService, pool: HealthCheck, problems: Problems) -> None:
+    """Note commands that are wrong with the values of their service."""
+    for key in QUORUM_COMMANDS:
+        text = getattr(pool, key)
+        value = quorum_command(text or "", item.service, max(item.service.ports))
+        if text and (fault := text_fault(key, "", value)):
+            problems.refuse(Code.MALFORMED, item.service.where, f"health_check.{key}", value, fault)
+
+
 def seen_within(resolved: Iterable[ResolvedService]) -> float:
     """Return the seconds after which a health checker has noticed a drain.
 
@@ -227,6 +253,57 @@ def check_checker(
             problems.refuse(Code.NOT_FOR_CHECKER, item.service.where, key, value, text)
 
 
+def emails(email: Email | None, host: str, health_checker: str) -> dict[str, Email]:
+    """Return the e-mails of each program, with what each is about and with all defaults: program -> settings."""
+    found: dict[str, Email] = {}
+    if email is None:
+        return found
+    for kind in email.about:
+        program = KEEPALIVED if kind == VRRP else health_checker
+        before = found[program].about if program in found else ()
+        sender = email.sender or f"{program}@{host}"
+        helo = email.helo or (host if HOST_NAME.fullmatch(host) else None)
+        found[program] = replace(email, about=(*before, kind), sender=sender, helo=helo)
+    return found
+
+
+def check_email(email: Email | None, host: str, health_checker: str, problems: Problems) -> None:
+    """Note e-mails that a program cannot send, and a director whose name cannot stand in an address."""
+    if email is None:
+        return
+    if email.sender is None and not EMAIL_ADDRESS.fullmatch(f"{KEEPALIVED}@{host}"):
+        text = f"is missing: the default has the director's name, and {host} cannot stand in an e-mail address"
+        problems.add(Code.MISSING, EMAIL, "from", text)
+    if HEALTH_CHECKS in email.about and health_checker in _EMAIL_FAULTS:
+        for key, value, text in _EMAIL_FAULTS[health_checker](email):
+            text = f"{text} ({HEALTH_CHECKER}: {health_checker})"
+            problems.refuse(Code.NOT_FOR_CHECKER, EMAIL, key, value, text)
+
+
+def _email_faults_of_ldirectord(email: Email) -> Iterator[Fault]:
+    """Yield what ldirectord does not support (read_config, ld_emailalert_net_smtp)."""
+    if len(email.to) > 1:
+        yield "to", ", ".join(email.to), "is not possible; only one address is"
+    if ":" in email.server:
+        yield "server", email.server, "is not possible: give a name or an IPv4 address"
+    if email.port != SMTP_PORT:
+        yield "server", email.port, f"is not possible as a port; only {SMTP_PORT} is"
+    for key in ("helo", "timeout"):
+        if value := getattr(email, key):
+            yield key, value, "is not possible: remove the key"
+
+
+def _email_faults_of_mon(_email: Email) -> Iterator[Fault]:
+    """Yield what mon does not support: its mail.alert needs a mail server on the director."""
+    yield "about", HEALTH_CHECKS, f"is not possible: set about to [{VRRP}]"
+
+
+_EMAIL_FAULTS: dict[str, Callable[[Email], Iterator[Fault]]] = {
+    "ldirectord": _email_faults_of_ldirectord,
+    "mon": _email_faults_of_mon,
+}
+
+
 def _common_faults(item: ResolvedService, types: Sequence[str], keys: Sequence[str]) -> Iterator[Fault]:
     """Yield what neither ldirectord nor mon supports. ``keys``: the keys of a check that one of them does not have."""
     for place, check, _servers in own_checks(item):
@@ -235,8 +312,12 @@ def _common_faults(item: ResolvedService, types: Sequence[str], keys: Sequence[s
             yield place, check.type, "is one of several checks, and only one is possible"
     for server in item.servers:
         yield from _own_key(item, server, "alpha")
-    if item.service.health_check is not None and item.service.health_check.hysteresis:
-        yield "health_check.hysteresis", item.service.health_check.hysteresis, "is not possible; only 0 is"
+    pool = item.service.health_check
+    if pool is not None and pool.hysteresis:
+        yield "health_check.hysteresis", pool.hysteresis, "is not possible; only 0 is"
+    for key in (*QUORUM_COMMANDS, "omega"):
+        if value := getattr(pool, key, None):
+            yield f"health_check.{key}", value, "is not possible: remove the key"
 
 
 def _own_key(item: ResolvedService, server: RealServer, key: str) -> Iterator[Fault]:

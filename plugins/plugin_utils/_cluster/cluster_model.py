@@ -28,8 +28,10 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.agreement imp
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.checkers import (
     OWN_USER,
     check_checker,
+    check_email,
     check_pools,
     drain_files,
+    emails,
     runs_commands,
     seen_within,
 )
@@ -96,6 +98,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_sett
     KEEPALIVED,
     NAT_GATEWAY,
     DirectorSettings,
+    Email,
     RealServerSettings,
     SyncDaemon,
     Tracked,
@@ -163,11 +166,13 @@ class DirectorModel:
     - ``instances``: the VRRP instances, one for each family that has VIPs
     - ``health_checker``: its name
     - ``tracked``: what it tracks; empty if no other director could take over
+    - ``notify``: commands by state (`host_settings.NOTIFICATIONS`); empty if there are no VIPs
+    - ``emails``: program -> the e-mails that it sends (`checkers.emails`)
     - ``sync_daemon``: None without connection synchronisation. ``sync_senders`` are the addresses that it accepts that
       from, empty if they are not known. ``sync_source``: ``{"interface": "eth1", "from": ["192.0.2.2"]}``, the
       addresses that the other directors accept synchronisation from; empty if they accept all on that link
-    - ``script_user``: the user that commands of health checks and tracked scripts run as, empty if there are none.
-      ``keepalived_user`` is the same if keepalived runs some of them
+    - ``script_user``: the user that commands run as, of health checks, services, tracked scripts and notifications;
+      empty if there are none. ``keepalived_user`` is the same if keepalived runs some of them
     - ``transit``: True if it forwards packets of no service. ``sending_all``: addresses of real servers that send
       all of their traffic through the directors
     - ``moving``: VIPs for which it would forward packets while another director has them
@@ -200,6 +205,8 @@ class DirectorModel:
     instances: tuple[Instance, ...]
     health_checker: str
     tracked: Tracked
+    notify: Mapping[str, str]
+    emails: Mapping[str, Email]
     sync_daemon: SyncDaemon | None
     sync_senders: tuple[str, ...]
     sync_source: dict[str, object]
@@ -313,10 +320,13 @@ class Cluster:
         vips = self.vips()
         # no director could take over, or there are no VIPs
         tracked = settings.tracked if len(self.inventory.directors) > 1 and vips else Tracked()
+        notify = settings.notify if vips else {}
         checker = settings.health_checker
         commands = runs_commands(self.resolved) and checker not in OWN_USER
-        user = read_user(settings.script_user, problems) if commands or tracked.scripts else ""
+        of_vrrp = bool(tracked.scripts or notify)
+        user = read_user(settings.script_user, problems) if commands or of_vrrp else ""
         check_checker(checker, settings.check_sources, self.resolved, problems)
+        check_email(settings.email, host, checker, problems)
         gateways = self.gateways_of(settings.nat_gateway, problems)
         check_timeouts(self.inventory, problems)
         leaving = leaving_directors(settings.directors_that_leave, self.inventory, problems)
@@ -351,11 +361,13 @@ class Cluster:
             instances=tuple(vrrp),
             health_checker=checker,
             tracked=tracked,
+            notify=notify,
+            emails=emails(settings.email, host, checker),
             sync_daemon=None if daemon is None else replace(daemon, ports=used_ports(kernel)),
             sync_senders=senders,
             sync_source=source,
             script_user=user,
-            keepalived_user=user if tracked.scripts or checker == KEEPALIVED else "",
+            keepalived_user=user if of_vrrp or checker == KEEPALIVED else "",
             transit=bool(settings.transit),
             sending_all=frozenset(through),
             moving=tuple(vip for vip in vips if pair and forwards(kernel, vip.version)),

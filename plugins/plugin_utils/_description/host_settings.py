@@ -66,6 +66,8 @@ DIRECTOR: dict[str, object] = {
     "director_health_checker": "keepalived",
     "director_track_interfaces": [],
     "director_track_scripts": [],
+    "director_notify": {},
+    "director_email": None,
     # keepalived's own default, if that user exists (keepalived.conf(5), script_user)
     "director_script_user": "keepalived_script",
     "director_check_sources": None,
@@ -150,6 +152,39 @@ _MOST_TIMES = 1000
 _SCRIPT_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
+NOTIFY = "director_notify"
+#: The states with commands, and the words of keepalived.conf(5).
+NOTIFICATIONS = {
+    "master": "notify_master",
+    "backup": "notify_backup",
+    "fault": "notify_fault",
+    "stop": "notify_stop",
+    "any": "notify",
+}
+EMAIL = "director_email"
+EMAIL_KEYS = ("to", "server", "from", "helo", "timeout", "about")
+#: The subjects of e-mails.
+VRRP = "vrrp"
+HEALTH_CHECKS = "health_checks"
+SUBJECTS = (VRRP, HEALTH_CHECKS)
+SMTP_PORT = 25
+SMTP_TIMEOUT = 30  # seconds, keepalived's default
+_MAX_SMTP_TIMEOUT = 3600
+# A domain name with a letter (RFC 5321, section 4.1.2).
+_LABEL = r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)"
+_DOMAIN = rf"(?=[0-9.-]*[A-Za-z]){_LABEL}(?:\.{_LABEL})*"
+HOST_NAME = re.compile(rf"(?=.{{1,253}}$){_DOMAIN}")
+HOST_NAME_RULE = "the name of a host"
+# Without characters that are special to the parsers of keepalived and ldirectord, or to a mail server.
+EMAIL_ADDRESS = re.compile(rf"(?=.{{1,100}}$)[A-Za-z0-9][A-Za-z0-9._%+=-]{{0,63}}@{_DOMAIN}")
+EMAIL_ADDRESS_RULE = "an e-mail address of at most 100 characters, such as ops@example.net"
+_SERVER = re.compile(r"(?:\[([^\]]*)\]|([^:\[\]]*))(?::([0-9]{1,5}))?")
+_LOOPBACK = ("127.0.0.1", "::1")
+#: keepalived prepares a message in 1024 characters, and does not end one that is longer (keepalived/core/smtp.c,
+#: body_cmd). The rest is for the subject, the text and the sender. Each address has up to 4 characters beside it.
+MAX_RECIPIENTS = 400
+
+
 @dataclass(frozen=True)
 class SyncDaemon:
     """The daemon of connection synchronisation; None leaves a value to keepalived, whose ``id`` is then the VRRP id.
@@ -214,6 +249,22 @@ class Tracked:
 
 
 @dataclass(frozen=True)
+class Email:
+    """E-mail about changes of state: plain SMTP to port ``port`` of ``server``, a name or an address.
+
+    ``about`` are some of `SUBJECTS`. ``timeout`` is in seconds. None stands for a default (`checkers.emails`).
+    """
+
+    to: tuple[str, ...]
+    server: str
+    port: int
+    sender: str | None
+    helo: str | None
+    timeout: int | None
+    about: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class DirectorSettings:
     """The settings of a director, checked. Times are in seconds.
 
@@ -222,8 +273,8 @@ class DirectorSettings:
     after ``preempt_delay``: meanwhile it receives the other's connections and runs its health checks. Every
     ``garp_refresh`` the master announces the VIPs to the link again; 0 means never. ``vrrp_hops`` is the number of
     routers between two directors. ``nat_gateway`` and ``check_sources`` have an address by family. ``transit`` is None
-    if it is not set, and so are ``packages``. ``script_user`` is not checked, since most directors need none
-    (`read_user`).
+    if it is not set, and so are ``packages`` and ``email``. ``notify`` has commands by state (`NOTIFICATIONS`).
+    ``script_user`` is not checked, since most directors need none (`read_user`).
     """
 
     interface: str
@@ -240,6 +291,8 @@ class DirectorSettings:
     sync_senders: tuple[str, ...]
     health_checker: str
     tracked: Tracked
+    notify: Mapping[str, str]
+    email: Email | None
     script_user: object
     check_sources: Mapping[str, IPAddress]
     nat_gateway: Mapping[str, IPAddress]
@@ -315,6 +368,8 @@ def read_director_settings(
         sync_senders=_senders(senders, daemon, problems) if daemon is not None else (),
         health_checker=_health_checker(given.value(HEALTH_CHECKER), problems),
         tracked=_tracked(given.value(TRACKED_INTERFACES), given.value(TRACKED_SCRIPTS), problems),
+        notify=_notify(given.value(NOTIFY), problems),
+        email=_email(given.value(EMAIL), problems),
         script_user=given.value("director_script_user"),
         check_sources=given.addresses(CHECK_SOURCES),
         nat_gateway=given.addresses(NAT_GATEWAY),
@@ -498,12 +553,12 @@ class _Given:
 
 
 def read_user(value: object, problems: Problems) -> str:
-    """Return the user that runs the commands of health checks and the tracked ones."""
+    """Return the user that runs commands."""
     name = plain(value) if isinstance(value, str) else ""
     if not _USER.fullmatch(name):
         problems.refuse(Code.MALFORMED, "director_script_user", "", value, "is not a valid user name")
     elif name == "root":
-        text = "must not run health checks and tracked scripts: name another user"
+        text = "must not run commands of health checks, tracked scripts and notifications: name another user"
         problems.refuse(Code.ROOT, "director_script_user", "", name, text)
     return name
 
@@ -612,6 +667,93 @@ def _sysctls(value: object, variable: str, problems: Problems) -> dict[str, int 
     return found
 
 
+def _notify(value: object, problems: Problems) -> dict[str, str]:
+    """Return the commands by state, in the order of `NOTIFICATIONS`."""
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        text = "is not a mapping such as {master: /usr/local/bin/take-over}"
+        problems.refuse(Code.NOT_A_MAPPING, NOTIFY, "", value, text)
+        return {}
+    fields = Fields(value, NOTIFY, "", problems)
+    fields.refuse_unknown(NOTIFICATIONS, "the notifications")
+    commands = {state: read_command(fields, state) for state in NOTIFICATIONS}
+    return {state: command for state, command in commands.items() if command is not None}
+
+
+def _email(value: object, problems: Problems) -> Email | None:
+    """Return the settings of e-mails; None if they are not given or wrong."""
+    if value is None:
+        return None
+    if not isinstance(value, Mapping):
+        text = "is not a mapping such as {to: ops@example.net, server: 192.0.2.25}"
+        problems.refuse(Code.NOT_A_MAPPING, EMAIL, "", value, text)
+        return None
+    before = len(problems)
+    fields = Fields(value, EMAIL, "", problems)
+    fields.refuse_unknown(EMAIL_KEYS, "the e-mails")
+    for key, rule in (("to", EMAIL_ADDRESS_RULE), ("server", "the mail server, such as 192.0.2.25")):
+        if not fields.given(key):
+            fields.fault(Code.MISSING, key, f"is missing ({rule})")
+    server, port = _smtp_server(fields)
+    sender = fields.text("from", EMAIL_ADDRESS, EMAIL_ADDRESS_RULE)
+    helo = fields.text("helo", HOST_NAME, HOST_NAME_RULE)
+    timeout = fields.whole_seconds("timeout", 1, _MAX_SMTP_TIMEOUT)
+    subjects = _one_or_more(fields, "about")
+    about = [fields.choice_at(path, one, "a subject of e-mails", SUBJECTS) for path, one in subjects]
+    to = _recipients(fields)
+    if len(problems) > before:
+        return None
+    ordered = tuple(subject for subject in SUBJECTS if subject in about or not fields.given("about"))
+    return Email(to, server, port, sender, helo, timeout, ordered)
+
+
+def _one_or_more(fields: Fields, key: str) -> Iterator[tuple[str, object]]:
+    """Yield the elements of a list that is not empty, or a single value, each with its name."""
+    value = fields.values.get(key)
+    if isinstance(value, str):
+        yield key, value
+        return
+    yield from fields.elements(key)
+    if isinstance(value, (list, tuple)) and not value:
+        fields.fault(Code.EMPTY, key, "is an empty list")
+
+
+def _recipients(fields: Fields) -> tuple[str, ...]:
+    found: dict[str, None] = {}
+    for path, value in _one_or_more(fields, "to"):
+        if not isinstance(value, str) or not EMAIL_ADDRESS.fullmatch(value):
+            fields.refuse(Code.MALFORMED, path, value, f"is not {EMAIL_ADDRESS_RULE}")
+        elif plain(value) in found:
+            fields.refuse(Code.TWICE, path, value, "is listed twice")
+        else:
+            found[plain(value)] = None
+    length = sum(len(one) + 4 for one in found)
+    if length > MAX_RECIPIENTS:
+        text = f"is their length, with 4 for each, and keepalived sends at most {MAX_RECIPIENTS}: use a mailing list"
+        fields.refuse(Code.EXCEEDS, "to", length, text)
+    return tuple(found)
+
+
+def _smtp_server(fields: Fields) -> tuple[str, int]:
+    """Return the mail server, a name or an address, and its port."""
+    if not fields.given("server"):
+        return "", 0
+    value = fields.values["server"]
+    text = plain(value).strip() if isinstance(value, str) else ""
+    found = _SERVER.fullmatch(text)
+    host, port = (found[1] or found[2] or "", found[3]) if found and to_address(text) is None else (text, None)
+    address = to_address(host)
+    if address is None and not (HOST_NAME.fullmatch(host) and "[" not in text):
+        rule = "is not a name or an address of a host, with or without a port, such as 192.0.2.25 or [2001:db8::25]:25"
+        fields.refuse(Code.MALFORMED, "server", value, rule)
+    elif address is not None and str(address) not in _LOOPBACK and address_fault(address):
+        fields.refuse(Code.UNUSABLE_ADDRESS, "server", value, address_fault(address))
+    elif port is not None and not 1 <= int(port) <= MAX_PORT:
+        fields.refuse(Code.OUT_OF_RANGE, "server", value, f"has a port that is not between 1 and {MAX_PORT}")
+    return host if address is None else str(address), int(port or SMTP_PORT)
+
+
 def _tracked(interfaces: object, scripts: object, problems: Problems) -> Tracked:
     return Tracked(
         tuple(_unique(TRACKED_INTERFACES, _interfaces(interfaces, problems), problems)),
@@ -635,7 +777,7 @@ def _scripts(value: object, problems: Problems) -> Iterator[TrackedScript]:
         name = _needed(fields, "name", _SCRIPT_NAME, "a name of 1 to 64 letters, digits, '_', '.' and '-'")
         if not fields.given("command"):
             fields.fault(Code.MISSING, "command", f"is missing ({COMMAND_RULE})")
-        command = read_command(fields)
+        command = read_command(fields, "command")
         interval, timeout = (fields.whole_seconds(key, 1, MAX_SECONDS) for key in ("interval", "timeout"))
         fall, rise = (fields.integer(key, 1, _MOST_TIMES) for key in ("fall", "rise"))
         weight = fields.integer("weight", LOWEST_WEIGHT, -1)

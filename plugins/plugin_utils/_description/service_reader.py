@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.lvs.cluster.plugins.module_utils._host.state import port_text
@@ -46,6 +46,8 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services 
     HELPERS,
     PLACEHOLDERS,
     PROTOCOLS,
+    QUORUM_COMMANDS,
+    QUORUM_PLACEHOLDERS,
     SCHEDULER_FLAGS,
     SCHEDULERS,
     TEMPLATES,
@@ -136,7 +138,7 @@ CHECK_KEYS = ("type", *TYPES_OF)
 #: Keys of health_check that are for a real server, and not for one of its checks.
 SERVER_CHECK_KEYS = ("alpha", "inhibit_on_failure")
 #: Keys of health_check that are for all real servers of a service together.
-POOL_KEYS = ("quorum", "hysteresis")
+POOL_KEYS = ("quorum", "hysteresis", *QUORUM_COMMANDS, "omega", "email")
 _PERSISTENCE_KEYS = ("timeout", "netmask", "engine")
 _TUNNEL_KEYS = ("type", "port", "checksum")
 #: Mappings and their keys, for a key that is on another level of a service.
@@ -720,6 +722,10 @@ def read_health_check(fields: Fields) -> HealthCheck | None:
         hysteresis=hysteresis,
         alpha=pool.of("alpha").boolean("alpha", default.alpha),
         inhibit_on_failure=pool.of("inhibit_on_failure").boolean("inhibit_on_failure", default.inhibit_on_failure),
+        quorum_up=_quorum_command(pool.of("quorum_up"), "quorum_up"),
+        quorum_down=_quorum_command(pool.of("quorum_down"), "quorum_down"),
+        omega=pool.of("omega").boolean("omega", default.omega),
+        email=pool.of("email").boolean("email", default.email),
     )
 
 
@@ -863,6 +869,14 @@ def _path(inner: Fields, kind: str) -> str | None:
     return _template(inner, "path", kind) or ("/" if kind in _WEB else None)
 
 
+def _quorum_command(inner: Fields, key: str) -> str | None:
+    """Return a command for a whole virtual service; None if not given or wrong."""
+    command = _template(inner, key, "")
+    if command is not None:
+        _refuse_private(inner, key, command)
+    return command
+
+
 def _template(inner: Fields, key: str, kind: str) -> str | None:
     """Return a text that may have placeholders; None if not given or wrong."""
     if not inner.given(key):
@@ -870,10 +884,11 @@ def _template(inner: Fields, key: str, kind: str) -> str | None:
     value = inner.values[key]
     before = len(inner.problems)
     if isinstance(value, str):
-        known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
+        known = QUORUM_PLACEHOLDERS if key in QUORUM_COMMANDS else PLACEHOLDERS
         for found in _LIKE_A_PLACEHOLDER.finditer(value):
-            if found[1] not in PLACEHOLDERS:
-                text = f"has {found[0]}, which is not one of the placeholders {known}"
+            if found[1] not in known:
+                listed = ", ".join(f"{{{name}}}" for name in known)
+                text = f"has {found[0]}, which is not one of the placeholders {listed}"
                 inner.refuse(Code.UNKNOWN_WORD, key, value, text)
         if len(inner.problems) > before:
             return None
@@ -892,7 +907,7 @@ def text_fault(key: str, kind: str, value: object) -> str:
     """Return what is wrong with a text of a health check without placeholders; empty if nothing is. ``kind``: its
     type.
     """
-    if key == "command":
+    if key == "command" or key in QUORUM_COMMANDS:
         return _command_fault(value)
     pattern, rule = _TEXTS[key if key != "path" or kind != "file" else "file"]
     return "" if isinstance(value, str) and pattern.fullmatch(value) else f"is not {rule}"
@@ -910,16 +925,16 @@ _TEXTS = {
 }
 
 
-def read_command(fields: Fields) -> str | None:
-    """Return the command of a tracked script; None if not given or wrong."""
-    if not fields.given("command"):
+def read_command(fields: Fields, key: str) -> str | None:
+    """Return a command of keepalived without placeholders; None if not given or wrong."""
+    if not fields.given(key):
         return None
-    value = fields.values["command"]
+    value = fields.values[key]
     rule = _command_fault(value)
     if rule:
-        fields.refuse(Code.MALFORMED, "command", value, rule)
+        fields.refuse(Code.MALFORMED, key, value, rule)
         return None
-    _refuse_private(fields, "command", str(value))
+    _refuse_private(fields, key, str(value))
     return plain(str(value))
 
 
@@ -983,11 +998,11 @@ def check_health(fields: Fields, service: Service) -> None:
     for where, check in _all_checks(service):
         if portless and check.type in CONNECTING and check.port is None:
             fields.fault(Code.MISSING, f"{where}.port", f"is missing: {portless} has no port to connect to")
-        for key in TEMPLATES:
-            for word in PLACEHOLDER.findall(getattr(check, key) or ""):
-                if (portless and word in ("port", "vport")) or (service.fwmark is not None and word == "vip"):
-                    text = f"has {{{word}}}, and {portless} has none"
-                    fields.refuse(Code.NOT_FOR_TYPE, f"{where}.{key}", getattr(check, key), text)
+    for where, template in _templates(service):
+        for word in PLACEHOLDER.findall(template):
+            if (portless and word in ("port", "vport")) or (service.fwmark is not None and word == "vip"):
+                text = f"has {{{word}}}, and {portless} has none"
+                fields.refuse(Code.NOT_FOR_TYPE, where, template, text)
     if sorry is None:
         return
     if not fields.given("health_check"):
@@ -1011,6 +1026,16 @@ def _all_checks(service: Service) -> list[tuple[str, Check]]:
     for entry in service.real_servers:
         found += _placed(f"{entry.path}.health_check", entry.checks or ())
     return found
+
+
+def _templates(service: Service) -> Iterator[tuple[str, str]]:
+    """Yield all texts that may have placeholders, each with its place."""
+    places: list[tuple[str, object, tuple[str, ...]]] = [(*place, TEMPLATES) for place in _all_checks(service)]
+    for where, owner, keys in (*places, ("health_check", service.health_check, QUORUM_COMMANDS)):
+        for key in keys:
+            text = getattr(owner, key, None)
+            if text:
+                yield f"{where}.{key}", text
 
 
 def _placed(path: str, checks: Sequence[Check]) -> list[tuple[str, Check]]:

@@ -31,6 +31,9 @@ HEALTH_CHECKS = ("http", "https", "tcp", "udp", "dns", "smtp", "ping", "misc", "
 #: In these keys of a health check, words in braces stand for values of the real server and of its service.
 TEMPLATES = ("path", "body", "host", "name", "command")
 PLACEHOLDERS = ("address", "port", "name", "vip", "vport")
+#: Keys with commands for a whole virtual service, and the words in braces that stand for its values.
+QUORUM_COMMANDS = ("quorum_up", "quorum_down")
+QUORUM_PLACEHOLDERS = ("vip", "vport")
 ENGINES = ("sip",)
 #: Protocols with addresses in their payload: the kernel's ip_vs_<name>.c beside ip_vs_app.c.
 HELPERS = ("ftp",)
@@ -157,6 +160,9 @@ class SorryServer:
 class HealthCheck:
     """The health checks of a service: those of real servers without others, all of which have to pass, and the rules
     for all real servers together.
+
+    `QUORUM_COMMANDS` may have `QUORUM_PLACEHOLDERS` in braces. With ``omega`` the second one also runs when the health
+    checker stops. ``email`` False: no e-mail about this service.
     """
 
     checks: tuple[Check, ...]
@@ -164,6 +170,10 @@ class HealthCheck:
     hysteresis: int = 0
     alpha: bool = True
     inhibit_on_failure: bool = False
+    quorum_up: str | None = None
+    quorum_down: str | None = None
+    omega: bool = False
+    email: bool = True
 
 
 @dataclass(frozen=True)

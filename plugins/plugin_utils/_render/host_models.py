@@ -12,7 +12,7 @@ from typing import Any
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.checkers import Checked, checked
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import DirectorModel, RealServerModel
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import family_of
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import KEEPALIVED
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import KEEPALIVED, Email
 from ansible_collections.lvs.cluster.plugins.plugin_utils._render import ldirectord, mon
 from ansible_collections.lvs.cluster.plugins.plugin_utils._render.keepalived import VALIDATING_USER, configuration
 from ansible_collections.lvs.cluster.plugins.plugin_utils._render.nftables import (
@@ -32,7 +32,10 @@ _OF_ROLE = (
     *("addresses_unit", "health_checker", "drain_files", "drainable", "handover_file", "script_user", "openings"),
 )
 
-_FILES: dict[str, Callable[[Sequence[Checked], str], list[File]]] = {"ldirectord": ldirectord.files, "mon": mon.files}
+_FILES: dict[str, Callable[[Sequence[Checked], str, Email | None], list[File]]] = {
+    "ldirectord": ldirectord.files,
+    "mon": lambda services, user, _email: mon.files(services, user),
+}
 
 
 def director(model: DirectorModel) -> dict[str, object]:
@@ -48,16 +51,11 @@ def director(model: DirectorModel) -> dict[str, object]:
     - ``openings``: rules for the host's own firewall, by hook: ``{"input": [...], "forward": [...]}``
     """
     settings, checker = model.settings, model.health_checker
-    # keepalived has the services only if it checks them
-    own = model.resolved if checker == KEEPALIVED else ()
     peers = [peer for instance in model.instances for peer in instance.peers.values()]
 
-    def configured(as_user: str) -> str:
-        return configuration(
-            model.host, model.instances, own, model.sync_daemon, as_user, model.tracked, settings.check_sources
-        )
-
-    files = _FILES[checker](checked(model.resolved), model.script_user) if checker in _FILES else []
+    files: list[File] = []
+    if checker in _FILES:
+        files = _FILES[checker](checked(model.resolved), model.script_user, model.emails.get(checker))
     return {
         "directors": list(model.directors),
         "vips": [{"address": str(vip), "family": family_of(vip), "prefix": vip.max_prefixlen} for vip in model.vips],
@@ -73,8 +71,8 @@ def director(model: DirectorModel) -> dict[str, object]:
         "timeouts": dict(settings.timeouts),
         "nftables": _table(model),
         "vrrp": {"instances": [instance.as_dict() for instance in model.instances]},
-        "keepalived": configured(model.keepalived_user),
-        **({"keepalived_validated": configured(VALIDATING_USER)} if model.keepalived_user else {}),
+        "keepalived": configuration(model, model.keepalived_user),
+        **({"keepalived_validated": configuration(model, VALIDATING_USER)} if model.keepalived_user else {}),
         "addresses_unit": addresses_unit(model.instances, model.sync_daemon),
         "health_checker": {"name": checker, "files": [file.as_dict() for file in files]},
         "drain_files": model.drain_files,

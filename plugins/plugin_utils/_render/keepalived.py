@@ -34,13 +34,16 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.checkers import (
     checked,
     drain_files,
     filled_in,
     own_checks,
+    quorum_command,
 )
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import DirectorModel
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.pair import (
     HANDOVER,
     HANDOVER_FILE,
@@ -50,14 +53,21 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.pair import (
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.resolve import RealServer, ResolvedService
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import IPAddress, family_of
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import (
+    HEALTH_CHECKS,
+    KEEPALIVED,
+    NOTIFICATIONS,
+    SMTP_TIMEOUT,
     SYNC_KEYS,
     TTL,
+    VRRP,
+    Email,
     SyncDaemon,
     Tracked,
     TrackedScript,
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.service_reader import CONNECTING
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import (
+    QUORUM_COMMANDS,
     Check,
     HealthCheck,
     Service,
@@ -96,19 +106,12 @@ def number(value: float) -> str:
     return f"{value:.3f}".rstrip("0").rstrip(".")
 
 
-def configuration(
-    host: str,
-    instances: Sequence[Instance],
-    resolved: Sequence[ResolvedService],
-    sync_daemon: SyncDaemon | None,
-    script_user: str,
-    tracked: Tracked,
-    sources: Sources,
-) -> str:
+def configuration(model: DirectorModel, script_user: str) -> str:
     """Return the whole file, ending in a newline; an empty ``script_user`` means none. A single director tracks
-    nothing. ``sources``: the addresses that health checks come from, by family.
+    nothing.
     """
-    text = "\n".join([HEADER, *_global(host, instances, sync_daemon, script_user), ""])
+    instances, tracked, email = model.instances, model.tracked, model.emails.get(KEEPALIVED)
+    text = "\n".join([HEADER, *_global(model.host, instances, model.sync_daemon, script_user, email), ""])
     group = len(instances) > 1 and any(instance.peers for instance in instances)
     blocks: list[list[str]] = []
     watch: list[str] = []
@@ -118,24 +121,53 @@ def configuration(
             *(_script(script) for script in tracked.scripts),
         ]
         watch = [*_tracking(tracked), *_handover()]
+    commands = [f'{NOTIFICATIONS[state]} "{command}"' for state, command in model.notify.items()]
+    shared: list[str] = []
     if group:
         # both families move together, so that a director never holds half of the VIPs
         members = block("group", [instance.name for instance in instances])
-        blocks.append(block("vrrp_sync_group lvs", [*members, *watch]))
-    # a group has one setting for all of its members
-    blocks += [_instance(instance, [] if group else watch) for instance in instances]
-    blocks += virtual_servers(resolved, sources)
+        blocks.append(block("vrrp_sync_group lvs", [*members, *watch, *commands]))
+        # a group has one setting for all of its members, and runs commands and sends e-mails once for all
+        watch, commands, shared = [], [], ["smtp_alert false"] * (email is not None)
+    for number, instance in enumerate(instances):
+        # without a group, the first instance stands for all, which are on one link
+        blocks.append(_instance(instance, [*shared, *watch, *(commands if number == 0 else [])]))
+    # it has the services only if it checks them
+    resolved = model.resolved if model.health_checker == KEEPALIVED else ()
+    emails = email is not None and HEALTH_CHECKS in email.about
+    blocks += virtual_servers(resolved, model.settings.check_sources, emails)
     return text + "".join("\n" + "\n".join(lines) + "\n" for lines in blocks)
 
 
-def _global(host: str, instances: Sequence[Instance], sync_daemon: SyncDaemon | None, script_user: str) -> list[str]:
+def _global(
+    host: str, instances: Sequence[Instance], sync_daemon: SyncDaemon | None, script_user: str, email: Email | None
+) -> list[str]:
     lines = [f"router_id {host}", "vrrp_version 3", "vrrp_check_unicast_src", "enable_script_security"]
     if script_user:
         lines.append(f"script_user {script_user}")
     if sync_daemon is not None and instances:
         lines.append(_sync_daemon(sync_daemon, instances[0].name))
+    lines += _email(email)
     lines += ["# At boot keepalived may be there before the interface is.", "dynamic_interfaces"]
     return block("global_defs", lines)
+
+
+def _email(email: Email | None) -> Iterator[str]:
+    """Yield the settings of e-mails. A sender is always given: version 2.3.3 ends with a signal if it has none and the
+    host's name cannot be resolved (core/global_data.c: init_global_data, core/smtp.c: mail_cmd).
+    """
+    if email is None:
+        return
+    yield from block("notification_email", email.to)
+    yield f"notification_email_from {email.sender}"
+    yield f"smtp_server {email.server} {email.port}"
+    if email.helo is not None:
+        yield f"smtp_helo_name {email.helo}"
+    yield f"smtp_connect_timeout {email.timeout or SMTP_TIMEOUT}"
+    for word, subject in (("smtp_alert_vrrp", VRRP), ("smtp_alert_checker", HEALTH_CHECKS)):
+        yield f"{word} {'true' if subject in email.about else 'false'}"
+    # one for each change of a real server, and not for each of its checks
+    yield "no_checker_emails"
 
 
 def _handover() -> list[str]:
@@ -175,8 +207,23 @@ def _instance(instance: Instance, watch: list[str]) -> list[str]:
     return block(f"vrrp_instance {instance.name}", lines)
 
 
-def virtual_servers(resolved: Sequence[ResolvedService], sources: Sources) -> list[list[str]]:
-    """Return the blocks of the configuration: the watched files, then one ``virtual_server`` for each port."""
+@dataclass(frozen=True)
+class _Pool:
+    """A service, and what its ports have in common. ``interval`` is that of `_interval`."""
+
+    item: ResolvedService
+    check: HealthCheck
+    sources: Sources
+    silence: Sequence[str]
+    interval: float | None
+
+
+def virtual_servers(resolved: Sequence[ResolvedService], sources: Sources, emails: bool) -> list[list[str]]:
+    """Return the blocks of the configuration: the watched files, then one ``virtual_server`` for each port.
+
+    ``sources``: the addresses that health checks come from. ``emails``: services have e-mails, unless they rule them
+    out.
+    """
     files = {_drain(address): path for address, path in drain_files(resolved).items()}
     paths = {
         check.path
@@ -189,12 +236,15 @@ def virtual_servers(resolved: Sequence[ResolvedService], sources: Sources) -> li
     files.update((_switch(path), path) for path in sorted(paths))
     blocks = [block(f"track_file {name}", [f"file {path}"]) for name, path in files.items()]
     for item, check in checked(resolved):
-        blocks += [_virtual_server(item, check, sources, port) for port in item.service.ports]
+        # a real server does not have this from its service (check_data.c: validate_check_config)
+        silence = ["smtp_alert false"] * (emails and not check.email)
+        pool = _Pool(item, check, sources, silence, _interval(item))
+        blocks += [_virtual_server(pool, port) for port in item.service.ports]
     return blocks
 
 
-def _virtual_server(item: ResolvedService, check: HealthCheck, sources: Sources, port: int) -> list[str]:
-    service, interval = item.service, _interval(item)
+def _virtual_server(pool: _Pool, port: int) -> list[str]:
+    item, service = pool.item, pool.item.service
     lines = [f"# {service.name}"]
     if service.fwmark is not None:
         head = f"fwmark {service.fwmark}"
@@ -206,9 +256,9 @@ def _virtual_server(item: ResolvedService, check: HealthCheck, sources: Sources,
     lines += [f"lvs_sched {service.scheduler}", *service.scheduler_flags]  # flags count only after their scheduler
     lines += ["ops"] * service.one_packet
     method = _method(service.forward_method, service.tunnel)
-    lines += [f"lvs_method {method}", *_persistence(service), *_pool(item, check, interval, port)]
+    lines += [f"lvs_method {method}", *_persistence(service), *_settings(pool, port), *pool.silence]
     for server in item.servers:
-        lines += _real_server(server, item, check, sources, port)
+        lines += _real_server(server, pool, port)
     if not item.servers and item.sorry_server is not None:
         lines += _only_server(item.sorry_server, service, port)
     return block(f"virtual_server {head}", lines)
@@ -257,10 +307,11 @@ def dotted_mask(bits: int) -> str:
     return str(ipaddress.IPv4Network((0, bits)).netmask)
 
 
-def _pool(item: ResolvedService, check: HealthCheck, interval: float | None, port: int) -> Iterator[str]:
+def _settings(pool: _Pool, port: int) -> Iterator[str]:
     """Yield the settings that apply to all real servers together."""
-    if interval is not None:
-        yield f"delay_loop {number(interval)}"
+    item, check = pool.item, pool.check
+    if pool.interval is not None:
+        yield f"delay_loop {number(pool.interval)}"
         if check.alpha:
             yield "alpha"
     if check.inhibit_on_failure:
@@ -269,6 +320,12 @@ def _pool(item: ResolvedService, check: HealthCheck, interval: float | None, por
         yield f"quorum {check.quorum}"
     if check.hysteresis and item.servers:
         yield f"hysteresis {check.hysteresis}"
+    if check.omega:
+        yield "omega"
+    for key in QUORUM_COMMANDS:
+        command = getattr(check, key)
+        if command is not None:
+            yield f'{key} "{quorum_command(command, item.service, port)}"'
     sorry = item.sorry_server
     if sorry is not None and item.servers:
         yield f"sorry_server {_endpoint(sorry.address, sorry.port or port)}"
@@ -292,25 +349,25 @@ def _only_server(sorry: RealServer, service: Service, port: int) -> list[str]:
     return block(f"real_server {_endpoint(sorry.address, sorry.port or port)}", lines)
 
 
-def _real_server(
-    server: RealServer, item: ResolvedService, pool: HealthCheck, sources: Sources, port: int
-) -> list[str]:
-    service, interval = item.service, _interval(item)
+def _real_server(server: RealServer, pool: _Pool, port: int) -> list[str]:
+    service = pool.item.service
     weight = 1 if server.weight is None else server.weight
     lines = [f"weight {weight}"]
     if method := _own_method(server, service):
         lines.append(f"lvs_method {method}")
     for key in ("alpha", "inhibit_on_failure"):
         wanted = getattr(server, key)
-        if wanted != getattr(pool, key):
+        if wanted != getattr(pool.check, key):
             lines.append(f"{key} {'true' if wanted else 'false'}")
     if server.upper_threshold:
         lines.append(f"uthreshold {server.upper_threshold}")
     if server.lower_threshold:
         lines.append(f"lthreshold {server.lower_threshold}")
+    lines += pool.silence
     for check in server.checks:
         filled = filled_in(check, service, server, port)
-        lines += block(_CHECKS[check.type], [*_connection(filled, server, sources, port), *_check(filled, interval)])
+        connection = _connection(filled, server, pool.sources, port)
+        lines += block(_CHECKS[check.type], [*connection, *_check(filled, pool.interval)])
     drain = [f"track_file {_drain(str(server.address))}", f"weight -{max(weight, 1)}"]
     lines += block("FILE_CHECK", drain)
     return block(f"real_server {_endpoint(server.address, server.port or port)}", lines)

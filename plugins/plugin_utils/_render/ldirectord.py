@@ -11,6 +11,8 @@ Syntax and limits are those of ldirectord(8) and of the program in the versions 
 - ``quiescent = yes``: a failed real server gets weight 0. With ``no`` it would be deleted with its connections, and so
   would a drained one: to ldirectord ``maintenancedir`` is a failed check.
 - It changes the table with ipvsadm, so values that ipvsadm does not support are refused.
+- E-mails are about changes while it runs, not about its start, reload and stop: it waits up to two minutes for the
+  mail server, and would not stop before that (ld_emailalert_net_smtp; the default of Net::SMTP).
 - When it stops it removes its services (``cleanstop``), as keepalived does.
 """
 
@@ -23,6 +25,7 @@ from ansible_collections.lvs.cluster.plugins.module_utils._host import sandbox
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.model import endpoint
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.checkers import DRAIN_DIRECTORY, Checked, filled_in
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.resolve import RealServer, ResolvedService
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import Email
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.service_reader import PLACEHOLDER
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import Check, HealthCheck, Service
 from ansible_collections.lvs.cluster.plugins.plugin_utils._render.keepalived import dotted_mask, pattern
@@ -63,11 +66,12 @@ _CAPABILITIES = ("CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_SETUID", "CAP_SETGID", "CA
 _VALIDATE, _VALID = ("ldirectord", "%s", "status"), 3
 
 
-def files(checked: Sequence[Checked], user: str) -> list[File]:
+def files(checked: Sequence[Checked], user: str, email: Email | None) -> list[File]:
     """Return the configuration, the unit, and the programs that it runs as ``user``."""
     commands = programs(checked, user)
     paths = {name: file.path for (name, _check), file in commands.items()}
-    own = File(CONFIGURATION, configuration(checked, paths), "reload", validate=_VALIDATE, validate_status=_VALID)
+    text = configuration(checked, paths, email)
+    own = File(CONFIGURATION, text, "reload", validate=_VALIDATE, validate_status=_VALID)
     return [*commands.values(), own, unit(UNIT, _service_section(checked))]
 
 
@@ -82,7 +86,7 @@ def _service_section(checked: Sequence[Checked]) -> str:
     )
 
 
-def configuration(checked: Sequence[Checked], commands: dict[str, str]) -> str:
+def configuration(checked: Sequence[Checked], commands: dict[str, str], email: Email | None) -> str:
     """Return the whole file. ``commands`` are the paths of programs by the service's name."""
     lines = [
         HEADER,
@@ -93,19 +97,24 @@ def configuration(checked: Sequence[Checked], commands: dict[str, str]) -> str:
         "cleanstop = yes",
         f"maintenancedir = {DRAIN_DIRECTORY}",
     ]
+    if email is not None:
+        lines += [f"smtp = {email.server}", f"emailalertfrom = {email.sender}"]
+        lines += ["emailalertstatus = running", "emailalertfreq = 0"]
     for item, check in checked:
+        to = ", ".join(email.to) if email is not None and check.email else ""
         for port in item.service.ports:
             command = commands.get(item.service.name, "")
-            lines += ["", f"# {item.service.name}", *_virtual(item, check, port, command)]
+            lines += ["", f"# {item.service.name}", *_virtual(item, check, port, command, to)]
     return "\n".join(lines) + "\n"
 
 
-def _virtual(item: ResolvedService, pool: HealthCheck, port: int, command: str) -> Iterator[str]:
+def _virtual(item: ResolvedService, pool: HealthCheck, port: int, command: str, to: str) -> Iterator[str]:
     service, check = item.service, pool.checks[0]  # it has one for all real servers
     six = "6" if service.family == "ipv6" else ""
     head = str(service.fwmark) if service.address is None else endpoint(service.address.packed, port)
     yield f"virtual{six} = {head}"
     lines = [f"protocol = {service.protocol or 'fwm'}", f"scheduler = {service.scheduler}", *_settings(service)]
+    lines += [f'emailalert = "{to}"'] if to else []
     lines += _check(_of_all(item, check, port), command)
     sorry = item.sorry_server
     if sorry is not None:

@@ -19,7 +19,11 @@ from hypothesis import strategies as st
 from ansible_collections.lvs.cluster.plugins.module_utils._host import routing
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import build_cluster
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description import service_reader, services
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import DIRECTOR
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import (
+    DIRECTOR,
+    EMAIL_KEYS,
+    NOTIFICATIONS,
+)
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Code, ModelError
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.service_reader import KEYS
 from ansible_collections.lvs.cluster.tests.unit.plugins.plugin_utils import support
@@ -125,6 +129,10 @@ def sound_checks(draw: st.DrawFn) -> dict[str, Any]:
         "hysteresis": st.just(0),
         "alpha": st.booleans(),
         "inhibit_on_failure": st.booleans(),
+        "quorum_up": st.sampled_from(["/bin/true", "/usr/local/bin/up --for {A} #1!"]),
+        "quorum_down": st.just("/usr/local/bin/down"),
+        "omega": st.booleans(),
+        "email": st.booleans(),
     }
     needed["type"] = st.just(kind)
     found: dict[str, Any] = draw(st.fixed_dictionaries(needed, optional={**own, **every}))
@@ -208,6 +216,10 @@ def sound_services(draw: st.DrawFn, index: int) -> dict[str, Any]:
             first = service["health_check"]
             second = sound_checks().map(alone).filter(lambda check: check["type"] != first["type"])
             service["health_check"] = [first, draw(second)]
+        if "address" in service and 0 not in service.get("ports", ()):
+            first = service["health_check"]
+            first = first[0] if isinstance(first, list) else first
+            first |= draw(some(quorum_down=st.just("/usr/local/bin/down {vip} --port={vport}")))
         sorry = "2001:db8:1::9" if family == "ipv6" else "198.51.100.9"
         local = {"address": "::1" if family == "ipv6" else "127.0.0.1"}
         other = {"address": sorry, "forward_method": draw(st.sampled_from(BESIDE[method]))}
@@ -341,6 +353,49 @@ def test_inventory(address: object, other: object, hosts: object, inventory: dic
             json.dumps(build_cluster(description, groups, hostvars).as_dict())
         except ModelError as error:
             refused(error, "service ", "host '", 'host "')
+
+
+#: Sound values of settings that are mappings.
+COMMANDS = st.sampled_from(["/bin/true", "/usr/local/bin/tell {A} #1!"])
+NOTIFY = some(**dict.fromkeys(NOTIFICATIONS, COMMANDS))
+EMAILS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+    {
+        "to": st.sampled_from(["ops@example.net", ["ops@example.net", "lvs+a=b%c_d.e-f@example.org"]]),
+        "server": st.sampled_from(["mail.example.net", "192.0.2.25:587", "2001:db8::25", "[::1]:2525", "localhost:25"]),
+    },
+    optional={
+        "from": st.just("lvs@lb1.example.net"),
+        "helo": st.just("lb1"),
+        "timeout": written(st.integers(1, 3600)),
+        "about": st.sampled_from([["vrrp"], ["health_checks", "vrrp"], "health_checks", None]),
+    },
+)
+
+
+@FEW
+@given(description=sound, notify=NOTIFY, email=EMAILS)
+def test_sound_notices(
+    description: object, notify: dict[str, str], email: dict[str, Any], inventory: dict[str, Any], takes: Takes
+) -> None:
+    cluster = build_cluster(description, inventory["groups"], inventory["hostvars"])
+    given = {"director_notify": notify, "director_email": email, "lvs_nat_gateway": GATEWAYS}
+    takes(support.director(cluster, "lb1", **given))
+
+
+@FEW
+@given(notify=NOTIFY, email=EMAILS, keys=st.data())
+def test_broken_notices(
+    notify: dict[str, str], email: dict[str, Any], keys: st.DataObject, inventory: dict[str, Any]
+) -> None:
+    for values, known in ((notify, NOTIFICATIONS), (email, EMAIL_KEYS)):
+        values[keys.draw(st.one_of(st.sampled_from(sorted(known)), st.text(max_size=5)))] = keys.draw(anything)
+    cluster = build_cluster([], inventory["groups"], inventory["hostvars"])
+    try:
+        found = support.director(cluster, "lb1", director_notify=notify, director_email=email)
+    except ModelError as error:
+        refused(error, "director_")
+        return
+    assert all(line.isascii() and line.isprintable() for line in found["keepalived"].splitlines())
 
 
 @FEW

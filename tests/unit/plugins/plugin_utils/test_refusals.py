@@ -513,6 +513,72 @@ REFUSALS = [
     refusal([check("misc", command="/a \u00e9")], Code.MALFORMED, "health_check.command", "'/a \u00e9'", "'\u00e9'"),
     refusal([check("misc", command="/")], Code.MALFORMED, "health_check.command", "'/'", "2 to 800"),
     refusal([check("misc", command=["/bin/true"])], Code.MALFORMED, "health_check.command", "['/bin/true']", "string"),
+    refusal([check("tcp", quorum_up="true")], Code.MALFORMED, "health_check.quorum_up", "'true'", "absolute path"),
+    refusal([check("tcp", quorum_down="/a 'b'")], Code.MALFORMED, "health_check.quorum_down", "\"/a 'b'\"", "contains"),
+    refusal([check("tcp", quorum_down=["/a"])], Code.MALFORMED, "health_check.quorum_down", "['/a']", "string"),
+    refusal(
+        [check("tcp", quorum_up="/tmp/up")],  # noqa: S108
+        Code.PRIVATE_DIRECTORY,
+        "health_check.quorum_up",
+        "'/tmp/up'",
+        "another directory",
+    ),
+    *(
+        refusal(
+            [check("tcp", quorum_up=f"/a {word}")],
+            Code.UNKNOWN_WORD,
+            "health_check.quorum_up",
+            f"'/a {word}'",
+            word,
+            "{vip}, {vport}",
+        )
+        for word in ("{address}", "{port}", "{name}", "{vips}", "{VIP}")
+    ),
+    refusal(
+        [by_mark(health_check={"type": "ping", "quorum_up": "/a {vip}"})],
+        Code.NOT_FOR_TYPE,
+        "health_check.quorum_up",
+        "'/a {vip}'",
+        "{vip}",
+        "fwmark service",
+    ),
+    refusal(
+        [by_mark(health_check={"type": "ping", "quorum_down": "/a {vport}"})],
+        Code.NOT_FOR_TYPE,
+        "health_check.quorum_down",
+        "'/a {vport}'",
+        "{vport}",
+        "fwmark service",
+    ),
+    refusal(
+        [check("ping", service_port=0, persistence={}, quorum_down="/a {vport}")],
+        Code.NOT_FOR_TYPE,
+        "health_check.quorum_down",
+        "'/a {vport}'",
+        "{vport}",
+        "every port",
+    ),
+    refusal(
+        [check("tcp", quorum_up="/" + "{vip}" * 85)],
+        Code.MALFORMED,
+        "health_check.quorum_up",
+        show("/" + "192.0.2.10" * 85),
+        "2 to 800 characters",
+    ),
+    refusal([check("tcp", omega="x")], Code.NOT_A_BOOLEAN, "health_check.omega", "'x'"),
+    refusal([check("tcp", email="ops@example.net")], Code.NOT_A_BOOLEAN, "health_check.email", "'ops@example.net'"),
+    refusal(
+        [servers({"host": "rs1", "health_check": {"quorum_up": "/a"}}) | {"health_check": {"type": "tcp"}}],
+        Code.UNKNOWN_KEY,
+        "real_servers[0].health_check.quorum_up",
+        "",
+        "that of the service",
+    ),
+    refusal(
+        [service(health_check=[{"type": "tcp", "email": False}, {"type": "ping", "email": False}])],
+        Code.TWICE,
+        "health_check[1].email",
+    ),
     refusal(
         [check("misc", command="/bin/true", timeout=0.5)], Code.NOT_AN_INTEGER, "health_check.timeout", "0.5", "misc"
     ),
@@ -1044,6 +1110,13 @@ def setting(variables: dict[str, object], code: Code, where: str, key: str = "",
     return pytest.param(variables, wanted, id=f"{where}-{key}-{code.value}")
 
 
+def email(changes: dict[str, object], code: Code, key: str, value: str = "", *says: str) -> Any:
+    """The same for ``director_email``, which is sound but for these keys."""
+    given = {"to": "ops@example.net", "server": "192.0.2.25", **changes}
+    wanted = expected(code, "director_email", key, value, *says)
+    return pytest.param({"email": given}, wanted, id=f"email-{key}-{code.value}-{value}")
+
+
 @pytest.mark.parametrize(
     ("settings", "wanted"),
     [
@@ -1190,6 +1263,50 @@ def setting(variables: dict[str, object], code: Code, where: str, key: str = "",
         setting(
             {"track_scripts": [{"name": "up", "command": "/bin/true"}] * 2}, Code.TWICE, "track_scripts", "", "'up'"
         ),
+        setting({"notify": "/bin/true"}, Code.NOT_A_MAPPING, "notify", "", "'/bin/true'", "such as {master:"),
+        setting({"notify": {"masters": "/bin/true"}}, Code.UNKNOWN_KEY, "notify", "masters", "", "'master'"),
+        setting({"notify": {"stop": "true"}}, Code.MALFORMED, "notify", "stop", "'true'", "absolute path"),
+        setting({"notify": {"any": "/a $b"}}, Code.MALFORMED, "notify", "any", "'/a $b'", "contains '$'"),
+        setting({"notify": {"any": ["/a"]}}, Code.MALFORMED, "notify", "any", "['/a']", "string"),
+        setting({"notify": {"fault": "/var/tmp/x"}}, Code.PRIVATE_DIRECTORY, "notify", "fault", "'/var/tmp/x'"),  # noqa: S108
+        setting({"email": "ops@example.net"}, Code.NOT_A_MAPPING, "email", "", "'ops@example.net'", "such as {to:"),
+        setting({"email": {"server": "192.0.2.25"}}, Code.MISSING, "email", "to", "", "ops@example.net"),
+        setting({"email": {"to": "ops@example.net"}}, Code.MISSING, "email", "server", "", "192.0.2.25"),
+        email({"form": "a@b.example"}, Code.UNKNOWN_KEY, "form", "", "'from'"),
+        *(
+            email({"to": text}, Code.MALFORMED, "to", show(text), "at most 100 characters")
+            for text in (
+                "ops|ops@|@example.net|ops@192.0.2.1|ops@-a.example|ops@example..net|a b@c.d|Ops <a@b.c>|o'x@b.c|"
+                'a@b.c, d@e.f|$a@b.c|a#b@b.c|a!b@b.c|{a}@b.c|a"b@b.c|a\nb@b.c|\u00e9@b.c|~a@b.c|'
+                f"{'x' * 65}@b.c|ops@{'x' * 64}.net|ops@{'x.' * 50}net"
+            ).split("|")
+        ),
+        email({"to": ""}, Code.MALFORMED, "to", "''"),
+        email({"to": 5}, Code.NOT_A_LIST, "to", "5"),
+        email({"to": []}, Code.EMPTY, "to"),
+        email({"to": ["ops@example.net", 5]}, Code.MALFORMED, "to[1]", "5"),
+        email({"to": ["ops@example.net"] * 2}, Code.TWICE, "to[1]", "'ops@example.net'"),
+        email({"to": [f"ops{n:02}@example.net" for n in range(20)]}, Code.EXCEEDS, "to", "420", "at most 400"),
+        email({"from": "LVS <lvs@example.net>"}, Code.MALFORMED, "from", "'LVS <lvs@example.net>'", "e-mail address"),
+        email({"helo": "lb 1"}, Code.MALFORMED, "helo", "'lb 1'", "the name of a host"),
+        email({"helo": "192.0.2.2"}, Code.MALFORMED, "helo", "'192.0.2.2'", "the name of a host"),
+        email({"timeout": 0}, Code.OUT_OF_RANGE, "timeout", "0", "1 and 3600 seconds"),
+        email({"timeout": 2.5}, Code.NOT_AN_INTEGER, "timeout", "2.5", "number of seconds"),
+        *(
+            email({"server": text}, Code.MALFORMED, "server", show(text), "[2001:db8::25]:25")
+            for text in (
+                *("", 25, ["a"], "a b", "mail:x", "mail:25:26", "[mail]:25", "192.0.2.300", "mail/25", "$x", "m#x"),
+                *("[192.0.2.25", "mail.", "-mail", "2001:db8::25::1", "fe80::1%eth1", "mail\n25"),
+            )
+        ),
+        email({"server": "192.0.2.25:0"}, Code.OUT_OF_RANGE, "server", "'192.0.2.25:0'", "1 and 65535"),
+        email({"server": "mail:65536"}, Code.OUT_OF_RANGE, "server", "'mail:65536'", "1 and 65535"),
+        email({"server": "fe80::25"}, Code.UNUSABLE_ADDRESS, "server", "'fe80::25'", "link-local"),
+        email({"server": "169.254.1.1:25"}, Code.UNUSABLE_ADDRESS, "server", "'169.254.1.1:25'", "link-local"),
+        email({"server": "0.0.0.0"}, Code.UNUSABLE_ADDRESS, "server", "'0.0.0.0'", "unspecified"),
+        email({"about": []}, Code.EMPTY, "about"),
+        email({"about": ["vrpp"]}, Code.UNKNOWN_WORD, "about[0]", "'vrpp'", "'vrrp'"),
+        email({"about": "all"}, Code.UNKNOWN_WORD, "about", "'all'", "vrrp health_checks"),
         setting({"sysctls": "x=1"}, Code.NOT_A_MAPPING, "sysctls", "", "'x=1'", "sysctl"),
         setting({"sysctls": {"ip_forward": 1}}, Code.MALFORMED, "sysctls", "", "'ip_forward'", "sysctl name"),
         setting({"sysctls": {5: 1}}, Code.MALFORMED, "sysctls", "", "5", "sysctl name"),
