@@ -74,7 +74,7 @@ def rules(checker: str, *, in_service: tuple[int, ...] = (1, 2), weight: int = 1
             way = f"{NAT.get(port, port)} {'-m' if port in NAT else '-g'}"
             share = weight if (port, one) == ("7001", 1) else 1
             lines.add(f"-a -{'u' if port == '53' else 't'} {cluster.VIP}:{port} -r 192.0.2.1{one}:{way} -w {share}")
-    lines |= {f"-a -u {cluster.VIP}:7001 -r 192.0.2.1{one}:7001 {'-gm'[one - 1]} -w 1" for one in in_service}
+    lines |= {f"-a -u {cluster.VIP}:7001 -r 192.0.2.1{one}:7001 -{'gm'[one - 1]} -w 1" for one in in_service}
     lines.add(HERE)
     if 1 not in in_service:
         lines.add(SORRY)
