@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -76,11 +78,21 @@ def rules(checker: str, *, in_service: tuple[int, ...] = (1, 2), weight: int = 1
             lines.add(f"-a -{'u' if port == '53' else 't'} {cluster.VIP}:{port} -r 192.0.2.1{one}:{way} -w {share}")
     lines |= {f"-a -u {cluster.VIP}:7001 -r 192.0.2.1{one}:7001 -{'gm'[one - 1]} -w 1" for one in in_service}
     lines.add(HERE)
+    for one in in_service:
+        lines |= {f"-a -t {cluster.VIP}:53 -r 192.0.2.1{one}:53 -g -w 1"}
+        lines |= {f"-a -{kind} {VIP6}:53 -r [2001:db8::1{one}]:53 -g -w 1" for kind in "tu"}
+        lines |= set() if checker == "ldirectord" else once(one)
     if 1 not in in_service:
         lines.add(SORRY)
     if checker != "mon":
         lines |= {f"-a -t {VIP6}:80 -r [2001:db8::1{one}]:80 -g -w 1" for one in in_service}
     return lines
+
+
+def once(one: int) -> set[str]:
+    """The entries of a real server in the service with two addresses and two protocols."""
+    ends = {cluster.VIP: f"192.0.2.1{one}", VIP6: f"[2001:db8::1{one}]"}
+    return {f"-a -{kind} {vip}:8005 -r {server}:7003 -m -w 1" for vip, server in ends.items() for kind in "tu"}
 
 
 def serving(director: Host) -> set[str]:
@@ -365,6 +377,40 @@ def test_the_director_is_a_sorry_server_itself(checker: str, machine: Machines) 
 def test_real_servers_of_one_service_have_their_own_method(checker: str) -> None:
     answers = matrix.answered("6", "udp", cluster.VIP, "7001")
     assert {tuple(answer) for answer in answers} == {("rs1", cluster.CLIENT), ("rs2", cluster.CLIENT)}, checker
+
+
+COUNTED = """
+table inet test_counted {
+  chain input {
+    type filter hook input priority 0;
+    ip saddr 192.0.2.2 tcp dport 7003 tcp flags & (syn | ack) == syn counter
+  }
+}
+"""
+
+
+def test_two_addresses_and_two_protocols_have_one_state(checker: str, machine: Machines) -> None:
+    """The check asks at the IPv4 address for all of them; mon asks once, and keepalived for each."""
+    if checker == "ldirectord":
+        return
+    for protocol, vip in itertools.product(("tcp", "udp"), (cluster.VIP, VIP6.strip("[]"))):
+        assert {answer[0] for answer in matrix.answered("6", protocol, vip, "8005")} == {"rs1", "rs2"}
+    machine("rs2").check_output(f"nft -f - <<'END'\n{UNSEEN}\nEND")
+    try:
+        out = clients.until(lambda: not any(once(2) & serving(host) for host in both(machine)), 60)
+        assert all(once(1) <= serving(host) for host in both(machine))
+    finally:
+        machine("rs2").check_output("nft delete table inet test_unseen")
+    back = all_serve(machine, rules(checker))
+    machine("rs2").check_output(f"nft -f - <<'END'\n{COUNTED}\nEND")
+    started = time.monotonic()
+    time.sleep(60)  # the time in which the questions are counted
+    text = machine("rs2").check_output("nft list table inet test_counted; nft delete table inet test_counted")
+    asked, seconds = int(re.findall(r"packets (\d+)", text)[0]), time.monotonic() - started
+    print(f"{checker}: all four out after {out:.1f} s, back after {back:.1f} s; {asked} questions in {seconds:.0f} s")
+    assert asked
+    if checker == "mon":
+        assert asked <= seconds / 10 + 2
 
 
 def test_a_drained_real_server_stays_so(checker: str, machine: Machines, tmp_path: Path) -> None:

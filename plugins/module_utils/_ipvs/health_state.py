@@ -57,14 +57,13 @@ def _wanted(entry: Mapping[str, Any], drained: Collection[bytes], failed: Collec
     servers = [{key: value for key, value in server.items() if key not in _OURS} for server in entry["real_servers"]]
     patch = arguments.service({**entry["service"], "real_servers": servers})
     described = patch.real_servers or {}
-    # A dict keeps the order of its list, and duplicates of address and port are refused.
-    by_watch = dict(zip(watches, described.items()))
-    well = {
-        key: server for watch, (key, server) in by_watch.items() if watch not in failed and key.address not in drained
-    }
+    # A dict keeps the order of its list, and duplicates of address and port are refused. Several real servers may have
+    # one watch.
+    watched = list(zip(watches, described.items()))
+    well = {key: server for watch, (key, server) in watched if watch not in failed and key.address not in drained}
     lost = sum(server.weight or 0 for server in well.values()) < entry["quorum"] and entry["sorry_server"] is not None
     result: dict[Any, RealServerPatch] = {}
-    for watch, (key, server) in by_watch.items():
+    for watch, (key, server) in watched:
         if watch in failed and watch not in inhibiting:
             continue  # the purge removes it
         result[key] = server if key in well and not lost else server._replace(weight=0)

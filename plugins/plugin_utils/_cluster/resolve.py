@@ -22,7 +22,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.inventory imp
     InventoryError,
     of_two_hosts,
 )
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import IPAddress
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import IPAddress, family_of
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Code, Problems
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.service_reader import check_entry
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import (
@@ -229,10 +229,39 @@ class _Resolver:
             lower_threshold=lower,
             forward_method=method,
             tunnel=entry.tunnel or service.tunnel,
-            checks=pool.checks if entry.checks is None else entry.checks,
+            checks=self._checks(service, host, entry, address, pool.checks),
             alpha=pool.alpha if entry.alpha is None else entry.alpha,
             inhibit_on_failure=pool.inhibit_on_failure if inhibit is None else inhibit,
         )
+
+    def _checks(
+        self, service: Service, host: str | None, entry: ServerEntry, address: IPAddress, shared: tuple[Check, ...]
+    ) -> tuple[Check, ...]:
+        """Return the checks of a real server, with its address of the family that they are for."""
+        checks = shared if entry.checks is None else entry.checks
+        if not any(check.family for check in checks):
+            return checks
+        return tuple(self._of_family(service, host, entry, address, check) for check in checks)
+
+    def _of_family(
+        self, service: Service, host: str | None, entry: ServerEntry, address: IPAddress, check: Check
+    ) -> Check:
+        if check.family is None or check.family == family_of(address):
+            return replace(
+                check, family=None, connect_address=check.connect_address or (address if check.family else None)
+            )
+        if host is None:
+            text = f"{check.family} is not the family of {address}, which is all that is known of this real server"
+            key = f"{entry.path}.health_check.family"
+            self._problems.add(Code.NO_ADDRESS, service.where, key, text, check.family)
+            return check
+        try:
+            return replace(check, family=None, connect_address=self._inventory.address(host, check.family))
+        except InventoryError as error:
+            if str(error) not in self._told:
+                self._told.add(str(error))
+                error.note(self._problems, service.where, entry.path)
+            return check
 
     def _host_address(self, service: Service, host: str, entry: ServerEntry, method: str) -> IPAddress | None:
         try:
@@ -269,6 +298,8 @@ def _merged(own: ServerEntry, default: ServerEntry) -> ServerEntry:
     """Return a host's entry, with its group's values as defaults."""
 
     given = {name: value for name in _INHERITED if (value := getattr(own, name)) is not None}
+    if own.forward_method not in ("tun", None):
+        given.setdefault("tunnel", None)  # that of the group is for another method
     return replace(default, path=own.path, kind=own.kind, name=own.name, address=own.address, **given)
 
 

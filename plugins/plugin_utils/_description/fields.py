@@ -215,9 +215,10 @@ class Fields:
 
         ``loopback``: accept those of the loopback interface too.
         """
-        if not self.given(name):
-            return None
-        value = self.values[name]
+        return self.address_at(name, self.values[name], loopback) if self.given(name) else None
+
+    def address_at(self, name: str, value: object, loopback: bool = False) -> IPAddress | None:
+        """Return the same for a value that is not directly at a key."""
         address = to_address(value)
         if address is None:
             prefix = isinstance(value, str) and "/" in value and to_address(value.partition("/")[0]) is not None

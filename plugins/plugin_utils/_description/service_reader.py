@@ -15,7 +15,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ansible_collections.lvs.cluster.plugins.module_utils._host.state import port_text
 from ansible_collections.lvs.cluster.plugins.module_utils._host.validate import address_fault
@@ -75,6 +75,8 @@ KEYS = (
     "ports",
     "port",
     "protocol",
+    "addresses",
+    "protocols",
     "scheduler",
     "scheduler_flags",
     "persistence",
@@ -122,6 +124,7 @@ TYPES_OF = {
     "delay_before_retry": _TIMED,
     "warmup": _TIMED,
     "connect_address": (*CONNECTING, "ping"),
+    "family": (*CONNECTING, "ping"),
     "interface": CONNECTING,
     "mark": CONNECTING,
     "path": (*_WEB, "file"),
@@ -211,32 +214,35 @@ def read_services(description: object, problems: Problems) -> list[Service]:
                 problems.refuse(Code.TWICE, where, "name", name, f"is already the name of another service ({first})")
         before = len(problems)
         fields = Fields(element, where, "", problems)
-        service = _read_service(fields)
-        if service is not None and len(problems) == before:
-            services.append(service)
+        faces = _read_service(fields)
+        if len(problems) == before:
+            services += faces
     return services
 
 
-def _read_service(fields: Fields) -> Service | None:
-    """Return one service. A wrong value is read as an empty one, and no other value is compared with it."""
+def _read_service(fields: Fields) -> list[Service]:
+    """Return a service for each address and protocol. A wrong value is read as an empty one, and no other value is
+    compared with it.
+    """
     fields.refuse_unknown(KEYS, "a service", _DEEPER)
     name = fields.text("name", _NAME, "a name of 1 to 64 letters, digits, '_', '.' and '-'")
     if not fields.given("name"):
         fields.fault(Code.MISSING, "name", "is missing")
-    address, fwmark, family = _identity(fields)
+    addresses, fwmark, families = _identity(fields)
     before = len(fields.problems)
-    marks = _marks(fields, family)
+    marks = _marks(fields, families[0] if families else None)
     sound_marks = len(fields.problems) == before
-    protocol = fields.choice("protocol", "a protocol", PROTOCOLS, "tcp")
+    protocols = _protocols(fields)
     scheduler = fields.choice("scheduler", "a scheduler", SCHEDULERS, DEFAULT_SCHEDULER)
     method = fields.choice("forward_method", "a forwarding method", FORWARD_METHODS, "dr")
     flags = _scheduler_flags(fields, scheduler)
-    persistence = _persistence(fields, family)
+    persistence = {family: _persistence(fields, families, family) for family in families or ("",)}
     one_packet = fields.boolean("one_packet")
     by_mark = fields.given("fwmark")
-    if one_packet and not by_mark and protocol not in ("udp", ""):
-        fields.fault(Code.NOT_FOR_PROTOCOL, "one_packet", f"is for udp only, and the protocol is {protocol}")
-    ports = (0,) if by_mark else _single_ports(fields, name, address, protocol)
+    if one_packet and not by_mark and protocols and "udp" not in protocols:
+        fields.fault(Code.NOT_FOR_PROTOCOL, "one_packet", f"is for udp only, and the protocol is {protocols[0]}")
+    ports = (0,) if by_mark else _single_ports(fields, name, addresses, protocols)
+    other = next((protocol for protocol in protocols if protocol != "tcp"), "")
     if not by_mark and 0 in ports and not fields.given("persistence"):
         key = "port" if fields.given("port") else "ports"
         fields.refuse(Code.NEEDS_KEY, key, 0, "(every port) needs persistence")
@@ -247,66 +253,128 @@ def _read_service(fields: Fields) -> Service | None:
         # the real server's SYN-ACK goes past the director, which could not translate sequence numbers
         text = f"is for nat and fullnat only, and the forwarding method is {method}"
         fields.fault(Code.NOT_FOR_METHOD, "synproxy", text)
-    elif synproxy and protocol not in ("tcp", ""):
-        fields.fault(Code.NOT_FOR_PROTOCOL, "synproxy", f"is for tcp only, and the protocol is {protocol}")
+    elif synproxy and other:
+        fields.fault(Code.NOT_FOR_PROTOCOL, "synproxy", f"is for tcp only, and the protocol is {other}")
     elif synproxy and by_mark and sound_marks and not (marks and all(item.protocol == "tcp" for item in marks)):
         text = "is for tcp only, and marks lists other traffic or none"
         fields.fault(Code.NOT_FOR_PROTOCOL, "synproxy", text)
-    helper = _helper(fields, method, protocol, ports)
+    helper = _helper(fields, method, other, ports)
     before = len(fields.problems)
     health_check = read_health_check(fields)
     sound_check = health_check is not None and len(fields.problems) == before
-    sorry_server = read_sorry_server(fields, method, tunnel)
+    sorry_servers = read_sorry_servers(fields, method, tunnel)
     servers = read_server_entries(fields, sound_check)
-    if name is None or family is None:
-        return None
-    service = Service(
-        where=fields.where,
-        name=name,
-        family=family,
-        address=address,
-        fwmark=fwmark,
-        marks=marks,
-        protocol=None if fwmark is not None else protocol,
-        ports=ports,
-        scheduler=scheduler,
-        scheduler_flags=flags,
-        persistence=persistence,
-        one_packet=one_packet,
-        forward_method=method,
-        tunnel=tunnel,
-        real_servers=servers,
-        health_check=health_check,
-        sorry_server=sorry_server,
-        synproxy=synproxy,
-        helper=helper,
-    )
-    _check_entries(service, fields.problems)
-    check_health(fields, service)
-    return service
+    if name is None or not families:
+        return []
+    faces: list[tuple[IPAddress | None, str | None, str]] = [(None, None, families[0])]
+    if fwmark is None:
+        faces = [(address, protocol, family_of(address)) for address in addresses for protocol in protocols or ("",)]
+    found = [
+        Service(
+            where=fields.where,
+            name=name,
+            family=family,
+            address=address,
+            fwmark=fwmark,
+            marks=marks,
+            protocol=protocol,
+            ports=ports,
+            scheduler=scheduler,
+            scheduler_flags=flags,
+            persistence=persistence[family],
+            one_packet=one_packet and protocol in ("udp", None),
+            forward_method=method,
+            tunnel=tunnel,
+            real_servers=_of_family(servers, family, families),
+            health_check=health_check,
+            sorry_server=_sorry_of_family(sorry_servers, family),
+            synproxy=synproxy,
+            helper=helper,
+        )
+        for address, protocol, family in faces
+    ]
+    for service in found:
+        if servers and not service.real_servers:
+            fields.fault(Code.NO_ADDRESS, "real_servers", f"has none with an {service.family} address")
+        _check_entries(service, fields.problems)
+        check_health(fields, service)
+    return found
 
 
-def _identity(fields: Fields) -> tuple[IPAddress | None, int | None, str | None]:
-    """Return address or fwmark, and the family that follows from it; the family is None if both are wrong."""
+def _of_family(servers: Sequence[ServerEntry], family: str, families: Sequence[str]) -> tuple[ServerEntry, ...]:
+    """Return the real servers of one of a service's families. An address of another one of them is not for it: a host
+    then has the inventory's.
+    """
+    found = []
+    for entry in servers:
+        if entry.address is None or family_of(entry.address) == family or family_of(entry.address) not in families:
+            found.append(entry)
+        elif entry.kind == "host":
+            found.append(replace(entry, address=None))
+    return tuple(found)
+
+
+def _sorry_of_family(sorry_servers: Sequence[SorryServer], family: str) -> SorryServer | None:
+    """Return the sorry server of a family, or one of another family, which only tun accepts."""
+    fit = [sorry for sorry in sorry_servers if family_of(sorry.address) == family]
+    return next(iter([*fit, *sorry_servers]), None)
+
+
+def _identity(fields: Fields) -> tuple[tuple[IPAddress, ...], int | None, tuple[str, ...]]:
+    """Return addresses or fwmark, and the families that follow from them, each once; none if both are wrong."""
     family = fields.choice("family", "a family", FAMILIES, "")
     if fields.given("fwmark"):
-        for other in fields.present(("address", "port", "ports", "protocol")):
+        for other in fields.present(("address", "addresses", "port", "ports", "protocol", "protocols")):
             mark = show(fields.values["fwmark"])
             text = f"cannot be combined with fwmark {mark}, which alone identifies the service: remove one of them"
             fields.fault(Code.EXCLUSIVE_KEYS, other, text)
         if not fields.given("family"):
             fields.fault(Code.MISSING, "family", f"is missing: a fwmark needs one of {' '.join(FAMILIES)}")
         fwmark = fields.integer("fwmark", 1, MAX_FWMARK)
-        return None, fwmark, family if family and fwmark is not None else None
-    if not fields.given("address"):
+        return (), fwmark, (family,) if family and fwmark is not None else ()
+    if not fields.given("address") and not fields.given("addresses"):
         fields.fault(Code.MISSING, "address", "is missing (the VIP; or give fwmark and family)")
-        return None, None, None
-    address = fields.address("address")
-    if address is None:
-        return None, None, None
-    if family and family != family_of(address):
-        fields.refuse(Code.OTHER_FAMILY, "family", family, f"is not the family of the address {address}")
-    return address, None, family_of(address)
+    found = _one_or_several(fields, "address", "addresses")
+    addresses: dict[IPAddress, None] = {}
+    for path, value in found:
+        address = fields.address_at(path, value)
+        if address in addresses:
+            fields.refuse(Code.TWICE, path, address, "is listed twice")
+        elif address is not None:
+            addresses[address] = None
+    for address in addresses:
+        if family and family != family_of(address):
+            fields.refuse(Code.OTHER_FAMILY, "family", family, f"is not the family of the address {address}")
+    return tuple(addresses), None, tuple(dict.fromkeys(map(family_of, addresses)))
+
+
+def _one_or_several(fields: Fields, single: str, several: str) -> list[tuple[str, object]]:
+    """Return the values of two keys that exclude each other, one of which is a list, with their places."""
+    if fields.given(single) and fields.given(several):
+        text = f"cannot be combined with {single} {show(fields.values[single])}: remove one of them"
+        fields.refuse(Code.EXCLUSIVE_KEYS, several, fields.values[several], text)
+        return []
+    if fields.given(single):
+        return [(single, fields.values[single])]
+    found = list(fields.elements(several))
+    if fields.values.get(several) in ([], ()):
+        fields.fault(Code.EMPTY, several, "is an empty list")
+    return found
+
+
+def _protocols(fields: Fields) -> tuple[str, ...]:
+    """Return the protocols, each once; empty if there is a wrong one."""
+    if not fields.given("protocol") and not fields.given("protocols"):
+        return ("tcp",)
+    before = len(fields.problems)
+    found: list[str] = []
+    for path, value in _one_or_several(fields, "protocol", "protocols"):
+        protocol = fields.choice_at(path, value, "a protocol", PROTOCOLS)
+        if protocol in found:
+            fields.refuse(Code.TWICE, path, protocol, "is listed twice")
+        elif protocol is not None:
+            found.append(protocol)
+    return tuple(found) if len(fields.problems) == before else ()
 
 
 def _marks(fields: Fields, family: str | None) -> tuple[Traffic, ...]:
@@ -371,17 +439,20 @@ def _network(fields: Fields) -> tuple[IPAddress, int] | None:
     return None
 
 
-def _single_ports(fields: Fields, name: str | None, address: IPAddress | None, protocol: str) -> tuple[int, ...]:
+def _single_ports(
+    fields: Fields, name: str | None, addresses: Sequence[IPAddress], protocols: Sequence[str]
+) -> tuple[int, ...]:
     """Return the ports of a service by address; each of them is a virtual service in the kernel."""
     ports = _ports(fields, 0, f"an integer from 0 to {MAX_PORT}")
     wide = [one for one in ports if one[0] < one[1]]
-    if wide and name and address is not None and protocol:
+    if wide and name and addresses and protocols:
         marked = ", ".join(port_text((max(low, 1), high)) for low, high in ports if high)
+        address = addresses[0]
         vip = f'"{address}"' if address.version == 6 else str(address)
         text = (
             "is a range, which only a service by fwmark can have: write it as "
             f"{{name: {name}, fwmark: 1, family: {family_of(address)}, "
-            f"marks: [{{address: {vip}, protocol: {protocol}, ports: [{marked}]}}], "
+            f"marks: [{{address: {vip}, protocol: {protocols[0]}, ports: [{marked}]}}], "
             f"real_servers: {show(fields.values.get('real_servers'))}}}"
         )
         fields.refuse(Code.NEEDS_KEY, "port" if fields.given("port") else "ports", port_text(wide[0]), text)
@@ -430,14 +501,18 @@ def _scheduler_flags(fields: Fields, scheduler: str) -> tuple[str, ...]:
     return tuple(sorted(flags))
 
 
-def _persistence(fields: Fields, family: str | None) -> Persistence | None:
+def _persistence(fields: Fields, families: Sequence[str], family: str) -> Persistence | None:
+    """Return the persistence of one of the service's families; an empty one is not known."""
     inner = fields.mapping("persistence", "{timeout: 300}")
     if inner is None:
         return None
     inner.refuse_unknown(_PERSISTENCE_KEYS, "persistence", _HIGHER)
     bits = 128 if family == "ipv6" else 32
     netmask = None
-    if inner.given("netmask") and family is not None:
+    if inner.given("netmask") and len(families) > 1:
+        text = "is for one family, and the service has addresses of both: write two services"
+        inner.refuse(Code.OTHER_FAMILY, "netmask", inner.values["netmask"], text)
+    elif inner.given("netmask") and family:
         netmask = _netmask(inner, family, bits)
     timeout = inner.whole_seconds("timeout", 1, MAX_PERSISTENCE_TIMEOUT)
     return Persistence(
@@ -502,8 +577,11 @@ def _tunnel(fields: Fields, method: str, tunnelled: bool) -> Tunnel | None:
     return tunnel
 
 
-def _helper(fields: Fields, method: str, protocol: str, ports: tuple[int, ...]) -> str | None:
-    """Return the helper that translates addresses inside a protocol; only nat needs one, and only nat has one."""
+def _helper(fields: Fields, method: str, other: str, ports: tuple[int, ...]) -> str | None:
+    """Return the helper that translates addresses inside a protocol; only nat needs one, and only nat has one.
+
+    ``other``: a protocol of the service that is not tcp, or an empty string.
+    """
     if not fields.given("helper"):
         return None
     helper = fields.choice("helper", "a helper", HELPERS, "")
@@ -512,7 +590,7 @@ def _helper(fields: Fields, method: str, protocol: str, ports: tuple[int, ...]) 
     if method not in ("nat", ""):
         text = f"is for nat only, and the forwarding method is {method}"
         fields.refuse(Code.NOT_FOR_METHOD, "helper", helper, text)
-    elif fields.given("fwmark") or protocol not in ("tcp", ""):
+    elif fields.given("fwmark") or other:
         text = "is for tcp services with an address only"
         fields.refuse(Code.NOT_FOR_PROTOCOL, "helper", helper, text)
     elif ports and ports != (FTP_PORT,):
@@ -816,11 +894,16 @@ def _read_check(inner: Fields) -> Check | None:
         helo=inner.text("helo", _HOST, "the name of a host"),
         warmup=inner.seconds("warmup", 0, MAX_SECONDS),
         connect_address=inner.address("connect_address"),
+        family=inner.choice("family", "a family", FAMILIES, "") or None,
         interface=inner.text("interface", LINK, LINK_RULE),
         mark=inner.integer("mark", 1, MAX_FWMARK),
         digest=inner.text("digest", _DIGEST, "an MD5 digest of 32 hexadecimal digits"),
         command=_template(inner, "command", kind),
     )
+    if inner.given("family") and inner.given("connect_address"):
+        shown = show(inner.values["connect_address"])
+        text = f"cannot be combined with connect_address {shown}: remove one of them"
+        inner.refuse(Code.EXCLUSIVE_KEYS, "family", inner.values["family"], text)
     for key in ("path", "command"):
         value = getattr(check, key)
         if value is not None and (key == "command" or kind == "file"):
@@ -965,31 +1048,52 @@ def _or(value: float | None, default: float) -> float:
     return default if value is None else value
 
 
-def read_sorry_server(fields: Fields, method: str, tunnel: Tunnel) -> SorryServer | None:
-    """Return the value of ``sorry_server``; None if it is not given or has no address.
+def read_sorry_servers(fields: Fields, method: str, tunnel: Tunnel) -> list[SorryServer]:
+    """Return the value of ``sorry_server``, one for each of its addresses; empty if it is not given or has none.
 
     ``method`` and ``tunnel`` are the service's.
     """
     inner = fields.mapping("sorry_server", "{address: 192.0.2.99}")
     if inner is None:
-        return None
+        return []
     inner.refuse_unknown(SORRY_KEYS, "sorry_server", _HIGHER)
     if not inner.given("address"):
         inner.fault(Code.MISSING, "address", "is missing")
-    address = inner.address("address", loopback=True)
+    addresses = _sorry_addresses(inner)
     port = inner.integer("port", 1, MAX_PORT)
-    own = inner.choice("forward_method", "a forwarding method", FORWARD_METHODS, method)
+    given = inner.choice("forward_method", "a forwarding method", FORWARD_METHODS, method)
     own_tunnel = _own_tunnel(inner, fields)
-    if address is None:
-        return None
-    if address.is_loopback:
-        if inner.given("forward_method") and own not in ("dr", ""):
-            text = f"is not possible for the director itself ({address}): only dr is"
-            inner.refuse(Code.NOT_FOR_METHOD, "forward_method", own, text)
-        own = "dr"
-    if own_tunnel is not None and own not in ("tun", ""):
-        inner.fault(Code.NOT_FOR_METHOD, "tunnel", _ONLY_TUN.format(own))
-    return SorryServer(address, port, own, own_tunnel or tunnel)
+    found = []
+    for address in addresses:
+        own = given
+        if address.is_loopback:
+            if inner.given("forward_method") and own not in ("dr", ""):
+                text = f"is not possible for the director itself ({address}): only dr is"
+                inner.refuse(Code.NOT_FOR_METHOD, "forward_method", own, text)
+            own = "dr"
+        if own_tunnel is not None and own not in ("tun", ""):
+            inner.fault(Code.NOT_FOR_METHOD, "tunnel", _ONLY_TUN.format(own))
+        found.append(SorryServer(address, port, own, own_tunnel or tunnel))
+    return found
+
+
+def _sorry_addresses(inner: Fields) -> list[IPAddress]:
+    """Return one address, or one of each family."""
+    value = inner.values.get("address")
+    several = isinstance(value, (list, tuple))
+    if several and not value:
+        inner.fault(Code.EMPTY, "address", "is an empty list")
+    found: dict[str, IPAddress] = {}
+    for path, one in inner.elements("address") if several else [("address", value)]:
+        address = None if one is None and not several else inner.address_at(path, one, loopback=True)
+        if address is None:
+            continue
+        family = family_of(address)
+        if family in found:
+            inner.refuse(Code.TWICE, path, address, f"is {family} as {found[family]} is: give one address per family")
+        else:
+            found[family] = address
+    return list(found.values())
 
 
 def check_health(fields: Fields, service: Service) -> None:

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The values of ``lvs_virtual_services``.
 
-One `Service` is one complete element of the list: with defaults and normalised addresses, but not yet resolved against
-the inventory.
+One `Service` is one complete element of the list, or its part for one address and protocol: with defaults and
+normalised addresses, but not yet resolved against the inventory.
 """
 
 from __future__ import annotations
@@ -92,7 +92,8 @@ class Check:
 
     ``interval``, ``timeout``, ``delay_before_retry`` and ``warmup`` are in seconds. ``port`` and ``connect_address``
     None are the real server's own. Its packets leave through ``interface``, and have the ``mark``. ``digest`` is the
-    MD5 of an answer in hexadecimal digits.
+    MD5 of an answer in hexadecimal digits. With a ``family`` it connects to the host's address of that family, which is
+    the ``connect_address`` of a resolved check.
     ``path`` is that of the URL with http and https, and of a file on the director with file; ``status`` are ranges, and
     ``body`` is a text in the answer. ``type`` decides which others are set (`service_reader.TYPES_OF`); the rest are
     None. `TEMPLATES` may have `PLACEHOLDERS` in braces.
@@ -117,6 +118,7 @@ class Check:
     interface: str | None = None
     mark: int | None = None
     digest: str | None = None
+    family: str | None = None
 
 
 @dataclass(frozen=True)
@@ -178,7 +180,8 @@ class HealthCheck:
 
 @dataclass(frozen=True)
 class Service:
-    """One element of ``lvs_virtual_services``; ``where`` is its name in messages.
+    """One element of ``lvs_virtual_services``, for one of its addresses and protocols. ``where`` is its name in
+    messages.
 
     Either ``address``, ``protocol`` and ``ports`` are set, or ``fwmark`` is (then ``protocol`` is None and ``ports`` is
     ``(0,)``, which is what its real servers use). ``marks`` is the traffic that the directors mark; empty if other

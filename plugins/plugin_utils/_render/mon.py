@@ -28,7 +28,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.checkers impo
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.ipvs_entries import server_entry, service_entry
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.resolve import RealServer, ResolvedService
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.service_reader import PLACEHOLDER
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import Check, HealthCheck
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import TEMPLATES, Check, HealthCheck
 from ansible_collections.lvs.cluster.plugins.plugin_utils._render.unit_files import (
     HEADER,
     PROGRAMS,
@@ -124,7 +124,7 @@ def files(checked: Sequence[Checked], user: str) -> list[File]:
 def _service_section(checked: Sequence[Checked]) -> str:
     """Return the unit's section. Only ping needs a capability: fping's own has no effect with NoNewPrivileges."""
     capabilities = ["CAP_NET_RAW"] if _types(checked) & {"ping"} else []
-    watches = sum(len(item.service.ports) * len(item.servers) for item, _check in checked)
+    watches = len(_watches(checked))
     return _SERVICE.format(
         user=_USER,
         capabilities="".join(f"AmbientCapabilities={name}\n" for name in capabilities),
@@ -188,17 +188,11 @@ def configuration(checked: Sequence[Checked], monitors: dict[tuple[str, Check], 
         "serverbind = 127.0.0.1",
         "trapbind = 127.0.0.1",
     ]
-    watches = [
-        (item, check, server, port)
-        for item, _pool in checked
-        for port in item.service.ports
-        for server in item.servers
-        for check in server.checks
-    ]
-    for item, check, server, port in watches:
-        lines += ["", f"hostgroup {_watch(item, server, port)} {check.connect_address or server.address}"]
-    for item, check, server, port in watches:
-        lines += ["", f"watch {_watch(item, server, port)}"]
+    watches = _watches(checked)
+    for name, (_item, check, server, _port) in watches.items():
+        lines += ["", f"hostgroup {name} {check.connect_address or server.address}"]
+    for name, (item, check, server, port) in watches.items():
+        lines += ["", f"watch {name}"]
         program = monitors.get((item.service.name, check), "")
         if PLACEHOLDER.search(check.command or ""):
             vip = item.service.address or item.service.fwmark
@@ -208,10 +202,27 @@ def configuration(checked: Sequence[Checked], monitors: dict[tuple[str, Check], 
     return "\n".join(lines) + "\n"
 
 
+def _watches(checked: Sequence[Checked]) -> dict[str, tuple[ResolvedService, Check, RealServer, int]]:
+    """Return the watches by name. Addresses and protocols of a service share one if they ask the same."""
+    return {
+        _watch(item, server, port): (item, check, server, port)
+        for item, _pool in checked
+        for port in item.service.ports
+        for server in item.servers
+        for check in server.checks
+    }
+
+
 def _watch(item: ResolvedService, server: RealServer, port: int) -> str:
-    """Return a name in mon's characters. Its end makes it unique for each real server."""
-    host = str(server.address).replace(":", "-")
-    return f"{item.service.name}_{port}_{host}_{port if server.port is None else server.port}"
+    """Return a name in mon's characters, which is unique for what is asked of each real server."""
+    asked = next((check.connect_address for check in server.checks), None) or server.address
+    words = [item.service.name, port, asked, port if server.port is None else server.port]
+    texts = [getattr(check, key) or "" for check in server.checks for key in TEMPLATES]
+    if any("{vip}" in text for text in texts):
+        words.append(item.service.address or "")
+    if asked != server.address and any("{address}" in text or "{name}" in text for text in texts):
+        words.append(server.address)
+    return "_".join(str(word).replace(":", "-") for word in words)
 
 
 def _service(check: Check, monitor: str) -> Iterator[str]:

@@ -120,6 +120,7 @@ def sound_checks(draw: st.DrawFn) -> dict[str, Any]:
             ["/bin/true", "/usr/local/bin/check --for {A} #1!", "/bin/check {address} --as={name}"]
         ),
     }
+    # the address of another family is known of some real servers only, so family is not among these
     own = {key: value for key, value in known.items() if kind in service_reader.TYPES_OF[key]}
     needed: dict[str, st.SearchStrategy[Any]] = {key: own.pop(key) for key in ("name", "command", "port") if key in own}
     if kind == "file":
@@ -186,7 +187,11 @@ def sound_services(draw: st.DrawFn, index: int) -> dict[str, Any]:
         ]
     else:
         ports = [80 + index] + ([0] if "persistence" in service and index == 0 else [])
-        service |= {"address": "192.0.2.10" if family == "ipv4" else "2001:DB8::10", "protocol": protocol}
+        vip = "192.0.2.10" if family == "ipv4" else "2001:DB8::10"
+        service |= draw(
+            st.sampled_from([{"address": vip}, {"addresses": [vip]}, {"addresses": [vip, vip.replace("10", "20")]}])
+        )
+        service |= draw(st.sampled_from([{"protocol": protocol}, {"protocols": [protocol]}]))
         service |= draw(st.sampled_from([{"ports": ports}, {"port": str(ports[0])}]))
         service["one_packet"] = protocol == "udp" and draw(st.booleans())
         service["synproxy"] = protocol == "tcp" and method in {"nat", "fullnat"} and draw(st.booleans())
@@ -199,7 +204,10 @@ def sound_services(draw: st.DrawFn, index: int) -> dict[str, Any]:
     mixed = family == "ipv4" or method != "tun"
     for entry in service["real_servers"] if mixed and (method != "dr" or "marks" not in service) else ():
         entry |= draw(some(forward_method=st.sampled_from(BESIDE[method])))
-        if entry.get("forward_method", method) == "tun":
+        inherited = "host" in entry and any(
+            "forward_method" in one for one in service["real_servers"] if "group" in one
+        )
+        if entry.get("forward_method", "" if inherited else method) == "tun":
             entry |= draw(some(tunnel=st.sampled_from(TUNNELS)))
     if draw(st.booleans()):
         # keepalived has no use for a pool without weight, and counts to 2**32 - 1

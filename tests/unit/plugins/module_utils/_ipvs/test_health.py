@@ -84,6 +84,13 @@ def test_weights(values: dict[str, Any], drained: str, failed: str, expected: di
     assert weights(entry(**values), drained, failed) == expected
 
 
+def test_real_servers_can_have_one_watch() -> None:
+    described = entry()
+    described["real_servers"][1]["watch"] = "web_1"
+    assert weights(described, failed="web_1") == {THREE: 3}
+    assert weights(described, failed="web_2") == {ONE: 1, TWO: 2, THREE: 3}
+
+
 @pytest.mark.parametrize("usual", [False, True])
 def test_a_real_server_stays_or_goes_by_its_own_key(usual: bool) -> None:
     described = entry(inhibit_on_failure=usual)
