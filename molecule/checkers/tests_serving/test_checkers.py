@@ -9,6 +9,7 @@ import functools
 import itertools
 import json
 import re
+import shlex
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -53,6 +54,28 @@ for _ in range(int(sys.argv[1])):
     with socket.create_connection((sys.argv[2], 25), 5) as greeted:
         print(greeted.recv(500).split()[1].decode())
 """
+#: The VIPs of services whose checks go through them, their ports by the way of the packets, and their real servers.
+FAR = ("192.0.2.15", "[2001:db8::15]")
+WAYS = {"dr": "7001", "ipip": "7002", "gre": "7003", "gue": "80"}
+ENDS = {FAR[0]: ("192.0.2.11", "192.0.2.12"), FAR[1]: ("[2001:db8::11]", "[2001:db8::12]")}
+THROUGH = re.compile(
+    r"-a -t (?P<vip>192\.0\.2\.15|\[2001:db8::15\]):(?P<port>\d+) -r (?P<server>[\d.]+|\[[\da-f:]+\]):\d+ -[gi]"
+)
+#: Of rs1 or rs2: how its replies from these VIPs, or the VIPs themselves, or its tunnels are lost, and come back.
+LOST = {
+    "the VIP": [
+        f"ip address {word} 192.0.2.15/32 dev lo; ip address {word} 2001:db8::15/128 dev lo nodad"
+        for word in ("delete", "add")
+    ],
+    "the way back": [
+        "nft -f - <<'END'\ntable inet test_silent {\n  chain output {\n    type filter hook output priority 0;\n"
+        "    ip saddr 192.0.2.15 drop\n    ip6 saddr 2001:db8::15 drop\n  }\n}\nEND",
+        "nft delete table inet test_silent",
+    ],
+    "its tunnels": [
+        f"for path in /sys/class/net/lvs-*; do ip link set ${{path##*/}} {word}; done" for word in ("down", "up")
+    ],
+}
 #: What the service gets that rs1 alone has.
 SORRY = f"-a -t {cluster.VIP}:7003 -r 192.0.2.12:7002 -m -w 1"
 #: The director itself, for a service that has no real server.
@@ -67,25 +90,25 @@ table inet test_unseen {
 """
 
 
-def rules(checker: str, *, in_service: tuple[int, ...] = (1, 2), weight: int = 1) -> set[str]:
+def rules(checker: str, *, healthy: tuple[int, ...] = (1, 2), weight: int = 1) -> set[str]:
     """The real servers that get requests, as the table has them."""
     lines = set()
     single = () if checker == "ldirectord" else ("8003",)
     for port in ("53", "80", "25", "7001", "7002", "7003", "8000", "8001", "8002", *single):
-        for one in set(in_service) & ({1} if port == "7003" else {1, 2}):
+        for one in set(healthy) & ({1} if port == "7003" else {1, 2}):
             way = f"{NAT.get(port, port)} {'-m' if port in NAT else '-g'}"
             share = weight if (port, one) == ("7001", 1) else 1
             lines.add(f"-a -{'u' if port == '53' else 't'} {cluster.VIP}:{port} -r 192.0.2.1{one}:{way} -w {share}")
-    lines |= {f"-a -u {cluster.VIP}:7001 -r 192.0.2.1{one}:7001 -{'gm'[one - 1]} -w 1" for one in in_service}
+    lines |= {f"-a -u {cluster.VIP}:7001 -r 192.0.2.1{one}:7001 -{'gm'[one - 1]} -w 1" for one in healthy}
     lines.add(HERE)
-    for one in in_service:
+    for one in healthy:
         lines |= {f"-a -t {cluster.VIP}:53 -r 192.0.2.1{one}:53 -g -w 1"}
         lines |= {f"-a -{kind} {VIP6}:53 -r [2001:db8::1{one}]:53 -g -w 1" for kind in "tu"}
         lines |= set() if checker == "ldirectord" else once(one)
-    if 1 not in in_service:
+    if 1 not in healthy:
         lines.add(SORRY)
     if checker != "mon":
-        lines |= {f"-a -t {VIP6}:80 -r [2001:db8::1{one}]:80 -g -w 1" for one in in_service}
+        lines |= {f"-a -t {VIP6}:80 -r [2001:db8::1{one}]:80 -g -w 1" for one in healthy}
     return lines
 
 
@@ -95,8 +118,19 @@ def once(one: int) -> set[str]:
     return {f"-a -{kind} {vip}:8005 -r {server}:7003 -m -w 1" for vip, server in ends.items() for kind in "tu"}
 
 
-def serving(director: Host) -> set[str]:
+def in_service(director: Host) -> set[str]:
     return {line for line in cluster.table(director) if line.startswith("-a") and not line.endswith(" -w 0")}
+
+
+def serving(director: Host) -> set[str]:
+    """The same without the services whose checks go through the VIP, and without those for such checks."""
+    return {line for line in in_service(director) if not line.startswith(("-a -f", *(f"-a -t {vip}:" for vip in FAR)))}
+
+
+def through(director: Host) -> set[tuple[str, str, str]]:
+    """VIP, port and real server of the services whose checks go through the VIP."""
+    found = (THROUGH.match(line) for line in in_service(director))
+    return {(one["vip"], one["port"], one["server"]) for one in found if one}
 
 
 def all_serve(machine: Machines, expected: set[str]) -> float:
@@ -404,13 +438,81 @@ def test_two_addresses_and_two_protocols_have_one_state(checker: str, machine: M
     back = all_serve(machine, rules(checker))
     machine("rs2").check_output(f"nft -f - <<'END'\n{COUNTED}\nEND")
     started = time.monotonic()
-    time.sleep(60)  # the time in which the questions are counted
+    time.sleep(30)  # the time in which the questions are counted
     text = machine("rs2").check_output("nft list table inet test_counted; nft delete table inet test_counted")
     asked, seconds = int(re.findall(r"packets (\d+)", text)[0]), time.monotonic() - started
     print(f"{checker}: all four out after {out:.1f} s, back after {back:.1f} s; {asked} questions in {seconds:.0f} s")
     assert asked
     if checker == "mon":
         assert asked <= seconds / 10 + 2
+
+
+def test_a_check_through_the_vip_notices_what_clients_would(checker: str, machine: Machines) -> None:
+    """The real server's application answers at its own address all the time."""
+    if checker != "keepalived":
+        return
+    every = {(vip, port, server) for vip, servers in ENDS.items() for port in WAYS.values() for server in servers}
+
+    def left(expected: set[tuple[str, str, str]]) -> float:
+        return clients.until(lambda: all(through(host) == expected for host in both(machine)), 120)
+
+    left(every)
+    for number, (what, (lose, restore)) in enumerate(LOST.items()):
+        name = f"rs{number % 2 + 1}"
+        lost = {
+            (vip, port, server)
+            for vip, port, server in every
+            if server == ENDS[vip][number % 2] and (what != "its tunnels" or port != WAYS["dr"])
+        }
+        machine(name).check_output(lose)
+        try:
+            out = left(every - lost)
+            assert all(serving(host) == rules(checker) for host in both(machine))
+        finally:
+            machine(name).check_output(restore)
+        back = left(every)
+        print(f"{name} lost {what}: out of both tables after {out:.1f} s, back after {back:.1f} s; at most 20 s")
+        assert max(out, back) < 20 + LOOKING
+    for vip, port in itertools.product(FAR, ("7001", "7002", "7003")):
+        answers = matrix.answered("4", "tcp", vip.strip("[]"), port)
+        assert {answer[0] for answer in answers} == {"rs1", "rs2"}
+
+
+LISTENING = """\
+import socket
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listening:
+    listening.bind(("", 7099))
+    listening.settimeout(60)
+    word = b""
+    while word != b"end":
+        word = listening.recv(100)
+        print(word.decode(), flush=True)
+"""
+SENDING = """\
+import socket, sys
+for source, word in ((sys.argv[2], b"forged"), (sys.argv[3], b"end")):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sending:
+        sending.bind((source, 0))
+        sending.sendto(word, (sys.argv[1], 7099))
+"""
+
+
+def test_no_other_packets_come_from_an_own_address(checker: str, machine: Machines) -> None:
+    """A real server sends some from the VIP, to the director that has it."""
+    (owner,) = clients.owners(machine)
+    host, server = machine(owner), machine("rs2")
+    own = {"director1": "192.0.2.2", "director2": "192.0.2.3"}[owner]
+    unit = "systemd-run --quiet --unit=listening --property=RemainAfterExit=yes"
+    host.check_output(f"{unit} python3 -c {shlex.quote(LISTENING)}")
+    try:
+        clients.until(lambda: ":7099 " in host.check_output("ss --no-header --listening --udp --numeric"), 60)
+        server.check_output(f"python3 -c {shlex.quote(SENDING)} {own} {cluster.VIP} 192.0.2.12")
+        clients.until(lambda: "exited" in host.check_output("systemctl show --property=SubState listening"), 60)
+        heard = host.check_output("journalctl --quiet --output=cat --unit=listening").splitlines()
+    finally:
+        host.check_output("systemctl stop listening")
+    assert "end" in heard
+    assert "forged" not in heard, checker
 
 
 def test_a_drained_real_server_stays_so(checker: str, machine: Machines, tmp_path: Path) -> None:
@@ -423,7 +525,7 @@ def test_a_drained_real_server_stays_so(checker: str, machine: Machines, tmp_pat
         forced = ["-e", "lvs_drain_timeout=0", "-e", "lvs_drain_expired=force", "-e", "lvs_minimum_in_service=0"]
         run = cluster.playbook("drain", *words, *forced, scenario="checkers")
         assert run.status == 0, run.text
-        left = rules(checker, in_service=(2,))
+        left = rules(checker, healthy=(2,))
         assert all(serving(host) <= left for host in both(machine))
         all_serve(machine, left)  # the sorry server comes when the checker gets to it
         for host in both(machine):

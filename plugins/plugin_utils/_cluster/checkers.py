@@ -54,7 +54,7 @@ _LDIRECTORD_TYPES = ("http", "https", "tcp", "dns", "smtp", "ping", "misc")
 _MAX_WEIGHT = 65535  # ipvsadm.c, parse_options
 _MON_TYPES = ("http", "tcp", "dns", "smtp", "ping", "misc")
 _DNS_PORT = 53  # dns.monitor asks no other
-_KEEPALIVED_KEYS = ("helo", "digest", "interface", "mark", "warmup")
+_KEEPALIVED_KEYS = ("helo", "digest", "interface", "mark", "through_vip", "warmup")
 _IPV4_ONLY = ("http", "tcp", "smtp")  # inet_aton() in these monitors
 #: The characters that an inventory name may have in a command or a path.
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,252}")
@@ -331,7 +331,8 @@ def _faults_of_any(place: str, check: Check, types: Sequence[str], keys: Sequenc
     if check.type not in types:
         yield f"{place}.type", check.type, f"is not possible; possible are {', '.join(types)}"
     for key in keys:
-        if (value := getattr(check, key)) is not None:
+        value = getattr(check, key)
+        if value is not None and value is not False:
             yield f"{place}.{key}", value, "is not possible: remove the key"
     for key, seconds in (("interval", check.interval), ("timeout", check.timeout)):
         if seconds != int(seconds):

@@ -85,6 +85,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.requirements 
     real_server_packages,
     state_of_director,
     sysctls,
+    sysctls_of_checks,
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.resolve import (
     RealServer,
@@ -92,8 +93,17 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.resolve impor
     check_overlaps,
     resolve,
 )
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.through_vip import (
+    Way,
+    asked,
+    check_through_vip,
+    entries,
+    marks,
+    sources,
+)
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import IPAddress, family_of, to_address
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import (
+    CHECK_SOURCES,
     INTERFACE,
     KEEPALIVED,
     NAT_GATEWAY,
@@ -147,6 +157,7 @@ def expand_cluster(description: object, inventory: Inventory) -> Cluster:
     services = read_services(description, problems)
     resolved = resolve(services, inventory, problems)
     check_marks(resolved, problems)
+    check_through_vip(resolved, problems)
     check_reply_ports(resolved, problems)
     check_overlaps(services, problems)
     check_tunnels(resolved, problems)
@@ -177,6 +188,8 @@ class DirectorModel:
       all of their traffic through the directors
     - ``moving``: VIPs for which it would forward packets while another director has them
     - ``services``: what the module ``ipvs_table`` takes, one entry a port (`ipvs_entries.table_entries`)
+    - ``check_marks``: the firewall marks of health checks through a VIP (`through_vip.marks`), and ``check_sources``
+      the addresses that these come from, by family
     - ``owned_elsewhere``: identities (`Service.identities`) of services that belong to the health checker, which
       is the module's ``exclude``
     - ``health_checked``: the same services with their real and sorry servers (`ipvs_entries.health_checked`)
@@ -216,6 +229,8 @@ class DirectorModel:
     sending_all: frozenset[IPAddress]
     moving: tuple[IPAddress, ...]
     services: list[dict[str, object]]
+    check_marks: Mapping[Way, int]
+    check_sources: Mapping[str, IPAddress]
     owned_elsewhere: list[dict[str, object]]
     health_checked: list[dict[str, object]]
     identities: list[dict[str, object]]
@@ -327,6 +342,7 @@ class Cluster:
         user = read_user(settings.script_user, problems) if commands or of_vrrp else ""
         check_checker(checker, settings.check_sources, self.resolved, problems)
         check_email(settings.email, host, checker, problems)
+        from_here = self._check_sources(host, settings, problems)
         gateways = self.gateways_of(settings.nat_gateway, problems)
         check_timeouts(self.inventory, problems)
         leaving = leaving_directors(settings.directors_that_leave, self.inventory, problems)
@@ -343,6 +359,7 @@ class Cluster:
         services = [item.service for item in self.resolved]
         kernel = {
             **sysctls(self.resolved, len(self.inventory.directors), settings.interfaces, settings.flood_defence),
+            **(sysctls_of_checks(settings.interfaces) if "ipv4" in from_here else {}),
             **settings.sysctls,
         }
         try:
@@ -371,7 +388,9 @@ class Cluster:
             transit=bool(settings.transit),
             sending_all=frozenset(through),
             moving=tuple(vip for vip in vips if pair and forwards(kernel, vip.version)),
-            services=table_entries(self.resolved),
+            services=[*table_entries(self.resolved), *entries(self.resolved)],
+            check_marks=marks(self.resolved),
+            check_sources=from_here,
             owned_elsewhere=self.owned_elsewhere(),
             health_checked=health_checked(self.resolved),
             identities=self.identities(),
@@ -384,11 +403,28 @@ class Cluster:
             ],
             handover_file=HANDOVER_FILE if hands_over(vrrp) else "",
             interface_variables=_links(settings, daemon, tracked),
-            own_addresses=addresses_of_director(host, vrrp, settings.check_sources.values(), self.inventory),
+            own_addresses=addresses_of_director(
+                host, vrrp, [*settings.check_sources.values(), *from_here.values()], self.inventory
+            ),
             present=state_of_director(vrrp, leaving, self.resolved, bool(vips)),
             route_sources=outer_sources,
             undecided_forwarding=routed if settings.transit is None else [],
         )
+
+    def _check_sources(self, host: str, settings: DirectorSettings, problems: Problems) -> dict[str, IPAddress]:
+        """Return the addresses that the director's checks through a VIP come from: family -> address."""
+        needed = asked(self.resolved)
+        if not needed:
+            return {}
+        own: dict[str, IPAddress] = {}
+        with suppress(InventoryError):
+            own = dict(self.inventory.addresses(host))
+        found = sources(settings.check_sources, own, self.resolved)
+        for family in needed:
+            if family not in found:
+                text = f"is missing: health checks through a VIP need an {family} address of {host}"
+                problems.add(Code.NO_ADDRESS, CHECK_SOURCES, "", text, family)
+        return found
 
     @cached_property
     def _different_gateways(self) -> dict[str, str]:
@@ -511,7 +547,7 @@ class Cluster:
             "vips": [
                 {"address": str(vip), "family": family_of(vip), "prefix": vip.max_prefixlen} for vip in self.vips()
             ],
-            "services": table_entries(self.resolved),
+            "services": [*table_entries(self.resolved), *entries(self.resolved)],
             "owned_elsewhere": self.owned_elsewhere(),
             "health_checked": pools(self.resolved, health_checked=True, thresholds=True),
             "directors": list(self.inventory.directors),

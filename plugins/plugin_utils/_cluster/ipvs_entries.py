@@ -81,7 +81,7 @@ def health_checked(resolved: Iterable[ResolvedService]) -> list[dict[str, object
         for identity, port in zip(item.service.identities(), item.service.ports):
             servers = [{"weight": 1, **server_entry(server, port)} for server in item.servers]
             if sorry is not None:
-                servers.append({**_endpoint(sorry, port), **_forwarding(sorry)})
+                servers.append({**_endpoint(sorry, port), **forwarding(sorry)})
             found.append({**service_entry(item.service, identity), "real_servers": servers})
     return found
 
@@ -119,11 +119,11 @@ def service_entry(service: Service, identity: dict[str, object]) -> dict[str, ob
 
 def server_entry(server: RealServer, port: int) -> dict[str, object]:
     """Return a real server of a service on this port, without a weight where none is given."""
-    return {**_endpoint(server, port), **_forwarding(server), **_thresholds(server)}
+    return {**_endpoint(server, port), **forwarding(server), **_thresholds(server)}
 
 
-def _forwarding(server: RealServer) -> dict[str, object]:
-    """Return the method by which packets reach a real server."""
+def forwarding(server: RealServer) -> dict[str, object]:
+    """Return the method by which packets reach a real server, as ``ipvs_table`` takes it."""
     found: dict[str, object] = {"forward_method": _KERNEL_METHOD.get(server.forward_method, server.forward_method)}
     if server.forward_method == "tun":
         found["tunnel_type"] = server.tunnel.type

@@ -155,6 +155,15 @@ def sysctls(
     return found
 
 
+def sysctls_of_checks(interfaces: Sequence[str]) -> dict[str, int | str]:
+    """Return the sysctls of health checks through an IPv4 VIP.
+
+    With ``accept_local=1`` a master accepts replies from the VIP, which is its own address. The chain ``local_sources``
+    drops all other packets from an own address (`_render.nftables.local_sources_guard`).
+    """
+    return {display(f"net/ipv4/conf/{interface}/accept_local"): 1 for interface in dict.fromkeys(interfaces)}
+
+
 def forwards(values: Mapping[str, int | str], version: int) -> bool:
     """Return True if these sysctls enable forwarding for this version of IP."""
     return str(values.get(forwarding_key(f"ipv{version}"), 0)) != "0"

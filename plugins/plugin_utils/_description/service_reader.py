@@ -125,6 +125,7 @@ TYPES_OF = {
     "warmup": _TIMED,
     "connect_address": (*CONNECTING, "ping"),
     "family": (*CONNECTING, "ping"),
+    "through_vip": CONNECTING,
     "interface": CONNECTING,
     "mark": CONNECTING,
     "path": (*_WEB, "file"),
@@ -895,15 +896,19 @@ def _read_check(inner: Fields) -> Check | None:
         warmup=inner.seconds("warmup", 0, MAX_SECONDS),
         connect_address=inner.address("connect_address"),
         family=inner.choice("family", "a family", FAMILIES, "") or None,
+        through_vip=inner.boolean("through_vip"),
         interface=inner.text("interface", LINK, LINK_RULE),
         mark=inner.integer("mark", 1, MAX_FWMARK),
         digest=inner.text("digest", _DIGEST, "an MD5 digest of 32 hexadecimal digits"),
         command=_template(inner, "command", kind),
     )
-    if inner.given("family") and inner.given("connect_address"):
-        shown = show(inner.values["connect_address"])
-        text = f"cannot be combined with connect_address {shown}: remove one of them"
-        inner.refuse(Code.EXCLUSIVE_KEYS, "family", inner.values["family"], text)
+    others = ["connect_address"] if inner.given("family") else []
+    if check.through_vip:
+        others = ["connect_address", "family", "interface", "mark"]
+    for other in inner.present(others):
+        key = "through_vip" if check.through_vip else "family"
+        text = f"cannot be combined with {other} {show(inner.values[other])}: remove one of them"
+        inner.refuse(Code.EXCLUSIVE_KEYS, key, inner.values[key], text)
     for key in ("path", "command"):
         value = getattr(check, key)
         if value is not None and (key == "command" or kind == "file"):

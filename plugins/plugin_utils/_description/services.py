@@ -93,7 +93,7 @@ class Check:
     ``interval``, ``timeout``, ``delay_before_retry`` and ``warmup`` are in seconds. ``port`` and ``connect_address``
     None are the real server's own. Its packets leave through ``interface``, and have the ``mark``. ``digest`` is the
     MD5 of an answer in hexadecimal digits. With a ``family`` it connects to the host's address of that family, which is
-    the ``connect_address`` of a resolved check.
+    the ``connect_address`` of a resolved check. With ``through_vip`` it connects to the VIP (`_cluster.through_vip`).
     ``path`` is that of the URL with http and https, and of a file on the director with file; ``status`` are ranges, and
     ``body`` is a text in the answer. ``type`` decides which others are set (`service_reader.TYPES_OF`); the rest are
     None. `TEMPLATES` may have `PLACEHOLDERS` in braces.
@@ -119,6 +119,7 @@ class Check:
     mark: int | None = None
     digest: str | None = None
     family: str | None = None
+    through_vip: bool = False
 
 
 @dataclass(frozen=True)

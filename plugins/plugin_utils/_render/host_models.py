@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.checkers import Checked, checked
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import DirectorModel, RealServerModel
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.through_vip import asked
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import family_of
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import KEEPALIVED, Email
 from ansible_collections.lvs.cluster.plugins.plugin_utils._render import ldirectord, mon
@@ -19,6 +20,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._render.nftables impor
     director_rules,
     forward_rules,
     input_rules,
+    local_sources_guard,
     real_server_rules,
     sync_guard,
     transit_guard,
@@ -186,6 +188,9 @@ def _table(model: DirectorModel) -> str:
     guards = [vrrp_guard(model.instances)]
     if not model.transit:
         guards.append(transit_guard(model.resolved, interfaces, model.sending_all))
+    if "ipv4" in model.check_sources:
+        ends = asked(model.resolved)["ipv4"]
+        guards.append(local_sources_guard(interfaces, model.check_sources["ipv4"], ends))
     if model.sync_daemon is not None:
         guards.append(sync_guard(model.sync_daemon, model.sync_senders))
     return director_rules(model.resolved, interfaces, model.moving, guards)

@@ -33,7 +33,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.checkers import (
@@ -51,6 +51,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.pair import (
     hands_over,
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.resolve import RealServer, ResolvedService
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.through_vip import way_to
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import IPAddress, family_of
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import (
     HEALTH_CHECKS,
@@ -87,8 +88,6 @@ _CHECKS = {
     "misc": "MISC_CHECK",
     "file": "FILE_CHECK",
 }
-#: The addresses that health checks come from, by family.
-Sources = Mapping[str, IPAddress]
 #: Outside of quotes, the parser ends a word or a line at these characters.
 _QUOTED = frozenset("!#{} '")
 #: The user in a configuration while keepalived validates it. Version 2.2.7 of Debian 12 exits during validation after
@@ -135,7 +134,7 @@ def configuration(model: DirectorModel, script_user: str) -> str:
     # it has the services only if it checks them
     resolved = model.resolved if model.health_checker == KEEPALIVED else ()
     emails = email is not None and HEALTH_CHECKS in email.about
-    blocks += virtual_servers(resolved, model.settings.check_sources, emails)
+    blocks += virtual_servers(model, resolved, emails)
     return text + "".join("\n" + "\n".join(lines) + "\n" for lines in blocks)
 
 
@@ -213,16 +212,15 @@ class _Pool:
 
     item: ResolvedService
     check: HealthCheck
-    sources: Sources
+    model: DirectorModel
     silence: Sequence[str]
     interval: float | None
 
 
-def virtual_servers(resolved: Sequence[ResolvedService], sources: Sources, emails: bool) -> list[list[str]]:
+def virtual_servers(model: DirectorModel, resolved: Sequence[ResolvedService], emails: bool) -> list[list[str]]:
     """Return the blocks of the configuration: the watched files, then one ``virtual_server`` for each port.
 
-    ``sources``: the addresses that health checks come from. ``emails``: services have e-mails, unless they rule them
-    out.
+    ``emails``: services have e-mails, unless they rule them out.
     """
     files = {_drain(address): path for address, path in drain_files(resolved).items()}
     paths = {
@@ -238,7 +236,7 @@ def virtual_servers(resolved: Sequence[ResolvedService], sources: Sources, email
     for item, check in checked(resolved):
         # a real server does not have this from its service (check_data.c: validate_check_config)
         silence = ["smtp_alert false"] * (emails and not check.email)
-        pool = _Pool(item, check, sources, silence, _interval(item))
+        pool = _Pool(item, check, model, silence, _interval(item))
         blocks += [_virtual_server(pool, port) for port in item.service.ports]
     return blocks
 
@@ -366,15 +364,23 @@ def _real_server(server: RealServer, pool: _Pool, port: int) -> list[str]:
     lines += pool.silence
     for check in server.checks:
         filled = filled_in(check, service, server, port)
-        connection = _connection(filled, server, pool.sources, port)
+        connection = _connection(filled, server, pool, port)
         lines += block(_CHECKS[check.type], [*connection, *_check(filled, pool.interval)])
     drain = [f"track_file {_drain(str(server.address))}", f"weight -{max(weight, 1)}"]
     lines += block("FILE_CHECK", drain)
     return block(f"real_server {_endpoint(server.address, server.port or port)}", lines)
 
 
-def _connection(check: Check, server: RealServer, sources: Sources, port: int) -> Iterator[str]:
+def _connection(check: Check, server: RealServer, pool: _Pool, port: int) -> Iterator[str]:
     """Yield the lines about the packets of a check. A ping has an address only (check_ping.c)."""
+    if check.through_vip:
+        item, model = pool.item, pool.model
+        yield f"connect_ip {item.service.vips[0]}"
+        yield f"connect_port {check.port or port}"
+        yield f"bindto {model.check_sources[item.service.family]}"
+        yield f"fwmark {model.check_marks[way_to(item, server)]}"
+        return
+    sources = pool.model.settings.check_sources
     asked = check.connect_address or server.address
     if check.connect_address is not None:
         yield f"connect_ip {asked}"

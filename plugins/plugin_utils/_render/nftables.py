@@ -245,6 +245,21 @@ def vrrp_guard(instances: Iterable[Instance]) -> str:
     return base_chain("vrrp_guard", "filter hook input priority filter", rules)
 
 
+def local_sources_guard(
+    interfaces: Sequence[str], source: IPAddress, asked: Sequence[tuple[IPAddress, str, int]]
+) -> str:
+    """Return the chain that drops packets from an own address, except replies to health checks through a VIP.
+
+    Without the sysctl accept_local, which these need, the kernel drops all of them. ``source`` is the address that the
+    checks come from, ``asked`` what they connect to (`through_vip.asked`).
+    """
+    names = ", ".join(f'"{name}"' for name in interfaces)
+    ours = f"iifname {{ {names} }} meta nfproto ipv4 fib saddr type local"
+    rules = [f"{ours} ip saddr {vip} {protocol} sport {port} ip daddr {source} accept" for vip, protocol, port in asked]
+    rules.append(f"{ours} drop")
+    return base_chain("local_sources", "filter hook prerouting priority filter", rules)
+
+
 def sync_guard(daemon: SyncDaemon, senders: Sequence[str]) -> str:
     """Return the chain that drops connection synchronisation which is not from another director.
 

@@ -501,7 +501,7 @@ REFUSALS = [
         Code.EXCLUSIVE_KEYS,
         "health_check.family",
         "'ipv6'",
-        "connect_address 192.0.2.7",
+        "connect_address",
     ),
     refusal([check("tcp", warmup=-1)], Code.OUT_OF_RANGE, "health_check.warmup", "-1"),
     refusal([check("misc")], Code.MISSING, "health_check.command", "", "command"),
