@@ -247,8 +247,8 @@ def _read_service(fields: Fields) -> list[Service]:
     if not by_mark and 0 in ports and not fields.given("persistence"):
         key = "port" if fields.given("port") else "ports"
         fields.refuse(Code.NEEDS_KEY, key, 0, "(every port) needs persistence")
-    methods = {method, *(entry.get("forward_method") for entry in _raw_servers(fields))}
-    tunnel = _tunnel(fields, method, tunnelled=bool(methods & {"tun", ""})) or Tunnel()
+    tunnelled = method in ("tun", "") or any(entry.get("forward_method") == "tun" for entry in _raw_servers(fields))
+    tunnel = _tunnel(fields, method, tunnelled) or Tunnel()
     synproxy = fields.boolean("synproxy")
     if synproxy and method in UNREWRITTEN:
         # the real server's SYN-ACK goes past the director, which could not translate sequence numbers
