@@ -80,6 +80,8 @@ LOST = {
 SORRY = f"-a -t {cluster.VIP}:7003 -r 192.0.2.12:7002 -m -w 1"
 #: The director itself, for a service that has no real server.
 HERE = f"-a -t {cluster.VIP}:7004 -r 127.0.0.1:7004 -g -w 1"
+#: The only real server of a service whose quorum is told to commands.
+TOLD = f"-a -t {cluster.VIP}:8006 -r 192.0.2.12:7003 -m -w 1"
 UNSEEN = """
 table inet test_unseen {
   chain input {
@@ -105,6 +107,8 @@ def rules(checker: str, *, healthy: tuple[int, ...] = (1, 2), weight: int = 1) -
         lines |= {f"-a -t {cluster.VIP}:53 -r 192.0.2.1{one}:53 -g -w 1"}
         lines |= {f"-a -{kind} {VIP6}:53 -r [2001:db8::1{one}]:53 -g -w 1" for kind in "tu"}
         lines |= set() if checker == "ldirectord" else once(one)
+    if checker == "keepalived":
+        lines |= {TOLD} if 2 in healthy else set()
     if 1 not in healthy:
         lines.add(SORRY)
     if checker != "mon":
@@ -476,6 +480,52 @@ def test_a_check_through_the_vip_notices_what_clients_would(checker: str, machin
     for vip, port in itertools.product(FAR, ("7001", "7002", "7003")):
         answers = matrix.answered("4", "tcp", vip.strip("[]"), port)
         assert {answer[0] for answer in answers} == {"rs1", "rs2"}
+
+
+def test_commands_and_mails_tell_of_changes(checker: str, machine: Machines) -> None:
+    """Those about VRRP are there with each checker, those about services with keepalived only."""
+    (owner,) = clients.owners(machine)
+    for host in both(machine):
+        notes = host.check_output("cat /run/asked/notes-keepalived_script").splitlines()
+        state = "master" if host is machine(owner) else "backup"
+        told = [note for note in notes if note.split()[1] in ("master", "backup")]
+        assert told[-1] == f"keepalived_script {state}"
+        assert f"keepalived_script any GROUP lvs {state.upper()} 0" in notes
+    mails = machine("rs2").check_output("cat /run/mails")
+    for word in (
+        "RCPT TO:<ops@example.net>",
+        "RCPT TO:<night@example.net>",
+        "Subject: [director1]",
+        "Subject: [director2]",
+    ):
+        assert word in mails
+    if checker != "keepalived":
+        return
+    for host in both(machine):
+        host.check_output("rm /run/asked/notes-keepalived_script")
+    machine("rs2").check_output(f"rm /run/mails; nft -f - <<'END'\n{UNSEEN}\nEND")
+    try:
+        serve_on(machine, "8006", set())
+        clients.until(lambda: all(note("down") in noted(host) for host in both(machine)), 60)
+    finally:
+        machine("rs2").check_output("nft delete table inet test_unseen")
+    all_serve(machine, rules(checker))
+    both_notes = [note("down"), note("up")]
+    clients.until(lambda: all(noted(host) == both_notes for host in both(machine)), 60)
+    mails = machine("rs2").check_output("cat /run/mails")
+    subjects = sorted(line for line in mails.splitlines() if line.startswith("Subject:") and "8006" in line)
+    print(*subjects, sep="\n")
+    assert len(subjects) >= 2 * len(clients.DIRECTORS)
+
+
+def note(word: str) -> str:
+    return f"keepalived_script {word} {cluster.VIP}:8006"
+
+
+def noted(host: Host) -> list[str]:
+    """What a command about the quorum of one service was run with."""
+    notes = host.run("cat /run/asked/notes-keepalived_script").stdout.splitlines()
+    return [line for line in notes if line.endswith(f"{cluster.VIP}:8006")]
 
 
 LISTENING = """\
