@@ -109,6 +109,7 @@ def rules(checker: str, *, healthy: tuple[int, ...] = (1, 2), weight: int = 1) -
         lines |= set() if checker == "ldirectord" else once(one)
     if checker == "keepalived":
         lines |= {TOLD} if 2 in healthy else set()
+        lines |= {f"-a -t {cluster.VIP}:8007 -r 192.0.2.1{one}:7002 -m -w 1" for one in healthy}
     if 1 not in healthy:
         lines.add(SORRY)
     if checker != "mon":
@@ -516,6 +517,20 @@ def test_commands_and_mails_tell_of_changes(checker: str, machine: Machines) -> 
     subjects = sorted(line for line in mails.splitlines() if line.startswith("Subject:") and "8006" in line)
     print(*subjects, sep="\n")
     assert len(subjects) >= 2 * len(clients.DIRECTORS)
+
+
+def test_a_command_sets_the_weight(checker: str, machine: Machines) -> None:
+    if checker != "keepalived":
+        return
+    begin = f"-a -t {cluster.VIP}:8007"
+    for host in both(machine):
+        host.check_output("echo 12 > /run/load192.0.2.11")
+    try:
+        serve_on(machine, "8007", {f"{begin} -r 192.0.2.11:7002 -m -w 10", f"{begin} -r 192.0.2.12:7002 -m -w 1"})
+    finally:
+        for host in both(machine):
+            host.check_output("rm /run/load192.0.2.11")
+    all_serve(machine, rules(checker))
 
 
 def note(word: str) -> str:

@@ -54,7 +54,7 @@ _LDIRECTORD_TYPES = ("http", "https", "tcp", "dns", "smtp", "ping", "misc")
 _MAX_WEIGHT = 65535  # ipvsadm.c, parse_options
 _MON_TYPES = ("http", "tcp", "dns", "smtp", "ping", "misc")
 _DNS_PORT = 53  # dns.monitor asks no other
-_KEEPALIVED_KEYS = ("helo", "digest", "interface", "mark", "through_vip", "warmup")
+_KEEPALIVED_KEYS = ("helo", "digest", "dynamic", "interface", "mark", "through_vip", "warmup")
 _IPV4_ONLY = ("http", "tcp", "smtp")  # inet_aton() in these monitors
 #: The characters that an inventory name may have in a command or a path.
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,252}")

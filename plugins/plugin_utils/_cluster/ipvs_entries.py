@@ -45,7 +45,8 @@ def pools(
     ``{"name": "web", "address": "192.0.2.10", "port": 80, "protocol": "tcp",      # or fwmark and family
     "real_servers": [{"address": "198.51.100.11", "port": 80, "weight": 5}]}``, without a weight where none is given,
     and with ``upper_threshold`` and ``lower_threshold`` where these are asked for. If it is asked for, ``quorum`` is
-    the weight in service below which keepalived takes the service down (ipwrapper.c: update_quorum_state).
+    the weight in service below which keepalived takes the service down (ipwrapper.c: update_quorum_state). With
+    thresholds, a service whose weights a health check sets has ``dynamic_weights``.
     """
     return [
         {
@@ -56,10 +57,16 @@ def pools(
             ],
         }
         | (_quorum(item.service) if quorum else {})
+        | ({"dynamic_weights": True} if thresholds and dynamic(item) else {})
         for item in resolved
         if (item.service.health_check is not None) == health_checked
         for identity, port in zip(item.service.identities(), item.service.ports)
     ]
+
+
+def dynamic(item: ResolvedService) -> bool:
+    """Return True if a health check sets weights."""
+    return any(check.dynamic for server in item.servers for check in server.checks)
 
 
 def _quorum(service: Service) -> dict[str, object]:

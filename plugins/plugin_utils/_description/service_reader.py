@@ -137,6 +137,7 @@ TYPES_OF = {
     "record": ("dns",),
     "helo": ("smtp",),
     "command": ("misc",),
+    "dynamic": ("misc",),
 }
 CHECK_KEYS = ("type", *TYPES_OF)
 #: Keys of health_check that are for a real server, and not for one of its checks.
@@ -897,6 +898,7 @@ def _read_check(inner: Fields) -> Check | None:
         connect_address=inner.address("connect_address"),
         family=inner.choice("family", "a family", FAMILIES, "") or None,
         through_vip=inner.boolean("through_vip"),
+        dynamic=inner.boolean("dynamic"),
         interface=inner.text("interface", LINK, LINK_RULE),
         mark=inner.integer("mark", 1, MAX_FWMARK),
         digest=inner.text("digest", _DIGEST, "an MD5 digest of 32 hexadecimal digits"),

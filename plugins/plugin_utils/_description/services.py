@@ -95,8 +95,8 @@ class Check:
     MD5 of an answer in hexadecimal digits. With a ``family`` it connects to the host's address of that family, which is
     the ``connect_address`` of a resolved check. With ``through_vip`` it connects to the VIP (`_cluster.through_vip`).
     ``path`` is that of the URL with http and https, and of a file on the director with file; ``status`` are ranges, and
-    ``body`` is a text in the answer. ``type`` decides which others are set (`service_reader.TYPES_OF`); the rest are
-    None. `TEMPLATES` may have `PLACEHOLDERS` in braces.
+    ``body`` is a text in the answer. The status of a ``dynamic`` command is the weight plus 2. ``type`` decides which
+    others are set (`service_reader.TYPES_OF`); the rest are None. `TEMPLATES` may have `PLACEHOLDERS` in braces.
     """
 
     type: str
@@ -120,6 +120,7 @@ class Check:
     digest: str | None = None
     family: str | None = None
     through_vip: bool = False
+    dynamic: bool = False
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,7 @@ _CHECKS = {
     "misc": "MISC_CHECK",
     "file": "FILE_CHECK",
 }
+_DYNAMIC = 253  # the largest weight by misc_dynamic, which an exit status has plus 2
 #: Outside of quotes, the parser ends a word or a line at these characters.
 _QUOTED = frozenset("!#{} '")
 #: The user in a configuration while keepalived validates it. Version 2.2.7 of Debian 12 exits during validation after
@@ -366,7 +367,9 @@ def _real_server(server: RealServer, pool: _Pool, port: int) -> list[str]:
         filled = filled_in(check, service, server, port)
         connection = _connection(filled, server, pool, port)
         lines += block(_CHECKS[check.type], [*connection, *_check(filled, pool.interval)])
-    drain = [f"track_file {_drain(str(server.address))}", f"weight -{max(weight, 1)}"]
+    # a command can set a weight of at most 253 (check_misc.c)
+    least = _DYNAMIC if any(check.dynamic for check in server.checks) else 1
+    drain = [f"track_file {_drain(str(server.address))}", f"weight -{max(weight, least)}"]
     lines += block("FILE_CHECK", drain)
     return block(f"real_server {_endpoint(server.address, server.port or port)}", lines)
 
@@ -407,6 +410,8 @@ def _check(check: Check, usual: float | None) -> Iterator[str]:
     if check.command is not None:
         yield f'misc_path "{check.command}"'
         yield f"misc_timeout {number(check.timeout)}"
+        if check.dynamic:
+            yield "misc_dynamic"
     else:
         yield f"connect_timeout {number(check.timeout)}"
     if check.interval != usual:

@@ -9,7 +9,7 @@ tables of the directors, which must match for a seamless failover.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import arguments, model
@@ -81,7 +81,9 @@ def table_problems(
             ]
             for director, entry in found[1:]:
                 begin = f"{found[0][0]} and {director} differ in {_named(service)}"
-                problems += [f"{begin}: {text}" for text in _differing(is_checked, found[0][1], entry)]
+                # each director has asked for these by itself
+                varying = {"weight"} if service.get("dynamic_weights") else set()
+                problems += [f"{begin}: {text}" for text in _differing(is_checked, varying, found[0][1], entry)]
     return problems
 
 
@@ -155,7 +157,7 @@ def _out_of_service(director: str, service: Facts, entry: Facts | None, drained:
                 yield f"{director}: {key} of {end} in {_named(service)} is {found}, and should be {server[key]}"
 
 
-def _differing(checked: bool, one: Facts, other: Facts) -> Iterator[str]:
+def _differing(checked: bool, varying: Collection[str], one: Facts, other: Facts) -> Iterator[str]:
     settings = [key for key in one if key not in _IDENTITY + _COUNTERS and one[key] != other.get(key)]
     for key in settings:
         yield f"{clip(key)} is {clip(one[key])} and {clip(other.get(key))}"
@@ -168,7 +170,7 @@ def _differing(checked: bool, one: Facts, other: Facts) -> Iterator[str]:
             yield f"only one of them has {end}"
             continue
         for key in left:
-            if key not in _COUNTERS and key not in _IDENTITY and left[key] != right.get(key):
+            if key not in (*_COUNTERS, *_IDENTITY, *varying) and left[key] != right.get(key):
                 yield f"{clip(key)} of {end} is {clip(left[key])} and {clip(right.get(key))}"
     if one["scheduler"] in _BY_ORDER and not settings and sides[0].keys() == sides[1].keys():
         orders = [sorted(side, key=lambda end: side[end]["position"]) for side in sides]

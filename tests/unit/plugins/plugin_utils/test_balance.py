@@ -94,6 +94,13 @@ def test_directors_that_differ(other: list[dict[str, Any]], text: str) -> None:
     assert table_problems(CHECKED, [], {"lb1": TABLE, "lb2": other}, {}) == expected
 
 
+def test_weights_that_a_check_sets_are_each_director_s_own() -> None:
+    described = [{**CHECKED[0], "dynamic_weights": True}]
+    assert table_problems(described, [], {"lb1": TABLE, "lb2": changed(weight=5)}, {}) == []
+    out = ["lb2: 192.0.2.12:80 is out of service in web (tcp 192.0.2.10:80), by its health check"]
+    assert table_problems(described, [], {"lb1": TABLE, "lb2": changed(weight=0)}, {}) == out
+
+
 def test_the_order_matters_to_some_schedulers_only() -> None:
     tables = {"lb1": [entry(WEB, ENDS)], "lb2": [entry(WEB, ENDS[::-1])]}
     assert table_problems(CHECKED, [], tables, {}) == []

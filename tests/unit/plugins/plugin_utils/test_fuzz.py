@@ -111,6 +111,7 @@ def sound_checks(draw: st.DrawFn) -> dict[str, Any]:
         "record": st.sampled_from(service_reader.RECORDS),
         "helo": st.just("mx.example.net"),
         "warmup": st.floats(0, 9),
+        "dynamic": st.booleans(),
         "connect_address": st.sampled_from(["198.51.100.77", "2001:db8::77"]),
         "interface": st.just("eth1.7"),
         "mark": written(st.integers(1, 2**32 - 1)),

@@ -503,6 +503,7 @@ REFUSALS = [
         "'ipv6'",
         "connect_address",
     ),
+    refusal([check("tcp", dynamic=True)], Code.NOT_FOR_TYPE, "health_check.dynamic", "", "misc", "tcp"),
     refusal([check("tcp", warmup=-1)], Code.OUT_OF_RANGE, "health_check.warmup", "-1"),
     refusal([check("misc")], Code.MISSING, "health_check.command", "", "command"),
     refusal([check("misc", command="true")], Code.MALFORMED, "health_check.command", "'true'", "absolute path"),
