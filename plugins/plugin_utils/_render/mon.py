@@ -24,6 +24,7 @@ from dataclasses import replace
 
 from ansible_collections.lvs.cluster.plugins.module_utils._host import sandbox
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import health_state as health
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.check_commands import PROGRAMS
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.checkers import Checked, filled_in, own_checks
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.ipvs_entries import server_entry, service_entry
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.resolve import RealServer, ResolvedService
@@ -31,7 +32,6 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.service_r
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import Check, HealthCheck
 from ansible_collections.lvs.cluster.plugins.plugin_utils._render.unit_files import (
     HEADER,
-    PROGRAMS,
     File,
     megabytes,
     programs,

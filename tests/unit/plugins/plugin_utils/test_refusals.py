@@ -446,7 +446,8 @@ REFUSALS = [
         Code.NOT_FOR_TYPE,
         "health_check.port",
         "",
-        "http, https, tcp, udp, dns and smtp",
+        "http, https, tcp, udp, dns, smtp, ftp",
+        "redis and grpc",
         "ping",
     ),
     refusal(
