@@ -404,9 +404,13 @@ def https(stream: Stream, check: Check) -> None:
     lines = [f"GET {path} HTTP/1.0", f"Host: {host}", "User-Agent: lvs.cluster", "Connection: close", "", ""]
     stream.send("\r\n".join(lines).encode())
     line = expect(stream, b"HTTP/1.0 ", b"HTTP/1.1 ")
-    status = line[9:12].decode("ascii", "replace")
-    ranges = [one.partition("-") for one in check.options.get("status", "200").split(",")]
-    if len(status) != 3 or not any(low <= status <= (high or low) for low, _dash, high in ranges):
+    status = line[9:12]
+    ranges = [one.partition(b"-") for one in (check.option("status") or b"200").split(b",")]
+    if (
+        len(status) != 3
+        or not status.isdigit()
+        or not any(low <= status <= (high or low) for low, _dash, high in ranges)
+    ):
         raise Failed(f"answered {shown(line)}")
     while stream.line():
         pass

@@ -217,9 +217,10 @@ def sound_services(draw: st.DrawFn, index: int) -> dict[str, Any]:
     mixed, of_group = family == "ipv4" or method != "tun", method
     for entry in service["real_servers"] if mixed and (method != "dr" or "marks" not in service) else ():
         entry |= draw(some(forward_method=st.sampled_from(BESIDE[method])))
-        # a host can have the method of its group
+        # a host has the method and the tunnel of its group, unless it has its own
         of_group = entry.get("forward_method", method) if "group" in entry else of_group
-        if entry.get("forward_method", of_group) == method == "tun" or entry.get("forward_method") == "tun":
+        own = entry.get("forward_method", "tun" if of_group == method == "tun" else "")
+        if own == "tun" and ("group" not in entry or len(service["real_servers"]) == 1):
             entry |= draw(some(tunnel=st.sampled_from(TUNNELS)))
     if draw(st.booleans()):
         # keepalived has no use for a pool without weight, and counts to 2**32 - 1
@@ -245,7 +246,9 @@ def sound_services(draw: st.DrawFn, index: int) -> dict[str, Any]:
         sorry = "2001:db8:1::9" if family == "ipv6" else "198.51.100.9"
         local = {"address": "::1" if family == "ipv6" else "127.0.0.1"}
         other = {"address": sorry, "forward_method": draw(st.sampled_from(BESIDE[method]))}
-        sorries = [{"address": sorry}, other] + [local] * (not service.get("synproxy"))
+        # with nat, marks are needed
+        others = [other] * (method != "dr" or "fwmark" not in service or bool(service["marks"]))
+        sorries = [{"address": sorry}, *others] + [local] * (not service.get("synproxy"))
         service |= draw(st.sampled_from([{}, *({"sorry_server": one} for one in sorries)]))
     elif draw(st.booleans()) and draw(st.booleans()):
         service["real_servers"] = []
