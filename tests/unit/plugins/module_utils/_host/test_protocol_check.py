@@ -18,6 +18,7 @@ import ssl
 import struct
 import subprocess
 import sys
+import syslog
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -46,8 +47,8 @@ Steps = Sequence[Any]
 def logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[int, str]]]:
     """The lines in the log, and the handler of signals as before."""
     found: list[tuple[int, str]] = []
-    monkeypatch.setattr(protocol_check.syslog, "openlog", lambda *_words: None)
-    monkeypatch.setattr(protocol_check.syslog, "syslog", lambda level, text: found.append((level, text)))
+    monkeypatch.setattr(syslog, "openlog", lambda *_words: None)
+    monkeypatch.setattr(syslog, "syslog", lambda level, text: found.append((level, text)))
     before = signal.getsignal(signal.SIGALRM)
     yield found
     signal.signal(signal.SIGALRM, before)
@@ -361,7 +362,7 @@ def test_a_server_that_is_not_healthy(
     assert check(kind, steps, *words(options, secret)) == 1
     text = reason(capsys)
     assert text.startswith(says), text
-    assert [level for level, _text in logged] == [protocol_check.syslog.LOG_INFO]
+    assert [level for level, _text in logged] == [syslog.LOG_INFO]
     assert logged[0][1].endswith(text)
 
 
@@ -671,7 +672,7 @@ def test_credentials_that_cannot_be_read(
             listener.accept()
     text = f"mysql 127.0.0.1 {port}: {says.format(place=tmp_path)}"
     assert capsys.readouterr().err == text + "\n"
-    assert logged == [(protocol_check.syslog.LOG_ERR, text)]
+    assert logged == [(syslog.LOG_ERR, text)]
 
 
 @pytest.mark.parametrize(
@@ -689,7 +690,7 @@ def test_credentials_that_cannot_be_read(
 )
 def test_wrong_arguments(given: list[str], logged: list[tuple[int, str]]) -> None:
     assert protocol_check.main(given) == 1
-    assert [level for level, _text in logged] == [protocol_check.syslog.LOG_ERR]
+    assert [level for level, _text in logged] == [syslog.LOG_ERR]
 
 
 def test_the_source_of_the_right_family(capsys: pytest.CaptureFixture[str]) -> None:
