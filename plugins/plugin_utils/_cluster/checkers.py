@@ -14,6 +14,11 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.check_commands import (
+    MAX_COMMAND,
+    command,
+    program_path,
+)
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.resolve import RealServer, ResolvedService
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import IPAddress, family_of
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import (
@@ -36,6 +41,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.service_r
     text_fault,
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import (
+    OWN_TYPES,
     QUORUM_COMMANDS,
     TEMPLATES,
     Check,
@@ -67,7 +73,7 @@ def checked(resolved: Iterable[ResolvedService]) -> list[Checked]:
 
 def filled_in(check: Check, service: Service, server: RealServer, port: int) -> Check:
     """Return the check of a real server for one port of its service, with values in place of placeholders."""
-    if not any("{" in (getattr(check, key) or "") for key in TEMPLATES):
+    if not any("{" in (check.text(key) or "") for key in TEMPLATES):
         return check
     values = _values(service, server, port)
     # an IPv6 address stands in brackets in the name of a host (RFC 3986, section 3.2.2)
@@ -78,6 +84,9 @@ def filled_in(check: Check, service: Service, server: RealServer, port: int) -> 
         body=_filled(check.body, values),
         host=_filled(check.host, bracketed),
         name=_filled(check.name, values),
+        user=_filled(check.user, values),
+        database=_filled(check.database, values),
+        tls=None if check.tls is None else replace(check.tls, name=_filled(check.tls.name, values)),
         command=_filled(check.command, values),
     )
 
@@ -134,7 +143,9 @@ def drain_files(resolved: Iterable[ResolvedService]) -> dict[str, str]:
 def runs_commands(resolved: Iterable[ResolvedService]) -> bool:
     """Return whether a health check is a command, or a service has commands for its quorum."""
     return any(
-        pool.quorum_up or pool.quorum_down or any(check.type == "misc" for _place, check, _servers in own_checks(item))
+        pool.quorum_up
+        or pool.quorum_down
+        or any(check.type == "misc" or check.by_program for _place, check, _servers in own_checks(item))
         for item, pool in checked(resolved)
     )
 
@@ -186,9 +197,10 @@ def check_pools(resolved: Iterable[ResolvedService], problems: Problems) -> None
 def _check_texts(item: ResolvedService, problems: Problems) -> None:
     """Note texts that are wrong with the values of a real server."""
     for place, check, servers in own_checks(item):
+        _check_length(item, place, check, servers, problems)
         for key in TEMPLATES:
-            text = getattr(check, key)
-            if not PLACEHOLDER.search(text or ""):
+            text = check.text(key) or ""
+            if not PLACEHOLDER.search(text):
                 continue
             for server in servers:
                 if "{name}" in text and server.host is not None and not _PLAIN_NAME.fullmatch(server.host):
@@ -198,11 +210,26 @@ def _check_texts(item: ResolvedService, problems: Problems) -> None:
                     )
                     problems.refuse(Code.MALFORMED, item.service.where, f"{place}.{key}", text, rule)
                     break
-                value = getattr(filled_in(check, item.service, server, item.service.ports[0]), key)
+                value = filled_in(check, item.service, server, item.service.ports[0]).text(key)
                 fault = text_fault(key, check.type, value)
                 if fault:
                     problems.refuse(Code.MALFORMED, item.service.where, f"{place}.{key}", value, fault)
                     break
+
+
+def _check_length(
+    item: ResolvedService, place: str, check: Check, servers: Sequence[RealServer], problems: Problems
+) -> None:
+    """Note a check by the program whose command is too long for keepalived: long texts, or many special characters."""
+    if not check.by_program:
+        return
+    words = Check("misc", command=command(check, program_path(KEEPALIVED)))
+    for server in servers:
+        length = len(filled_in(words, item.service, server, max(item.service.ports)).command or "")
+        if length > MAX_COMMAND:
+            text = f"is a command of {length} characters, more than {MAX_COMMAND}: shorten its texts"
+            problems.add(Code.EXCEEDS, item.service.where, place, text)
+            return
 
 
 def _check_quorum_commands(item: ResolvedService, pool: HealthCheck, problems: Problems) -> None:
@@ -328,16 +355,18 @@ def _own_key(item: ResolvedService, server: RealServer, key: str) -> Iterator[Fa
 
 
 def _faults_of_any(place: str, check: Check, types: Sequence[str], keys: Sequence[str]) -> Iterator[Fault]:
-    if check.type not in types:
-        yield f"{place}.type", check.type, f"is not possible; possible are {', '.join(types)}"
-    for key in keys:
+    if check.type not in types and not check.by_program:
+        possible = ", ".join((*types, *OWN_TYPES))
+        beside = ", and https with tls" if check.type == "https" else ""
+        yield f"{place}.type", check.type, f"is not possible; possible are {possible}{beside}"
+    for key in ["warmup"] if check.by_program else keys:
         value = getattr(check, key)
         if value is not None and value is not False:
             yield f"{place}.{key}", value, "is not possible: remove the key"
     for key, seconds in (("interval", check.interval), ("timeout", check.timeout)):
         if seconds != int(seconds):
             yield f"{place}.{key}", seconds, "is not a whole number of seconds"
-    if check.type in ("http", "https") and check.status != Check(check.type).status:
+    if check.type in ("http", "https") and not check.by_program and check.status != Check(check.type).status:
         codes = [low if low == high else f"{low}-{high}" for low, high in check.status]
         text = "is not possible; only 200 is success (remove the key)"
         yield f"{place}.status", codes[0] if len(codes) == 1 else ", ".join(map(str, codes)), text
@@ -396,10 +425,17 @@ def _faults_of_server(service: Service, server: RealServer, sorry: IPAddress | N
 
 
 def _faults_of_check(service: Service, check: Check) -> Iterator[Fault]:
+    if check.by_program:
+        # a command gets no names
+        for key in TEMPLATES:
+            if "{name}" in (text := check.text(key) or ""):
+                yield f"health_check.{key}", text, "is not possible with {name}"
+        return
     if check.type == "tcp" and service.protocol == "udp":
-        yield "health_check.type", check.type, "is not possible for a udp service; possible are ping, dns, misc"
+        others = ", ".join(("ping", "dns", "misc", *OWN_TYPES))
+        yield "health_check.type", check.type, f"is not possible for a udp service; possible are {others}"
     if check.type == "ping" and service.family == "ipv6":
-        others = ", ".join(kind for kind in _LDIRECTORD_TYPES if kind != "ping")
+        others = ", ".join(kind for kind in (*_LDIRECTORD_TYPES, *OWN_TYPES) if kind != "ping")
         yield "health_check.type", check.type, f"is not possible for ipv6; possible are {others}"
     if check.type == "dns" and check.record != "A":
         yield "health_check.record", check.record, "is not possible; only A is"
@@ -424,7 +460,7 @@ def _faults_of_mon(item: ResolvedService, _pool: HealthCheck) -> Iterator[Fault]
     for place, check, servers in own_checks(item):
         asked = [check.connect_address or server.address for server in servers]
         if check.type in _IPV4_ONLY and (six := [address for address in asked if family_of(address) == "ipv6"]):
-            others = ", ".join(kind for kind in _MON_TYPES if kind not in _IPV4_ONLY)
+            others = ", ".join(kind for kind in (*_MON_TYPES, *OWN_TYPES) if kind not in _IPV4_ONLY)
             text = f"is not possible for {six[0]}; possible are {others}"
             yield f"{place}.type", check.type, text
         if check.type == "dns":

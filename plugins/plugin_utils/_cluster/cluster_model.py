@@ -25,6 +25,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.agreement imp
     different_gateways,
     found_elsewhere,
 )
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.check_commands import program_path, uses_program
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.checkers import (
     OWN_USER,
     check_checker,
@@ -184,6 +185,7 @@ class DirectorModel:
       addresses that the other directors accept synchronisation from; empty if they accept all on that link
     - ``script_user``: the user that commands run as, of health checks, services, tracked scripts and notifications;
       empty if there are none. ``keepalived_user`` is the same if keepalived runs some of them
+    - ``check_program``: the path of the program that makes health checks (`check_commands`); empty if none needs it
     - ``transit``: True if it forwards packets of no service. ``sending_all``: addresses of real servers that send
       all of their traffic through the directors
     - ``moving``: VIPs for which it would forward packets while another director has them
@@ -225,6 +227,7 @@ class DirectorModel:
     sync_source: dict[str, object]
     script_user: str
     keepalived_user: str
+    check_program: str
     transit: bool
     sending_all: frozenset[IPAddress]
     moving: tuple[IPAddress, ...]
@@ -385,6 +388,7 @@ class Cluster:
             sync_source=source,
             script_user=user,
             keepalived_user=user if of_vrrp or checker == KEEPALIVED else "",
+            check_program=program_path(checker) if uses_program(self.resolved) else "",
             transit=bool(settings.transit),
             sending_all=frozenset(through),
             moving=tuple(vip for vip in vips if pair and forwards(kernel, vip.version)),

@@ -44,6 +44,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services 
     FTP_PORT,
     HEALTH_CHECKS,
     HELPERS,
+    OWN_TYPES,
     PLACEHOLDERS,
     PROTOCOLS,
     QUORUM_COMMANDS,
@@ -61,6 +62,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services 
     ServerEntry,
     Service,
     SorryServer,
+    Tls,
     Traffic,
     Tunnel,
 )
@@ -110,21 +112,23 @@ SORRY_KEYS = ("address", "port", "forward_method", "tunnel")
 UNCHECKED = "none"
 _INVENTORY_NAME = re.compile(r"[^\s\x00-\x1f]{1,255}")
 
-#: Types that connect to a port.
+#: Types of keepalived's own that connect to a port.
 CONNECTING = ("http", "https", "tcp", "udp", "dns", "smtp")
+#: All types that connect to a port.
+WITH_PORT = (*CONNECTING, *OWN_TYPES)
 _WEB = ("http", "https")
 #: The kernel watches the file, so it has no times.
 _TIMED = tuple(kind for kind in HEALTH_CHECKS if kind != "file")
 #: The types that a key is for, if not all.
 TYPES_OF = {
-    "port": CONNECTING,
+    "port": WITH_PORT,
     "interval": _TIMED,
     "timeout": _TIMED,
     "retries": _TIMED,
     "delay_before_retry": _TIMED,
     "warmup": _TIMED,
-    "connect_address": (*CONNECTING, "ping"),
-    "family": (*CONNECTING, "ping"),
+    "connect_address": (*WITH_PORT, "ping"),
+    "family": (*WITH_PORT, "ping"),
     "through_vip": CONNECTING,
     "interface": CONNECTING,
     "mark": CONNECTING,
@@ -133,9 +137,13 @@ TYPES_OF = {
     "body": _WEB,
     "digest": _WEB,
     "host": _WEB,
-    "name": ("dns",),
+    "name": ("dns", "ldap", "grpc"),
     "record": ("dns",),
     "helo": ("smtp",),
+    "user": ("ldap", "mysql", "pgsql", "redis"),
+    "database": ("pgsql",),
+    "credentials": ("ldap", "mysql", "radius", "redis"),
+    "tls": ("https", "ftp", "imap", "pop", "ldap", "redis", "grpc"),
     "command": ("misc",),
     "dynamic": ("misc",),
 }
@@ -146,6 +154,9 @@ SERVER_CHECK_KEYS = ("alpha", "inhibit_on_failure")
 POOL_KEYS = ("quorum", "hysteresis", *QUORUM_COMMANDS, "omega", "email")
 _PERSISTENCE_KEYS = ("timeout", "netmask", "engine")
 _TUNNEL_KEYS = ("type", "port", "checksum")
+_TLS_KEYS = ("ca", "name")
+#: Keys whose value is of no use to a check of another type.
+_OF_ONE_TYPE = ("name", "user", "database", "credentials")
 #: Mappings and their keys, for a key that is on another level of a service.
 _HIGHER = {"a service": KEYS}
 _DEEPER = {
@@ -159,6 +170,9 @@ _NEEDED = {
     "dns": ("name", "the domain name to query"),
     "misc": ("command", "the command to run on the director"),
     "file": ("path", "the file on the director"),
+    "mysql": ("user", "the user of the session"),
+    "pgsql": ("user", "the user of the session"),
+    "radius": ("credentials", "a file on the director whose first line is the shared secret"),
 }
 #: Those that keepalived.conf(5) lists; the list in the code (check_dns.c: DNS_TYPE) is longer.
 RECORDS = ("A", "AAAA", "CNAME", "MX", "NS", "SOA", "TXT")
@@ -176,6 +190,10 @@ COMMAND_RULE = "a command that begins with an absolute path, such as /bin/ping"
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")
 _DOMAIN = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?|\.")
 _BODY = re.compile(r"[ -~]{1,180}")
+_SESSION = re.compile(r"[ -~]{1,128}")
+_OBJECT = re.compile(r"[ -~]{1,255}")
+_GRPC_SERVICE = re.compile(r"[A-Za-z0-9._/-]{1,120}")
+_CERTIFIED = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*|[0-9A-Fa-f:.]{2,45}")
 _DIGEST = re.compile(r"[0-9A-Fa-f]{32}")
 _NETWORK = re.compile(r"\s*([^/]+)/([0-9]{1,3})\s*", re.ASCII)
 _RANGE = re.compile(r"\s*([0-9]{1,9})\s*-\s*([0-9]{1,9})\s*")
@@ -732,8 +750,7 @@ def _overridden(shared: Mapping[object, object], own: Mapping[object, object]) -
     if kind == former:
         return {key: value for key, value in shared.items() if key not in (*POOL_KEYS, *SERVER_CHECK_KEYS)} | given
     both = {key for key, kinds in TYPES_OF.items() if kind in kinds and former in kinds}
-    if "file" in (kind, former):
-        both.discard("path")  # of a file, and not of a URL
+    both -= {*_OF_ONE_TYPE, *(["path"] if "file" in (kind, former) else [])}  # of a file, and not of a URL
     return {key: value for key, value in shared.items() if key in both} | given
 
 
@@ -903,10 +920,14 @@ def _read_check(inner: Fields) -> Check | None:
         mark=inner.integer("mark", 1, MAX_FWMARK),
         digest=inner.text("digest", _DIGEST, "an MD5 digest of 32 hexadecimal digits"),
         command=_template(inner, "command", kind),
+        user=_template(inner, "user", kind),
+        database=_template(inner, "database", kind),
+        credentials=_file(inner, "credentials"),
+        tls=_tls(inner, kind),
     )
     others = ["connect_address"] if inner.given("family") else []
     if check.through_vip:
-        others = ["connect_address", "family", "interface", "mark"]
+        others = ["connect_address", "family", "interface", "mark", "tls"]
     for other in inner.present(others):
         key = "through_vip" if check.through_vip else "family"
         text = f"cannot be combined with {other} {show(inner.values[other])}: remove one of them"
@@ -915,10 +936,38 @@ def _read_check(inner: Fields) -> Check | None:
         value = getattr(check, key)
         if value is not None and (key == "command" or kind == "file"):
             _refuse_private(inner, key, value)
-    if kind == "misc" and check.timeout != int(check.timeout):
-        text = "is not a whole number of seconds, which misc needs"
+    if (kind == "misc" or check.by_program) and check.timeout != int(check.timeout):
+        text = f"is not a whole number of seconds, which {kind}{' with tls' if check.tls else ''} needs"
         inner.refuse(Code.NOT_AN_INTEGER, "timeout", check.timeout, text)
+    _check_credentials(inner, kind)
     return check
+
+
+def _file(inner: Fields, key: str) -> str | None:
+    """Return the path of a file on the director that a command reads."""
+    path = inner.text(key, *_FILE_RULE)
+    if path is not None:
+        _refuse_private(inner, key, path)
+    return path
+
+
+def _tls(fields: Fields, kind: str) -> Tls | None:
+    inner = fields.mapping("tls", "{ca: /etc/ssl/ca.pem, name: www.example.net}, or {} for the defaults")
+    if inner is None:
+        return None
+    inner.refuse_unknown(_TLS_KEYS, "tls", {"health_check": CHECK_KEYS})
+    for key in fields.present(("interface", "mark")):
+        fields.fault(Code.EXCLUSIVE_KEYS, key, "cannot be combined with tls: remove one of them")
+    return Tls(_file(inner, "ca"), _template(inner, "name", "tls"))
+
+
+def _check_credentials(inner: Fields, kind: str) -> None:
+    """Note one of the keys ``user`` and ``credentials`` without the other, if the type needs both (for LDAP:
+    RFC 4513, section 5.1.2).
+    """
+    for key, other, kinds in (("user", "credentials", ("ldap", "redis")), ("credentials", "user", ("ldap",))):
+        if kind in kinds and inner.given(key) and not inner.given(other):
+            inner.fault(Code.NEEDS_KEY, key, f"needs {other} with the type {kind}")
 
 
 def _status(inner: Fields) -> tuple[tuple[int, int], ...]:
@@ -999,18 +1048,28 @@ def text_fault(key: str, kind: str, value: object) -> str:
     """
     if key == "command" or key in QUORUM_COMMANDS:
         return _command_fault(value)
-    pattern, rule = _TEXTS[key if key != "path" or kind != "file" else "file"]
+    pattern, rule = _TEXTS.get(f"{key} of {kind}") or _TEXTS[key]
     return "" if isinstance(value, str) and pattern.fullmatch(value) else f"is not {rule}"
 
 
+_SESSION_RULE = (_SESSION, "a name of 1 to 128 printable ASCII characters")
+_OBJECT_RULE = (_OBJECT, "a distinguished name of 1 to 255 printable ASCII characters")
+_FILE_RULE = (_FILE_PATH, "an absolute path of letters, digits and the characters ._/@:+=,-")
 _TEXTS = {
     "path": (
         _URL_PATH,
         """a path that starts with '/', without spaces and the characters "$\\, which keepalived does not accept""",
     ),
-    "file": (_FILE_PATH, "an absolute path of letters, digits and the characters ._/@:+=,-"),
+    "path of file": _FILE_RULE,
     "host": (_HOST, "the name of a host, with or without a port"),
     "name": (_DOMAIN, "a domain name"),
+    "name of ldap": _OBJECT_RULE,
+    "name of grpc": (_GRPC_SERVICE, "the name of a service, of 1 to 120 letters, digits and the characters ._/-"),
+    "name of tls": (_CERTIFIED, "the name of a host, or an address"),
+    "tls.name": (_CERTIFIED, "the name of a host, or an address"),
+    "user of ldap": _OBJECT_RULE,
+    "user": _SESSION_RULE,
+    "database": _SESSION_RULE,
     "body": (_BODY, "a text of 1 to 180 printable ASCII characters"),
 }
 
@@ -1107,7 +1166,7 @@ def check_health(fields: Fields, service: Service) -> None:
     """Check the service against its health checks and its sorry server."""
     sorry, portless = service.sorry_server, _portless(service)
     for where, check in _all_checks(service):
-        if portless and check.type in CONNECTING and check.port is None:
+        if portless and check.type in WITH_PORT and check.port is None:
             fields.fault(Code.MISSING, f"{where}.port", f"is missing: {portless} has no port to connect to")
     for where, template in _templates(service):
         for word in PLACEHOLDER.findall(template):
@@ -1144,7 +1203,7 @@ def _templates(service: Service) -> Iterator[tuple[str, str]]:
     places: list[tuple[str, object, tuple[str, ...]]] = [(*place, TEMPLATES) for place in _all_checks(service)]
     for where, owner, keys in (*places, ("health_check", service.health_check, QUORUM_COMMANDS)):
         for key in keys:
-            text = getattr(owner, key, None)
+            text = owner.text(key) if isinstance(owner, Check) else getattr(owner, key, None)
             if text:
                 yield f"{where}.{key}", text
 

@@ -27,9 +27,11 @@ FORWARD_METHODS = ("nat", "dr", "tun", "fullnat")
 UNREWRITTEN = frozenset(["dr", "tun"])
 TUNNEL_TYPES = tuple(model.TUNNEL_TYPES)
 TUNNEL_CHECKSUMS = tuple(model.TUNNEL_CHECKSUMS)
-HEALTH_CHECKS = ("http", "https", "tcp", "udp", "dns", "smtp", "ping", "misc", "file")
+#: Types of health checks that a program of ours makes, for each health checker (module_utils/_host/protocol_check.py).
+OWN_TYPES = ("ftp", "imap", "pop", "ldap", "mysql", "pgsql", "radius", "redis", "grpc")
+HEALTH_CHECKS = ("http", "https", "tcp", "udp", "dns", "smtp", "ping", "misc", "file", *OWN_TYPES)
 #: In these keys of a health check, words in braces stand for values of the real server and of its service.
-TEMPLATES = ("path", "body", "host", "name", "command")
+TEMPLATES = ("path", "body", "host", "name", "user", "database", "tls.name", "command")
 PLACEHOLDERS = ("address", "port", "name", "vip", "vport")
 #: Keys with commands for a whole virtual service, and the words in braces that stand for its values.
 QUORUM_COMMANDS = ("quorum_up", "quorum_down")
@@ -87,6 +89,17 @@ class Traffic:
 
 
 @dataclass(frozen=True)
+class Tls:
+    """A certificate that is verified: with the authorities in the file ``ca`` of a director, and for a ``name``.
+
+    None are the authorities of the director's system, and the host of the request or the real server's address.
+    """
+
+    ca: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True)
 class Check:
     """One health check of a real server.
 
@@ -95,8 +108,9 @@ class Check:
     MD5 of an answer in hexadecimal digits. With a ``family`` it connects to the host's address of that family, which is
     the ``connect_address`` of a resolved check. With ``through_vip`` it connects to the VIP (`_cluster.through_vip`).
     ``path`` is that of the URL with http and https, and of a file on the director with file; ``status`` are ranges, and
-    ``body`` is a text in the answer. The status of a ``dynamic`` command is the weight plus 2. ``type`` decides which
-    others are set (`service_reader.TYPES_OF`); the rest are None. `TEMPLATES` may have `PLACEHOLDERS` in braces.
+    ``body`` is a text in the answer. The status of a ``dynamic`` command is the weight plus 2. The first line of the
+    file ``credentials`` on the director is a password or a secret. ``type`` decides which others are set
+    (`service_reader.TYPES_OF`); the rest are None. `TEMPLATES` may have `PLACEHOLDERS` in braces.
     """
 
     type: str
@@ -121,6 +135,22 @@ class Check:
     family: str | None = None
     through_vip: bool = False
     dynamic: bool = False
+    user: str | None = None
+    database: str | None = None
+    credentials: str | None = None
+    tls: Tls | None = None
+
+    @property
+    def by_program(self) -> bool:
+        """True if our program makes the check."""
+        return self.type in OWN_TYPES or self.tls is not None
+
+    def text(self, key: str) -> str | None:
+        """Return one of the `TEMPLATES`."""
+        if key == "tls.name":
+            return None if self.tls is None else self.tls.name
+        value: str | None = getattr(self, key)
+        return value
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,7 @@ INTERNAL = frozenset(
         "director_mon_stopped",
         "director_checker",
         "director_checker_service",
+        "director_check_program_files",
         "director_checker_programs",
         "director_checkers",
         "director_diff",

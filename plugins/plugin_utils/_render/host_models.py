@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.check_commands import with_commands
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.checkers import Checked, checked
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import DirectorModel, RealServerModel
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.through_vip import asked
@@ -31,7 +33,8 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._render.unit_files imp
 #: The results of `director` that the role and the playbooks read.
 _OF_ROLE = (
     *("directors", "vips", "owned_elsewhere", "identities", "packages", "vrrp", "keepalived", "keepalived_validated"),
-    *("addresses_unit", "health_checker", "drain_files", "drainable", "handover_file", "script_user", "openings"),
+    *("addresses_unit", "health_checker", "check_program", "drain_files", "drainable", "handover_file", "script_user"),
+    "openings",
 )
 
 _FILES: dict[str, Callable[[Sequence[Checked], str, Email | None], list[File]]] = {
@@ -50,11 +53,15 @@ def director(model: DirectorModel) -> dict[str, object]:
       the configuration names a user for commands
     - ``addresses_unit``: the unit that delays keepalived until its addresses are usable, empty without another director
     - ``health_checker``: its ``name``, and the ``files`` that it takes beside keepalived's
+    - ``check_program``: the path of the program that makes health checks, present only if one needs it
     - ``openings``: rules for the host's own firewall, by hook: ``{"input": [...], "forward": [...]}``
     """
     settings, checker = model.settings, model.health_checker
     peers = [peer for instance in model.instances for peer in instance.peers.values()]
 
+    if model.check_program:
+        sources = settings.check_sources.values()
+        model = replace(model, resolved=tuple(with_commands(model.resolved, model.check_program, sources)))
     files: list[File] = []
     if checker in _FILES:
         files = _FILES[checker](checked(model.resolved), model.script_user, model.emails.get(checker))
@@ -77,6 +84,7 @@ def director(model: DirectorModel) -> dict[str, object]:
         **({"keepalived_validated": configuration(model, VALIDATING_USER)} if model.keepalived_user else {}),
         "addresses_unit": addresses_unit(model.instances, model.sync_daemon),
         "health_checker": {"name": checker, "files": [file.as_dict() for file in files]},
+        **({"check_program": model.check_program} if model.check_program else {}),
         "drain_files": model.drain_files,
         "drainable": model.drainable,
         "handover_file": model.handover_file,

@@ -24,6 +24,7 @@ from dataclasses import replace
 
 from ansible_collections.lvs.cluster.plugins.module_utils._host import sandbox
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import health_state as health
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.check_commands import PROGRAMS
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.checkers import Checked, filled_in, own_checks
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.ipvs_entries import server_entry, service_entry
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.resolve import RealServer, ResolvedService
@@ -31,7 +32,6 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.service_r
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import TEMPLATES, Check, HealthCheck
 from ansible_collections.lvs.cluster.plugins.plugin_utils._render.unit_files import (
     HEADER,
-    PROGRAMS,
     File,
     megabytes,
     programs,
@@ -217,7 +217,7 @@ def _watch(item: ResolvedService, server: RealServer, port: int) -> str:
     """Return a name in mon's characters, which is unique for what is asked of each real server."""
     asked = next((check.connect_address for check in server.checks), None) or server.address
     words = [item.service.name, port, asked, port if server.port is None else server.port]
-    texts = [getattr(check, key) or "" for check in server.checks for key in TEMPLATES]
+    texts = [check.text(key) or "" for check in server.checks for key in TEMPLATES]
     if any("{vip}" in text for text in texts):
         words.append(item.service.address or "")
     if asked != server.address and any("{address}" in text or "{name}" in text for text in texts):

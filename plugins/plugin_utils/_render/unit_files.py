@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from ansible_collections.lvs.cluster.plugins.module_utils._host import sandbox
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.check_commands import PROGRAMS
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.checkers import Checked, own_checks
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.pair import Instance
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import SyncDaemon
@@ -24,8 +25,6 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services 
 
 #: The first line of our configurations.
 HEADER = "# Written by the role lvs.cluster.director: changes made here are lost."
-#: The directory of programs that a health checker runs; the role removes all of it.
-PROGRAMS = "/usr/local/lib/lvs-cluster/checks"
 #: Waits for addresses (roles/director/files).
 WAIT = "/usr/local/lib/lvs-cluster/wait-for-addresses"
 #: The arguments of those programs, by placeholder.

@@ -116,16 +116,34 @@ def sound_checks(draw: st.DrawFn) -> dict[str, Any]:
         "interface": st.just("eth1.7"),
         "mark": written(st.integers(1, 2**32 - 1)),
         "digest": st.just("0123456789abcdefABCDEF0123456789"),
-        "name": st.sampled_from(["www.example.net", "."]),
+        "name": st.sampled_from(
+            {"ldap": ["dc=example,dc=net", "ou=My People,dc={name}"], "grpc": ["up.Service"]}.get(
+                kind, ["www.example.net", "."]
+            )
+        ),
+        "database": st.sampled_from(["shop", "{name}"]),
+        "tls": some(ca=st.just("/etc/ssl/ca.pem"), name=st.sampled_from(["{name}", "2001:db8::1", "www.example.net"])),
         "command": st.sampled_from(
             ["/bin/true", "/usr/local/bin/check --for {A} #1!", "/bin/check {address} --as={name}"]
         ),
     }
     # the address of another family is known of some real servers only, so family is not among these
     own = {key: value for key, value in known.items() if kind in service_reader.TYPES_OF[key]}
+    if "tls" in own and draw(st.booleans()):
+        own = {key: value for key, value in own.items() if key not in {"interface", "mark"}}
+    else:
+        own.pop("tls", None)
     needed: dict[str, st.SearchStrategy[Any]] = {key: own.pop(key) for key in ("name", "command", "port") if key in own}
     if kind == "file":
         needed["path"] = own.pop("path")
+    if (kind in {"ldap", "redis"} and draw(st.booleans())) or kind in {"mysql", "pgsql", "radius"}:
+        needed["user"] = st.sampled_from(["check", "cn=check,dc={name}"])
+        needed["credentials"] = st.just("/etc/lvs-cluster/secret")
+        needed = {
+            key: value
+            for key, value in needed.items()
+            if key in ("port", "name") or kind in service_reader.TYPES_OF[key]
+        }
     every: dict[str, st.SearchStrategy[Any]] = {
         "quorum": st.just(1),
         "hysteresis": st.just(0),
@@ -202,13 +220,13 @@ def sound_services(draw: st.DrawFn, index: int) -> dict[str, Any]:
     service["forward_method"] = method
     if method == "tun":
         service["tunnel"] = draw(st.sampled_from(TUNNELS))
-    mixed = family == "ipv4" or method != "tun"
+    mixed, of_group = family == "ipv4" or method != "tun", method
     for entry in service["real_servers"] if mixed and (method != "dr" or "marks" not in service) else ():
         entry |= draw(some(forward_method=st.sampled_from(BESIDE[method])))
-        inherited = "host" in entry and any(
-            "forward_method" in one for one in service["real_servers"] if "group" in one
-        )
-        if entry.get("forward_method", "" if inherited else method) == "tun":
+        # a host has the method and the tunnel of its group, unless it has its own
+        of_group = entry.get("forward_method", method) if "group" in entry else of_group
+        own = entry.get("forward_method", "tun" if of_group == method == "tun" else "")
+        if own == "tun" and ("group" not in entry or len(service["real_servers"]) == 1):
             entry |= draw(some(tunnel=st.sampled_from(TUNNELS)))
     if draw(st.booleans()):
         # keepalived has no use for a pool without weight, and counts to 2**32 - 1
@@ -217,6 +235,8 @@ def sound_services(draw: st.DrawFn, index: int) -> dict[str, Any]:
         service["health_check"] = draw(sound_checks())
         entry = draw(st.sampled_from(service["real_servers"]))
         one = draw(sound_checks().map(alone))
+        if one["type"] == service["health_check"]["type"] and "tls" in {**service["health_check"], **one}:
+            one = {key: value for key, value in one.items() if key not in {"tls", "interface", "mark"}}
         alike = {"alpha": draw(st.booleans()), "inhibit_on_failure": draw(st.booleans())}
         own = [{}, {"health_check": one | alike}, {"health_check": [one | alike]}, {"health_check": alike}]
         own += [{"health_check": "none"}] if len(service["real_servers"]) > 1 and "group" not in entry else []
@@ -232,7 +252,9 @@ def sound_services(draw: st.DrawFn, index: int) -> dict[str, Any]:
         sorry = "2001:db8:1::9" if family == "ipv6" else "198.51.100.9"
         local = {"address": "::1" if family == "ipv6" else "127.0.0.1"}
         other = {"address": sorry, "forward_method": draw(st.sampled_from(BESIDE[method]))}
-        sorries = [{"address": sorry}, other] + [local] * (not service.get("synproxy"))
+        # with nat, marks are needed
+        others = [other] * (method != "dr" or "fwmark" not in service or bool(service["marks"]))
+        sorries = [{"address": sorry}, *others] + [local] * (not service.get("synproxy"))
         service |= draw(st.sampled_from([{}, *({"sorry_server": one} for one in sorries)]))
     elif draw(st.booleans()) and draw(st.booleans()):
         service["real_servers"] = []

@@ -15,11 +15,12 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.lvs.cluster.plugins.module_utils._host import director_state
+from ansible_collections.lvs.cluster.plugins.module_utils._host import director_state, protocol_check
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import arguments, health_state, persist, plan, rules
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import Cluster, build_cluster
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.ipvs_entries import table_entries
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Code, ModelError, show
+from ansible_collections.lvs.cluster.plugins.plugin_utils._render import unit_files
 from ansible_collections.lvs.cluster.plugins.plugin_utils._render.unit_files import program
 from ansible_collections.lvs.cluster.tests.unit.plugins.plugin_utils import support
 from ansible_collections.lvs.cluster.tests.unit.plugins.plugin_utils.support import expected
@@ -110,6 +111,34 @@ def test_the_role_removes_all_that_it_has_given(checker: str, monkeypatch: pytes
     given = [file["path"] for file in director(director_health_checker=checker)["health_checker"]["files"]]
     given += [file["path"] for file in variables["director_checker_programs"][checker]]
     assert not [path for path in given if path not in removed and str(Path(path).parent) not in removed]
+
+
+@pytest.mark.parametrize("checker", ["keepalived", "ldirectord", "mon"])
+def test_the_role_delivers_the_program_that_commands_run_and_removes_it(
+    checker: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        f"{__name__}.CASE", CASE.with_name("protocols" if checker == "keepalived" else f"protocols_{checker}")
+    )
+    given = director(director_health_checker=checker)
+    path = given["check_program"]
+    texts = given["keepalived"] + "".join(file["content"] for file in given["health_checker"]["files"])
+    assert set(re.findall(r"/usr/bin/python3 -I (\S+) (?:ldap|redis|https) ", texts)) == {path}
+    assert given["script_user"] == ("" if checker == "mon" else "keepalived_script")
+    variables = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())
+    (file,) = variables["director_check_program_files"]
+    # what keepalived runs is one of its files, so it is removed when it is no longer needed
+    assert (file["path"], file["mode"], file.get("on_change")) == ("{{ director_model.check_program }}", "0644", None)
+    header, source = re.findall(r"'([^']*(?:lost|\.py)[^']*)'", file["content"])
+    assert header == f"{unit_files.HEADER}\n"
+    assert (ROLE / source.lstrip("/")).samefile(protocol_check.__file__)
+    removed = variables["director_checkers"].get(checker, {}).get("files", [])
+    assert str(Path(path).parent) in removed or path in (ROLE / "tasks" / "absent.yml").read_text()
+
+
+def test_only_directors_that_need_the_program_get_it() -> None:
+    for checker in ("keepalived", "mon"):
+        assert "check_program" not in director(director_health_checker=checker)
 
 
 def test_the_units_of_the_role_are_known_again(monkeypatch: pytest.MonkeyPatch) -> None:

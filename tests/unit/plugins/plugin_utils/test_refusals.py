@@ -446,7 +446,8 @@ REFUSALS = [
         Code.NOT_FOR_TYPE,
         "health_check.port",
         "",
-        "http, https, tcp, udp, dns and smtp",
+        "http, https, tcp, udp, dns, smtp, ftp",
+        "redis and grpc",
         "ping",
     ),
     refusal(
@@ -596,6 +597,72 @@ REFUSALS = [
     ),
     refusal(
         [check("misc", command="/bin/true", timeout=0.5)], Code.NOT_AN_INTEGER, "health_check.timeout", "0.5", "misc"
+    ),
+    refusal([check("mysql")], Code.MISSING, "health_check.user", "", "user"),
+    refusal([check("pgsql")], Code.MISSING, "health_check.user", "", "user"),
+    refusal([check("radius")], Code.MISSING, "health_check.credentials", "", "shared secret"),
+    refusal([check("redis", timeout=0.5)], Code.NOT_AN_INTEGER, "health_check.timeout", "0.5", "redis"),
+    refusal(
+        [check("https", tls={}, timeout=2.5)], Code.NOT_AN_INTEGER, "health_check.timeout", "2.5", "https with tls"
+    ),
+    refusal(
+        [check("ftp", user="a")], Code.NOT_FOR_TYPE, "health_check.user", "", "ldap, mysql, pgsql and redis", "ftp"
+    ),
+    refusal([check("redis", mark=1)], Code.NOT_FOR_TYPE, "health_check.mark", "", "smtp only", "redis"),
+    refusal([check("imap", interface="eth1")], Code.NOT_FOR_TYPE, "health_check.interface", "", "imap"),
+    refusal([check("http", tls={})], Code.NOT_FOR_TYPE, "health_check.tls", "", "https, ftp", "http"),
+    refusal([check("mysql", user="a", database="b")], Code.NOT_FOR_TYPE, "health_check.database", "", "pgsql"),
+    refusal([check("https", tls={}, mark=1)], Code.EXCLUSIVE_KEYS, "health_check.mark", "", "tls"),
+    refusal([check("https", tls={}, interface="eth1")], Code.EXCLUSIVE_KEYS, "health_check.interface", "", "tls"),
+    refusal([check("https", tls=True)], Code.NOT_A_MAPPING, "health_check.tls", "true", "{} for the defaults"),
+    refusal([check("https", tls={"cafile": "/a"})], Code.UNKNOWN_KEY, "health_check.tls.cafile"),
+    refusal([check("https", tls={"status": 200})], Code.UNKNOWN_KEY, "health_check.tls.status", "", "health_check"),
+    refusal([check("https", tls={"ca": "ca.pem"})], Code.MALFORMED, "health_check.tls.ca", "'ca.pem'", "absolute path"),
+    refusal(
+        [check("https", tls={"ca": "/tmp/ca.pem"})],  # noqa: S108
+        Code.PRIVATE_DIRECTORY,
+        "health_check.tls.ca",
+        "'/tmp/ca.pem'",
+    ),
+    refusal(
+        [check("redis", credentials="/var/tmp/a")],  # noqa: S108
+        Code.PRIVATE_DIRECTORY,
+        "health_check.credentials",
+        "'/var/tmp/a'",
+    ),
+    refusal([check("redis", credentials="secret")], Code.MALFORMED, "health_check.credentials", "'secret'", "path"),
+    refusal([check("https", tls={"name": "a b"})], Code.MALFORMED, "health_check.tls.name", "'a b'", "host", "address"),
+    refusal([check("https", tls={"name": "{nam}"})], Code.UNKNOWN_WORD, "health_check.tls.name", "'{nam}'", "{name}"),
+    refusal(
+        [check("ldap", name="dc=\u00e9")], Code.MALFORMED, "health_check.name", "'dc=\u00e9'", "distinguished name"
+    ),
+    refusal([check("ldap", name="")], Code.MALFORMED, "health_check.name", "''", "1 to 255"),
+    refusal([check("grpc", name="a b")], Code.MALFORMED, "health_check.name", "'a b'", "name of a service"),
+    refusal([check("pgsql", user="a\nb")], Code.MALFORMED, "health_check.user", "'a\\nb'", "printable ASCII"),
+    refusal([check("ldap", user="cn=a")], Code.NEEDS_KEY, "health_check.user", "", "credentials", "ldap"),
+    refusal([check("redis", user="a")], Code.NEEDS_KEY, "health_check.user", "", "credentials", "redis"),
+    refusal([check("ldap", credentials="/etc/a")], Code.NEEDS_KEY, "health_check.credentials", "", "user", "ldap"),
+    refusal(
+        [check("https", tls={}, body="%" * 180, path="/" + "a" * 300)],
+        Code.EXCEEDS,
+        "health_check",
+        "",
+        "more than 800",
+    ),
+    refusal([check("redis", service_port=0, persistence={})], Code.MISSING, "health_check.port", "", "every port"),
+    refusal(
+        [by_mark(health_check={"type": "pgsql", "port": 1, "user": "a", "database": "{vport}"})],
+        Code.NOT_FOR_TYPE,
+        "health_check.database",
+        "'{vport}'",
+        "{vport}",
+    ),
+    refusal(
+        [by_mark(health_check={"type": "pop", "port": 1, "tls": {"name": "{vip}"}})],
+        Code.NOT_FOR_TYPE,
+        "health_check.tls.name",
+        "'{vip}'",
+        "{vip}",
     ),
     refusal([check("file")], Code.MISSING, "health_check.path", "", "file"),
     refusal([check("file", path="out")], Code.MALFORMED, "health_check.path", "'out'", "absolute path"),
