@@ -82,6 +82,8 @@ SORRY = f"-a -t {cluster.VIP}:7003 -r 192.0.2.12:7002 -m -w 1"
 HERE = f"-a -t {cluster.VIP}:7004 -r 127.0.0.1:7004 -g -w 1"
 #: The only real server of a service whose quorum is told to commands.
 TOLD = f"-a -t {cluster.VIP}:8006 -r 192.0.2.12:7003 -m -w 1"
+#: Three Redis servers, of which one host has two.
+POOL = [f"-a -t {cluster.VIP}:6379 -r 192.0.2.1{end} -m -w 1" for end in ("1:6379", "2:6379", "2:6380")]
 UNSEEN = """
 table inet test_unseen {
   chain input {
@@ -103,6 +105,7 @@ def rules(checker: str, *, healthy: tuple[int, ...] = (1, 2), weight: int = 1) -
             lines.add(f"-a -{'u' if port == '53' else 't'} {cluster.VIP}:{port} -r 192.0.2.1{one}:{way} -w {share}")
     lines |= {f"-a -u {cluster.VIP}:7001 -r 192.0.2.1{one}:7001 -{'gm'[one - 1]} -w 1" for one in healthy}
     lines.add(HERE)
+    lines |= {line for line in POOL if int(line.split(" -r 192.0.2.1")[1][0]) in healthy}
     for one in healthy:
         lines |= {f"-a -t {cluster.VIP}:53 -r 192.0.2.1{one}:53 -g -w 1"}
         lines |= {f"-a -{kind} {VIP6}:53 -r [2001:db8::1{one}]:53 -g -w 1" for kind in "tu"}
@@ -517,6 +520,22 @@ def test_commands_and_mails_tell_of_changes(checker: str, machine: Machines) -> 
     subjects = sorted(line for line in mails.splitlines() if line.startswith("Subject:") and "8006" in line)
     print(*subjects, sep="\n")
     assert len(subjects) >= 2 * len(clients.DIRECTORS)
+
+
+def test_one_of_three_redis_servers_is_out_when_it_is_killed(checker: str, machine: Machines) -> None:
+    """The program of the collection asks each at its own address and port."""
+    asking = f"printf 'PING\\r\\n' | timeout 20 bash -c 'exec 3<>/dev/tcp/{cluster.VIP}/6379; cat >&3; head -c 5 <&3'"
+    assert cluster.on_client("sh", "-c", asking) == "+PONG"
+    restart = "systemctl reset-failed redis-6380; systemd-run --unit=redis-6380 redis-server --port 6380"
+    machine("rs2").check_output("systemctl kill --signal=KILL redis-6380")
+    try:
+        out = serve_on(machine, "6379", set(POOL[:2]))
+        assert {cluster.on_client("sh", "-c", asking) for _ in range(4)} == {"+PONG"}
+    finally:
+        machine("rs2").check_output(f"{restart} --bind '*' --protected-mode no --save '' --dir /tmp")
+    back = serve_on(machine, "6379", set(POOL))
+    print(f"{checker}: a Redis server out after {out:.1f} s, back after {back:.1f} s; at most 20 s")
+    assert max(out, back) < 20 + LOOKING
 
 
 def test_a_command_sets_the_weight(checker: str, machine: Machines) -> None:

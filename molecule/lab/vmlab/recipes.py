@@ -47,6 +47,7 @@ PACKAGES = (
     "python3-resolvelib",
     "python3-yaml",
     "qemu-guest-agent",
+    "redis-server",
     "sip-tester",
     "sudo",
     "systemd",
@@ -102,7 +103,7 @@ COMMANDS = (
     "rm -f /etc/ssh/ssh_host_* /etc/machine-id; : > /etc/machine-id",
     "systemctl enable systemd-networkd.service qemu-guest-agent.service ssh.service",
     "systemctl disable nginx.service haproxy.service vsftpd.service networking.service ldirectord.service mon.service"
-    " dnsmasq.service opensmtpd.service"
+    " dnsmasq.service opensmtpd.service redis-server.service"
     " systemd-networkd-wait-online.service"
     " ipvsadm.service e2scrub_reap.service || test $? = 1",
     "systemctl mask apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer"
