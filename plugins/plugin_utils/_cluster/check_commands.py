@@ -15,9 +15,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.resolve import RealServer, ResolvedService
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.check_reader import PLACEHOLDER
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import IPAddress
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import KEEPALIVED
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.service_reader import PLACEHOLDER
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import Check
 
 #: The directory of programs that ldirectord and mon run; the role removes all of it.

@@ -20,6 +20,12 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.check_command
     program_path,
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.resolve import RealServer, ResolvedService
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.check_reader import (
+    MAX_WEIGHT_SUM,
+    PLACEHOLDER,
+    UNCHECKED,
+    text_fault,
+)
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import IPAddress, family_of
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import (
     CHECK_SOURCES,
@@ -34,12 +40,6 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_sett
     Email,
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Code, Problems
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.service_reader import (
-    MAX_WEIGHT_SUM,
-    PLACEHOLDER,
-    UNCHECKED,
-    text_fault,
-)
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import (
     OWN_TYPES,
     QUORUM_COMMANDS,

@@ -29,6 +29,7 @@ MAX_PORT = 65535
 # The words of ansible.module_utils.parsing.convert_bool; repeated because a pure file does not import Ansible.
 _TRUE = frozenset(("y", "yes", "on", "1", "true", "t"))
 _FALSE = frozenset(("n", "no", "off", "0", "false", "f"))
+_RANGE = re.compile(r"\s*([0-9]{1,9})\s*-\s*([0-9]{1,9})\s*")
 _INTEGER = re.compile(r"\s*[+-]?[0-9]{1,20}\s*", re.ASCII)
 
 
@@ -161,6 +162,21 @@ class Fields:
         else:
             return number
         return None
+
+    def range_at(self, name: str, value: object, known: range, rule: str) -> tuple[int, int] | None:
+        """Return a range of numbers, or one number as a range; None if wrong. ``rule`` completes "'x' is not ..."."""
+        if isinstance(value, str) and (found := _RANGE.fullmatch(value)):
+            low, high = int(found[1]), int(found[2])
+            if known[0] <= low <= high <= known[-1]:
+                return low, high
+            fault = "ends before it begins" if low > high else f"is not within {known[0]} and {known[-1]}"
+            self.refuse(Code.OUT_OF_RANGE, name, value, fault)
+            return None
+        if to_integer(value) is None:
+            self.refuse(Code.NOT_AN_INTEGER, name, value, f"is not {rule}")
+            return None
+        number = self.integer_at(name, value, known[0], known[-1])
+        return None if number is None else (number, number)
 
     def seconds(self, name: str, low: float, high: float) -> float | None:
         """Return seconds in a range, fractions too; None if not given or wrong."""

@@ -23,6 +23,11 @@ from ansible_collections.lvs.cluster.plugins.module_utils._host.errors import Ho
 from ansible_collections.lvs.cluster.plugins.module_utils._host.tuning import CONN_TAB_BITS
 from ansible_collections.lvs.cluster.plugins.module_utils._host.validate import address_fault, display, parse_key
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.timeouts import MAX_TIMEOUT, Timeouts
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.check_reader import (
+    COMMAND_RULE,
+    MAX_SECONDS,
+    read_command,
+)
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import (
     LINK,
     LINK_RULE,
@@ -42,11 +47,6 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems 
     plain,
     show,
     suggestion,
-)
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.service_reader import (
-    COMMAND_RULE,
-    MAX_SECONDS,
-    read_command,
 )
 
 #: The variables of a director, with the defaults of its role; None stands for a setting that has none.

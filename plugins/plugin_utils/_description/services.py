@@ -16,6 +16,30 @@ from functools import cached_property
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import model
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import IPAddress, family_of
 
+#: Of one element of the description.
+KEYS = (
+    "name",
+    "address",
+    "fwmark",
+    "family",
+    "marks",
+    "ports",
+    "port",
+    "protocol",
+    "addresses",
+    "protocols",
+    "scheduler",
+    "scheduler_flags",
+    "persistence",
+    "one_packet",
+    "forward_method",
+    "tunnel",
+    "real_servers",
+    "health_check",
+    "sorry_server",
+    "synproxy",
+    "helper",
+)
 #: In the kernel's tree, net/netfilter/ipvs/ip_vs_<name>.c each. Strict, so that a typo is found here and not by a
 #: director's kernel. The module ipvs_table accepts any name, for other schedulers.
 SCHEDULERS = ("rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "sed", "nq", "fo", "ovf", "mh", "twos")

@@ -52,6 +52,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.pair import (
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.resolve import RealServer, ResolvedService
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.through_vip import way_to
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.check_reader import CONNECTING
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import IPAddress, family_of
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import (
     HEALTH_CHECKS,
@@ -66,7 +67,6 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_sett
     Tracked,
     TrackedScript,
 )
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.service_reader import CONNECTING
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import (
     QUORUM_COMMANDS,
     Check,

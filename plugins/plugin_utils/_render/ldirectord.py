@@ -25,8 +25,8 @@ from ansible_collections.lvs.cluster.plugins.module_utils._host import sandbox
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.model import endpoint
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.checkers import DRAIN_DIRECTORY, Checked, filled_in
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.resolve import RealServer, ResolvedService
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.check_reader import PLACEHOLDER
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import Email
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.service_reader import PLACEHOLDER
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import Check, HealthCheck, Service
 from ansible_collections.lvs.cluster.plugins.plugin_utils._render.keepalived import dotted_mask, pattern
 from ansible_collections.lvs.cluster.plugins.plugin_utils._render.unit_files import (

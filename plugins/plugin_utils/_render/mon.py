@@ -28,7 +28,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.check_command
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.checkers import Checked, filled_in, own_checks
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.ipvs_entries import server_entry, service_entry
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.resolve import RealServer, ResolvedService
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.service_reader import PLACEHOLDER
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.check_reader import PLACEHOLDER
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import TEMPLATES, Check, HealthCheck
 from ansible_collections.lvs.cluster.plugins.plugin_utils._render.unit_files import (
     HEADER,

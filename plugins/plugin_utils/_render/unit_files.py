@@ -19,8 +19,8 @@ from ansible_collections.lvs.cluster.plugins.module_utils._host import sandbox
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.check_commands import PROGRAMS
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.checkers import Checked, own_checks
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.pair import Instance
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.check_reader import PLACEHOLDER
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import SyncDaemon
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.service_reader import PLACEHOLDER
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import Check
 
 #: The first line of our configurations.

@@ -18,14 +18,14 @@ from hypothesis import strategies as st
 
 from ansible_collections.lvs.cluster.plugins.module_utils._host import routing
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import build_cluster
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description import service_reader, services
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description import check_reader, services
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import (
     DIRECTOR,
     EMAIL_KEYS,
     NOTIFICATIONS,
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Code, ModelError
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.service_reader import KEYS
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import KEYS
 from ansible_collections.lvs.cluster.tests.unit.plugins.plugin_utils import support
 
 GATEWAYS = ["192.0.2.1", "2001:db8::1"]
@@ -108,7 +108,7 @@ def sound_checks(draw: st.DrawFn) -> dict[str, Any]:
         "status": st.one_of(written(st.integers(100, 599)), st.sampled_from(["200-299", [200, "300-599"]])),
         "body": st.sampled_from(["it's up. [ok]", '{"up": "{name}"} # $1']),
         "host": st.sampled_from(["www.example.net", "[2001:db8::1]:80", "{address}"]),
-        "record": st.sampled_from(service_reader.RECORDS),
+        "record": st.sampled_from(check_reader.RECORDS),
         "helo": st.just("mx.example.net"),
         "warmup": st.floats(0, 9),
         "dynamic": st.booleans(),
@@ -128,7 +128,7 @@ def sound_checks(draw: st.DrawFn) -> dict[str, Any]:
         ),
     }
     # the address of another family is known of some real servers only, so family is not among these
-    own = {key: value for key, value in known.items() if kind in service_reader.TYPES_OF[key]}
+    own = {key: value for key, value in known.items() if kind in check_reader.TYPES_OF[key]}
     if "tls" in own and draw(st.booleans()):
         own = {key: value for key, value in own.items() if key not in {"interface", "mark"}}
     else:
@@ -140,9 +140,7 @@ def sound_checks(draw: st.DrawFn) -> dict[str, Any]:
         needed["user"] = st.sampled_from(["check", "cn=check,dc={name}"])
         needed["credentials"] = st.just("/etc/lvs-cluster/secret")
         needed = {
-            key: value
-            for key, value in needed.items()
-            if key in ("port", "name") or kind in service_reader.TYPES_OF[key]
+            key: value for key, value in needed.items() if key in ("port", "name") or kind in check_reader.TYPES_OF[key]
         }
     every: dict[str, st.SearchStrategy[Any]] = {
         "quorum": st.just(1),
@@ -161,7 +159,7 @@ def sound_checks(draw: st.DrawFn) -> dict[str, Any]:
 
 def alone(check: dict[str, Any]) -> dict[str, Any]:
     """A check without the keys that only one of several checks has."""
-    left_out = (*service_reader.POOL_KEYS, *service_reader.SERVER_CHECK_KEYS)
+    left_out = (*check_reader.POOL_KEYS, *check_reader.SERVER_CHECK_KEYS)
     return {key: value for key, value in check.items() if key not in left_out}
 
 

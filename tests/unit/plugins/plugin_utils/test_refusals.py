@@ -23,7 +23,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.fleet import 
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.fleet_plan import draining
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import read_director_settings
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Code, ModelError, Problems, show
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.service_reader import KEYS
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import KEYS
 from ansible_collections.lvs.cluster.tests.unit.plugins.plugin_utils import support
 from ansible_collections.lvs.cluster.tests.unit.plugins.plugin_utils.support import Expected, check_all, expected
 
