@@ -137,13 +137,20 @@ def _address(word: str) -> IPAddress | None:
 
 
 def lost_peers(present: Mapping[str, Instance], wanted: Iterable[Mapping[str, Any]], leaving: Collection[str]) -> str:
-    """Return the peers that the host would lose although they are not listed as leaving; ``""`` if there are none."""
-    lost: dict[str, None] = {}
+    """Return the peers that the host would lose although they are not listed as leaving; ``""`` if there are none.
+
+    By family, since a VRRP group comes and goes with its services.
+    """
+    kept: dict[int, set[IPAddress]] = {}
     for one in wanted:
-        peers = {parse_address(text) for text in one["peers"]}
-        now = present[one["name"]].peers if one["name"] in present else {}
-        for address, name in now.items():
-            if address not in peers and name not in leaving and str(address) not in leaving:
+        advertised = _advertised(one)
+        if advertised is not None:
+            kept.setdefault(advertised.version, set()).update(parse_address(text) for text in one["peers"])
+    lost: dict[str, None] = {}
+    for instance in present.values():
+        for address, name in instance.peers.items():
+            peers = kept.get(address.version)
+            if peers is not None and address not in peers and name not in leaving and str(address) not in leaving:
                 lost[f"{name} ({address})" if name else str(address)] = None
     return " and ".join(lost)
 

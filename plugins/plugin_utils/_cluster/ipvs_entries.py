@@ -38,14 +38,19 @@ def table_entries(resolved: Iterable[ResolvedService]) -> list[dict[str, object]
 
 
 def pools(
-    resolved: Iterable[ResolvedService], health_checked: bool, thresholds: bool = False, quorum: bool = False
+    resolved: Iterable[ResolvedService],
+    health_checked: bool,
+    thresholds: bool = False,
+    quorum: bool = False,
+    vips: bool = False,
 ) -> list[dict[str, object]]:
     """Return the real servers of services with, or without, a health checker, one entry a port.
 
     ``{"name": "web", "address": "192.0.2.10", "port": 80, "protocol": "tcp",      # or fwmark and family
     "real_servers": [{"address": "198.51.100.11", "port": 80, "weight": 5}]}``, without a weight where none is given,
     and with ``upper_threshold`` and ``lower_threshold`` where these are asked for. If it is asked for, ``quorum`` is
-    the weight in service below which keepalived takes the service down (ipwrapper.c: update_quorum_state).
+    the weight in service below which keepalived takes the service down (ipwrapper.c: update_quorum_state). ``vips`` are
+    the known addresses that its clients send to, if these are asked for.
     """
     return [
         {
@@ -56,6 +61,7 @@ def pools(
             ],
         }
         | (_quorum(item.service) if quorum else {})
+        | ({"vips": [str(vip) for vip in item.service.vips]} if vips and item.service.vips else {})
         for item in resolved
         if (item.service.health_check is not None) == health_checked
         for identity, port in zip(item.service.identities(), item.service.ports)

@@ -191,7 +191,7 @@ def state_of_director(
         "instances": [
             {
                 "name": instance.name,
-                "virtual_router_id": instance.settings.virtual_router_id,
+                "virtual_router_id": instance.virtual_router_id,
                 "advertised": instance.advertised,
                 "peers": list(instance.peers.values()),
             }

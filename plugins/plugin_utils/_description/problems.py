@@ -89,6 +89,7 @@ class Code(str, Enum):
     NO_SERVICE = "no_service", "a real server is in no service"
     DIFFERS = "differs", "hosts have different values of a variable that has to be the same"
     ID_TWICE = "id_twice", "two clusters on one network have the same virtual router id"
+    GROUPS_DIFFER = "groups_differ", "services whose VIPs have to move together are in several VRRP groups"
     FACTS_OVERRIDE = "facts_override", "facts that a host has reported override variables of the inventory"
 
 

@@ -86,11 +86,17 @@ KEYS = (
     "sorry_server",
     "synproxy",
     "helper",
+    "vrrp_group",
 )
 MAX_FWMARK = 2**32 - 1
 #: The most addresses of a network in marks: each is a VIP that a director holds.
 MAX_VIPS = 256
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+#: It becomes a part of keepalived's names, and of a file's.
+GROUP_NAME = re.compile(r"[A-Za-z0-9_.-]{1,20}")
+GROUP_RULE = "a name of 1 to 20 letters, digits, '_', '.' and '-'"
+#: The group of the VIPs whose services name none.
+NO_GROUP = "default"
 
 KINDS = ("group", "host", "address")
 SERVER_KEYS = (
@@ -106,7 +112,7 @@ SERVER_KEYS = (
 SORRY_KEYS = ("address", "port", "forward_method", "tunnel")
 #: The value of health_check for a real server that is not checked.
 UNCHECKED = "none"
-_INVENTORY_NAME = re.compile(r"[^\s\x00-\x1f]{1,255}")
+INVENTORY_NAME = re.compile(r"[^\s\x00-\x1f]{1,255}")
 
 #: Types that connect to a port.
 CONNECTING = ("http", "https", "tcp", "udp", "dns", "smtp")
@@ -240,7 +246,8 @@ def _read_service(fields: Fields) -> Service | None:
     if not by_mark and 0 in ports and not fields.given("persistence"):
         key = "port" if fields.given("port") else "ports"
         fields.refuse(Code.NEEDS_KEY, key, 0, "(every port) needs persistence")
-    methods = {method, *(entry.get("forward_method") for entry in _raw_servers(fields))}
+    of_servers = (entry.get("forward_method") for entry in _raw_servers(fields))
+    methods = {method, *(one if isinstance(one, str) else "" for one in of_servers if one is not None)}
     tunnel = _tunnel(fields, method, tunnelled=bool(methods & {"tun", ""})) or Tunnel()
     synproxy = fields.boolean("synproxy")
     if synproxy and method in UNREWRITTEN:
@@ -253,6 +260,7 @@ def _read_service(fields: Fields) -> Service | None:
         text = "is for tcp only, and marks lists other traffic or none"
         fields.fault(Code.NOT_FOR_PROTOCOL, "synproxy", text)
     helper = _helper(fields, method, protocol, ports)
+    group = fields.text("vrrp_group", GROUP_NAME, GROUP_RULE) or NO_GROUP
     before = len(fields.problems)
     health_check = read_health_check(fields)
     sound_check = health_check is not None and len(fields.problems) == before
@@ -280,6 +288,7 @@ def _read_service(fields: Fields) -> Service | None:
         sorry_server=sorry_server,
         synproxy=synproxy,
         helper=helper,
+        vrrp_group="" if group == NO_GROUP else group,
     )
     _check_entries(service, fields.problems)
     check_health(fields, service)
@@ -673,7 +682,7 @@ def _read_entry(fields: Fields, service: Fields, own: _OwnChecks) -> ServerEntry
     if kind == "address":
         name = None if address is None else str(address)
     else:
-        name = fields.text(kind, _INVENTORY_NAME, f"the name of an inventory {kind}")
+        name = fields.text(kind, INVENTORY_NAME, f"the name of an inventory {kind}")
     port = fields.integer("port", 0, 65535)
     weight = fields.integer("weight", 0, MAX_WEIGHT)
     upper = fields.integer("upper_threshold", 0, MAX_THRESHOLD)

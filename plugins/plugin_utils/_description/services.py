@@ -182,7 +182,7 @@ class Service:
 
     Either ``address``, ``protocol`` and ``ports`` are set, or ``fwmark`` is (then ``protocol`` is None and ``ports`` is
     ``(0,)``, which is what its real servers use). ``marks`` is the traffic that the directors mark; empty if other
-    software does.
+    software does. ``vrrp_group`` is the group of its VIPs, empty for the default one.
     """
 
     where: str
@@ -204,6 +204,7 @@ class Service:
     sorry_server: SorryServer | None
     synproxy: bool
     helper: str | None
+    vrrp_group: str
 
     @cached_property
     def traffic(self) -> tuple[Traffic, ...]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.checkers import Checked, checked
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import DirectorModel, RealServerModel
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import family_of
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import IPAddress, family_of
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import KEEPALIVED, Email
 from ansible_collections.lvs.cluster.plugins.plugin_utils._render import ldirectord, mon
 from ansible_collections.lvs.cluster.plugins.plugin_utils._render.keepalived import VALIDATING_USER, configuration
@@ -51,14 +51,14 @@ def director(model: DirectorModel) -> dict[str, object]:
     - ``openings``: rules for the host's own firewall, by hook: ``{"input": [...], "forward": [...]}``
     """
     settings, checker = model.settings, model.health_checker
-    peers = [peer for instance in model.instances for peer in instance.peers.values()]
+    peers = list(dict.fromkeys(peer for instance in model.instances for peer in instance.peers.values()))
 
     files: list[File] = []
     if checker in _FILES:
         files = _FILES[checker](checked(model.resolved), model.script_user, model.emails.get(checker))
     return {
         "directors": list(model.directors),
-        "vips": [{"address": str(vip), "family": family_of(vip), "prefix": vip.max_prefixlen} for vip in model.vips],
+        "vips": [_vip(vip, model) for vip in model.vips],
         "services": model.services,
         "owned_elsewhere": model.owned_elsewhere,
         "health_checked": model.health_checked,
@@ -91,6 +91,12 @@ def director(model: DirectorModel) -> dict[str, object]:
             "forward": forward_rules(model.resolved),
         },
     }
+
+
+def _vip(vip: IPAddress, model: DirectorModel) -> dict[str, object]:
+    group = model.groups[vip]
+    found: dict[str, object] = {"address": str(vip), "family": family_of(vip), "prefix": vip.max_prefixlen}
+    return {**found, "vrrp_group": group} if group else found
 
 
 def director_of_role(model: DirectorModel) -> dict[str, Any]:

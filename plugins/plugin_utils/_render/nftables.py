@@ -236,7 +236,7 @@ def vrrp_guard(instances: Iterable[Instance]) -> str:
     """Return the chain that drops VRRP adverts which are not from a peer; empty without instances."""
     rules: list[str] = []
     for instance in instances:
-        ours = f"meta l4proto {_VRRP} @th,8,8 {instance.settings.virtual_router_id}"
+        ours = f"meta l4proto {_VRRP} @th,8,8 {instance.virtual_router_id}"
         if not instance.peers:
             rules.append(f"{ours} meta nfproto {instance.family} drop")
             continue

@@ -110,6 +110,14 @@ def test_nobody_is_lost() -> None:
     assert director_state.lost_peers(before("lb1", "lb2"), wanted("lb1", "lb2", vips=VIPS[:1]), []) == ""
 
 
+def test_a_peer_is_lost_with_its_vrrp_group_too() -> None:
+    """The instances of the file have other names than those that are wanted."""
+    present = {f"lvs_blue{name[3:]}": instance for name, instance in before("lb1", "lb2").items()}
+    assert director_state.lost_peers(present, wanted("lb1"), []) == "lb2 (192.0.2.3) and lb2 (2001:db8::3)"
+    assert director_state.lost_peers(present, wanted("lb1", "lb2"), []) == ""
+    assert director_state.joins(present, wanted("lb1", "lb2")) is False
+
+
 @pytest.mark.parametrize(
     ("present", "joins"),
     [
