@@ -88,6 +88,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.requirements 
     addresses_of_real_server,
     director_packages,
     forwards,
+    kept_addresses,
     kernel_modules,
     real_server_packages,
     state_of_director,
@@ -105,6 +106,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_sett
     INTERFACE,
     KEEPALIVED,
     NAT_GATEWAY,
+    VIPS,
     VIRTUAL_ROUTER_ID,
     VRRP_GROUPS,
     DirectorSettings,
@@ -116,6 +118,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_sett
     read_director_settings,
     read_real_server_settings,
     read_user,
+    read_vips,
     read_vrrp_groups,
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import (
@@ -349,6 +352,9 @@ class Cluster:
         check_transit(settings.transit, routed, settings.sysctls, problems)
         check_group_names(self.resolved, settings.vrrp_groups, self.inventory, problems)
         problems.raise_any()
+        for vip in settings.vips:
+            if vip not in vips:
+                problems.refuse(Code.NO_VIP, VIPS, "", vip, "is not a VIP of any service")
         inside = floating(gateways.values(), vips, self.inventory)
         groups = vrrp_groups(self.resolved, settings.vrrp_groups, settings.virtual_router_id, inside)
         vrrp = instances(host, groups, self.inventory, settings, problems)
@@ -362,6 +368,7 @@ class Cluster:
         services = [item.service for item in self.resolved]
         kernel = {
             **sysctls(self.resolved, len(self.inventory.directors), settings.interfaces, settings.flood_defence),
+            **kept_addresses(settings),
             **settings.sysctls,
         }
         try:
@@ -508,6 +515,7 @@ class Cluster:
         director_addresses(self.vips(), self.inventory, problems)
         try:
             check_group_names(self.resolved, self._known_groups(problems), self.inventory, problems)
+            self.inventory.variable(self.inventory.directors[0], VIPS)
         except InventoryError as error:
             error.note(problems, f"group {DIRECTORS}")
         problems.raise_any()
@@ -544,10 +552,12 @@ class Cluster:
         "connections": [{"name": "web", "address": "192.0.2.10", "port": 80}]}``
 
         ``addresses`` has every host of both groups that has any, ``real_servers`` every host of the group.
-        ``direct_vips`` are on the real servers' link (those of dr), and ``connections`` what accepts TCP. A range of
-        ports is not in them: a server need not listen on each. Raises what `check` raises.
+        ``direct_vips`` are on the real servers' link (those of dr without an interface of their own), and
+        ``connections`` what accepts TCP. A range of ports is not in them: a server need not listen on each. Raises what
+        `check` raises.
         """
         self.check()
+        options = read_vips(self.inventory.variable(self.inventory.directors[0], VIPS), "", Problems())
         serving: dict[str, set[IPAddress]] = {host: set() for host in self.inventory.real_servers}
         for item in self.resolved:
             for server in item.servers:
@@ -555,7 +565,12 @@ class Cluster:
                     serving[server.host].update(item.service.vips)
         return {
             "vips": [
-                {"address": str(vip), "family": family_of(vip), "prefix": vip.max_prefixlen} for vip in self.vips()
+                {
+                    "address": str(vip),
+                    "family": family_of(vip),
+                    "prefix": options[vip].prefix if vip in options else vip.max_prefixlen,
+                }
+                for vip in self.vips()
             ],
             "services": table_entries(self.resolved),
             "owned_elsewhere": self.owned_elsewhere(),
@@ -569,6 +584,7 @@ class Cluster:
             "direct_vips": [
                 str(vip)
                 for vip in _sorted({vip for item in self.resolved if "dr" in item.methods for vip in item.service.vips})
+                if not (vip in options and options[vip].interface)
             ],
             "connections": [
                 {"name": item.service.name, "address": str(vip), "port": low}
@@ -697,6 +713,8 @@ def _links(settings: DirectorSettings, daemon: SyncDaemon | None, tracked: Track
     """Return the network interfaces that have to exist, and the variable that names each."""
     links = {settings.interface: INTERFACE}
     links.setdefault(settings.gateway_interface or settings.interface, "director_gateway_interface")
+    for vip in settings.vips:
+        links.setdefault(settings.link(vip), VIPS)
     if daemon is not None:
         links.setdefault(daemon.interface, "director_sync_interface")
     for name in tracked.interface_names:

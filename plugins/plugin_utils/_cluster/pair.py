@@ -182,7 +182,7 @@ def instances(
             source_address=speakers.get(host),
             peers={director: address for director, address in speakers.items() if director != host},
             addresses=(
-                *(f"{vip}/{vip.max_prefixlen}" for vip in group.vips if family_of(vip) == family),
+                *(_vip(vip, settings) for vip in group.vips if family_of(vip) == family),
                 *(_inside(gateway, settings) for gateway in group.gateways if family_of(gateway) == family),
             ),
         )
@@ -336,6 +336,22 @@ def _check_priorities(found: Mapping[str, int], given: Sequence[str], problems: 
             f"{HANDOVER} apart, because a failover lowers a priority by {HANDOVER}"
         )
         problems.add(Code.OUT_OF_RANGE, PRIORITY, "", text, str(lowest))
+
+
+def _vip(vip: IPAddress, settings: DirectorSettings) -> str:
+    """Return a VIP as keepalived takes it (keepalived.conf(5), virtual_ipaddress)."""
+    options = settings.vips.get(vip)
+    if options is None:
+        return f"{vip}/{vip.max_prefixlen}"
+    words = [f"{vip}/{options.prefix}"]
+    if settings.link(vip) != settings.interface:
+        words.append(f"dev {settings.link(vip)}")
+    if options.label:
+        words.append(f"label {options.label}")
+    if vip.version == 6 and options.prefix != vip.max_prefixlen:
+        # keepalived's default for others: the kernel does not select a deprecated address as a source
+        words.append("preferred_lft 0")
+    return " ".join(words)
 
 
 def _inside(gateway: IPAddress, settings: DirectorSettings) -> str:

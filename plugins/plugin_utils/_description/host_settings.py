@@ -58,6 +58,7 @@ DIRECTOR: dict[str, object] = {
     "director_interface": None,
     "director_virtual_router_id": 51,
     "director_vrrp_groups": {},
+    "director_vips": {},
     "director_priority": None,
     "director_advert_interval": 1,
     "director_gateway_interface": None,
@@ -112,6 +113,11 @@ VIRTUAL_ROUTER_ID = "director_virtual_router_id"
 VIRTUAL_ROUTER_IDS = (1, 255)
 VRRP_GROUPS = "director_vrrp_groups"
 _GROUP_KEYS = ("virtual_router_id", "first")
+VIPS = "director_vips"
+_VIP_KEYS = ("interface", "prefix", "label")
+#: include/uapi/linux/if.h: IFNAMSIZ less the end of the string.
+_LABEL_LENGTH = 15
+_VIP_LABEL = re.compile(r"[A-Za-z0-9_.:-]+")
 PRIORITY = "director_priority"
 #: RFC 5798, section 5.2.4: 0 resigns, and 255 is for the owner of the address.
 PRIORITIES = (1, 254)
@@ -202,6 +208,15 @@ class VrrpGroup:
 
     virtual_router_id: int
     first: str | None = None
+
+
+@dataclass(frozen=True)
+class VipOptions:
+    """How a director holds a VIP. ``interface`` is empty for the usual one, and ``label`` for none."""
+
+    interface: str
+    prefix: int
+    label: str
 
 
 @dataclass(frozen=True)
@@ -299,6 +314,7 @@ class DirectorSettings:
     interface: str
     virtual_router_id: int
     vrrp_groups: Mapping[str, VrrpGroup]
+    vips: Mapping[IPAddress, VipOptions]
     priority: int | None
     advert_interval: float
     gateway_interface: str
@@ -337,10 +353,21 @@ class DirectorSettings:
         """The lowest TTL or hop limit that an advert of a peer has on arrival."""
         return TTL - self.vrrp_hops
 
+    def link(self, vip: IPAddress) -> str:
+        """Return the interface that has a VIP."""
+        return (self.vips[vip].interface if vip in self.vips else "") or self.interface
+
     @property
     def interfaces(self) -> tuple[str, ...]:
         """The links of clients and of real servers, which can be the same."""
-        return tuple(dict.fromkeys(name for name in (self.interface, self.gateway_interface) if name))
+        links = (self.interface, self.gateway_interface, *(options.interface for options in self.vips.values()))
+        return tuple(dict.fromkeys(name for name in links if name))
+
+    @property
+    def outside(self) -> tuple[str, ...]:
+        """The links of clients that are not that of the gateway of nat."""
+        links = dict.fromkeys((self.interface, *map(self.link, self.vips)))
+        return tuple(name for name in links if name != (self.gateway_interface or self.interface))
 
 
 @dataclass(frozen=True)
@@ -376,6 +403,7 @@ def read_director_settings(
         interface=interface,
         virtual_router_id=given.integer(VIRTUAL_ROUTER_ID, *VIRTUAL_ROUTER_IDS, "an integer from 1 to 255"),
         vrrp_groups=read_vrrp_groups(given.value(VRRP_GROUPS), given.value(VIRTUAL_ROUTER_ID), problems),
+        vips=read_vips(given.value(VIPS), interface, problems),
         priority=None if given.value(PRIORITY) is None else given.integer(PRIORITY, *PRIORITIES, PRIORITY_RULE),
         # version 3 counts hundredths of a second in 12 bits
         advert_interval=given.fraction("director_advert_interval", 0.01, 40.95),
@@ -614,6 +642,45 @@ def _vrrp_group(fields: Fields, users: dict[int | None, str]) -> VrrpGroup | Non
     if user != fields.key("virtual_router_id"):
         fields.refuse(Code.TWICE, "virtual_router_id", number, f"is the id of {user} too: give another one")
     return VrrpGroup(number, first)
+
+
+def read_vips(value: object, interface: str, problems: Problems) -> dict[IPAddress, VipOptions]:
+    """Return the options of VIPs. ``interface``: the usual one."""
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        text = 'is not a mapping such as {"192.0.2.10": {prefix: 24}}'
+        problems.refuse(Code.NOT_A_MAPPING, VIPS, "", value, text)
+        return {}
+    found: dict[IPAddress, VipOptions] = {}
+    for given, element in value.items():
+        address = to_address(given)
+        if address is None:
+            problems.refuse(Code.NOT_AN_ADDRESS, VIPS, "", given, "is not an IP address")
+        elif address in found:
+            problems.refuse(Code.TWICE, VIPS, "", given, "is listed twice")
+        elif not isinstance(element, Mapping):
+            text = "is not a mapping such as {interface: eth2, prefix: 24, label: 'eth2:web'}"
+            problems.refuse(Code.NOT_A_MAPPING, VIPS, str(address), element, text)
+        else:
+            found[address] = _vip_options(Fields(element, VIPS, str(address), problems), address, interface)
+    return found
+
+
+def _vip_options(fields: Fields, address: IPAddress, usual: str) -> VipOptions:
+    fields.refuse_unknown(_VIP_KEYS, "a VIP")
+    interface = fields.text("interface", LINK, LINK_RULE)
+    prefix = fields.integer("prefix", 1, address.max_prefixlen)
+    begin = f"{interface or usual}:"
+    label = fields.text("label", _VIP_LABEL, "letters, digits, and the characters _.-:")
+    if label is not None and address.version == 6:
+        # keepalived/vrrp/vrrp_ipaddress.c: alloc_ipaddress
+        fields.refuse(Code.OTHER_FAMILY, "label", label, "is for IPv4 only")
+    elif label is not None and not (label.startswith(begin) and len(begin) < len(label) <= _LABEL_LENGTH):
+        # ip-address(8); the kernel has IFNAMSIZ characters for it
+        text = f"is not a label of at most {_LABEL_LENGTH} characters that begins with {begin}"
+        fields.refuse(Code.MALFORMED, "label", label, text)
+    return VipOptions(interface or "", address.max_prefixlen if prefix is None else prefix, label or "")
 
 
 def read_user(value: object, problems: Problems) -> str:

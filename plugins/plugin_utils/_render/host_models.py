@@ -95,7 +95,9 @@ def director(model: DirectorModel) -> dict[str, object]:
 
 def _vip(vip: IPAddress, model: DirectorModel) -> dict[str, object]:
     group = model.groups[vip]
-    found: dict[str, object] = {"address": str(vip), "family": family_of(vip), "prefix": vip.max_prefixlen}
+    options = model.settings.vips.get(vip)
+    prefix = vip.max_prefixlen if options is None else options.prefix
+    found: dict[str, object] = {"address": str(vip), "family": family_of(vip), "prefix": prefix}
     return {**found, "vrrp_group": group} if group else found
 
 
@@ -188,13 +190,16 @@ def _rules(model: RealServerModel) -> str:
 
 
 def _table(model: DirectorModel) -> str:
-    interfaces = model.settings.interfaces
+    settings = model.settings
+    moving: dict[str, list[IPAddress]] = {}
+    for vip in model.moving:
+        moving.setdefault(settings.link(vip), []).append(vip)
     guards = [vrrp_guard(model.instances)]
     if not model.transit:
-        guards.append(transit_guard(model.resolved, interfaces, model.sending_all))
+        guards.append(transit_guard(model.resolved, settings.outside, model.sending_all))
     if model.sync_daemon is not None:
         guards.append(sync_guard(model.sync_daemon, model.sync_senders))
-    return director_rules(model.resolved, interfaces, model.moving, guards)
+    return director_rules(model.resolved, settings.interfaces, moving, guards)
 
 
 def real_server(model: RealServerModel) -> dict[str, object]:

@@ -445,6 +445,33 @@ def test_broken_vrrp_groups(
         refused(error, "director_vrrp_groups")
 
 
+VIP_OPTIONS = some(
+    interface=st.sampled_from(["eth1", "eth2.7"]), prefix=written(st.integers(1, 32)), label=st.just("eth1:web")
+)
+
+
+@FEW
+@given(four=VIP_OPTIONS, six=VIP_OPTIONS, key=keys, value=anything, broken=st.booleans())
+def test_vip_options(
+    four: dict[Any, Any], six: dict[Any, Any], key: object, value: object, broken: bool, inventory: dict[str, Any]
+) -> None:
+    web = {"name": "web", "address": "192.0.2.10", "port": 80, "real_servers": []}
+    description = [web, {**web, "name": "web6", "address": "2001:db8::10"}]
+    cluster = build_cluster(description, inventory["groups"], inventory["hostvars"])
+    six.pop("label", None)
+    if four.get("interface", "eth1") != "eth1":
+        four.pop("label", None)
+    if broken:
+        four[key] = value
+    try:
+        found = support.director(cluster, "lb1", director_vips={"192.0.2.10": four, "2001:DB8::10": six})
+    except ModelError as error:
+        assert broken
+        refused(error, "director_vips")
+        return
+    assert all(line.isascii() and line.isprintable() for line in found["keepalived"].splitlines())
+
+
 @FEW
 @given(values=st.dictionaries(st.sampled_from(sorted(DIRECTOR)), anything, max_size=6))
 def test_settings(values: dict[str, object], inventory: dict[str, Any]) -> None:

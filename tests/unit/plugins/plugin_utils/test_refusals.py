@@ -1126,6 +1126,13 @@ def email(changes: dict[str, object], code: Code, key: str, value: str = "", *sa
     return pytest.param({"email": given}, wanted, id=f"email-{key}-{code.value}-{value}")
 
 
+def vip(options: object, code: Code, key: str, value: str = "", *says: str) -> Any:
+    """The same for the options of a VIP."""
+    where = f"192.0.2.10.{key}" if key else "192.0.2.10"
+    wanted = expected(code, "director_vips", where, value, *says)
+    return pytest.param({"vips": {"192.0.2.10": options}}, wanted, id=f"vips-{key}-{code.value}-{value}")
+
+
 @pytest.mark.parametrize(
     ("settings", "wanted"),
     [
@@ -1195,6 +1202,27 @@ def email(changes: dict[str, object], code: Code, key: str, value: str = "", *sa
             "blue.first",
             "'rs1'",
             "lb1",
+        ),
+        setting({"vips": ["192.0.2.10"]}, Code.NOT_A_MAPPING, "vips", "", "['192.0.2.10']", "prefix: 24"),
+        setting({"vips": {"192.0.2.10/24": {}}}, Code.NOT_AN_ADDRESS, "vips", "", "'192.0.2.10/24'"),
+        setting({"vips": {"2001:db8::10": {}, "2001:DB8::10": {}}}, Code.TWICE, "vips", "", "'2001:DB8::10'"),
+        setting({"vips": {"192.0.2.11": {}}}, Code.NO_VIP, "vips", "", "192.0.2.11"),
+        vip("eth2", Code.NOT_A_MAPPING, "", "'eth2'", "interface: eth2"),
+        vip({"dev": "eth2"}, Code.UNKNOWN_KEY, "dev"),
+        vip({"interface": "a/b"}, Code.MALFORMED, "interface", "'a/b'"),
+        vip({"prefix": 33}, Code.OUT_OF_RANGE, "prefix", "33"),
+        vip({"prefix": 0}, Code.OUT_OF_RANGE, "prefix", "0"),
+        vip({"label": "eth1 web"}, Code.MALFORMED, "label", "'eth1 web'"),
+        vip({"label": "eth1:"}, Code.MALFORMED, "label", "'eth1:'", "eth1:"),
+        vip({"label": "eth1:web-and-more"}, Code.MALFORMED, "label", "'eth1:web-and-more'", "15 characters"),
+        vip({"label": "eth1:web", "interface": "eth2"}, Code.MALFORMED, "label", "'eth1:web'", "eth2:"),
+        setting(
+            {"vips": {"2001:db8::10": {"label": "eth1:web"}}},
+            Code.OTHER_FAMILY,
+            "vips",
+            "2001:db8::10.label",
+            "'eth1:web'",
+            "IPv4",
         ),
         setting({"advert_interval": 41}, Code.OUT_OF_RANGE, "advert_interval", "", "41", "0.01 to 40.95"),
         setting({"advert_interval": "nan"}, Code.OUT_OF_RANGE, "advert_interval", "", "'nan'", "0.01 to 40.95"),
