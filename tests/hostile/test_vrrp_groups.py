@@ -75,6 +75,15 @@ def test_a_failover_moves_all_groups(cluster: Any) -> None:
     assert written(found, "lb2")[3:] == [("director_default", "0"), ("director_blue", "0")]
 
 
+def test_a_failover_that_fails_returns_all_groups_to_their_priorities(cluster: Any) -> None:
+    failing = answers(APART)
+    failing["lb1"]["copy"] = {"failed": True, "msg": "no space left on device"}
+    found = cluster.run("failover", "-e", "lvs_failover_to=lb2", answers=failing, **VARIABLES)
+    assert found.status != 0
+    assert "no space left on device" in found.text
+    assert written(found, "lb2")[-2:] == [("director_default", "0"), ("director_blue", "0")]
+
+
 def test_a_failover_moves_one_group(cluster: Any) -> None:
     both = {"lb1": [], "lb2": [WEB, SHOP]}
     found = run(cluster, "failover", both, "-e", "lvs_failover_to=lb1", "-e", "lvs_failover_groups=default")
