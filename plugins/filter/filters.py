@@ -427,7 +427,9 @@ def _local(context: Context) -> Mapping[str, Any]:
 
 def _turn(context: Context, directors: Any, host: Any) -> int:
     local = _local(context)
-    return run_order.turn(directors, host, local["lvs_run"]["held"], local["lvs_plan"]["turns"])
+    plan = local["lvs_plan"]
+    vips = plan.get("directors", {}).get(host, {}).get("vips", ())
+    return run_order.turn(directors, host, local["lvs_run"]["held"], plan["turns"], vips)
 
 
 def _run_state(context: Context, plan: Any, lost: Any) -> dict[str, object]:
@@ -477,6 +479,7 @@ _FUNCTIONS: dict[str, Callable[..., object]] = {
     "deviations": deviations.of_results,
     "drain_failure": drain_run.drain_failure,
     "drained_on": drain_run.drained_on,
+    "failover_groups": run_order.failover_groups,
     "held_vips": vip_owners.held_by,
     "from_json": json.loads,
     "not_undrained": drain_run.not_undrained,

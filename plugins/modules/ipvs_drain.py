@@ -74,6 +74,10 @@ options:
       quorum:
         description: Ignored. Only services in O(health_checked) have a quorum.
         type: int
+      vips: &vips
+        description: The addresses that count for the connections of this service, in place of O(vips).
+        type: list
+        elements: str
   health_checked:
     description:
       - The virtual services whose weights a health checker sets, in the same form.
@@ -93,6 +97,7 @@ options:
       quorum:
         description: The total weight in service below which the health checker takes the whole service down.
         type: int
+      vips: *vips
   minimum_in_service:
     description:
       - The minimum number of real servers with a weight above 0 in a service. A drain that would leave fewer is
@@ -158,6 +163,7 @@ options:
     description:
       - The module waits for connections only while this host holds one of these addresses, because a backup director is
         informed late or never of the end of a connection. If the list is empty, it always waits.
+      - A service can have O(services[].vips) or O(health_checked[].vips) instead, if the VIPs are on several directors.
     type: list
     elements: str
     default: []
@@ -256,6 +262,7 @@ differences:
 
 import contextlib
 import ipaddress
+from collections.abc import Iterable
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -266,7 +273,7 @@ from ansible_collections.lvs.cluster.plugins.module_utils._ipvs import arguments
 from ansible_collections.lvs.cluster.plugins.module_utils._ipvs.kernel import KernelError
 
 
-def _has_one_of(vips: list[str], addresses: Addresses) -> bool:
+def _has_one_of(vips: Iterable[str], addresses: Addresses) -> bool:
     """Return True if this host has one of these addresses, or if none is given."""
     if not vips:
         return True
@@ -286,6 +293,7 @@ def main() -> None:
             **arguments.identity_spec(),
             "real_servers": {"type": "list", "elements": "dict"},
             "quorum": {"type": "int"},
+            "vips": {"type": "list", "elements": "str"},
         },
     }
     ansible = AnsibleModule(
@@ -308,8 +316,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     with contextlib.closing(Addresses()) as addresses:  # one connection for all requests of the wait
-        vips = ansible.params["vips"]
-        module.run(ansible, lambda: out_of_service.manage(ansible, lambda: _has_one_of(vips, addresses)))
+        module.run(ansible, lambda: out_of_service.manage(ansible, lambda vips: _has_one_of(vips, addresses)))
 
 
 if __name__ == "__main__":

@@ -147,7 +147,7 @@ def test_hostile_text(cluster: Any, honest_answers: dict[str, Any], playbook: st
         ("drain", "lb2", "ipvs_drain", "Drain failed and was rolled back: {{ lookup("),
         ("undrain", "lb1", "ipvs_drain", "lb1: {{ lookup("),
         ("rolling_update", "lb2", "ipvs_drain", "Drain failed and was rolled back: {{ lookup("),
-        ("failover", "lb2", "copy", "fatal: [lb2]"),
+        ("failover", "lb2", "copy", "failed: [lb2]"),
         ("teardown", "lb1", "director", "fatal: [lb1]"),
         ("example_layer7", "rs1", "copy", "fatal: [rs1]"),
     ],

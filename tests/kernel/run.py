@@ -77,7 +77,7 @@ def run_machine(folder: Path, todo: list[Ring], data: bytes, amounts: str, argum
     for ring in todo:
         begun = time.monotonic()
         path = ":".join(filter(None, [ring.extra, THERE]))
-        environment = f"{amounts} LVS_EXAMPLES={THERE}/examples.json"
+        environment = f"{amounts} LVS_EXAMPLES={THERE}/examples.json LVS_CONFIGURATIONS={THERE}/configurations.json"
         release = on(folder, machine, "uname -r").stdout.decode().strip()
         done = on(
             folder,
@@ -104,6 +104,16 @@ def examples() -> bytes:
             if isinstance(target, ast.Name)
         }
         found[path.stem] = yaml.safe_load(texts["EXAMPLES"])
+    return json.dumps(found).encode()
+
+
+def configurations() -> bytes:
+    """The keepalived.conf of the first director in each golden case."""
+    found = {}
+    for path in sorted((ROOT / "tests" / "unit" / "plugins" / "plugin_utils" / "cases").glob("*/expected.yml")):
+        directors = yaml.safe_load(path.read_text())["directors"]
+        first = next(iter(directors.values()))
+        found[path.parent.name] = first.get("keepalived_validated") or first["keepalived"]
     return json.dumps(found).encode()
 
 
@@ -150,7 +160,8 @@ def main() -> int:
     lab = topology.load(TOPOLOGIES / ("newest.yml" if options.newest_kernel else "kernel.yml"))
     try:
         folder = labs.up(lab, Progress())
-        data = luggage(["tests/kernel", "tests/kernel_host"], files={"examples.json": examples()})
+        files = {"examples.json": examples(), "configurations.json": configurations()}
+        data = luggage(["tests/kernel", "tests/kernel_host"], files=files)
         amounts = f"LVS_RANDOM_TABLES={options.tables} LVS_FUZZ_EXAMPLES={options.fuzz}"
         with ThreadPoolExecutor() as threads:
             runs = [

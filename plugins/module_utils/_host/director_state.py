@@ -52,7 +52,8 @@ _ADDRESSES = ("virtual_ipaddress", "virtual_ipaddress_excluded")
 
 @dataclass
 class Instance:
-    """A ``vrrp_instance``. ``peers``: addresses of other directors, and their names if the file has them.
+    """A ``vrrp_instance``. ``peers``: addresses of other directors, and their names if the file has them. ``prefixes``
+    has the prefix lengths of ``addresses``.
 
     ``advert_interval`` is in seconds; keepalived.conf(5), advert_int, has the default.
     """
@@ -62,6 +63,7 @@ class Instance:
     advert_interval: float = 1.0
     advertised: set[IPAddress] = field(default_factory=set)
     addresses: set[IPAddress] = field(default_factory=set)
+    prefixes: dict[IPAddress, int] = field(default_factory=dict)
     peers: dict[IPAddress, str] = field(default_factory=dict)
 
 
@@ -103,6 +105,9 @@ def instances(text: str) -> dict[str, Instance]:
             instance.peers[address] = comment
         elif block in _ADDRESSES:
             instance.addresses.add(address)
+            prefix = words[0].partition("/")[2]
+            known = re.fullmatch(r"[0-9]{1,3}", prefix) is not None
+            instance.prefixes[address] = int(prefix) if known else address.max_prefixlen
             if block == "virtual_ipaddress":
                 instance.advertised.add(address)
     return found
@@ -137,13 +142,20 @@ def _address(word: str) -> IPAddress | None:
 
 
 def lost_peers(present: Mapping[str, Instance], wanted: Iterable[Mapping[str, Any]], leaving: Collection[str]) -> str:
-    """Return the peers that the host would lose although they are not listed as leaving; ``""`` if there are none."""
-    lost: dict[str, None] = {}
+    """Return the peers that the host would lose although they are not listed as leaving; ``""`` if there are none.
+
+    By family, since a VRRP group comes and goes with its services.
+    """
+    kept: dict[int, set[IPAddress]] = {}
     for one in wanted:
-        peers = {parse_address(text) for text in one["peers"]}
-        now = present[one["name"]].peers if one["name"] in present else {}
-        for address, name in now.items():
-            if address not in peers and name not in leaving and str(address) not in leaving:
+        advertised = _advertised(one)
+        if advertised is not None:
+            kept.setdefault(advertised.version, set()).update(parse_address(text) for text in one["peers"])
+    lost: dict[str, None] = {}
+    for instance in present.values():
+        for address, name in instance.peers.items():
+            peers = kept.get(address.version)
+            if peers is not None and address not in peers and name not in leaving and str(address) not in leaving:
                 lost[f"{name} ({address})" if name else str(address)] = None
     return " and ".join(lost)
 
@@ -177,13 +189,13 @@ def static_vip(
 ) -> Held | None:
     """Return a VIP that the host holds and that keepalived has not added; None if there is none.
 
-    keepalived adds the addresses in its configuration. The role's lists VIPs with the prefix length of one address. If
-    the file was replaced by hand, a keepalived that ``runs`` may have read the former one.
+    keepalived adds the addresses in its configuration, with the prefix lengths there. If the file was replaced by hand,
+    a keepalived that ``runs`` may have read the former one.
     """
-    listed = {address for instance in present.values() for address in instance.addresses}
+    listed = {address: prefix for instance in present.values() for address, prefix in instance.prefixes.items()}
     for one in held:
         alone = one.prefix == one.address.max_prefixlen
-        by_keepalived = one.address in listed and (alone or not ours)
+        by_keepalived = one.address in listed and (one.prefix == listed[one.address] or not ours)
         if one.address in vips and not by_keepalived and not (runs and alone and not ours):
             return one
     return None

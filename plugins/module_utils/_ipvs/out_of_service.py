@@ -45,15 +45,15 @@ _EXPIRE = "/proc/sys/net/ipv4/vs/expire_nodest_conn"
 
 def manage(
     ansible: AnsibleModule,
-    is_master: Callable[[], bool],
+    holds: Callable[[tuple[str, ...]], bool],
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> module.Result:
-    """Return the result of the module. Raises the exceptions of converge. ``is_master``: True on the director whose
-    connections count.
+    """Return the result of the module. Raises the exceptions of converge. ``holds``: True on the director that has one
+    of these VIPs.
     """
     try:
-        return _Run(ansible, is_master, clock, sleep).result()
+        return _Run(ansible, holds, clock, sleep).result()
     except OSError as error:
         raise KernelError(in_words(error)) from error
 
@@ -62,19 +62,21 @@ class _Run:
     def __init__(
         self,
         ansible: AnsibleModule,
-        is_master: Callable[[], bool],
+        holds: Callable[[tuple[str, ...]], bool],
         clock: Callable[[], float],
         sleep: Callable[[float], None],
     ) -> None:
         self._module = ansible
         self._clock, self._sleep = clock, sleep
         self._params = params = ansible.params
-        self._is_master = is_master
+        self._holds = holds
         self._directory: str = params["drain_directory"]
         self._addresses = frozenset(_address(text) for text in params["real_servers"])
         self._ours = self._concerned(params["services"])
         self._theirs = self._concerned(params["health_checked"])
         self._quorums = {arguments.service_key(entry): entry.get("quorum") or 0 for entry in params["health_checked"]}
+        every = [*params["services"], *params["health_checked"]]
+        self._vips = {arguments.service_key(entry): tuple(entry.get("vips") or params["vips"]) for entry in every}
         arguments.refuse_duplicates([*self._ours, *self._theirs])
         self._check()
 
@@ -313,10 +315,10 @@ class _Run:
         def left() -> list[str]:
             nonlocal running
             running = False
-            if not self._is_master():
-                return []
+            held = {vips: self._holds(vips) for vips in set(self._vips.values())}
             words = []
-            for patch, key, facts in self._entries(ipvs, self._all()):
+            counted = (patch for patch in self._all() if held[self._vips[patch.key]])
+            for patch, key, facts in self._entries(ipvs, counted):
                 if facts["weight"]:
                     raise ConvergeError(
                         f"another process has given {key} of {patch.label} weight {facts['weight']} again"

@@ -68,20 +68,28 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.ipvs_entries 
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.pair import (
     HANDOVER_FILE,
     Instance,
+    check_both_daemons,
     check_families,
+    check_group_names,
+    check_groups,
     director_addresses,
+    handover_file,
     hands_over,
     instances,
     known_senders,
     leaving_directors,
     priorities,
+    several_groups,
     used_ports,
+    vrrp_groups,
+    with_first,
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.requirements import (
     addresses_of_director,
     addresses_of_real_server,
     director_packages,
     forwards,
+    kept_addresses,
     kernel_modules,
     real_server_packages,
     state_of_director,
@@ -105,17 +113,24 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.through_vip i
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import IPAddress, family_of, to_address
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import (
     CHECK_SOURCES,
+    DIRECTOR,
     INTERFACE,
     KEEPALIVED,
     NAT_GATEWAY,
+    VIPS,
+    VIRTUAL_ROUTER_ID,
+    VRRP_GROUPS,
     DirectorSettings,
     Email,
     RealServerSettings,
     SyncDaemon,
     Tracked,
+    VrrpGroup,
     read_director_settings,
     read_real_server_settings,
     read_user,
+    read_vips,
+    read_vrrp_groups,
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import (
     Code,
@@ -161,6 +176,7 @@ def expand_cluster(description: object, inventory: Inventory) -> Cluster:
     check_through_vip(resolved, problems)
     check_reply_ports(resolved, problems)
     check_overlaps(services, problems)
+    check_groups(resolved, problems)
     check_tunnels(resolved, problems)
     check_pools(resolved, problems)
     inventory.check_names((server.host for item in resolved for server in item.servers if server.host), problems)
@@ -175,7 +191,8 @@ class DirectorModel:
     - ``directors``: those of its cluster, in their order
     - ``resolved``: all services
     - ``vips``: IPv4 first, then by number
-    - ``instances``: the VRRP instances, one for each family that has VIPs
+    - ``groups``: of each VIP the name of its VRRP group, empty for the default one
+    - ``instances``: the VRRP instances, one for each family of each group
     - ``health_checker``: its name
     - ``tracked``: what it tracks; empty if no other director could take over
     - ``notify``: commands by state (`host_settings.NOTIFICATIONS`); empty if there are no VIPs
@@ -217,6 +234,7 @@ class DirectorModel:
     settings: DirectorSettings
     resolved: tuple[ResolvedService, ...]
     vips: tuple[IPAddress, ...]
+    groups: Mapping[IPAddress, str]
     instances: tuple[Instance, ...]
     health_checker: str
     tracked: Tracked
@@ -285,7 +303,7 @@ class Draining:
 
     - ``addresses``: theirs
     - ``services``, ``health_checked``: options of the module ``ipvs_drain``: their services, reduced to them;
-      ``health_checked`` with their ``quorum``
+      ``health_checked`` with their ``quorum``, and both with ``vips`` if these can be on different directors
     - ``seen_within``: seconds until a health checker has noticed a drain
     - ``connections``: ``{"address": "192.0.2.11", "port": 80}``, where they accept TCP
     """
@@ -351,18 +369,26 @@ class Cluster:
         leaving = leaving_directors(settings.directors_that_leave, self.inventory, problems)
         routed = routed_families(self.resolved)
         check_transit(settings.transit, routed, settings.sysctls, problems)
+        check_group_names(self.resolved, settings.vrrp_groups, self.inventory, problems)
         problems.raise_any()
+        for vip in settings.vips:
+            if vip not in vips:
+                problems.refuse(Code.NO_VIP, VIPS, "", vip, "is not a VIP of any service")
         inside = floating(gateways.values(), vips, self.inventory)
-        vrrp = instances(host, vips, inside, self.inventory, settings, problems)
+        groups = vrrp_groups(self.resolved, settings.vrrp_groups, settings.virtual_router_id, inside)
+        vrrp = instances(host, groups, self.inventory, settings, problems)
         pair = any(instance.peers for instance in vrrp)
         daemon = settings.sync_daemon if pair else None
         if daemon is not None:
             check_families(self.resolved, problems)
+            if several_groups(vrrp):
+                check_both_daemons(self.resolved, checker, settings.sysctls, problems)
         problems.raise_any()
         services = [item.service for item in self.resolved]
         kernel = {
             **sysctls(self.resolved, len(self.inventory.directors), settings.interfaces, settings.flood_defence),
             **(sysctls_of_checks(settings.interfaces) if "ipv4" in from_here else {}),
+            **kept_addresses(settings),
             **settings.sysctls,
         }
         try:
@@ -378,6 +404,7 @@ class Cluster:
             settings=settings,
             resolved=self.resolved,
             vips=tuple(vips),
+            groups={vip: group.name for group in groups for vip in group.vips},
             instances=tuple(vrrp),
             health_checker=checker,
             tracked=tracked,
@@ -490,6 +517,7 @@ class Cluster:
             replace(item, servers=tuple(server for server in item.servers if server.address in own))
             for item in concerned
         ]
+        several = len({item.service.vrrp_group for item in self.resolved if item.service.vips}) > 1
         ends = {
             (server.address, server.port or port)
             for item in resolved
@@ -499,8 +527,8 @@ class Cluster:
         }
         return Draining(
             addresses=[str(one) for one in _sorted({server.address for item in resolved for server in item.servers})],
-            services=pools(resolved, health_checked=False),
-            health_checked=pools(resolved, health_checked=True, quorum=True),
+            services=pools(resolved, health_checked=False, vips=several),
+            health_checked=pools(resolved, health_checked=True, quorum=True, vips=several),
             seen_within=seen_within(concerned),
             connections=[
                 {"address": str(address), "port": port}
@@ -525,23 +553,51 @@ class Cluster:
             error.note_group(problems, DIRECTORS)
         problems.raise_any()
         director_addresses(self.vips(), self.inventory, problems)
+        try:
+            check_group_names(self.resolved, self._known_groups(problems), self.inventory, problems)
+            self.inventory.variable(self.inventory.directors[0], VIPS)
+        except InventoryError as error:
+            error.note(problems, f"group {DIRECTORS}")
         problems.raise_any()
+
+    def _known_groups(self, problems: Problems) -> dict[str, VrrpGroup]:
+        """Return the VRRP groups that the variable of the directors has. Raises `InventoryError`."""
+        first = self.inventory.directors[0]
+        given, of_default = (self.inventory.variable(first, name) for name in (VRRP_GROUPS, VIRTUAL_ROUTER_ID))
+        return read_vrrp_groups(given, DIRECTOR[VIRTUAL_ROUTER_ID] if of_default is None else of_default, problems)
+
+    def _groups(self) -> list[dict[str, object]]:
+        """Return the VRRP groups that have VIPs."""
+        groups = vrrp_groups(self.resolved, self._known_groups(Problems()), 0)
+        usual = priorities(self.inventory, Problems())
+        return [
+            {
+                "name": group.shown,
+                "vips": [str(vip) for vip in group.vips],
+                "priorities": with_first(usual, group.first),
+                "handover_file": handover_file(group.name, len(groups) > 1),
+            }
+            for group in groups
+        ]
 
     def as_dict(self) -> dict[str, object]:
         """Return the whole cluster, for checks from outside and for reports.
 
         ``{"vips": [as for a director], "services": [...], "owned_elsewhere": [...], "health_checked": [`table.pools`],
         "directors": ["lb1"], "priorities": {"lb1": 200},
+        "vrrp_groups": [{"name": "default", "vips": ["192.0.2.10"], "priorities": {"lb1": 200}, "handover_file": ""}],
         "addresses": {"lb1": ["192.0.2.2"]},
         "handover_file": "",
         "real_servers": {"rs1": {"vips": ["192.0.2.10"]}}, "direct_vips": ["192.0.2.10"],
         "connections": [{"name": "web", "address": "192.0.2.10", "port": 80}]}``
 
         ``addresses`` has every host of both groups that has any, ``real_servers`` every host of the group.
-        ``direct_vips`` are on the real servers' link (those of dr), and ``connections`` what accepts TCP. A range of
-        ports is not in them: a server need not listen on each. Raises what `check` raises.
+        ``direct_vips`` are on the real servers' link (those of dr without an interface of their own), and
+        ``connections`` what accepts TCP. A range of ports is not in them: a server need not listen on each. Raises what
+        `check` raises.
         """
         self.check()
+        options = read_vips(self.inventory.variable(self.inventory.directors[0], VIPS), "", Problems())
         serving: dict[str, set[IPAddress]] = {host: set() for host in self.inventory.real_servers}
         for item in self.resolved:
             for server in item.servers:
@@ -549,19 +605,26 @@ class Cluster:
                     serving[server.host].update(item.service.vips)
         return {
             "vips": [
-                {"address": str(vip), "family": family_of(vip), "prefix": vip.max_prefixlen} for vip in self.vips()
+                {
+                    "address": str(vip),
+                    "family": family_of(vip),
+                    "prefix": options[vip].prefix if vip in options else vip.max_prefixlen,
+                }
+                for vip in self.vips()
             ],
             "services": [*table_entries(self.resolved), *entries(self.resolved)],
             "owned_elsewhere": self.owned_elsewhere(),
             "health_checked": pools(self.resolved, health_checked=True, thresholds=True),
             "directors": list(self.inventory.directors),
             "priorities": priorities(self.inventory, Problems()),
+            "vrrp_groups": self._groups(),
             "addresses": self._addresses(),
             "handover_file": HANDOVER_FILE if len(self.inventory.directors) > 1 and self.vips() else "",
             "real_servers": {host: {"vips": [str(vip) for vip in _sorted(vips)]} for host, vips in serving.items()},
             "direct_vips": [
                 str(vip)
                 for vip in _sorted({vip for item in self.resolved if "dr" in item.methods for vip in item.service.vips})
+                if not (vip in options and options[vip].interface)
             ],
             "connections": [
                 {"name": item.service.name, "address": str(vip), "port": low}
@@ -690,6 +753,8 @@ def _links(settings: DirectorSettings, daemon: SyncDaemon | None, tracked: Track
     """Return the network interfaces that have to exist, and the variable that names each."""
     links = {settings.interface: INTERFACE}
     links.setdefault(settings.gateway_interface or settings.interface, "director_gateway_interface")
+    for vip in settings.vips:
+        links.setdefault(settings.link(vip), VIPS)
     if daemon is not None:
         links.setdefault(daemon.interface, "director_sync_interface")
     for name in tracked.interface_names:

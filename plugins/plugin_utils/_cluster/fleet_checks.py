@@ -20,6 +20,8 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_sett
     DIRECTOR,
     NAT_GATEWAY,
     VIRTUAL_ROUTER_ID,
+    VRRP_GROUPS,
+    read_vrrp_groups,
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import Code, ModelError, Problems
 
@@ -91,10 +93,8 @@ def _check_ids(fleet: Fleet, clusters: Mapping[str, Cluster], problems: Problems
     users: dict[tuple[object, int], str] = {}
     noted: set[tuple[str, str]] = set()
     for name, inventory in fleet.clusters.items():
-        number = _virtual_router_id(inventory)
-        if number is None:
-            continue
-        for network in _networks(inventory):
+        numbers = _virtual_router_ids(inventory)
+        for network, (variable, number) in [(one, item) for one in _networks(inventory) for item in numbers.items()]:
             first = users.setdefault((network, number), name)
             if first == name or (first, name) in noted or not (first in clusters or name in clusters):
                 continue
@@ -103,15 +103,21 @@ def _check_ids(fleet: Fleet, clusters: Mapping[str, Cluster], problems: Problems
                 f"is {number} for the clusters {first} and {name}, which both have directors in {network}: give one of "
                 "them another id"
             )
-            problems.add(Code.ID_TWICE, VIRTUAL_ROUTER_ID, "", text, str(number))
+            problems.add(Code.ID_TWICE, variable, "", text, str(number))
 
 
-def _virtual_router_id(inventory: Inventory) -> int | None:
+def _virtual_router_ids(inventory: Inventory) -> dict[str, int]:
+    """Return the virtual router ids of a cluster, by their places; empty if they cannot be read."""
+    first = inventory.directors[0]
     try:
-        given = inventory.variable(inventory.directors[0], VIRTUAL_ROUTER_ID)
+        given, groups = (inventory.variable(first, name) for name in (VIRTUAL_ROUTER_ID, VRRP_GROUPS))
     except InventoryError:
-        return None
-    return to_integer(DIRECTOR[VIRTUAL_ROUTER_ID] if given is None else given)
+        return {}
+    number = to_integer(DIRECTOR[VIRTUAL_ROUTER_ID] if given is None else given)
+    found = {} if number is None else {VIRTUAL_ROUTER_ID: number}
+    for name, group in read_vrrp_groups(groups, number, Problems()).items():
+        found[f"{VRRP_GROUPS}: {name}.virtual_router_id"] = group.virtual_router_id
+    return found
 
 
 def _networks(inventory: Inventory) -> list[object]:

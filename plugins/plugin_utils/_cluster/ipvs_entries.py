@@ -38,7 +38,11 @@ def table_entries(resolved: Iterable[ResolvedService]) -> list[dict[str, object]
 
 
 def pools(
-    resolved: Iterable[ResolvedService], health_checked: bool, thresholds: bool = False, quorum: bool = False
+    resolved: Iterable[ResolvedService],
+    health_checked: bool,
+    thresholds: bool = False,
+    quorum: bool = False,
+    vips: bool = False,
 ) -> list[dict[str, object]]:
     """Return the real servers of services with, or without, a health checker, one entry a port.
 
@@ -46,7 +50,8 @@ def pools(
     "real_servers": [{"address": "198.51.100.11", "port": 80, "weight": 5}]}``, without a weight where none is given,
     and with ``upper_threshold`` and ``lower_threshold`` where these are asked for. If it is asked for, ``quorum`` is
     the weight in service below which keepalived takes the service down (ipwrapper.c: update_quorum_state). With
-    thresholds, a service whose weights a health check sets has ``dynamic_weights``.
+    thresholds, a service whose weights a health check sets has ``dynamic_weights``. ``vips`` are
+    the known addresses that its clients send to, if these are asked for.
     """
     return [
         {
@@ -58,6 +63,7 @@ def pools(
         }
         | (_quorum(item.service) if quorum else {})
         | ({"dynamic_weights": True} if thresholds and dynamic(item) else {})
+        | ({"vips": [str(vip) for vip in item.service.vips]} if vips and item.service.vips else {})
         for item in resolved
         if (item.service.health_check is not None) == health_checked
         for identity, port in zip(item.service.identities(), item.service.ports)

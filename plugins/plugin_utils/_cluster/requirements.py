@@ -21,7 +21,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.inventory imp
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.pair import Instance
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.resolve import ResolvedService
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import IPAddress, to_address
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import KEEPALIVED
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import KEEPALIVED, DirectorSettings
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services import UNREWRITTEN, Service
 
 #: Methods whose replies the director forwards as a router.
@@ -164,6 +164,19 @@ def sysctls_of_checks(interfaces: Sequence[str]) -> dict[str, int | str]:
     return {display(f"net/ipv4/conf/{interface}/accept_local"): 1 for interface in dict.fromkeys(interfaces)}
 
 
+def kept_addresses(settings: DirectorSettings) -> dict[str, int | str]:
+    """Return the sysctls that keep the other addresses of a network when one of them leaves the interface.
+
+    Otherwise the kernel removes all that are secondary to it (net/ipv4/devinet.c: __inet_del_ifa), and with them VIPs
+    of other groups.
+    """
+    return {
+        display(f"net/ipv4/conf/{settings.link(vip)}/promote_secondaries"): 1
+        for vip, options in settings.vips.items()
+        if vip.version == 4 and options.prefix != vip.max_prefixlen
+    }
+
+
 def forwards(values: Mapping[str, int | str], version: int) -> bool:
     """Return True if these sysctls enable forwarding for this version of IP."""
     return str(values.get(forwarding_key(f"ipv{version}"), 0)) != "0"
@@ -200,7 +213,7 @@ def state_of_director(
         "instances": [
             {
                 "name": instance.name,
-                "virtual_router_id": instance.settings.virtual_router_id,
+                "virtual_router_id": instance.virtual_router_id,
                 "advertised": instance.advertised,
                 "peers": list(instance.peers.values()),
             }

@@ -48,11 +48,19 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems 
     show,
     suggestion,
 )
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.service_reader import (
+    GROUP_NAME,
+    GROUP_RULE,
+    INVENTORY_NAME,
+    NO_GROUP,
+)
 
 #: The variables of a director, with the defaults of its role; None stands for a setting that has none.
 DIRECTOR: dict[str, object] = {
     "director_interface": None,
     "director_virtual_router_id": 51,
+    "director_vrrp_groups": {},
+    "director_vips": {},
     "director_priority": None,
     "director_advert_interval": 1,
     "director_gateway_interface": None,
@@ -104,6 +112,14 @@ REAL_SERVER: dict[str, object] = {
 
 INTERFACE = "director_interface"
 VIRTUAL_ROUTER_ID = "director_virtual_router_id"
+VIRTUAL_ROUTER_IDS = (1, 255)
+VRRP_GROUPS = "director_vrrp_groups"
+_GROUP_KEYS = ("virtual_router_id", "first")
+VIPS = "director_vips"
+_VIP_KEYS = ("interface", "prefix", "label")
+#: include/uapi/linux/if.h: IFNAMSIZ less the end of the string.
+_LABEL_LENGTH = 15
+_VIP_LABEL = re.compile(r"[A-Za-z0-9_.:-]+")
 PRIORITY = "director_priority"
 #: RFC 5798, section 5.2.4: 0 resigns, and 255 is for the owner of the address.
 PRIORITIES = (1, 254)
@@ -183,6 +199,26 @@ _LOOPBACK = ("127.0.0.1", "::1")
 #: keepalived prepares a message in 1024 characters, and does not end one that is longer (keepalived/core/smtp.c,
 #: body_cmd). The rest is for the subject, the text and the sender. Each address has up to 4 characters beside it.
 MAX_RECIPIENTS = 400
+
+
+@dataclass(frozen=True)
+class VrrpGroup:
+    """VIPs that move together, beside those of the default group.
+
+    ``first`` is the director with the highest priority in this group; None for the one that has it in the default one.
+    """
+
+    virtual_router_id: int
+    first: str | None = None
+
+
+@dataclass(frozen=True)
+class VipOptions:
+    """How a director holds a VIP. ``interface`` is empty for the usual one, and ``label`` for none."""
+
+    interface: str
+    prefix: int
+    label: str
 
 
 @dataclass(frozen=True)
@@ -268,17 +304,19 @@ class Email:
 class DirectorSettings:
     """The settings of a director, checked. Times are in seconds.
 
-    ``virtual_router_id`` is unique per link and family (1 to 255). ``gateway_interface`` is the link of the real
-    servers, empty if it is that of the VIPs. With ``preempt`` a director takes the VIPs from one of a lower priority,
-    after ``preempt_delay``: meanwhile it receives the other's connections and runs its health checks. Every
-    ``garp_refresh`` the master announces the VIPs to the link again; 0 means never. ``vrrp_hops`` is the number of
-    routers between two directors. ``nat_gateway`` and ``check_sources`` have an address by family. ``transit`` is None
-    if it is not set, and so are ``packages`` and ``email``. ``notify`` has commands by state (`NOTIFICATIONS`).
-    ``script_user`` is not checked, since most directors need none (`read_user`).
+    ``virtual_router_id`` is unique per link and family (1 to 255); ``vrrp_groups`` has others. ``gateway_interface``
+    is the link of the real servers, empty if it is that of the VIPs. With ``preempt`` a director takes the VIPs from
+    one of a lower priority, after ``preempt_delay``: meanwhile it receives the other's connections and runs its
+    health checks. Every ``garp_refresh`` the master announces the VIPs to the link again; 0 means never.
+    ``vrrp_hops`` is the number of routers between two directors. ``nat_gateway`` and ``check_sources`` have an
+    address by family. ``transit`` is None if it is not set, and so are ``packages`` and ``email``. ``notify`` has
+    commands by state (`NOTIFICATIONS`). ``script_user`` is not checked, since most directors need none (`read_user`).
     """
 
     interface: str
     virtual_router_id: int
+    vrrp_groups: Mapping[str, VrrpGroup]
+    vips: Mapping[IPAddress, VipOptions]
     priority: int | None
     advert_interval: float
     gateway_interface: str
@@ -317,10 +355,21 @@ class DirectorSettings:
         """The lowest TTL or hop limit that an advert of a peer has on arrival."""
         return TTL - self.vrrp_hops
 
+    def link(self, vip: IPAddress) -> str:
+        """Return the interface that has a VIP."""
+        return (self.vips[vip].interface if vip in self.vips else "") or self.interface
+
     @property
     def interfaces(self) -> tuple[str, ...]:
         """The links of clients and of real servers, which can be the same."""
-        return tuple(dict.fromkeys(name for name in (self.interface, self.gateway_interface) if name))
+        links = (self.interface, self.gateway_interface, *(options.interface for options in self.vips.values()))
+        return tuple(dict.fromkeys(name for name in links if name))
+
+    @property
+    def outside(self) -> tuple[str, ...]:
+        """The links of clients that are not that of the gateway of nat."""
+        links = dict.fromkeys((self.interface, *map(self.link, self.vips)))
+        return tuple(name for name in links if name != (self.gateway_interface or self.interface))
 
 
 @dataclass(frozen=True)
@@ -354,7 +403,9 @@ def read_director_settings(
     senders = given.value("director_sync_senders")
     return DirectorSettings(
         interface=interface,
-        virtual_router_id=given.integer(VIRTUAL_ROUTER_ID, 1, 255, "an integer from 1 to 255"),
+        virtual_router_id=given.integer(VIRTUAL_ROUTER_ID, *VIRTUAL_ROUTER_IDS, "an integer from 1 to 255"),
+        vrrp_groups=read_vrrp_groups(given.value(VRRP_GROUPS), given.value(VIRTUAL_ROUTER_ID), problems),
+        vips=read_vips(given.value(VIPS), interface, problems),
         priority=None if given.value(PRIORITY) is None else given.integer(PRIORITY, *PRIORITIES, PRIORITY_RULE),
         # version 3 counts hundredths of a second in 12 bits
         advert_interval=given.fraction("director_advert_interval", 0.01, 40.95),
@@ -550,6 +601,88 @@ class _Given:
             else:
                 found[family_of(address)] = address
         return found
+
+
+def read_vrrp_groups(value: object, of_default: object, problems: Problems) -> dict[str, VrrpGroup]:
+    """Return the groups of VIPs by their names. ``of_default``: the virtual router id of the default group."""
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        text = "is not a mapping such as {blue: {virtual_router_id: 52, first: lb2}}"
+        problems.refuse(Code.NOT_A_MAPPING, VRRP_GROUPS, "", value, text)
+        return {}
+    found: dict[str, VrrpGroup] = {}
+    users = {to_integer(of_default): VIRTUAL_ROUTER_ID}
+    for name, element in value.items():
+        if not isinstance(name, str) or not GROUP_NAME.fullmatch(name):
+            problems.refuse(Code.MALFORMED, VRRP_GROUPS, "", name, f"is not {GROUP_RULE}")
+        elif name == NO_GROUP:
+            text = f"is the group of all other VIPs, which has {VIRTUAL_ROUTER_ID} and {PRIORITY}: use another name"
+            problems.refuse(Code.TWICE, VRRP_GROUPS, "", name, text)
+        elif not isinstance(element, Mapping):
+            text = "is not a mapping such as {virtual_router_id: 52, first: lb2}"
+            problems.refuse(Code.NOT_A_MAPPING, VRRP_GROUPS, plain(name), element, text)
+        else:
+            group = _vrrp_group(Fields(element, VRRP_GROUPS, plain(name), problems), users)
+            if group is not None:
+                found[plain(name)] = group
+    return found
+
+
+def _vrrp_group(fields: Fields, users: dict[int | None, str]) -> VrrpGroup | None:
+    """Return one group. ``users``: the virtual router ids of others, and what has them."""
+    fields.refuse_unknown(_GROUP_KEYS, "a VRRP group")
+    number = fields.integer("virtual_router_id", *VIRTUAL_ROUTER_IDS)
+    first = fields.text("first", INVENTORY_NAME, "the inventory name of a director")
+    if not fields.given("virtual_router_id"):
+        fields.fault(
+            Code.MISSING, "virtual_router_id", "is missing (1 to 255, used by no other VRRP router of the link)"
+        )
+    if number is None:
+        return None
+    user = users.setdefault(number, fields.key("virtual_router_id"))
+    if user != fields.key("virtual_router_id"):
+        fields.refuse(Code.TWICE, "virtual_router_id", number, f"is the id of {user} too: give another one")
+    return VrrpGroup(number, first)
+
+
+def read_vips(value: object, interface: str, problems: Problems) -> dict[IPAddress, VipOptions]:
+    """Return the options of VIPs. ``interface``: the usual one."""
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        text = 'is not a mapping such as {"192.0.2.10": {prefix: 24}}'
+        problems.refuse(Code.NOT_A_MAPPING, VIPS, "", value, text)
+        return {}
+    found: dict[IPAddress, VipOptions] = {}
+    for given, element in value.items():
+        address = to_address(given)
+        if address is None:
+            problems.refuse(Code.NOT_AN_ADDRESS, VIPS, "", given, "is not an IP address")
+        elif address in found:
+            problems.refuse(Code.TWICE, VIPS, "", given, "is listed twice")
+        elif not isinstance(element, Mapping):
+            text = "is not a mapping such as {interface: eth2, prefix: 24, label: 'eth2:web'}"
+            problems.refuse(Code.NOT_A_MAPPING, VIPS, str(address), element, text)
+        else:
+            found[address] = _vip_options(Fields(element, VIPS, str(address), problems), address, interface)
+    return found
+
+
+def _vip_options(fields: Fields, address: IPAddress, usual: str) -> VipOptions:
+    fields.refuse_unknown(_VIP_KEYS, "a VIP")
+    interface = fields.text("interface", LINK, LINK_RULE)
+    prefix = fields.integer("prefix", 1, address.max_prefixlen)
+    begin = f"{interface or usual}:"
+    label = fields.text("label", _VIP_LABEL, "letters, digits, and the characters _.-:")
+    if label is not None and address.version == 6:
+        # keepalived/vrrp/vrrp_ipaddress.c: alloc_ipaddress
+        fields.refuse(Code.OTHER_FAMILY, "label", label, "is for IPv4 only")
+    elif label is not None and not (label.startswith(begin) and len(begin) < len(label) <= _LABEL_LENGTH):
+        # ip-address(8); the kernel has IFNAMSIZ characters for it
+        text = f"is not a label of at most {_LABEL_LENGTH} characters that begins with {begin}"
+        fields.refuse(Code.MALFORMED, "label", label, text)
+    return VipOptions(interface or "", address.max_prefixlen if prefix is None else prefix, label or "")
 
 
 def read_user(value: object, problems: Problems) -> str:
@@ -849,6 +982,18 @@ def _same_daemon(value: object) -> Hashable:
     return () if read else _same_boolean(value)
 
 
+def _same_groups(value: object) -> Hashable:
+    """Return one value for equal groups."""
+    if not isinstance(value, Mapping):
+        return show({} if value is None else value)
+    return frozenset(
+        (str(name), frozenset((str(key), str(one)) for key, one in group.items()))
+        if isinstance(group, Mapping)
+        else (str(name), show(group))
+        for name, group in value.items()
+    )
+
+
 def same_addresses(value: object) -> frozenset[str]:
     """Return one value for equal addresses."""
     elements = value if isinstance(value, (list, tuple)) else [] if value in (None, "") else [value]
@@ -858,6 +1003,7 @@ def same_addresses(value: object) -> frozenset[str]:
 #: The variables that must be the same on all directors, each with a function whose results are equal for equal values.
 ALIKE: dict[str, Callable[[object], Hashable]] = {
     VIRTUAL_ROUTER_ID: _same_integer,
+    VRRP_GROUPS: _same_groups,
     "director_advert_interval": _same_seconds,
     "director_preempt": _same_boolean,
     "director_vrrp_hops": _same_integer,

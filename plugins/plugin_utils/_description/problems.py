@@ -69,6 +69,7 @@ class Code(str, Enum):
     NO_ADDRESS = "no_address", "a host has no address, or none of the family that is needed"
     ADDRESS_TWICE = "address_twice", "two hosts have one address"
     VIP_IN_USE = "vip_in_use", "a VIP is the address of a host"
+    NO_VIP = "no_vip", "an address is not a VIP of the cluster"
     NO_GATEWAY = "no_gateway", "a family of real servers behind nat has no gateway"
     HELD_GATEWAY = "held_gateway", "a gateway is a VIP that a real server behind it holds itself"
     FIXED_GATEWAY = "fixed_gateway", "a gateway stays with one host when the VIPs move"
@@ -89,6 +90,7 @@ class Code(str, Enum):
     NO_SERVICE = "no_service", "a real server is in no service"
     DIFFERS = "differs", "hosts have different values of a variable that has to be the same"
     ID_TWICE = "id_twice", "two clusters on one network have the same virtual router id"
+    GROUPS_DIFFER = "groups_differ", "services whose VIPs have to move together are in several VRRP groups"
     FACTS_OVERRIDE = "facts_override", "facts that a host has reported override variables of the inventory"
 
 

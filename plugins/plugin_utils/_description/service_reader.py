@@ -73,6 +73,11 @@ VARIABLE = "lvs_virtual_services"
 #: The most addresses of a network in marks: each is a VIP that a director holds.
 MAX_VIPS = 256
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+#: It becomes a part of keepalived's names, and of a file's.
+GROUP_NAME = re.compile(r"[A-Za-z0-9_.-]{1,20}")
+GROUP_RULE = "a name of 1 to 20 letters, digits, '_', '.' and '-'"
+#: The group of the VIPs whose services name none.
+NO_GROUP = "default"
 
 KINDS = ("group", "host", "address")
 SERVER_KEYS = (
@@ -86,7 +91,7 @@ SERVER_KEYS = (
     "health_check",
 )
 SORRY_KEYS = ("address", "port", "forward_method", "tunnel")
-_INVENTORY_NAME = re.compile(r"[^\s\x00-\x1f]{1,255}")
+INVENTORY_NAME = re.compile(r"[^\s\x00-\x1f]{1,255}")
 
 _PERSISTENCE_KEYS = ("timeout", "netmask", "engine")
 _TUNNEL_KEYS = ("type", "port", "checksum")
@@ -171,6 +176,7 @@ def _read_service(fields: Fields) -> list[Service]:
         text = "is for tcp only, and marks lists other traffic or none"
         fields.fault(Code.NOT_FOR_PROTOCOL, "synproxy", text)
     helper = _helper(fields, method, other, ports)
+    group = fields.text("vrrp_group", GROUP_NAME, GROUP_RULE) or NO_GROUP
     before = len(fields.problems)
     health_check = read_health_check(fields)
     sound_check = health_check is not None and len(fields.problems) == before
@@ -202,6 +208,7 @@ def _read_service(fields: Fields) -> list[Service]:
             sorry_server=_sorry_of_family(sorry_servers, family),
             synproxy=synproxy,
             helper=helper,
+            vrrp_group="" if group == NO_GROUP else group,
         )
         for address, protocol, family in faces
     ]
@@ -612,7 +619,7 @@ def _read_entry(fields: Fields, service: Fields, own: OwnChecks) -> ServerEntry 
     if kind == "address":
         name = None if address is None else str(address)
     else:
-        name = fields.text(kind, _INVENTORY_NAME, f"the name of an inventory {kind}")
+        name = fields.text(kind, INVENTORY_NAME, f"the name of an inventory {kind}")
     port = fields.integer("port", 0, 65535)
     weight = fields.integer("weight", 0, MAX_WEIGHT)
     upper = fields.integer("upper_threshold", 0, MAX_THRESHOLD)

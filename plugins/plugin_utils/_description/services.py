@@ -39,6 +39,7 @@ KEYS = (
     "sorry_server",
     "synproxy",
     "helper",
+    "vrrp_group",
 )
 #: In the kernel's tree, net/netfilter/ipvs/ip_vs_<name>.c each. Strict, so that a typo is found here and not by a
 #: director's kernel. The module ipvs_table accepts any name, for other schedulers.
@@ -241,7 +242,7 @@ class Service:
 
     Either ``address``, ``protocol`` and ``ports`` are set, or ``fwmark`` is (then ``protocol`` is None and ``ports`` is
     ``(0,)``, which is what its real servers use). ``marks`` is the traffic that the directors mark; empty if other
-    software does.
+    software does. ``vrrp_group`` is the group of its VIPs, empty for the default one.
     """
 
     where: str
@@ -263,6 +264,7 @@ class Service:
     sorry_server: SorryServer | None
     synproxy: bool
     helper: str | None
+    vrrp_group: str
 
     @cached_property
     def traffic(self) -> tuple[Traffic, ...]:

@@ -48,6 +48,7 @@ SETTINGS = frozenset(
         "lvs_draining_directors",
         "lvs_directors_group",
         "lvs_failover_force",
+        "lvs_failover_groups",
         "lvs_failover_to",
         "lvs_cluster",
         "lvs_clusters",

@@ -14,7 +14,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.check_command
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.checkers import Checked, checked
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import DirectorModel, RealServerModel
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.through_vip import asked
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import family_of
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import IPAddress, family_of
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import KEEPALIVED, Email
 from ansible_collections.lvs.cluster.plugins.plugin_utils._render import ldirectord, mon
 from ansible_collections.lvs.cluster.plugins.plugin_utils._render.keepalived import VALIDATING_USER, configuration
@@ -57,7 +57,7 @@ def director(model: DirectorModel) -> dict[str, object]:
     - ``openings``: rules for the host's own firewall, by hook: ``{"input": [...], "forward": [...]}``
     """
     settings, checker = model.settings, model.health_checker
-    peers = [peer for instance in model.instances for peer in instance.peers.values()]
+    peers = list(dict.fromkeys(peer for instance in model.instances for peer in instance.peers.values()))
 
     if model.check_program:
         sources = settings.check_sources.values()
@@ -67,7 +67,7 @@ def director(model: DirectorModel) -> dict[str, object]:
         files = _FILES[checker](checked(model.resolved), model.script_user, model.emails.get(checker))
     return {
         "directors": list(model.directors),
-        "vips": [{"address": str(vip), "family": family_of(vip), "prefix": vip.max_prefixlen} for vip in model.vips],
+        "vips": [_vip(vip, model) for vip in model.vips],
         "services": model.services,
         "owned_elsewhere": model.owned_elsewhere,
         "health_checked": model.health_checked,
@@ -101,6 +101,14 @@ def director(model: DirectorModel) -> dict[str, object]:
             "forward": forward_rules(model.resolved),
         },
     }
+
+
+def _vip(vip: IPAddress, model: DirectorModel) -> dict[str, object]:
+    group = model.groups[vip]
+    options = model.settings.vips.get(vip)
+    prefix = vip.max_prefixlen if options is None else options.prefix
+    found: dict[str, object] = {"address": str(vip), "family": family_of(vip), "prefix": prefix}
+    return {**found, "vrrp_group": group} if group else found
 
 
 def director_of_role(model: DirectorModel) -> dict[str, Any]:
@@ -192,16 +200,19 @@ def _rules(model: RealServerModel) -> str:
 
 
 def _table(model: DirectorModel) -> str:
-    interfaces = model.settings.interfaces
+    settings = model.settings
+    moving: dict[str, list[IPAddress]] = {}
+    for vip in model.moving:
+        moving.setdefault(settings.link(vip), []).append(vip)
     guards = [vrrp_guard(model.instances)]
     if not model.transit:
-        guards.append(transit_guard(model.resolved, interfaces, model.sending_all))
+        guards.append(transit_guard(model.resolved, settings.outside, model.sending_all))
     if "ipv4" in model.check_sources:
         ends = asked(model.resolved)["ipv4"]
-        guards.append(local_sources_guard(interfaces, model.check_sources["ipv4"], ends))
+        guards.append(local_sources_guard(settings.interfaces, model.check_sources["ipv4"], ends))
     if model.sync_daemon is not None:
         guards.append(sync_guard(model.sync_daemon, model.sync_senders))
-    return director_rules(model.resolved, interfaces, model.moving, guards)
+    return director_rules(model.resolved, settings.interfaces, moving, guards)
 
 
 def real_server(model: RealServerModel) -> dict[str, object]:

@@ -48,7 +48,9 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.pair import (
     HANDOVER,
     HANDOVER_FILE,
     Instance,
+    handover_file,
     hands_over,
+    several_groups,
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.resolve import RealServer, ResolvedService
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.through_vip import way_to
@@ -110,33 +112,42 @@ def configuration(model: DirectorModel, script_user: str) -> str:
     """Return the whole file, ending in a newline; an empty ``script_user`` means none. A single director tracks
     nothing.
     """
-    instances, tracked, email = model.instances, model.tracked, model.emails.get(KEEPALIVED)
+    instances, email = model.instances, model.emails.get(KEEPALIVED)
     text = "\n".join([HEADER, *_global(model.host, instances, model.sync_daemon, script_user, email), ""])
-    group = len(instances) > 1 and any(instance.peers for instance in instances)
     blocks: list[list[str]] = []
-    watch: list[str] = []
+    groups: dict[str, list[Instance]] = {}
+    for instance in instances:
+        groups.setdefault(instance.group, []).append(instance)
     if hands_over(instances):
-        blocks += [
-            block("track_file director", [f"file {HANDOVER_FILE}"]),
-            *(_script(script) for script in tracked.scripts),
-        ]
-        watch = [*_tracking(tracked), *_handover()]
-    commands = [f'{NOTIFICATIONS[state]} "{command}"' for state, command in model.notify.items()]
-    shared: list[str] = []
-    if group:
-        # both families move together, so that a director never holds half of the VIPs
-        members = block("group", [instance.name for instance in instances])
-        blocks.append(block("vrrp_sync_group lvs", [*members, *watch, *commands]))
-        # a group has one setting for all of its members, and runs commands and sends e-mails once for all
-        watch, commands, shared = [], [], ["smtp_alert false"] * (email is not None)
-    for number, instance in enumerate(instances):
-        # without a group, the first instance stands for all, which are on one link
-        blocks.append(_instance(instance, [*shared, *watch, *(commands if number == 0 else [])]))
+        blocks.append(block("track_file director", [f"file {HANDOVER_FILE}"]))
+        for name in groups if len(groups) > 1 else ():
+            path = handover_file(name, True)
+            blocks.append(block(f"track_file {_name(path)}", [f"file {path}"]))
+        blocks += [_script(script) for script in model.tracked.scripts]
+    for members in groups.values():
+        blocks += _vrrp_group(members, model, len(groups) > 1)
     # it has the services only if it checks them
     resolved = model.resolved if model.health_checker == KEEPALIVED else ()
     emails = email is not None and HEALTH_CHECKS in email.about
     blocks += virtual_servers(model, resolved, emails)
     return text + "".join("\n" + "\n".join(lines) + "\n" for lines in blocks)
+
+
+def _vrrp_group(instances: Sequence[Instance], model: DirectorModel, several: bool) -> Iterator[list[str]]:
+    """Yield the blocks of the instances that move together. ``several``: there are other groups."""
+    name = instances[0].group
+    watch = [*_tracking(model.tracked), *_handover(name, several)] if hands_over(instances) else []
+    commands = [f'{NOTIFICATIONS[state]} "{command}"' for state, command in model.notify.items()]
+    shared: list[str] = []
+    if len(instances) > 1 and hands_over(instances):
+        # both families move together, so that a director never holds half of the VIPs
+        members = block("group", [instance.name for instance in instances])
+        yield block(f"vrrp_sync_group lvs{'_' * bool(name)}{name}", [*members, *watch, *commands])
+        # a group has one setting for all of its members, and runs commands and sends e-mails once for all
+        watch, commands, shared = [], [], ["smtp_alert false"] * (KEEPALIVED in model.emails)
+    for number, instance in enumerate(instances):
+        # without a sync group, the first instance stands for all, which are on one link
+        yield _instance(instance, [*shared, *watch, *(commands if number == 0 else [])])
 
 
 def _global(
@@ -146,7 +157,7 @@ def _global(
     if script_user:
         lines.append(f"script_user {script_user}")
     if sync_daemon is not None and instances:
-        lines.append(_sync_daemon(sync_daemon, instances[0].name))
+        lines.append(_sync_daemon(sync_daemon, instances))
     lines += _email(email)
     lines += ["# At boot keepalived may be there before the interface is.", "dynamic_interfaces"]
     return block("global_defs", lines)
@@ -170,12 +181,18 @@ def _email(email: Email | None) -> Iterator[str]:
     yield "no_checker_emails"
 
 
-def _handover() -> list[str]:
-    """Return the lines of the handover file: each 1 in its number lowers the priority.
+def _handover(group: str, several: bool) -> list[str]:
+    """Return the lines of the handover files: each 1 in their numbers lowers the priority.
 
     Lowering it by more than 253 is a fault: the director releases the VIPs at once (keepalived/trackers/track_file.c).
     """
-    return block("track_file", [f"director weight {-HANDOVER}"])
+    paths = dict.fromkeys((HANDOVER_FILE, handover_file(group, several)))
+    return block("track_file", [f"{_name(path)} weight {-HANDOVER}" for path in paths])
+
+
+def _name(path: str) -> str:
+    """Return keepalived's name of a handover file."""
+    return path.rpartition("/")[2]
 
 
 def _instance(instance: Instance, watch: list[str]) -> list[str]:
@@ -183,7 +200,7 @@ def _instance(instance: Instance, watch: list[str]) -> list[str]:
     lines = [
         f"state {instance.state}",
         f"interface {settings.interface}",
-        f"virtual_router_id {settings.virtual_router_id}",
+        f"virtual_router_id {instance.virtual_router_id}",
         f"priority {instance.priority}",
         f"advert_int {settings.advert_interval}",
     ]
@@ -467,11 +484,20 @@ def _switch(path: str) -> str:
     return f"check_{path}"
 
 
-def _sync_daemon(daemon: SyncDaemon, instance: str) -> str:
-    """Return the line for connection synchronisation, bound to a VRRP instance."""
+def _sync_daemon(daemon: SyncDaemon, instances: Sequence[Instance]) -> str:
+    """Return the line for connection synchronisation, bound to a VRRP instance, or to none with several groups.
+
+    Without an id and an instance, keepalived would restart the daemons at each reload, and end with a signal at a
+    reload that adds the line (check/check_daemon.c: start_check; check/ipvswrapper.c: ipvs_syncd_changed).
+    """
     options = {key: getattr(daemon, key) for key in SYNC_KEYS}
+    bound = ["inst", instances[0].name]
+    if several_groups(instances):
+        bound = []
+        if options["id"] is None:
+            options["id"] = instances[0].settings.virtual_router_id
     given = [f"{key} {value}" for key, value in options.items() if value is not None]
-    return " ".join(["lvs_sync_daemon", daemon.interface, "inst", instance, *given])
+    return " ".join(["lvs_sync_daemon", daemon.interface, *bound, *given])
 
 
 def _script(script: TrackedScript) -> list[str]:

@@ -123,13 +123,13 @@ _GUE, _GUE_REMCSUM = 4, 8
 def director_rules(
     resolved: Iterable[ResolvedService],
     interfaces: Sequence[str],
-    moving: Sequence[IPAddress] = (),
+    moving: Mapping[str, Sequence[IPAddress]],
     guards: Sequence[str] = (),
 ) -> str:
     """Return the chains that these services need, in their order; empty if they need none.
 
-    ``interfaces`` are the links of clients and real servers, the one with the VIPs first. ``moving`` are VIPs for which
-    it would forward packets while it does not hold them. ``guards`` are chains that precede these (`guards`).
+    ``interfaces`` are the links of clients and real servers. ``moving`` are, by their link, VIPs for which it would
+    forward packets while it does not hold them. ``guards`` are chains that precede these (`guards`).
     """
     resolved = list(resolved)
     marked = [item for item in resolved if item.service.fwmark is not None]
@@ -142,7 +142,7 @@ def director_rules(
         _chain("marks", "filter hook prerouting priority mangle", marked, _mark),
         _chain("syn_proxy", "filter hook input priority filter", proxied, _proxy),
         _no_redirects(interfaces) if any(_routes_ipv6(item) for item in resolved) else "",
-        base_chain("no_loops", "filter hook forward priority filter", _back(interfaces, moving)),
+        base_chain("no_loops", "filter hook forward priority filter", _back(moving)),
         _chain("full_nat", "nat hook postrouting priority srcnat", masqueraded, _masquerade),
     ]
     return "\n".join(chain for chain in chains if chain)
@@ -173,10 +173,10 @@ def _no_redirects(interfaces: Sequence[str]) -> str:
     return base_chain("no_redirects", "filter hook output priority filter", [rule])
 
 
-def _back(interfaces: Sequence[str], moving: Sequence[IPAddress]) -> list[str]:
-    # one rule per family, because every forwarded reply passes them
-    families = [[vip for vip in moving if vip.version == version] for version in (4, 6)]
-    return [f'iifname "{interfaces[0]}" oifname "{interfaces[0]}" {_to(*vips)} drop' for vips in families if vips]
+def _back(moving: Mapping[str, Sequence[IPAddress]]) -> list[str]:
+    # one rule per link and family, because every forwarded reply passes them
+    families = [(link, [vip for vip in vips if vip.version == of]) for link, vips in moving.items() for of in (4, 6)]
+    return [f'iifname "{link}" oifname "{link}" {_to(*vips)} drop' for link, vips in families if vips]
 
 
 def _to(*addresses: IPAddress) -> str:
@@ -236,7 +236,7 @@ def vrrp_guard(instances: Iterable[Instance]) -> str:
     """Return the chain that drops VRRP adverts which are not from a peer; empty without instances."""
     rules: list[str] = []
     for instance in instances:
-        ours = f"meta l4proto {_VRRP} @th,8,8 {instance.settings.virtual_router_id}"
+        ours = f"meta l4proto {_VRRP} @th,8,8 {instance.virtual_router_id}"
         if not instance.peers:
             rules.append(f"{ours} meta nfproto {instance.family} drop")
             continue
@@ -272,12 +272,12 @@ def sync_guard(daemon: SyncDaemon, senders: Sequence[str]) -> str:
 
 
 def transit_guard(
-    resolved: Sequence[ResolvedService], interfaces: Sequence[str], sending_all: Container[IPAddress]
+    resolved: Sequence[ResolvedService], outside: Sequence[str], sending_all: Container[IPAddress]
 ) -> str:
     """Return the chain that drops forwarded packets of no service; empty without nat and fullnat.
 
-    ``interfaces`` are the link of the VIPs and, if it is another one, that of the gateway of nat. ``sending_all`` are
-    the addresses of real servers that send all of their traffic through the directors.
+    ``outside`` are links of clients that are not that of the gateway of nat. ``sending_all`` are the addresses of real
+    servers that send all of their traffic through the directors.
     """
     rules: list[str] = []
     for family in routed_families(resolved):
@@ -286,8 +286,9 @@ def transit_guard(
         source = f"{_IP[family]} saddr"
         if begins := {one for one in behind_gateway if one in sending_all}:
             rules.append(f"{_IP[family]} daddr {_set(begins)} ct state established,related accept")
-        if len(interfaces) > 1 and behind_gateway:
-            rules.append(f'iifname "{interfaces[0]}" {source} {_set(behind_gateway)} drop')
+        if outside and behind_gateway:
+            links = any_of([f'"{name}"' for name in outside])
+            rules.append(f"iifname {links} {source} {_set(behind_gateway)} drop")
         if answering_here := _servers(of_family, ROUTED):
             rules.append(f"{source} {_set(answering_here)} accept")
         rules.append(f"{_ERRORS[family]} accept")

@@ -141,7 +141,7 @@ def megabytes(processes: int) -> int:
 
 def addresses_unit(instances: Sequence[Instance], sync_daemon: SyncDaemon | None) -> str:
     """Return the whole unit, ending in a newline; empty for a single director."""
-    addresses = [one.source_address for one in instances if one.source_address]
+    addresses = list(dict.fromkeys(one.source_address for one in instances if one.source_address))
     if not addresses:
         return ""
     # The kernel sends from an address of the link (ip_vs_sync.c, bind_mcastif_addr).

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from ansible_collections.lvs.cluster.plugins.plugin_utils._verify import run_summary
 from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.balance import table_problems_of_results
 from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.connections import connection_problems
-from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.reports import InputError, ReportError, texts
+from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.reports import InputError, ReportError, text, texts
 from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.run_order import DIRECTOR_RESULT
 from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.vip_owners import (
     seen_of_results,
@@ -62,11 +62,16 @@ def _problems(
 ) -> list[str]:
     """Return the problems of one cluster."""
     vips = [one["address"] for one in _listed(cluster["vips"]) if isinstance(one, Mapping)]
+    groups = {
+        text(one["name"], "a group's name"): texts(one["vips"], "a group's VIPs")
+        for one in _listed(cluster["vrrp_groups"])
+        if isinstance(one, Mapping)
+    }
     probes = {host: values[PROBE] for host, values in hosts.items() if PROBE in values}
     tables = {host: values[TABLE] for host, values in directors.items() if TABLE in values}
     results = {host: _table_result(values) for host, values in directors.items()}
     return [
-        *vip_problems_of_results(vips, list(directors), probes, on_link=_listed(cluster["direct_vips"])),
+        *vip_problems_of_results(vips, list(directors), probes, _listed(cluster["direct_vips"]), groups),
         *_compared(real_servers, REAL_SERVER_PROBLEMS, "a real server"),
         *_compared(directors, DIRECTOR_PROBLEMS, "a director"),
         *table_problems_of_results(cluster, tables, results),

@@ -209,18 +209,41 @@ def hosts_left(clusters: object, lost: object, group: str, whole: bool = False) 
     return [host for host in found if not whole or host not in ended]
 
 
-def turn(directors: object, host: object, held: object, turns: int) -> int:
-    """Return the turn of a director, the last of which is ``turns - 1``: those that hold VIPs are in the last turns.
+def turn(directors: object, host: object, held: object, turns: int, vips: Iterable[Mapping[str, str]] = ()) -> int:
+    """Return the turn of a director, the last of which is ``turns - 1``: those that hold VIPs are in the last turns,
+    and of them those that hold the most groups of VIPs last.
 
-    Another director is then ready to take over before the master is changed. Among the others, the last of the group is
-    first. ``directors`` are those of its cluster, and ``held`` maps the checked ones to the VIPs that they hold.
+    Another director is then ready to take over before the master is changed. Among directors with as many groups, the
+    last in the inventory is first. ``directors`` are those of its cluster, and ``held`` maps the checked ones to the
+    VIPs that they hold. ``vips`` has those with a ``vrrp_group``.
     """
     if not isinstance(directors, (list, tuple)) or not isinstance(held, Mapping):
         raise InputError("turn: a list of hosts and a dictionary of lists of VIPs are needed")
-    last_first = sorted((one for one in directors if one in held), key=lambda one: len(held[one]) == 0)
+    group_of = {one["address"]: one.get("vrrp_group", "") for one in vips}
+    groups = {one: len({group_of.get(vip, "") for vip in held[one]}) for one in directors if one in held}
+    last_first = sorted(groups, key=lambda one: -groups[one])
     if host not in last_first:
         raise InputError(f"turn: {host} was not checked")
     return turns - 1 - last_first.index(str(host))
+
+
+def failover_groups(known: object, wanted: object) -> list[str]:
+    """Return the names of the VRRP groups that a failover moves: the wanted ones, all for none.
+
+    ``known``: the names of all. ``wanted``: a list of names, or one text with commas between them. Raises `InputError`
+    for other names.
+    """
+    if not isinstance(known, (list, tuple)):
+        raise InputError("failover_groups: a list of names is needed")
+    names = [name.strip() for name in wanted.split(",")] if isinstance(wanted, str) and wanted else wanted or known
+    if not isinstance(names, (list, tuple)):
+        raise InputError(f"lvs_failover_groups: {names!r} is neither a list nor names with commas between them")
+    for name in names:
+        if name not in known:
+            raise InputError(
+                f"lvs_failover_groups: {name!r} is not a VRRP group of this cluster, which has {' '.join(known)}"
+            )
+    return [str(name) for name in known if name in names]
 
 
 def incomplete(directors: object, hostvars: object, part: str = "") -> list[str]:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.reports import (
@@ -57,9 +57,13 @@ class Probe:
 
 
 def vip_problems_of_results(
-    vips: Iterable[object], directors: Iterable[object], probes: object, on_link: Iterable[object] = ()
+    vips: Iterable[object],
+    directors: Iterable[object],
+    probes: object,
+    on_link: Iterable[object] = (),
+    groups: Mapping[str, Sequence[str]] | None = None,
 ) -> list[str]:
-    """Return the problems in results of arp_probe: host -> the result (`vip_problems`).
+    """Return the problems in results of arp_probe: host -> the result (`vip_problems`, `group_problems`).
 
     An invalid result is a problem of that host.
     """
@@ -76,7 +80,27 @@ def vip_problems_of_results(
         except ReportError as error:
             failed.append(f"{host}: its answer is not one of lvs.cluster.arp_probe: {error}")
     wanted, holders, heard = ([str(one) for one in some] for some in (vips, directors, on_link))
-    return limited([*failed, *vip_problems(wanted, holders, seen, heard)])
+    split = group_problems(groups or {}, {host: seen[host].holds for host in holders if host in seen})
+    return limited([*failed, *vip_problems(wanted, holders, seen, heard), *split])
+
+
+def group_problems(groups: Mapping[str, Sequence[str]], holding: Mapping[str, Collection[str]]) -> list[str]:
+    """Return one sentence for each VRRP group whose VIPs are on several directors.
+
+    ``groups``: name -> VIPs. ``holding``: director -> the addresses it has. A VIP without a single owner is another
+    problem (`vip_problems`).
+    """
+    problems = []
+    for name, vips in groups.items():
+        of_owner: dict[str, str] = {}
+        for vip in vips:
+            owners = [host for host, held in holding.items() if vip in held]
+            if len(owners) == 1:
+                of_owner.setdefault(owners[0], vip)
+        if len(of_owner) > 1:
+            who = " and ".join(f"{host} holds {vip}" for host, vip in of_owner.items())
+            problems.append(f"{who}, which are in the VRRP group {name}; one director has to hold all of its VIPs")
+    return problems
 
 
 def vip_problems(

@@ -205,6 +205,10 @@ def test_an_order_that_cannot_be(tmp_path: Path, words: str, sentence: str) -> N
             "-e lvs_failover_to=lb2 --limit lb1",
             "lvs_failover_to: 'lb2' is a director, and --limit excludes it from this run",
         ),
+        (
+            "-e lvs_failover_to=lb2 -e lvs_failover_groups=blue",
+            "lvs_failover_groups: 'blue' is not a VRRP group of this cluster, which has default",
+        ),
     ],
 )
 def test_nobody_to_hand_over_to(tmp_path: Path, words: str, sentence: str) -> None:

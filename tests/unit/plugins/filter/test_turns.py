@@ -45,6 +45,45 @@ def test_masters_are_in_the_last_turn_whatever_the_size_of_their_cluster() -> No
     assert found == {"lb1": 2, "lb2": 1}
 
 
+def test_those_with_the_fewest_groups_are_first() -> None:
+    vips = [{"address": f"192.0.2.1{number}", "vrrp_group": "blue"} for number in (1, 2, 3)]
+    vips += [{"address": "192.0.2.10"}, {"address": "192.0.2.14", "vrrp_group": "green"}]
+    held = {"lb1": ["192.0.2.10", "192.0.2.14"], "lb2": ["192.0.2.11", "192.0.2.12", "192.0.2.13"], "lb3": []}
+    variables = local(3, held)
+    variables["hostvars"]["localhost"]["lvs_plan"]["directors"] = {host: {"vips": vips} for host in DIRECTORS}
+    found = {internal("turn", DIRECTORS, host, variables=variables): host for host in DIRECTORS}
+    assert [found[turn] for turn in sorted(found)] == ["lb3", "lb2", "lb1"]
+    held.update(lb1=["192.0.2.10"], lb3=["192.0.2.14"])
+    found = {internal("turn", DIRECTORS, host, variables=variables): host for host in DIRECTORS}
+    assert [found[turn] for turn in sorted(found)] == ["lb3", "lb2", "lb1"], "one each: the last is first"
+
+
+GROUPS_OF_VIPS = ["default", "blue", "green"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "names"),
+    [
+        ([], ["default", "blue", "green"]),
+        (None, ["default", "blue", "green"]),
+        ("", ["default", "blue", "green"]),
+        ("green, default", ["default", "green"]),
+        (["blue"], ["blue"]),
+    ],
+)
+def test_the_groups_that_a_failover_moves(wanted: object, names: list[str]) -> None:
+    assert internal("failover_groups", GROUPS_OF_VIPS, wanted) == names
+
+
+@pytest.mark.parametrize(
+    ("wanted", "says"),
+    [("red", "'red' is not a VRRP group of this cluster, which has default blue green"), (5, "5 is")],
+)
+def test_groups_that_are_none(wanted: object, says: str) -> None:
+    with pytest.raises(AnsibleFilterError, match=f"^lvs_failover_groups: {says}"):
+        internal("failover_groups", GROUPS_OF_VIPS, wanted)
+
+
 CLUSTERS = {
     "ams": {"directors": ["ams1", "ams2"], "real_servers": ["rs1", "rs2"]},
     "fra": {"directors": ["fra1"], "real_servers": ["rs2", "rs3"]},

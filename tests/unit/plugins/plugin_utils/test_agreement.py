@@ -32,6 +32,9 @@ NO_VARIABLES = {
     "lvs_real_server",
     "lvs_ipv4",
     "lvs_ipv6",
+    "lvs_blue",
+    "lvs_blue_ipv4",
+    "director_blue",
     "lvs_gue",
     "lvs_sync_daemon",
     "lvs_far",
@@ -67,6 +70,18 @@ def test_a_sound_cluster() -> None:
     assert refusal({}, director_interface="eth1", director_virtual_router_id="51", other="x") == []
 
 
+def test_groups_that_are_the_same() -> None:
+    group = {"virtual_router_id": 52, "first": "lb2"}
+    others = {"green": {"first": "lb2", "virtual_router_id": "52"}, "blue": None}
+    assert (
+        refusal(
+            {"lb1": {"director_vrrp_groups": {"blue": None, "green": group}}, "lb2": {"director_vrrp_groups": others}}
+        )
+        == []
+    )
+    assert refusal({"lb1": {"director_vrrp_groups": None}, "lb2": {"director_vrrp_groups": {}}}) == []
+
+
 def differs(variable: str, *says: str) -> Expected:
     return expected(Code.DIFFERS, variable, "", "", *says)
 
@@ -82,6 +97,16 @@ def differs(variable: str, *says: str) -> Expected:
             {"lb2": {"director_virtual_router_id": 52}},
             differs("director_virtual_router_id", "51 for lb1", "52 for lb2"),
         ),
+        (
+            {
+                "lb1": {"director_vrrp_groups": {"blue": {"virtual_router_id": 52}}},
+                "lb2": {"director_vrrp_groups": {"blue": {"virtual_router_id": 52, "first": "lb2"}}},
+            },
+            differs(
+                "director_vrrp_groups", "{'blue': {'virtual_router_id': 52}} for lb1", "'lb2', 'virtual_router_id': 52"
+            ),
+        ),
+        ({"lb2": {"director_vrrp_groups": "blue"}}, differs("director_vrrp_groups", "{} for lb1", "'blue' for lb2")),
         ({"lb1": {"director_advert_interval": 0.2}}, differs("director_advert_interval", "0.2 for lb1", "1 for lb2")),
         ({"lb1": {"director_preempt": False}}, differs("director_preempt", "false for lb1", "true for lb2")),
         ({"lb2": {"director_vrrp_hops": 1}}, differs("director_vrrp_hops", "0 for lb1", "1 for lb2")),

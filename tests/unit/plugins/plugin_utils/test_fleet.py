@@ -271,6 +271,11 @@ def test_one_virtual_router_id_twice_on_one_network() -> None:
     ]
     other = {"director_virtual_router_id": "52"}
     assert problems_of(fra1={**near[0], **other}, fra2={**near[1], **other}) == []
+    groups = {**other, "director_vrrp_groups": {"blue": {"virtual_router_id": 51}}}
+    assert problems_of(fra1={**near[0], **groups}, fra2={**near[1], **groups}) == [
+        "director_vrrp_groups: blue.virtual_router_id: is 51 for the clusters ams and fra, which both have directors "
+        "in 192.0.2.0/24: give one of them another id"
+    ]
 
 
 @pytest.mark.parametrize(

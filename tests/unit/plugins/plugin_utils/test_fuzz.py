@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -29,6 +30,8 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.services 
 from ansible_collections.lvs.cluster.tests.unit.plugins.plugin_utils import support
 
 GATEWAYS = ["192.0.2.1", "2001:db8::1"]
+VRRP_GROUPS = {"blue": {"virtual_router_id": 52, "first": "lb1"}, "green.2": {"virtual_router_id": 53}}
+SETTINGS: dict[str, Any] = {"lvs_nat_gateway": GATEWAYS, "director_vrrp_groups": VRRP_GROUPS}
 Takes = Callable[[dict[str, Any]], None]
 FEW = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -173,6 +176,28 @@ TUNNELS: list[dict[str, Any]] = [
 
 
 @st.composite
+def own_methods(draw: st.DrawFn, servers: list[dict[str, Any]], method: str) -> list[dict[str, Any]]:
+    """The real servers of a service with this method, some of them with another one and with tunnels."""
+    for entry in servers:
+        entry |= draw(some(forward_method=st.sampled_from(BESIDE[method])))
+        if entry.get("forward_method", method) == "tun":
+            entry |= draw(some(tunnel=st.sampled_from(TUNNELS)))
+            if "tunnel" in entry and any("group" in other and "forward_method" in other for other in servers):
+                entry["forward_method"] = "tun"  # otherwise a host gets that of its group
+    return servers
+
+
+def sorry_servers(service: dict[str, Any], family: str) -> list[dict[str, Any]]:
+    """The sorry servers that a service may have."""
+    address = "2001:db8:1::9" if family == "ipv6" else "198.51.100.9"
+    local = {"address": "::1" if family == "ipv6" else "127.0.0.1"}
+    # the others need the VIPs, which a service by mark may not have
+    methods = [one for one in BESIDE[service["forward_method"]] if one in {"dr", "tun"} or service.get("marks") != []]
+    others = [{"address": address, "forward_method": method} for method in methods]
+    return [{"address": address}, *others] + [local] * (not service.get("synproxy"))
+
+
+@st.composite
 def sound_services(draw: st.DrawFn, index: int) -> dict[str, Any]:
     """A service that is right in every respect, of the whole language; the index keeps several apart."""
     service: dict[str, Any] = {"name": f"s{index}"}
@@ -218,14 +243,9 @@ def sound_services(draw: st.DrawFn, index: int) -> dict[str, Any]:
     service["forward_method"] = method
     if method == "tun":
         service["tunnel"] = draw(st.sampled_from(TUNNELS))
-    mixed, of_group = family == "ipv4" or method != "tun", method
-    for entry in service["real_servers"] if mixed and (method != "dr" or "marks" not in service) else ():
-        entry |= draw(some(forward_method=st.sampled_from(BESIDE[method])))
-        # a host has the method and the tunnel of its group, unless it has its own
-        of_group = entry.get("forward_method", method) if "group" in entry else of_group
-        own = entry.get("forward_method", "tun" if of_group == method == "tun" else "")
-        if own == "tun" and ("group" not in entry or len(service["real_servers"]) == 1):
-            entry |= draw(some(tunnel=st.sampled_from(TUNNELS)))
+    mixed = family == "ipv4" or method != "tun"
+    if mixed and (method != "dr" or "marks" not in service):
+        service["real_servers"] = draw(own_methods(service["real_servers"], method))
     if draw(st.booleans()):
         # keepalived has no use for a pool without weight, and counts to 2**32 - 1
         for entry in service["real_servers"]:
@@ -247,15 +267,12 @@ def sound_services(draw: st.DrawFn, index: int) -> dict[str, Any]:
             first = service["health_check"]
             first = first[0] if isinstance(first, list) else first
             first |= draw(some(quorum_down=st.just("/usr/local/bin/down {vip} --port={vport}")))
-        sorry = "2001:db8:1::9" if family == "ipv6" else "198.51.100.9"
-        local = {"address": "::1" if family == "ipv6" else "127.0.0.1"}
-        other = {"address": sorry, "forward_method": draw(st.sampled_from(BESIDE[method]))}
-        # with nat, marks are needed
-        others = [other] * (method != "dr" or "fwmark" not in service or bool(service["marks"]))
-        sorries = [{"address": sorry}, *others] + [local] * (not service.get("synproxy"))
-        service |= draw(st.sampled_from([{}, *({"sorry_server": one} for one in sorries)]))
+        service |= draw(st.sampled_from([{}, *({"sorry_server": one} for one in sorry_servers(service, family))]))
     elif draw(st.booleans()) and draw(st.booleans()):
         service["real_servers"] = []
+    methods = {method, *(entry.get("forward_method") for entry in service["real_servers"])}
+    if "marks" in service and "nat" not in methods:  # others have one VIP, or one gateway
+        service |= draw(some(vrrp_group=st.sampled_from(["default", *VRRP_GROUPS])))
     return service
 
 
@@ -274,13 +291,23 @@ def broken(draw: st.DrawFn) -> list[dict[str, Any]]:
     return description
 
 
+def hosts_of(inventory: dict[str, Any]) -> dict[str, Any]:
+    hosts: dict[str, Any] = inventory["hostvars"]
+    return {**hosts, "lb1": {**hosts["lb1"], "director_vrrp_groups": VRRP_GROUPS}}
+
+
 def check(description: object, inventory: dict[str, Any], takes: Takes) -> None:
     try:
-        cluster = build_cluster(description, inventory["groups"], inventory["hostvars"])
+        cluster = build_cluster(description, inventory["groups"], hosts_of(inventory))
     except ModelError as error:
         refused(error, "service ", "lvs_virtual_services")
         return
-    takes(support.director(cluster, "lb1", lvs_nat_gateway=GATEWAYS))
+    if any(item.service.vrrp_group not in ("", *VRRP_GROUPS) for item in cluster.resolved):
+        with pytest.raises(ModelError) as caught:
+            support.director(cluster, "lb1", **SETTINGS)
+        refused(caught.value, "service ")
+        return
+    takes(support.director(cluster, "lb1", **SETTINGS))
     names = inventory["groups"]["real_servers"]
     servers = [support.real_server(cluster, host, lvs_nat_gateway=GATEWAYS) for host in names]
     json.dumps([cluster.as_dict(), servers])
@@ -308,7 +335,7 @@ def test_anything(description: object, inventory: dict[str, Any], takes: Takes) 
 @given(description=sound)
 def test_sound(description: object, inventory: dict[str, Any], takes: Takes) -> None:
     cluster = build_cluster(description, inventory["groups"], inventory["hostvars"])
-    takes(support.director(cluster, "lb1", lvs_nat_gateway=GATEWAYS))
+    takes(support.director(cluster, "lb1", **SETTINGS))
     for host in ("rs1", "rs2", "rs9"):
         route: Any = support.real_server(cluster, host, lvs_nat_gateway=GATEWAYS)["return_route"]
         routing.parse_return_route(True, route["gateways"], route["services"], False, 5151, 5151, True)
@@ -407,7 +434,7 @@ def test_sound_notices(
     description: object, notify: dict[str, str], email: dict[str, Any], inventory: dict[str, Any], takes: Takes
 ) -> None:
     cluster = build_cluster(description, inventory["groups"], inventory["hostvars"])
-    given = {"director_notify": notify, "director_email": email, "lvs_nat_gateway": GATEWAYS}
+    given = {**SETTINGS, "director_notify": notify, "director_email": email}
     takes(support.director(cluster, "lb1", **given))
 
 
@@ -423,6 +450,48 @@ def test_broken_notices(
         found = support.director(cluster, "lb1", director_notify=notify, director_email=email)
     except ModelError as error:
         refused(error, "director_")
+        return
+    assert all(line.isascii() and line.isprintable() for line in found["keepalived"].splitlines())
+
+
+@FEW
+@given(name=st.one_of(st.sampled_from(sorted(VRRP_GROUPS)), anything), value=anything, key=keys, of_group=anything)
+def test_broken_vrrp_groups(
+    name: object, value: object, key: object, of_group: object, inventory: dict[str, Any], takes: Takes
+) -> None:
+    groups: dict[Any, Any] = {**copy.deepcopy(VRRP_GROUPS), "red": {"virtual_router_id": 54, key: of_group}}
+    if isinstance(name, str | int | float | bytes | None):
+        groups[name] = value
+    cluster = build_cluster([], inventory["groups"], inventory["hostvars"])
+    try:
+        takes(support.director(cluster, "lb1", director_vrrp_groups=groups))
+    except ModelError as error:
+        refused(error, "director_vrrp_groups")
+
+
+VIP_OPTIONS = some(
+    interface=st.sampled_from(["eth1", "eth2.7"]), prefix=written(st.integers(1, 32)), label=st.just("eth1:web")
+)
+
+
+@FEW
+@given(four=VIP_OPTIONS, six=VIP_OPTIONS, key=keys, value=anything, broken=st.booleans())
+def test_vip_options(
+    four: dict[Any, Any], six: dict[Any, Any], key: object, value: object, broken: bool, inventory: dict[str, Any]
+) -> None:
+    web = {"name": "web", "address": "192.0.2.10", "port": 80, "real_servers": []}
+    description = [web, {**web, "name": "web6", "address": "2001:db8::10"}]
+    cluster = build_cluster(description, inventory["groups"], inventory["hostvars"])
+    six.pop("label", None)
+    if four.get("interface", "eth1") != "eth1":
+        four.pop("label", None)
+    if broken:
+        four[key] = value
+    try:
+        found = support.director(cluster, "lb1", director_vips={"192.0.2.10": four, "2001:DB8::10": six})
+    except ModelError as error:
+        assert broken
+        refused(error, "director_vips")
         return
     assert all(line.isascii() and line.isprintable() for line in found["keepalived"].splitlines())
 

@@ -83,8 +83,10 @@ def test_the_form_is_sound(text: str) -> None:
     assert scripts == [line.split()[0] for lines in tracked for line in lines.splitlines()]
     known = re.findall(r"^track_file (\S+) {$", text, re.MULTILINE)
     assert len(known) == len(set(known))
-    used = re.findall(r"^ +track_file (?:{\n +(\S+) weight -?\d+|([^\s{]+))$", text, re.MULTILINE)
-    assert {of_vrrp or of_check for of_vrrp, of_check in used} == set(known)
+    used = re.findall(r"^ +track_file ([^\s{]+)$", text, re.MULTILINE)
+    for lines in re.findall(r"^ +track_file {\n((?: +\S+ weight -?\d+\n)+) +}$", text, re.MULTILINE):
+        used += [line.split()[0] for line in lines.splitlines()]
+    assert set(used) == set(known)
 
 
 def test_a_weight_that_is_drained_becomes_nothing() -> None:

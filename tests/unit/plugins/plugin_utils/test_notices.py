@@ -5,10 +5,7 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -150,14 +147,3 @@ def test_a_message_of_keepalived_ends() -> None:
     headers = ("Date: Mon, 01 Mar 2021 09:44:08 +0000", "From: ", "Subject: ", "X-Mailer: Keepalived", "To: ")
     fixed = "".join(f"{line}\r\n" for line in (*headers, "", "", "."))
     assert len(fixed) + sender + subject + MAX_RECIPIENTS + longest_text < 1024
-
-
-@pytest.mark.skipif(shutil.which("keepalived") is None, reason="needs keepalived")
-def test_keepalived_accepts_them(build: Build, tmp_path: Path) -> None:
-    """The commands need not exist for this."""
-    described = service(quorum_up="/bin/true {vip}", quorum_down="/bin/true {vport}", omega=True, email=False)
-    states = dict.fromkeys(("master", "backup", "fault", "stop", "any"), "/bin/true x")
-    text = found(build, described, director_notify=states, director_email=MAIL)["keepalived_validated"]
-    path = tmp_path / "keepalived.conf"
-    path.write_text(text)
-    subprocess.run(["keepalived", "--config-test", f"--use-file={path}"], check=True)

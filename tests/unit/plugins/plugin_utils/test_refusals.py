@@ -78,6 +78,9 @@ REFUSALS = [
     refusal({"name": "web"}, Code.NOT_A_LIST, "", "{'name': 'web'}", where="lvs_virtual_services"),
     refusal(["web"], Code.NOT_A_MAPPING, "", "'web'", where="lvs_virtual_services[0]"),
     # names and keys
+    refusal([service(vrrp_group="a/b")], Code.MALFORMED, "vrrp_group", "'a/b'", "20 letters"),
+    refusal([service(vrrp_group="x" * 21)], Code.MALFORMED, "vrrp_group", "'xxxxxxxxxxxxxxxxxxxxx'", "20 letters"),
+    refusal([service(vrrp_group=52)], Code.MALFORMED, "vrrp_group", "52"),
     refusal([service(name=...)], Code.MISSING, "name", where="lvs_virtual_services[0]"),
     refusal(
         [service(), service(name="two words", port=81)],
@@ -759,6 +762,12 @@ def test_refusal(build: Build, description: object, wanted: Expected) -> None:
             "forward_method",
             "'tunel'",
         ),
+        (
+            servers({"host": "rs1", "forward_method": ["nat"]}),
+            Code.UNKNOWN_WORD,
+            "real_servers[0].forward_method",
+            "['nat']",
+        ),
         (service(protocol="upd", one_packet=True), Code.UNKNOWN_WORD, "protocol", "'upd'"),
         (nat(protocol="TCP", synproxy=True), Code.UNKNOWN_WORD, "protocol", "'TCP'"),
         (nat(protocol="TCP", helper="ftp", port=21), Code.UNKNOWN_WORD, "protocol", "'TCP'"),
@@ -1199,6 +1208,13 @@ def email(changes: dict[str, object], code: Code, key: str, value: str = "", *sa
     return pytest.param({"email": given}, wanted, id=f"email-{key}-{code.value}-{value}")
 
 
+def vip(options: object, code: Code, key: str, value: str = "", *says: str) -> Any:
+    """The same for the options of a VIP."""
+    where = f"192.0.2.10.{key}" if key else "192.0.2.10"
+    wanted = expected(code, "director_vips", where, value, *says)
+    return pytest.param({"vips": {"192.0.2.10": options}}, wanted, id=f"vips-{key}-{code.value}-{value}")
+
+
 @pytest.mark.parametrize(
     ("settings", "wanted"),
     [
@@ -1217,6 +1233,79 @@ def email(changes: dict[str, object], code: Code, key: str, value: str = "", *sa
         ),
         setting({"virtual_router_id": 0}, Code.OUT_OF_RANGE, "virtual_router_id", "", "0", "1 to 255"),
         setting({"virtual_router_id": "x"}, Code.NOT_AN_INTEGER, "virtual_router_id", "", "'x'", "1 to 255"),
+        setting({"vrrp_groups": ["blue"]}, Code.NOT_A_MAPPING, "vrrp_groups", "", "['blue']", "virtual_router_id: 52"),
+        setting({"vrrp_groups": {"a b": {}}}, Code.MALFORMED, "vrrp_groups", "", "'a b'", "20 letters"),
+        setting({"vrrp_groups": {52: {}}}, Code.MALFORMED, "vrrp_groups", "", "52", "20 letters"),
+        setting({"vrrp_groups": {"default": {}}}, Code.TWICE, "vrrp_groups", "", "'default'", "another name"),
+        setting({"vrrp_groups": {"blue": 52}}, Code.NOT_A_MAPPING, "vrrp_groups", "blue", "52", "first: lb2"),
+        setting({"vrrp_groups": {"blue": {}}}, Code.MISSING, "vrrp_groups", "blue.virtual_router_id", "", "1 to 255"),
+        setting(
+            {"vrrp_groups": {"blue": {"virtual_router_id": 0}}},
+            Code.OUT_OF_RANGE,
+            "vrrp_groups",
+            "blue.virtual_router_id",
+            "0",
+        ),
+        setting(
+            {"vrrp_groups": {"blue": {"virtual_router_id": 52, "frist": "lb1"}}},
+            Code.UNKNOWN_KEY,
+            "vrrp_groups",
+            "blue.frist",
+            "",
+            "'first'",
+        ),
+        setting(
+            {"vrrp_groups": {"blue": {"virtual_router_id": "51"}}},
+            Code.TWICE,
+            "vrrp_groups",
+            "blue.virtual_router_id",
+            "51",
+            "director_virtual_router_id",
+        ),
+        setting(
+            {"vrrp_groups": {"blue": {"virtual_router_id": 52}, "green": {"virtual_router_id": 52}}},
+            Code.TWICE,
+            "vrrp_groups",
+            "green.virtual_router_id",
+            "52",
+            "blue.virtual_router_id",
+        ),
+        setting(
+            {"vrrp_groups": {"blue": {"virtual_router_id": 52, "first": "lb 2"}}},
+            Code.MALFORMED,
+            "vrrp_groups",
+            "blue.first",
+            "'lb 2'",
+        ),
+        setting(
+            {"vrrp_groups": {"blue": {"virtual_router_id": 52, "first": "rs1"}}},
+            Code.NOT_IN_GROUP,
+            "vrrp_groups",
+            "blue.first",
+            "'rs1'",
+            "lb1",
+        ),
+        setting({"vips": ["192.0.2.10"]}, Code.NOT_A_MAPPING, "vips", "", "['192.0.2.10']", "prefix: 24"),
+        setting({"vips": {"192.0.2.10/24": {}}}, Code.NOT_AN_ADDRESS, "vips", "", "'192.0.2.10/24'"),
+        setting({"vips": {"2001:db8::10": {}, "2001:DB8::10": {}}}, Code.TWICE, "vips", "", "'2001:DB8::10'"),
+        setting({"vips": {"192.0.2.11": {}}}, Code.NO_VIP, "vips", "", "192.0.2.11"),
+        vip("eth2", Code.NOT_A_MAPPING, "", "'eth2'", "interface: eth2"),
+        vip({"dev": "eth2"}, Code.UNKNOWN_KEY, "dev"),
+        vip({"interface": "a/b"}, Code.MALFORMED, "interface", "'a/b'"),
+        vip({"prefix": 33}, Code.OUT_OF_RANGE, "prefix", "33"),
+        vip({"prefix": 0}, Code.OUT_OF_RANGE, "prefix", "0"),
+        vip({"label": "eth1 web"}, Code.MALFORMED, "label", "'eth1 web'"),
+        vip({"label": "eth1:"}, Code.MALFORMED, "label", "'eth1:'", "eth1:"),
+        vip({"label": "eth1:web-and-more"}, Code.MALFORMED, "label", "'eth1:web-and-more'", "15 characters"),
+        vip({"label": "eth1:web", "interface": "eth2"}, Code.MALFORMED, "label", "'eth1:web'", "eth2:"),
+        setting(
+            {"vips": {"2001:db8::10": {"label": "eth1:web"}}},
+            Code.OTHER_FAMILY,
+            "vips",
+            "2001:db8::10.label",
+            "'eth1:web'",
+            "IPv4",
+        ),
         setting({"advert_interval": 41}, Code.OUT_OF_RANGE, "advert_interval", "", "41", "0.01 to 40.95"),
         setting({"advert_interval": "nan"}, Code.OUT_OF_RANGE, "advert_interval", "", "'nan'", "0.01 to 40.95"),
         setting({"advert_interval": "soon"}, Code.NOT_SECONDS, "advert_interval", "", "'soon'", "0.01 to 40.95"),

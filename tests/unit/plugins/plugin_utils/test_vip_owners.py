@@ -11,6 +11,7 @@ import pytest
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils._verify.vip_owners import (
     Probe,
+    group_problems,
     owner_problems,
     seen_of_results,
     vip_problems,
@@ -52,6 +53,18 @@ def test_two_owners_none_and_a_silent_one() -> None:
     says = "lb1 holds 192.0.2.10, but no host answers ARP for it on the link of rs1"
     assert vip_problems([VIP], ["lb1"], silent, [VIP]) == [says]
     assert vip_problems([VIP], ["lb1"], silent, []) == []
+
+
+def test_a_group_is_on_one_director() -> None:
+    groups = {"default": [VIP, VIP6], "blue": ["192.0.2.11", "192.0.2.12", "192.0.2.13"]}
+    assert group_problems(groups, {"lb1": [VIP, VIP6], "lb2": groups["blue"]}) == []
+    assert group_problems(groups, {"lb1": [*groups["blue"], VIP6, VIP], "lb2": []}) == []
+    held = {"lb1": [VIP, "192.0.2.12", "192.0.2.13"], "lb2": [VIP6, "192.0.2.13"]}
+    assert group_problems(groups, held) == [
+        "lb1 holds 192.0.2.10 and lb2 holds 2001:db8::10, which are in the VRRP group default; one director has to "
+        "hold all of its VIPs"
+    ]
+    assert group_problems(groups, {"lb1": [VIP], "lb2": [VIP]}) == [], "a VIP with two owners is a problem of its own"
 
 
 def test_a_director_that_was_not_asked_is_said() -> None:

@@ -110,6 +110,14 @@ def test_nobody_is_lost() -> None:
     assert director_state.lost_peers(before("lb1", "lb2"), wanted("lb1", "lb2", vips=VIPS[:1]), []) == ""
 
 
+def test_a_peer_is_lost_with_its_vrrp_group_too() -> None:
+    """The instances of the file have other names than those that are wanted."""
+    present = {f"lvs_blue{name[3:]}": instance for name, instance in before("lb1", "lb2").items()}
+    assert director_state.lost_peers(present, wanted("lb1"), []) == "lb2 (192.0.2.3) and lb2 (2001:db8::3)"
+    assert director_state.lost_peers(present, wanted("lb1", "lb2"), []) == ""
+    assert director_state.joins(present, wanted("lb1", "lb2")) is False
+
+
 @pytest.mark.parametrize(
     ("present", "joins"),
     [
@@ -159,6 +167,24 @@ def test_a_vip_that_keepalived_has_not_added(text: str, configured: bool, ours: 
     assert (found is not None) is static
     if found is not None:
         assert str(found) == text.split(maxsplit=1)[0]
+
+
+@pytest.mark.parametrize(
+    ("listed", "text", "static"),
+    [
+        ({}, "192.0.2.10/24 eth1", True),
+        ({"prefix": 24}, "192.0.2.10/24 eth1", False),
+        ({"prefix": 24, "label": "eth1:web"}, "192.0.2.10/24 eth1", False),
+        ({"interface": "eth2"}, "192.0.2.10/32 eth2", False),
+        ({"prefix": 24}, "192.0.2.10/32 eth1", True),
+        ({"prefix": 24}, "192.0.2.10/25 eth1", True),
+    ],
+)
+def test_a_vip_with_the_prefix_length_that_it_is_to_have(listed: dict[str, Any], text: str, static: bool) -> None:
+    vips = {parse_address(vip) for vip in VIPS}
+    present = before("lb1", "lb2", director_vips={VIPS[0]: listed})
+    found = director_state.static_vip(held(text), vips, present, ours=True, runs=True)
+    assert (found is not None) is static
 
 
 def test_a_configuration_that_somebody_has_damaged() -> None:

@@ -85,6 +85,11 @@ def server(steps: Steps, address: str = "127.0.0.1", context: ssl.SSLContext | N
                 plain.settimeout(30)
                 with contextlib.nullcontext(plain) if context is None else context.wrap_socket(plain, True) as end:
                     talk(end, steps)
+                    # unread octets would turn the end of the connection into a reset, which may overtake the answer
+                    with contextlib.suppress(OSError):
+                        end.shutdown(socket.SHUT_WR)
+                        while end.recv(4096):
+                            pass
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()

@@ -103,6 +103,7 @@ class Task:
             "expired": "fail",
             "wait_for": ["active"],
             "udp_pause": 10,
+            "vips": [],
             "drain_directory": str(directory),
             "real_servers": [FIRST],
         }
@@ -136,9 +137,11 @@ def place_of_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "drain"
 
 
-def run(monkeypatch: pytest.MonkeyPatch, director: Director, task: Task, master: bool = True) -> dict[str, Any]:
+def run(monkeypatch: pytest.MonkeyPatch, director: Director, task: Task, master: bool | str = True) -> dict[str, Any]:
+    """``master``: whether it has the VIPs, or the one that it has."""
     monkeypatch.setattr(out_of_service, "Ipvs", lambda load: contextlib.nullcontext(director))
-    return out_of_service.manage(task, lambda: master, director.now, director.sleep)
+    holds = (lambda vips: master in vips) if isinstance(master, str) else lambda _vips: master
+    return out_of_service.manage(task, holds, director.now, director.sleep)
 
 
 def shown(director: Director) -> str:
@@ -301,6 +304,22 @@ def test_a_director_without_the_vips_moves_what_it_has_at_once(place: Path, monk
     director.flow(UDP, f"{FIRST}:53", 0)
     result = run(monkeypatch, director, Task(place, services=[web(), dns()]), master=False)
     assert (result["waited"], len(result["moved"]), director.connections) == (0.0, 1, {})
+
+
+@pytest.mark.parametrize(("held", "waits"), [("192.0.2.10", True), ("192.0.2.99", True), ("192.0.2.11", False)])
+def test_services_whose_vips_are_elsewhere_are_not_waited_for(
+    held: str, waits: bool, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service has VIPs of its own, or those of the task."""
+    director = Director()
+    director.connections[f"tcp 192.0.2.10:80 {FIRST}:80"] = netlink.Connections(1, 0, 0)
+    own = {} if held == "192.0.2.99" else {"vips": ["192.0.2.10"]}
+    task = Task(place, services=[web(**own)], vips=["192.0.2.99"], timeout=5, udp_pause=0)
+    if waits:
+        with pytest.raises(converge.ConvergeError, match="has 1 active connection"):
+            run(monkeypatch, director, task, master=held)
+    else:
+        assert run(monkeypatch, director, task, master=held)["waited"] == pytest.approx(0, abs=0.1)
 
 
 def test_a_timeout_below_the_pause_is_enough_without_packets(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
