@@ -214,7 +214,11 @@ def _read_service(fields: Fields) -> list[Service]:
     ]
     for service in found:
         if servers and not service.real_servers:
-            fields.fault(Code.NO_ADDRESS, "real_servers", f"has none with an {service.family} address")
+            remedy = "remove this VIP"
+            if any((entry.forward_method or method) == "tun" for entry in servers):
+                remedy = "write a service of its own for this VIP, in which tun accepts the other family"
+            text = f"has none with an {service.family} address, which {service.address} needs: add one, or {remedy}"
+            fields.fault(Code.NO_ADDRESS, "real_servers", text)
         _check_entries(service, fields.problems)
         check_health(fields, service)
     return found

@@ -29,6 +29,7 @@ HOSTS = {
 WEB: dict[str, Any] = {"name": "web", "address": "192.0.2.10", "port": 80, "real_servers": [{"group": "web"}]}
 SHOP: dict[str, Any] = {**WEB, "name": "shop"}
 MARKED: dict[str, Any] = {"name": "shop", "fwmark": 21, "family": "ipv4", "real_servers": [{"group": "web"}]}
+BOTH: dict[str, Any] = {**{key: WEB[key] for key in ("name", "port")}, "addresses": ["192.0.2.10", "2001:db8::10"]}
 CHECK = {"type": "http"}
 
 #: Services, settings of a director, and what is wrong with them.
@@ -159,6 +160,18 @@ SENTENCES: list[tuple[list[dict[str, Any]], dict[str, Any], str]] = [
         {},
         "service web: health_check.command: '/bin/check $HOME' contains '$'; only ASCII characters without quotes, "
         "backslashes and $ are possible: put what needs them into a script",
+    ),
+    (
+        [{**BOTH, "real_servers": [{"address": "192.0.2.13"}]}],
+        {},
+        "service web: real_servers: has none with an ipv6 address, which 2001:db8::10 needs: add one, or remove "
+        "this VIP",
+    ),
+    (
+        [{**BOTH, "forward_method": "tun", "real_servers": [{"address": "192.0.2.13"}]}],
+        {},
+        "service web: real_servers: has none with an ipv6 address, which 2001:db8::10 needs: add one, or write "
+        "a service of its own for this VIP, in which tun accepts the other family",
     ),
     (
         [WEB],
