@@ -14,12 +14,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from ansible_collections.lvs.cluster.plugins.module_utils._host import validate as _address
 from ansible_collections.lvs.cluster.plugins.module_utils._host.validate import address_fault
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.foreign_words import KEYS, key_hint, type_hint
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import (
     Code,
     Problems,
     known_ones,
     plain,
     show,
+    some_known,
     suggestion,
 )
 
@@ -132,7 +134,7 @@ class Fields:
     def refuse_unknown(
         self, known: Iterable[str], what: str, elsewhere: Mapping[str, Collection[str]] | None = None
     ) -> None:
-        """Note every unknown key, with the mappings that have it, or the nearest known one.
+        """Note every unknown key, with the mappings that have it, what it is called here, or the nearest known one.
 
         ``elsewhere``: the keys of the mappings one level deeper or higher, by their words in the message.
         """
@@ -140,7 +142,10 @@ class Fields:
         for key in self.values:
             if key not in known:
                 places = [place for place, keys in (elsewhere or {}).items() if key in keys]
-                hint = f", but of {' and of '.join(places)}" if places else suggestion(key, known) or known_ones(known)
+                hint = key_hint(key, known, what)
+                if places and not (key in KEYS and KEYS[key][0] in known):
+                    hint = f", but of {' and of '.join(places)}"
+                hint = hint or suggestion(key, known) or some_known(known)
                 self.fault(Code.UNKNOWN_KEY, _readable(key), f"is not a key of {what}{hint}")
 
     def integer(self, name: str, low: int, high: int) -> int | None:
@@ -213,7 +218,8 @@ class Fields:
         known = tuple(known)
         if isinstance(value, str) and value in known:
             return known[known.index(value)]
-        self.refuse(Code.UNKNOWN_WORD, name, value, f"is not {what}{suggestion(value, known) or known_ones(known)}")
+        hint = type_hint(value, known) or suggestion(value, known) or known_ones(known)
+        self.refuse(Code.UNKNOWN_WORD, name, value, f"is not {what}{hint}")
         return None
 
     def text(self, name: str, pattern: re.Pattern[str], rule: str) -> str | None:

@@ -174,6 +174,54 @@ SENTENCES: list[tuple[list[dict[str, Any]], dict[str, Any], str]] = [
         "a service of its own for this VIP, in which tun accepts the other family",
     ),
     (
+        [{**WEB, "lb_algo": "rr"}],
+        {},
+        "service web: lb_algo: is not a key of a service (keepalived's word for scheduler)",
+    ),
+    (
+        [WEB],
+        {"director_track_scripts": [{"name": "up", "command": "/usr/bin/true", "script": "/usr/bin/true"}]},
+        "director_track_scripts[0]: script: is not a key of a tracked script (keepalived's word for command)",
+    ),
+    (
+        [{**WEB, "delay_loop": 10}],
+        {},
+        "service web: delay_loop: is not a key of a service (keepalived's word for interval of health_check)",
+    ),
+    (
+        [{**WEB, "health_check": {**CHECK, "fwmark": 5}}],
+        {},
+        "service web: health_check.fwmark: is not a key of health_check (keepalived's word for mark)",
+    ),
+    (
+        [{**WEB, "health_check": {**CHECK, "bindto": "192.0.2.2"}}],
+        {},
+        "service web: health_check.bindto: is not a key of health_check (keepalived's word for the variable "
+        "director_check_sources)",
+    ),
+    (
+        [{**WEB, "health_check": {"type": "MISC_CHECK"}}],
+        {},
+        "service web: health_check.type: 'MISC_CHECK' is not a health check (keepalived's word for misc)",
+    ),
+    (
+        [{**WEB, "real_servers": [{"host": "rs1", "HTTP_GET": {}}]}],
+        {},
+        "service web: real_servers[0].HTTP_GET: is not a key of a real server (keepalived's word for the type http of "
+        "health_check)",
+    ),
+    (
+        [{**WEB, "ha_suspend": True}],
+        {},
+        "service web: ha_suspend: is not a key of a service, but keepalived's word for what has no key here",
+    ),
+    (
+        [{**WEB, "colour": "red"}],
+        {},
+        "service web: colour: is not a key of a service; known: name address fwmark family marks ports port protocol "
+        "addresses protocols scheduler scheduler_flags and 10 others",
+    ),
+    (
         [WEB],
         {"director_interface": None},
         "director_interface: is missing (the link of the VIPs): set it for the group directors, for example to eth0",
