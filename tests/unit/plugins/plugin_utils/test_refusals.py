@@ -530,6 +530,28 @@ REFUSALS = [
     refusal([check("misc", command='/a "b"')], Code.MALFORMED, "health_check.command", "'/a \"b\"'", "'\"'"),
     refusal([check("misc", command="/a \\b")], Code.MALFORMED, "health_check.command", "'/a \\\\b'", "contains"),
     refusal([check("misc", command="/a \u00e9")], Code.MALFORMED, "health_check.command", "'/a \u00e9'", "'\u00e9'"),
+    *(
+        refusal(
+            [check("misc", command=f"/bin/a {word} b")],
+            Code.MALFORMED,
+            "health_check.command",
+            f"'/bin/a {word} b'",
+            f"contains the word '{word}'",
+            "put it into a script",
+        )
+        for word in (">", ">>", "<", "|", "||", ";", "&", "&&", "2>", ">/dev/null", "2>&1", "&>/dev/null")
+    ),
+    refusal([check("tcp", quorum_up="/bin/a | b")], Code.MALFORMED, "health_check.quorum_up", "'/bin/a | b'", "'|'"),
+    *(
+        refusal(
+            [check("misc", command=f"/bin/a {word}")],
+            Code.UNKNOWN_WORD,
+            "health_check.command",
+            f"'/bin/a {word}'",
+            f"has {word}",
+        )
+        for word in ("{Real}", "{rs1}", "{rs-1}", "{IP}")
+    ),
     refusal([check("misc", command="/")], Code.MALFORMED, "health_check.command", "'/'", "2 to 800"),
     refusal([check("misc", command=["/bin/true"])], Code.MALFORMED, "health_check.command", "['/bin/true']", "string"),
     refusal([check("tcp", quorum_up="true")], Code.MALFORMED, "health_check.quorum_up", "'true'", "absolute path"),
