@@ -172,7 +172,7 @@ class Fields:
             if key not in known:
                 places = [place for place, keys in (elsewhere or {}).items() if key in keys]
                 hint = key_hint(key, known, what)
-                if places and not (key in KEYS and KEYS[key][0] in known):
+                if places and not (isinstance(key, str) and key in KEYS and KEYS[key][0] in known):
                     hint = f", but of {' and of '.join(places)}"
                 hint = hint or suggestion(key, known) or some_known(known)
                 self.fault(Code.UNKNOWN_KEY, _readable(key), f"is not a key of {what}{hint}")
