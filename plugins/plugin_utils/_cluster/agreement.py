@@ -20,6 +20,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.inventory imp
     of_two_hosts,
 )
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import IPAddress, family_of, to_address
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.foreign_words import variable_hint
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import (
     ALIKE,
     DIRECTOR,
@@ -212,11 +213,12 @@ def check_variables(inventory: Inventory, problems: Problems) -> None:
             if name not in others:
                 unknown.setdefault(name, []).append(host)
     for name, hosts in sorted(unknown.items()):
+        hint = variable_hint(name) or suggestion(name, SETTINGS)
         problems.add(
             Code.UNKNOWN_VARIABLE,
             f"variable {name}",
             "",
-            f"is set for {some(hosts)} and is not a variable of this collection{suggestion(name, SETTINGS)}: "
+            f"is set for {some(hosts)} and is not a variable of this collection{hint}: "
             f"correct it, or list it in {OTHER_VARIABLES} if it is one of your own",
         )
 

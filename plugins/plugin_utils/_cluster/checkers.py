@@ -175,6 +175,8 @@ def check_pools(resolved: Iterable[ResolvedService], problems: Problems) -> None
         quorum, hysteresis = service.health_check.quorum, service.health_check.hysteresis
         if quorum > weights:
             text = f"is more than {weights}, the total weight of the real servers"
+            if not weights:  # the quorum need not be written
+                text += ": give one of them a weight above 0"
             problems.refuse(Code.EXCEEDS, service.where, "health_check.quorum", quorum, text)
         elif quorum + hysteresis > weights:
             text = f"and the quorum {quorum} are more than {weights}, the total weight of the real servers"

@@ -151,7 +151,10 @@ class Inventory:
             return
         shown = show(host)
         if not any(host in hosts for hosts in self._groups.values()):
-            text = f"{shown} is not a host of the inventory{suggestion(host, self.real_servers)}"
+            remedy = suggestion(host, self.real_servers)
+            if to_address(host) is not None:
+                remedy = ": use the key address for an address"
+            text = f"{shown} is not a host of the inventory{remedy}"
             raise InventoryError(Code.UNKNOWN_HOST, text, shown)
         child = group if group not in GENERATED_GROUPS else ""
         if host in self._groups.get(REAL_SERVERS, ()) and self.cluster:

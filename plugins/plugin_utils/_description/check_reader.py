@@ -94,6 +94,8 @@ MAX_WEIGHT_SUM = 2**32 - 1
 _URL_PATH = re.compile(r"/[!#%-\[\]-~]{0,799}")
 _FILE_PATH = re.compile(r"/[A-Za-z0-9._/@:+=,-]{1,799}")
 _NOT_IN_COMMANDS = re.compile(r"[^ -~]|[\"$'\\]")
+#: Words that are operators of a shell, which runs no command here.
+_OPERATOR = re.compile(r"(?<!\S)(?:[|&]{1,2}|;|[0-9&]?(?:>>?|<)(?:/\S*|&[0-9-])?)(?!\S)")
 _COMMAND_LENGTH = range(2, 801)
 #: Health checkers have their own copies of these directories (PrivateTmp), and do not see the host's.
 _NOT_SEEN = ("/tmp/", "/var/tmp/")  # noqa: S108
@@ -109,9 +111,9 @@ _DIGEST = re.compile(r"[0-9A-Fa-f]{32}")
 _STATUSES = range(100, 600)
 _STATUS_RULE = "a status from 100 to 599, a range such as 200-299, or a list of these"
 PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
-#: What looks like a placeholder: lower-case words in braces, and the known ones in any case, with blanks or unclosed.
+#: What looks like a placeholder: words in braces, and the known ones with blanks or unclosed. In JSON keys are quoted.
 _LIKE_A_PLACEHOLDER = re.compile(
-    r"\{([a-z_]+)\}|(?i:\{\s*(?:%s)[0-9]*\s*\}|\{(?:%s)\b(?!\}))" % (("|".join(PLACEHOLDERS),) * 2)
+    r"\{([A-Za-z_][A-Za-z0-9_-]*)\}|(?i:\{\s*(?:%s)[0-9]*\s*\}|\{(?:%s)\b(?!\}))" % (("|".join(PLACEHOLDERS),) * 2)
 )
 #: Values to check a text with, before the real servers are known.
 _SAMPLE = {"address": "192.0.2.1", "port": "80", "name": "rs1", "vip": "192.0.2.1", "vport": "80"}
@@ -451,6 +453,8 @@ def _command_fault(value: object) -> str:
             f"contains {character}; only ASCII characters without quotes, backslashes and $ are possible: "
             "put what needs them into a script"
         )
+    if operator := _OPERATOR.search(value):
+        return f"contains the word {operator[0]!r} of a shell, which does not run it: put it into a script"
     if len(value) not in _COMMAND_LENGTH:
         return f"does not have {_COMMAND_LENGTH[0]} to {_COMMAND_LENGTH[-1]} characters"
     return ""

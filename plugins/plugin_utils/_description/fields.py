@@ -14,12 +14,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from ansible_collections.lvs.cluster.plugins.module_utils._host import validate as _address
 from ansible_collections.lvs.cluster.plugins.module_utils._host.validate import address_fault
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.foreign_words import KEYS, key_hint, type_hint
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.problems import (
     Code,
     Problems,
     known_ones,
     plain,
     show,
+    some_known,
     suggestion,
 )
 
@@ -30,6 +32,9 @@ MAX_PORT = 65535
 _TRUE = frozenset(("y", "yes", "on", "1", "true", "t"))
 _FALSE = frozenset(("n", "no", "off", "0", "false", "f"))
 _RANGE = re.compile(r"\s*([0-9]{1,9})\s*-\s*([0-9]{1,9})\s*")
+#: An address and a port: 192.0.2.13:80, [2001:db8::13]:80, or with a blank as in keepalived.conf.
+_WITH_PORT = re.compile(r"\s*(?:([^\s\[\]:]+):|\[?([^\s\[\]]+)(?:\]:|\s+))[0-9]{1,5}\s*", re.ASCII)
+_LISTED = re.compile(r"[A-Za-z0-9._:-]{1,70}")
 _INTEGER = re.compile(r"\s*[+-]?[0-9]{1,20}\s*", re.ASCII)
 
 
@@ -96,6 +101,32 @@ def _readable(key: object) -> str:
     return plain(key) if isinstance(key, str) and key.isprintable() and 0 < len(key) <= 70 else show(key)
 
 
+def _surplus(value: object) -> str:
+    """Return what to leave out of a text that has more than an address; empty if that is not known."""
+    if not isinstance(value, str):
+        return ""
+    if to_address(value.partition("/")[0]) is not None:
+        return ": leave out the prefix length"
+    with_port = _WITH_PORT.fullmatch(value)
+    if with_port and to_address(with_port[1] or with_port[2]) is not None:
+        return ": leave out the port, which is a key of its own"
+    return ""
+
+
+def as_list(value: object) -> str:
+    """Return how to write a text of several words as a list, as the end of a message; empty if it is no such text."""
+    words = re.split(r"\s*[,\s]\s*", value.strip()) if isinstance(value, str) else []
+    if len(words) < 2 or not all(map(_LISTED.fullmatch, words)):
+        return ""
+    return f": write [{', '.join(in_yaml(word) for word in words)}]"
+
+
+def in_yaml(word: object) -> str:
+    """Return a word or an address as an element of a list in YAML."""
+    text = str(word)
+    return f'"{text}"' if ":" in text else text
+
+
 class Fields:
     """One mapping of the description: its values by key, and where in the description it stands.
 
@@ -132,7 +163,7 @@ class Fields:
     def refuse_unknown(
         self, known: Iterable[str], what: str, elsewhere: Mapping[str, Collection[str]] | None = None
     ) -> None:
-        """Note every unknown key, with the mappings that have it, or the nearest known one.
+        """Note every unknown key, with the mappings that have it, what it is called here, or the nearest known one.
 
         ``elsewhere``: the keys of the mappings one level deeper or higher, by their words in the message.
         """
@@ -140,7 +171,10 @@ class Fields:
         for key in self.values:
             if key not in known:
                 places = [place for place, keys in (elsewhere or {}).items() if key in keys]
-                hint = f", but of {' and of '.join(places)}" if places else suggestion(key, known) or known_ones(known)
+                hint = key_hint(key, known, what)
+                if places and not (isinstance(key, str) and key in KEYS and KEYS[key][0] in known):
+                    hint = f", but of {' and of '.join(places)}"
+                hint = hint or suggestion(key, known) or some_known(known)
                 self.fault(Code.UNKNOWN_KEY, _readable(key), f"is not a key of {what}{hint}")
 
     def integer(self, name: str, low: int, high: int) -> int | None:
@@ -173,7 +207,7 @@ class Fields:
             self.refuse(Code.OUT_OF_RANGE, name, value, fault)
             return None
         if to_integer(value) is None:
-            self.refuse(Code.NOT_AN_INTEGER, name, value, f"is not {rule}")
+            self.refuse(Code.NOT_AN_INTEGER, name, value, f"is not {rule}{as_list(value)}")
             return None
         number = self.integer_at(name, value, known[0], known[-1])
         return None if number is None else (number, number)
@@ -213,7 +247,8 @@ class Fields:
         known = tuple(known)
         if isinstance(value, str) and value in known:
             return known[known.index(value)]
-        self.refuse(Code.UNKNOWN_WORD, name, value, f"is not {what}{suggestion(value, known) or known_ones(known)}")
+        hint = type_hint(value, known) or suggestion(value, known) or known_ones(known)
+        self.refuse(Code.UNKNOWN_WORD, name, value, f"is not {what}{hint}")
         return None
 
     def text(self, name: str, pattern: re.Pattern[str], rule: str) -> str | None:
@@ -237,9 +272,7 @@ class Fields:
         """Return the same for a value that is not directly at a key."""
         address = to_address(value)
         if address is None:
-            prefix = isinstance(value, str) and "/" in value and to_address(value.partition("/")[0]) is not None
-            remedy = ": leave out the prefix length" if prefix else ""
-            self.refuse(Code.NOT_AN_ADDRESS, name, value, f"is not an IP address{remedy}")
+            self.refuse(Code.NOT_AN_ADDRESS, name, value, f"is not an IP address{_surplus(value)}")
             return None
         fault = "" if loopback and address.is_loopback else address_fault(address)
         if fault:
@@ -263,7 +296,7 @@ class Fields:
             return
         value = self.values[name]
         if not isinstance(value, (list, tuple)):
-            self.refuse(Code.NOT_A_LIST, name, value, "is not a list")
+            self.refuse(Code.NOT_A_LIST, name, value, f"is not a list{as_list(value)}")
             return
         for index, element in enumerate(value):
             yield f"{name}[{index}]", element

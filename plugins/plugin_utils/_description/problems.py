@@ -20,6 +20,8 @@ from enum import Enum
 MAX_LINES = 25
 #: The longest part of a value that a message shows, in characters.
 MAX_SHOWN = 160
+#: The most keys that a message lists.
+MAX_WORDS = 12
 
 
 class Code(str, Enum):
@@ -226,3 +228,10 @@ def suggestion(word: object, known: Iterable[str]) -> str:
 def known_ones(known: Iterable[str]) -> str:
     """Return ``; known: rr wrr``, for a message about another word."""
     return f"; known: {' '.join(known)}"
+
+
+def some_known(known: Iterable[str]) -> str:
+    """Return the same, but not all of many words."""
+    words = list(known)
+    others = f" and {len(words) - MAX_WORDS} others" if len(words) > MAX_WORDS + 1 else ""
+    return known_ones(words[:MAX_WORDS] if others else words) + others

@@ -40,6 +40,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields im
     Fields,
     IPAddress,
     family_of,
+    in_yaml,
     to_address,
     to_integer,
 )
@@ -103,6 +104,8 @@ _DEEPER = {
     "health_check": (*CHECK_KEYS, *SERVER_CHECK_KEYS, *POOL_KEYS),
 }
 _NETWORK = re.compile(r"\s*([^/]+)/([0-9]{1,3})\s*", re.ASCII)
+_NO_NETWORK = "neither an IP address nor a network such as 192.0.2.16/28"
+_ADDRESS_RANGE = re.compile(r"\s*[0-9a-fA-F.:]+\s*-\s*[0-9a-fA-F.:]+\s*")
 _PORT_RULE = "a port from 1 to 65535, or a range such as 10000-20000"
 
 
@@ -158,7 +161,7 @@ def _read_service(fields: Fields) -> list[Service]:
     by_mark = fields.given("fwmark")
     if one_packet and not by_mark and protocols and "udp" not in protocols:
         fields.fault(Code.NOT_FOR_PROTOCOL, "one_packet", f"is for udp only, and the protocol is {protocols[0]}")
-    ports = (0,) if by_mark else _single_ports(fields, name, addresses, protocols)
+    ports = (0,) if by_mark else _single_ports(fields, addresses, protocols)
     other = next((protocol for protocol in protocols if protocol != "tcp"), "")
     if not by_mark and 0 in ports and not fields.given("persistence"):
         key = "port" if fields.given("port") else "ports"
@@ -214,7 +217,11 @@ def _read_service(fields: Fields) -> list[Service]:
     ]
     for service in found:
         if servers and not service.real_servers:
-            fields.fault(Code.NO_ADDRESS, "real_servers", f"has none with an {service.family} address")
+            remedy = "remove this VIP"
+            if any((entry.forward_method or method) == "tun" for entry in servers):
+                remedy = "write a service of its own for this VIP, in which tun accepts the other family"
+            text = f"has none with an {service.family} address, which {service.address} needs: add one, or {remedy}"
+            fields.fault(Code.NO_ADDRESS, "real_servers", text)
         _check_entries(service, fields.problems)
         check_health(fields, service)
     return found
@@ -331,13 +338,16 @@ def _network(fields: Fields) -> tuple[IPAddress, int] | None:
     """Return the first address and the prefix length of a network of VIPs, which can be a single one."""
     value = fields.values.get("address")
     if not isinstance(value, str) or "/" not in value:
+        if isinstance(value, str) and _ADDRESS_RANGE.fullmatch(value):
+            text = f"is {_NO_NETWORK}: give networks, or an element for each address"
+            fields.refuse(Code.NOT_AN_ADDRESS, "address", value, text)
+            return None
         single = fields.address("address")
         return None if single is None else (single, single.max_prefixlen)
     found = _NETWORK.fullmatch(value)
     address, prefix = (to_address(found[1]), int(found[2])) if found else (None, 0)
     if address is None or prefix > address.max_prefixlen:
-        text = "is neither an IP address nor a network such as 192.0.2.16/28"
-        fields.refuse(Code.NOT_AN_ADDRESS, "address", value, text)
+        fields.refuse(Code.NOT_AN_ADDRESS, "address", value, f"is {_NO_NETWORK}")
         return None
     bits = address.max_prefixlen - prefix
     first = type(address)(int(address) >> bits << bits)
@@ -358,21 +368,24 @@ def _network(fields: Fields) -> tuple[IPAddress, int] | None:
     return None
 
 
-def _single_ports(
-    fields: Fields, name: str | None, addresses: Sequence[IPAddress], protocols: Sequence[str]
-) -> tuple[int, ...]:
+def _single_ports(fields: Fields, addresses: Sequence[IPAddress], protocols: Sequence[str]) -> tuple[int, ...]:
     """Return the ports of a service by address; each of them is a virtual service in the kernel."""
     ports = _ports(fields, 0, f"an integer from 0 to {MAX_PORT}")
     wide = [one for one in ports if one[0] < one[1]]
-    if wide and name and addresses and protocols:
+    if wide and addresses and protocols:
         marked = ", ".join(port_text((max(low, 1), high)) for low, high in ports if high)
-        address = addresses[0]
-        vip = f'"{address}"' if address.version == 6 else str(address)
+        family = family_of(addresses[0])
+        elements = [
+            f"{{address: {in_yaml(address)}, protocol: {protocol}, ports: [{marked}]}}"
+            for address in addresses
+            for protocol in protocols
+            if family_of(address) == family
+        ]
+        former = fields.present(("address", "addresses", "protocol", "protocols", "port", "ports"))
         text = (
-            "is a range, which only a service by fwmark can have: write it as "
-            f"{{name: {name}, fwmark: 1, family: {family_of(address)}, "
-            f"marks: [{{address: {vip}, protocol: {protocols[0]}, ports: [{marked}]}}], "
-            f"real_servers: {show(fields.values.get('real_servers'))}}}"
+            "is a range, which only a service by fwmark can have: "
+            f"in place of {', '.join(former[:-1])} and {former[-1]} "
+            f"write {{fwmark: 1, family: {family}, marks: [{', '.join(elements)}]}}"
         )
         fields.refuse(Code.NEEDS_KEY, "port" if fields.given("port") else "ports", port_text(wide[0]), text)
     return tuple(low for low, _high in ports)
@@ -614,7 +627,7 @@ def _read_entry(fields: Fields, service: Fields, own: OwnChecks) -> ServerEntry 
         fields.fault(code, "", f"needs exactly one of {', '.join(KINDS)}; it has {found}")
         return None
     kind = kinds[0]
-    address = fields.address("address") if fields.given("address") else None
+    address = _server_address(fields)
     name: str | None
     if kind == "address":
         name = None if address is None else str(address)
@@ -643,6 +656,16 @@ def _read_entry(fields: Fields, service: Fields, own: OwnChecks) -> ServerEntry 
         alpha=own.alpha,
         inhibit_on_failure=own.inhibit_on_failure,
     )
+
+
+def _server_address(fields: Fields) -> IPAddress | None:
+    value = fields.values.get("address")
+    given = to_address(value)
+    if given is not None and given.is_loopback:
+        text = "is a loopback address, which only a sorry_server can have: give the address that the directors send to"
+        fields.refuse(Code.UNUSABLE_ADDRESS, "address", value, text)
+        return None
+    return fields.address("address")
 
 
 def read_sorry_servers(fields: Fields, method: str, tunnel: Tunnel) -> list[SorryServer]:

@@ -55,7 +55,7 @@ from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.pair import (
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.resolve import RealServer, ResolvedService
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.through_vip import way_to
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.check_reader import CONNECTING
-from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import IPAddress, family_of
+from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import IPAddress, family_of, to_address
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.host_settings import (
     HEALTH_CHECKS,
     KEEPALIVED,
@@ -457,7 +457,8 @@ def pattern(text: str) -> str:
 
 
 def _url(check: Check) -> Iterator[str]:
-    if check.type == "https" and check.host is not None:
+    if check.type == "https" and check.host is not None and _is_name(check.host):
+        # it sends the whole virtualhost (check_ssl.c: ssl_connect), and only a name is valid (RFC 6066, section 3)
         yield "enable_sni"
     codes = " ".join(str(low) if low == high else f"{low}-{high}" for low, high in check.status)
     lines = [f"path {_word(check.path or '/')}", f"status_code {codes}"]
@@ -470,6 +471,11 @@ def _url(check: Check) -> Iterator[str]:
     if check.host is not None:
         lines.append(f"virtualhost {check.host}")
     yield from block("url", lines)
+
+
+def _is_name(host: str) -> bool:
+    """Return False for an address, and for a name with a port."""
+    return ":" not in host and to_address(host) is None
 
 
 def _word(text: str) -> str:

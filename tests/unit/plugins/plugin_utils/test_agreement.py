@@ -37,6 +37,9 @@ NO_VARIABLES = {
     "director_blue",
     "lvs_gue",
     "lvs_sync_daemon",
+    "lvs_sched",
+    "lvs_method",
+    "lvs_timeouts",
     "lvs_far",
     # tags
     "lvs_packages",
@@ -276,7 +279,13 @@ def test_a_misspelt_variable(name: str, near: str) -> None:
 def test_a_misspelt_variable_of_all_hosts_is_told_once() -> None:
     found = refusal({}, director_notify_master="/usr/local/sbin/claim-vip")
     where = "variable director_notify_master"
-    check_all(found, expected(Code.UNKNOWN_VARIABLE, where, "", "", "for lb1, lb2, rs1 and rs2"))
+    check_all(found, expected(Code.UNKNOWN_VARIABLE, where, "", "", "for lb1, lb2, rs1 and rs2", "director_notify"))
+
+
+def test_a_variable_with_a_word_of_keepalived() -> None:
+    says = ("keepalived's word for director_email",)
+    found = refusal({}, director_smtp_server="192.0.2.25")
+    check_all(found, expected(Code.UNKNOWN_VARIABLE, "variable director_smtp_server", "", "", *says))
 
 
 def test_variables_of_the_users_own() -> None:

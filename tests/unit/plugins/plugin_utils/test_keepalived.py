@@ -89,6 +89,33 @@ def test_the_form_is_sound(text: str) -> None:
     assert set(used) == set(known)
 
 
+@pytest.mark.parametrize(
+    ("host", "named"),
+    [
+        ("www.example.net", True),
+        ("www.example.net:8443", False),
+        ("192.0.2.11", False),
+        ("[2001:db8::11]", False),
+        ("{address}", False),
+        ("{name}", True),
+        ("{name}:{port}", False),
+    ],
+)
+def test_only_a_name_is_sent_in_tls(host: str, named: bool) -> None:
+    service = {
+        "name": "web",
+        "address": "192.0.2.10",
+        "port": 443,
+        "real_servers": [{"host": "rs1"}],
+        "health_check": {"type": "https", "host": host},
+    }
+    groups = {"directors": ["lb1"], "real_servers": ["rs1"]}
+    hosts = {"lb1": {"lvs_address": "192.0.2.2"}, "rs1": {"lvs_address": "192.0.2.11"}}
+    text = support.director(build_cluster([service], groups, hosts))["keepalived"]
+    assert "virtualhost" in text
+    assert ("enable_sni" in text) == named
+
+
 def test_a_weight_that_is_drained_becomes_nothing() -> None:
     description, inventory = load("health_checks")
     (text,) = texts(description, inventory).values()

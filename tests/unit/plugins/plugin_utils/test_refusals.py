@@ -530,6 +530,28 @@ REFUSALS = [
     refusal([check("misc", command='/a "b"')], Code.MALFORMED, "health_check.command", "'/a \"b\"'", "'\"'"),
     refusal([check("misc", command="/a \\b")], Code.MALFORMED, "health_check.command", "'/a \\\\b'", "contains"),
     refusal([check("misc", command="/a \u00e9")], Code.MALFORMED, "health_check.command", "'/a \u00e9'", "'\u00e9'"),
+    *(
+        refusal(
+            [check("misc", command=f"/bin/a {word} b")],
+            Code.MALFORMED,
+            "health_check.command",
+            f"'/bin/a {word} b'",
+            f"contains the word '{word}'",
+            "put it into a script",
+        )
+        for word in (">", ">>", "<", "|", "||", ";", "&", "&&", "2>", ">/dev/null", "2>&1", "&>/dev/null")
+    ),
+    refusal([check("tcp", quorum_up="/bin/a | b")], Code.MALFORMED, "health_check.quorum_up", "'/bin/a | b'", "'|'"),
+    *(
+        refusal(
+            [check("misc", command=f"/bin/a {word}")],
+            Code.UNKNOWN_WORD,
+            "health_check.command",
+            f"'/bin/a {word}'",
+            f"has {word}",
+        )
+        for word in ("{Real}", "{rs1}", "{rs-1}", "{IP}")
+    ),
     refusal([check("misc", command="/")], Code.MALFORMED, "health_check.command", "'/'", "2 to 800"),
     refusal([check("misc", command=["/bin/true"])], Code.MALFORMED, "health_check.command", "['/bin/true']", "string"),
     refusal([check("tcp", quorum_up="true")], Code.MALFORMED, "health_check.quorum_up", "'true'", "absolute path"),
@@ -1082,8 +1104,11 @@ def test_a_range_by_address_is_refused_with_the_way_out(build: Build, vip: str) 
     written = yaml.safe_load(problem.text[problem.text.index("{") :])
     marks = [{"address": vip, "protocol": "udp", "ports": ["10000-20000", 5060]}]
     family = "ipv6" if ":" in vip else "ipv4"
-    assert written == {**by_mark(name="rtp", fwmark=1, family=family, marks=marks), "real_servers": [{"host": "rs2"}]}
-    assert support.director(build([written]))["vips"] == support.director(build([{**wrong, "ports": [5060]}]))["vips"]
+    assert written == {"fwmark": 1, "family": family, "marks": marks}
+    assert "in place of address, protocol and ports" in problem.text
+    kept = {key: value for key, value in wrong.items() if key not in ("address", "protocol", "ports")}
+    right = {**kept, **written}
+    assert support.director(build([right]))["vips"] == support.director(build([{**wrong, "ports": [5060]}]))["vips"]
 
 
 def test_the_port_of_a_server_that_ansible_does_not_manage_needs_no_rule(build: Build) -> None:

@@ -29,6 +29,8 @@ HOSTS = {
 WEB: dict[str, Any] = {"name": "web", "address": "192.0.2.10", "port": 80, "real_servers": [{"group": "web"}]}
 SHOP: dict[str, Any] = {**WEB, "name": "shop"}
 MARKED: dict[str, Any] = {"name": "shop", "fwmark": 21, "family": "ipv4", "real_servers": [{"group": "web"}]}
+BOTH: dict[str, Any] = {"name": "web", "port": 80, "addresses": ["192.0.2.10", "2001:db8::10"]}
+IPV6: dict[str, Any] = {**BOTH, "addresses": ["2001:db8::10"], "real_servers": [{"group": "web"}]}
 CHECK = {"type": "http"}
 
 #: Services, settings of a director, and what is wrong with them.
@@ -78,9 +80,67 @@ SENTENCES: list[tuple[list[dict[str, Any]], dict[str, Any], str]] = [
     (
         [{**WEB, "name": "calls", "port": "1-9"}],
         {},
-        "service calls: port: '1-9' is a range, which only a service by fwmark can have: write it as "
-        "{name: calls, fwmark: 1, family: ipv4, marks: [{address: 192.0.2.10, protocol: tcp, ports: [1-9]}], "
-        "real_servers: [{'group': 'web'}]}",
+        "service calls: port: '1-9' is a range, which only a service by fwmark can have: in place of address and port "
+        "write {fwmark: 1, family: ipv4, marks: [{address: 192.0.2.10, protocol: tcp, ports: [1-9]}]}",
+    ),
+    (
+        [{**IPV6, "port": None, "ports": [80, "90-99"], "protocols": ["tcp", "udp"]}],
+        {},
+        "service web: ports: '90-99' is a range, which only a service by fwmark can have: in place of addresses, "
+        'protocols and ports write {fwmark: 1, family: ipv6, marks: [{address: "2001:db8::10", protocol: tcp, '
+        'ports: [80, 90-99]}, {address: "2001:db8::10", protocol: udp, ports: [80, 90-99]}]}',
+    ),
+    (
+        [{**MARKED, "marks": [{"address": "192.0.2.3-10"}]}],
+        {},
+        "service shop: marks[0].address: '192.0.2.3-10' is neither an IP address nor a network such as 192.0.2.16/28: "
+        "give networks, or an element for each address",
+    ),
+    (
+        [{**WEB, "real_servers": [{"address": "192.0.2.13 80"}]}],
+        {},
+        "service web: real_servers[0].address: '192.0.2.13 80' is not an IP address: leave out the port, which is a "
+        "key of its own",
+    ),
+    (
+        [{**WEB, "real_servers": [{"address": "[2001:db8::13]:80"}]}],
+        {},
+        "service web: real_servers[0].address: '[2001:db8::13]:80' is not an IP address: leave out the port, which is "
+        "a key of its own",
+    ),
+    (
+        [{**WEB, "port": None, "ports": "80,443"}],
+        {},
+        "service web: ports: '80,443' is not a list: write [80, 443]",
+    ),
+    (
+        [{**BOTH, "addresses": "192.0.2.10, 2001:db8::10", "real_servers": [{"group": "web"}]}],
+        {},
+        "service web: addresses: '192.0.2.10, 2001:db8::10' is not a list: write [192.0.2.10, \"2001:db8::10\"]",
+    ),
+    (
+        [{**WEB, "health_check": {**CHECK, "status": "200 429"}}],
+        {},
+        "service web: health_check.status: '200 429' is not a status from 100 to 599, a range such as 200-299, or a "
+        "list of these: write [200, 429]",
+    ),
+    (
+        [{**WEB, "real_servers": [{"host": "192.0.2.13"}]}],
+        {},
+        "service web: real_servers[0].host: '192.0.2.13' is not a host of the inventory: use the key address for an "
+        "address",
+    ),
+    (
+        [{**WEB, "real_servers": [{"address": "127.0.0.1"}]}],
+        {},
+        "service web: real_servers[0].address: '127.0.0.1' is a loopback address, which only a sorry_server can have: "
+        "give the address that the directors send to",
+    ),
+    (
+        [{**WEB, "health_check": CHECK, "real_servers": [{"group": "web", "weight": 0}]}],
+        {},
+        "service web: health_check.quorum: 1 is more than 0, the total weight of the real servers: give one of them a "
+        "weight above 0",
     ),
     (
         [{**MARKED, "marks": [{"address": "192.0.2.20/28"}]}],
@@ -159,6 +219,66 @@ SENTENCES: list[tuple[list[dict[str, Any]], dict[str, Any], str]] = [
         {},
         "service web: health_check.command: '/bin/check $HOME' contains '$'; only ASCII characters without quotes, "
         "backslashes and $ are possible: put what needs them into a script",
+    ),
+    (
+        [{**BOTH, "real_servers": [{"address": "192.0.2.13"}]}],
+        {},
+        "service web: real_servers: has none with an ipv6 address, which 2001:db8::10 needs: add one, or remove "
+        "this VIP",
+    ),
+    (
+        [{**BOTH, "forward_method": "tun", "real_servers": [{"address": "192.0.2.13"}]}],
+        {},
+        "service web: real_servers: has none with an ipv6 address, which 2001:db8::10 needs: add one, or write "
+        "a service of its own for this VIP, in which tun accepts the other family",
+    ),
+    (
+        [{**WEB, "lb_algo": "rr"}],
+        {},
+        "service web: lb_algo: is not a key of a service (keepalived's word for scheduler)",
+    ),
+    (
+        [WEB],
+        {"director_track_scripts": [{"name": "up", "command": "/usr/bin/true", "script": "/usr/bin/true"}]},
+        "director_track_scripts[0]: script: is not a key of a tracked script (keepalived's word for command)",
+    ),
+    (
+        [{**WEB, "delay_loop": 10}],
+        {},
+        "service web: delay_loop: is not a key of a service (keepalived's word for interval of health_check)",
+    ),
+    (
+        [{**WEB, "health_check": {**CHECK, "fwmark": 5}}],
+        {},
+        "service web: health_check.fwmark: is not a key of health_check (keepalived's word for mark)",
+    ),
+    (
+        [{**WEB, "health_check": {**CHECK, "bindto": "192.0.2.2"}}],
+        {},
+        "service web: health_check.bindto: is not a key of health_check (keepalived's word for the variable "
+        "director_check_sources)",
+    ),
+    (
+        [{**WEB, "health_check": {"type": "MISC_CHECK"}}],
+        {},
+        "service web: health_check.type: 'MISC_CHECK' is not a health check (keepalived's word for misc)",
+    ),
+    (
+        [{**WEB, "real_servers": [{"host": "rs1", "HTTP_GET": {}}]}],
+        {},
+        "service web: real_servers[0].HTTP_GET: is not a key of a real server (keepalived's word for the type http of "
+        "health_check)",
+    ),
+    (
+        [{**WEB, "ha_suspend": True}],
+        {},
+        "service web: ha_suspend: is not a key of a service, but keepalived's word for what has no key here",
+    ),
+    (
+        [{**WEB, "colour": "red"}],
+        {},
+        "service web: colour: is not a key of a service; known: name address fwmark family marks ports port protocol "
+        "addresses protocols scheduler scheduler_flags and 10 others",
     ),
     (
         [WEB],
