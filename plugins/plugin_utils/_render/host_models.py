@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.check_commands import with_commands
-from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.checkers import Checked, checked
+from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.checkers import OWN_USER, Checked, checked
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.cluster_model import DirectorModel, RealServerModel
 from ansible_collections.lvs.cluster.plugins.plugin_utils._cluster.through_vip import asked
 from ansible_collections.lvs.cluster.plugins.plugin_utils._description.fields import IPAddress, family_of
@@ -64,7 +64,9 @@ def director(model: DirectorModel) -> dict[str, object]:
         model = replace(model, resolved=tuple(with_commands(model.resolved, model.check_program, sources)))
     files: list[File] = []
     if checker in _FILES:
-        files = _FILES[checker](checked(model.resolved), model.script_user, model.emails.get(checker))
+        # the script user may be there for keepalived's commands alone
+        user = "" if checker in OWN_USER else model.script_user
+        files = _FILES[checker](checked(model.resolved), user, model.emails.get(checker))
     return {
         "directors": list(model.directors),
         "vips": [_vip(vip, model) for vip in model.vips],

@@ -141,6 +141,16 @@ def test_only_directors_that_need_the_program_get_it() -> None:
         assert "check_program" not in director(director_health_checker=checker)
 
 
+def test_mon_runs_commands_as_its_own_user_although_keepalived_has_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has no right to change the user, and keepalived runs commands about VRRP."""
+    monkeypatch.setattr(f"{__name__}.CASE", CASE.with_name("own_checks_mon"))
+    given = director(director_health_checker="mon", director_notify={"master": "/usr/local/bin/tell"})
+    assert given["script_user"] == "keepalived_script"
+    commands = [file for file in given["health_checker"]["files"] if "/checks/" in file["path"]]
+    assert commands
+    assert not [file for file in commands if "setpriv" in file["content"]]
+
+
 def test_the_units_of_the_role_are_known_again(monkeypatch: pytest.MonkeyPatch) -> None:
     variables = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())
     assert sorted(variables["director_checkers"]) == sorted(director_state.UNITS)
