@@ -148,7 +148,7 @@ def test_mon_runs_commands_as_its_own_user_although_keepalived_has_another(monke
     assert given["script_user"] == "keepalived_script"
     commands = [file for file in given["health_checker"]["files"] if "/checks/" in file["path"]]
     assert commands
-    assert not [file for file in commands if "setpriv" in file["content"]]
+    assert not [file for file in commands if "--reuid" in file["content"]]
 
 
 def test_the_units_of_the_role_are_known_again(monkeypatch: pytest.MonkeyPatch) -> None:
