@@ -68,18 +68,6 @@ def test_several_ports_are_a_service_each() -> None:
         assert collections.Counter(who(answers)) == {"rs1": 2, "rs2": 2}
 
 
-def test_real_servers_of_one_service_have_their_own_method() -> None:
-    """One gets the client's packets, and another one the director's."""
-    (answers,) = ask(6, f"tcp {VIP} 7004")
-    found = collections.Counter((host, peer) for host, peer in answers)
-    assert found == {("rs1", cluster.CLIENT): 3, ("rs2", "192.0.2.2"): 3}
-
-
-def test_a_service_without_real_servers_refuses_connections() -> None:
-    (answers,) = ask(2, f"tcp {VIP} 7009")
-    assert all("refused" in str(answer) for answer in answers), answers
-
-
 def test_every_port_keeps_a_network_of_clients_on_one_real_server() -> None:
     ports = (7001, 7002, 7003)
     questions = [f"tcp@{client} {EVERY_PORT} {port}" for client, port in itertools.product(CLIENTS, ports)]
