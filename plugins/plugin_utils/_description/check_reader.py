@@ -111,9 +111,9 @@ _DIGEST = re.compile(r"[0-9A-Fa-f]{32}")
 _STATUSES = range(100, 600)
 _STATUS_RULE = "a status from 100 to 599, a range such as 200-299, or a list of these"
 PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
-#: What looks like a placeholder: words in braces, and the known ones with blanks or unclosed. In JSON keys are quoted.
+#: What looks like a placeholder: lower-case words in braces, and the known ones in any case, with blanks or unclosed.
 _LIKE_A_PLACEHOLDER = re.compile(
-    r"\{([A-Za-z_][A-Za-z0-9_-]*)\}|(?i:\{\s*(?:%s)[0-9]*\s*\}|\{(?:%s)\b(?!\}))" % (("|".join(PLACEHOLDERS),) * 2)
+    r"\{([a-z_][a-z0-9_-]*)\}|(?i:\{\s*(?:%s)[0-9]*\s*\}|\{(?:%s)\b(?!\}))" % (("|".join(PLACEHOLDERS),) * 2)
 )
 #: Values to check a text with, before the real servers are known.
 _SAMPLE = {"address": "192.0.2.1", "port": "80", "name": "rs1", "vip": "192.0.2.1", "vport": "80"}

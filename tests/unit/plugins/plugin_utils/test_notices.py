@@ -71,7 +71,7 @@ def test_without_e_mails_the_key_of_a_service_changes_nothing(build: Build) -> N
 
 
 def test_the_commands_are_words_and_never_a_shell_s(build: Build) -> None:
-    command = "/usr/local/bin/tell ; rm -rf {/} | x > y # z ! `w`"
+    command = "/usr/local/bin/tell a; rm -rf {/} a|x x>y # z ! `w`"
     text = found(build, service(quorum_up=command), director_notify={"any": command})["keepalived"]
     assert f'    quorum_up "{command}"\n' in text
     assert f'    notify "{command}"\n' in text

@@ -550,7 +550,7 @@ REFUSALS = [
             f"'/bin/a {word}'",
             f"has {word}",
         )
-        for word in ("{Real}", "{rs1}", "{rs-1}", "{IP}")
+        for word in ("{rs1}", "{rs-1}")
     ),
     refusal([check("misc", command="/")], Code.MALFORMED, "health_check.command", "'/'", "2 to 800"),
     refusal([check("misc", command=["/bin/true"])], Code.MALFORMED, "health_check.command", "['/bin/true']", "string"),
