@@ -444,15 +444,16 @@ def test_two_addresses_and_two_protocols_have_one_state(checker: str, machine: M
     finally:
         machine("rs2").check_output("nft delete table inet test_unseen")
     back = all_serve(machine, rules(checker))
+    print(f"{checker}: all four out after {out:.1f} s, back after {back:.1f} s")
+    if checker != "mon":
+        return
     machine("rs2").check_output(f"nft -f - <<'END'\n{COUNTED}\nEND")
     started = time.monotonic()
     time.sleep(30)  # the time in which the questions are counted
     text = machine("rs2").check_output("nft list table inet test_counted; nft delete table inet test_counted")
     asked, seconds = int(re.findall(r"packets (\d+)", text)[0]), time.monotonic() - started
-    print(f"{checker}: all four out after {out:.1f} s, back after {back:.1f} s; {asked} questions in {seconds:.0f} s")
-    assert asked
-    if checker == "mon":
-        assert asked <= seconds / 10 + 2
+    print(f"{checker}: {asked} questions in {seconds:.0f} s")
+    assert 0 < asked <= seconds / 10 + 2
 
 
 def test_a_check_through_the_vip_notices_what_clients_would(checker: str, machine: Machines) -> None:
@@ -523,7 +524,11 @@ def test_commands_and_mails_tell_of_changes(checker: str, machine: Machines) -> 
 
 
 def test_one_of_three_redis_servers_is_out_when_it_is_killed(checker: str, machine: Machines) -> None:
-    """The program of the collection asks each at its own address and port."""
+    """The program of the collection asks each at its own address and port. All health checkers run the same command: that
+    they do shows in their tables, where the three are in service.
+    """
+    if checker != "keepalived":
+        return
     asking = f"printf 'PING\\r\\n' | timeout 20 bash -c 'exec 3<>/dev/tcp/{cluster.VIP}/6379; cat >&3; head -c 5 <&3'"
     assert cluster.on_client("sh", "-c", asking) == "+PONG"
     restart = "systemctl reset-failed redis-6380; systemd-run --unit=redis-6380 redis-server --port 6380"
@@ -582,7 +587,9 @@ for source, word in ((sys.argv[2], b"forged"), (sys.argv[3], b"end")):
 
 
 def test_no_other_packets_come_from_an_own_address(checker: str, machine: Machines) -> None:
-    """A real server sends some from the VIP, to the director that has it."""
+    """A real server sends some from the VIP, to the director that has it. Only keepalived's checks need such replies."""
+    if checker != "keepalived":
+        return
     (owner,) = clients.owners(machine)
     host, server = machine(owner), machine("rs2")
     own = {"director1": "192.0.2.2", "director2": "192.0.2.3"}[owner]
