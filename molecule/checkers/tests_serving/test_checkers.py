@@ -524,8 +524,9 @@ def test_commands_and_mails_tell_of_changes(checker: str, machine: Machines) -> 
 
 
 def test_one_of_three_redis_servers_is_out_when_it_is_killed(checker: str, machine: Machines) -> None:
-    """The program of the collection asks each at its own address and port. All health checkers run the same command: that
-    they do shows in their tables, where the three are in service.
+    """The program of the collection asks each at its own address and port.
+
+    All health checkers run the same command: that they do shows in their tables, where the three are in service.
     """
     if checker != "keepalived":
         return
@@ -587,7 +588,10 @@ for source, word in ((sys.argv[2], b"forged"), (sys.argv[3], b"end")):
 
 
 def test_no_other_packets_come_from_an_own_address(checker: str, machine: Machines) -> None:
-    """A real server sends some from the VIP, to the director that has it. Only keepalived's checks need such replies."""
+    """A real server sends some from the VIP, to the director that has it.
+
+    Only keepalived's checks need such replies.
+    """
     if checker != "keepalived":
         return
     (owner,) = clients.owners(machine)
