@@ -536,7 +536,7 @@ def test_one_of_three_redis_servers_is_out_when_it_is_killed(checker: str, machi
     machine("rs2").check_output("systemctl kill --signal=KILL redis-6380")
     try:
         out = serve_on(machine, "6379", set(POOL[:2]))
-        assert {cluster.on_client("sh", "-c", asking) for _ in range(4)} == {"+PONG"}
+        assert {cluster.on_client("sh", "-c", asking) for _number in range(4)} == {"+PONG"}
     finally:
         machine("rs2").check_output(f"{restart} --bind '*' --protected-mode no --save '' --dir /tmp")
     back = serve_on(machine, "6379", set(POOL))

@@ -537,11 +537,11 @@ def main(words: Sequence[str]) -> int:
     except (OSError, ValueError) as error:
         reason = getattr(error, "verify_message", "") or getattr(error, "strerror", "") or str(error)
     text = f"{' '.join(words[:3])}: {reason}"
-    print(text, file=sys.stderr)
+    sys.stderr.write(f"{text}\n")
     syslog.openlog("lvs-check", 0, syslog.LOG_DAEMON)
     syslog.syslog(level, text)
     return 1
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    raise SystemExit(main(sys.argv[1:]))

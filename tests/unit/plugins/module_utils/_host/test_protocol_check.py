@@ -417,7 +417,9 @@ class Canned:
 SENT = st.lists(
     st.one_of(
         st.binary(max_size=40),
-        st.sampled_from([step for _kind, steps, _options in PASSES.values() for step in steps if type(step) is bytes]),
+        st.sampled_from(
+            [step for _kind, steps, _options in PASSES.values() for step in steps if isinstance(step, bytes)]
+        ),
     ),
     max_size=4,
 ).map(b"".join)
