@@ -345,10 +345,10 @@ def _mysql_proof(plugin: bytes, secret: bytes, nonce: bytes) -> bytes:
 
 
 def pgsql(stream: Stream, check: Check) -> None:
-    """A start of a session. https://www.postgresql.org/docs/current/protocol-flow.html
+    """A start-up of a connection. https://www.postgresql.org/docs/current/protocol-flow.html
 
     A request for a password is a success, and the connection is closed without one: the server does not log that. If it
-    needs no password, the session has to become ready, which also needs the database.
+    needs no password, the connection has to become ready, which also needs the database.
     """
     user = check.option("user")
     names = {b"user": user, b"database": check.option("database") or user}
@@ -390,7 +390,7 @@ def radius(connection: socket.socket, check: Check) -> None:
 
 
 def https(stream: Stream, check: Check) -> None:
-    """A request in HTTP/1.0 (RFC 9112), so that the server sends the body as it is and closes the connection.
+    """A request in HTTP/1.0 (RFC 9112), so that the server sends no chunks and closes the connection.
 
     ``status`` are ranges such as ``200-299,404``. The answer's body has to contain ``body``, and to have the MD5
     ``digest``; it is not read without one of these.

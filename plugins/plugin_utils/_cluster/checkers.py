@@ -385,6 +385,10 @@ def _faults_of_keepalived(item: ResolvedService, _pool: HealthCheck) -> Iterator
 
 def _faults_of_ldirectord(item: ResolvedService, pool: HealthCheck) -> Iterator[Fault]:
     """Yield what ldirectord does not support of a service."""
+    if family := next((check.family for check in pool.checks if check.family), None):
+        # with it each real server has an address of its own to connect to (resolve), which is no key of the description
+        yield "health_check.family", family, "is not possible: remove the key"
+        return
     yield from _common_faults(item, _LDIRECTORD_TYPES, (*_KEEPALIVED_KEYS, "connect_address"))
     service = item.service
     for check in pool.checks[:1]:

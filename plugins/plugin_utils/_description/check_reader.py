@@ -81,8 +81,8 @@ _NEEDED = {
     "dns": ("name", "the domain name to query"),
     "misc": ("command", "the command to run on the director"),
     "file": ("path", "the file on the director"),
-    "mysql": ("user", "the user of the session"),
-    "pgsql": ("user", "the user of the session"),
+    "mysql": ("user", "the user that logs in"),
+    "pgsql": ("user", "the user that logs in"),
     "radius": ("credentials", "a file on the director whose first line is the shared secret"),
 }
 #: Those that keepalived.conf(5) lists; the list in the code (check_dns.c: DNS_TYPE) is longer.
@@ -99,7 +99,7 @@ _OPERATOR = re.compile(r"(?<!\S)(?:[|&]{1,2}|;|[0-9&]?(?:>>?|<)(?:/\S*|&[0-9-])?
 _COMMAND_LENGTH = range(2, 801)
 #: Health checkers have their own copies of these directories (PrivateTmp), and do not see the host's.
 _NOT_SEEN = ("/tmp/", "/var/tmp/")  # noqa: S108
-COMMAND_RULE = "a command that begins with an absolute path, such as /bin/ping"
+COMMAND_RULE = "a command that begins with an absolute path, such as /usr/bin/ping"
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")
 _DOMAIN = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?|\.")
 _BODY = re.compile(r"[ -~]{1,180}")
@@ -446,7 +446,7 @@ def _command_fault(value: object) -> str:
     if not isinstance(value, str):
         return "is not a string with a command"
     if not value.startswith("/"):
-        return "has to begin with an absolute path, such as /bin/ping"
+        return "has to begin with an absolute path, such as /usr/bin/ping"
     if found := _NOT_IN_COMMANDS.search(value):
         character = "'\\'" if found[0] == "\\" else show(found[0])
         return (

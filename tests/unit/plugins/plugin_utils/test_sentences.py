@@ -212,7 +212,8 @@ SENTENCES: list[tuple[list[dict[str, Any]], dict[str, Any], str]] = [
     (
         [{**WEB, "health_check": {"type": "misc", "command": "ping -c1 192.0.2.1"}}],
         {},
-        "service web: health_check.command: 'ping -c1 192.0.2.1' has to begin with an absolute path, such as /bin/ping",
+        "service web: health_check.command: 'ping -c1 192.0.2.1' has to begin with an absolute path,"
+        " such as /usr/bin/ping",
     ),
     (
         [{**WEB, "health_check": {"type": "misc", "command": "/bin/check $HOME"}}],
